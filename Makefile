@@ -1,0 +1,67 @@
+# Sallyport: `make run` shows it, `make test` proves it, `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+BIN := .build/release
+
+# Debian packages: what is linked and run, and what only tests, benchmarks and image builds use.
+BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev
+RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iproute2
+IMAGE_PACKAGES := binutils
+TEST_PACKAGES  := tcpdump wireguard-tools wrk python3 procps conntrack docker.io
+
+.PHONY: help install install-test build images run stop test quick check format bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
+
+install: ## install what running needs (as root; else list it)
+	@containers/install $(BUILD_PACKAGES) $(RUN_PACKAGES) $(IMAGE_PACKAGES)
+
+install-test:
+	@containers/install $(BUILD_PACKAGES) $(RUN_PACKAGES) $(IMAGE_PACKAGES) $(TEST_PACKAGES)
+
+build: ## build the programs
+	@swift build -c release --product sallyport
+	@swift build -c release --product lab
+
+images: .build/images/exit.tar .build/images/lab.tar ## build the containers' images
+	@:
+
+.build/images/%.tar: containers/rootfs $(wildcard containers/exit/* containers/lab/*)
+	@mkdir -p $(@D)
+	@containers/rootfs containers/$* $@
+
+run: install ## build everything, open a first exit, stay in the foreground
+	@echo "building (some minutes the first time)"
+	@time=$$SECONDS; $(MAKE) --no-print-directory build images; echo "built in $$((SECONDS - time)) s"
+	@exec containers/quickstart
+
+stop: ## take everything of ours away
+	@containers/teardown
+
+test: install-test ## every test, on real parts (two to three minutes)
+	@$(MAKE) --no-print-directory images
+	@containers/engine run containers/test
+
+quick: ## the tests that need no other program (under two minutes)
+	@swift test --disable-xctest --skip AdapterTests --skip LabTests
+
+check: install-test ## format lint, warnings as errors, no package dependency
+	@swift format lint --strict --recursive --parallel Package.swift Sources Tests
+	@! grep -nE '\.package\((url|path|id|name)' Package.swift || { echo "Package.swift names a package: this project has none"; exit 1; }
+	@for file in containers/{rootfs,install,engine,quickstart,teardown,test}; do bash -n $$file; done
+	@(cd haproxy && haproxy -c -q -f example.cfg)
+	@swift build --build-tests --quiet
+	@echo "check: all well"
+
+format: ## format the Swift code
+	@swift format --in-place --recursive --parallel Package.swift Sources Tests
+
+bench: install-test ## measure, on the lab
+	@$(MAKE) --no-print-directory build images
+	@containers/engine run containers/bench
+
+clean: ## remove what was built
+	@rm -rf .build

@@ -1,0 +1,97 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+/// Every target is checked the same way: Swift 6 concurrency, explicit existentials and imports, no warning left standing.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A target's own page is no source of it.
+func documents(of name: String) -> [String] {
+    FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/Sources/\(name)/README.md") ? ["README.md"] : []
+}
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: documents(of: name), swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, exclude: documents(of: name), swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: strict)
+}
+
+func system(_ name: String, apt: String) -> Target {
+    .systemLibrary(name: name, providers: [.apt([apt])])
+}
+
+let package = Package(
+    name: "sallyport",
+    products: [
+        .executable(name: "sallyport", targets: ["sallyport"]),
+        .executable(name: "lab", targets: ["Lab"]),
+    ],
+    targets: [
+        // C libraries of Debian, and the little C that wraps their variadic functions.
+        system("CCurl", apt: "libcurl4-openssl-dev"),
+        system("CHiredis", apt: "libhiredis-dev"),
+        system("CMicroHTTPD", apt: "libmicrohttpd-dev"),
+        system("COpenSSL", apt: "libssl-dev"),
+        system("CYAML", apt: "libyaml-dev"),
+        .target(name: "CShims", dependencies: ["CCurl", "CMicroHTTPD"]),
+
+        // Pure: values, and functions of values.
+        library("Model"),
+        library("Planning", ["Model"]),
+
+        // The machine: log, processes, files, digests; and the two ends of HTTP.
+        library("Platform", ["Model", "COpenSSL", "CShims"]),
+        library("HTTPTransport", ["Model", "Platform", "CCurl", "CShims"]),
+        library("HTTPServing", ["Model", "Platform", "CMicroHTTPD", "CShims"]),
+
+        // One adapter for each part that runs outside this process.
+        library("DockerEngine", ["Model", "Platform", "HTTPTransport"]),
+        library("HAProxyControl", ["Model", "Planning", "Platform"]),
+        library("RedisStore", ["Model", "Platform", "CHiredis"]),
+        library("Providers", ["Model", "Platform", "HTTPTransport"]),
+        library("Latency", ["Platform"]),
+        library("Catalog", ["Model", "Planning", "Platform"]),
+
+        // What Sallyport does, in terms of protocols that it declares itself.
+        library("Control", ["Model", "Planning", "Platform"]),
+        library("API", ["Model", "Platform", "HTTPServing"]),
+
+        // The only places where concrete parts meet.
+        program(
+            "sallyport",
+            [
+                "Model", "Planning", "Platform", "HTTPTransport", "HTTPServing", "DockerEngine", "HAProxyControl",
+                "RedisStore", "Providers", "Latency", "Catalog", "Control", "API", "CYAML",
+            ]),
+        program("Lab", ["Model", "Platform", "HTTPServing", "HTTPTransport", "DockerEngine"]),
+
+        library("TestSupport", ["Model", "Platform", "HTTPTransport"]),
+        tests("ModelTests", ["Model"]),
+        tests("PlanningTests", ["Model", "Planning"]),
+        tests("PlatformTests", ["Platform", "Model"]),
+        tests("HTTPTests", ["HTTPServing", "HTTPTransport", "Model", "Platform"]),
+        tests(
+            "AdapterTests",
+            [
+                "DockerEngine", "HAProxyControl", "RedisStore", "Providers", "Latency", "Catalog", "HTTPServing", "HTTPTransport",
+                "Planning",
+                "Model", "Platform",
+            ]),
+        tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),
+        tests("APITests", ["API", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
+        tests("CommandTests", ["sallyport", "API", "HTTPServing", "HTTPTransport", "Model", "Platform", "Providers", "RedisStore"]),
+        tests("LabTests", ["Lab", "DockerEngine", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

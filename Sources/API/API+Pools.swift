@@ -1,0 +1,60 @@
+import HTTPServing
+import Model
+
+/// `/api/pools`, `/api/countries`
+extension API {
+    func listPools(_ request: ServerRequest) throws -> ServerResponse {
+        try request.allowQuery([])
+        let state = operations.state
+        return .json(["pools": state.pools.values.sorted { $0.country < $1.country }.map { PoolView($0, state: state) }])
+    }
+
+    func showPool(_ request: ServerRequest) throws -> ServerResponse {
+        try request.allowQuery([])
+        let country = try knownCountry(request)
+        let state = operations.state
+        guard let pool = state.pools[country] else { throw APIProblem.notFound("pool of \(country)") }
+        return .json(PoolView(pool, state: state))
+    }
+
+    func setPool(_ request: ServerRequest) async throws -> ServerResponse {
+        try request.allowQuery([])
+        let country = try knownCountry(request)
+        let isNew = operations.state.pools[country] == nil
+        let pool: Pool = try request.body { reader in
+            let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
+            let city = reader.string("city", limit: 100)
+            let strategy = reader.choice("strategy", Strategy.self) ?? .balanced
+            guard let size = reader.required("size", reader.integer("size", in: 1...Pool.sizeLimit), want: "1 to \(Pool.sizeLimit)") else {
+                return nil
+            }
+            return Pool(country: country, size: size, provider: provider, city: city, strategy: strategy)
+        }
+        try await operations.setPool(pool)
+        return .json(PoolView(pool, state: operations.state), status: isNew ? 201 : 200)
+    }
+
+    func deletePool(_ request: ServerRequest) async throws -> ServerResponse {
+        try request.allowQuery([])
+        try await operations.removePool(try knownCountry(request))
+        return .noContent
+    }
+
+    func listCountries(_ request: ServerRequest) async throws -> ServerResponse {
+        try request.allowQuery([])
+        let counts = try await operations.countries()
+        let state = operations.state
+        let views = counts.sorted { $0.key < $1.key }.map { country, servers in
+            let exits = state.exits.values.filter { $0.country == country }
+            return CountryView(
+                code: country.rawValue, name: country.name, servers: servers, exits: exits.count,
+                serving: exits.count { $0.state.takesTraffic })
+        }
+        return .json(["countries": views])
+    }
+
+    private func knownCountry(_ request: ServerRequest) throws -> CountryCode {
+        guard let country = try request.country("cc") else { throw APIProblem.notFound("such pool") }
+        return country
+    }
+}

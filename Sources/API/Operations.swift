@@ -1,0 +1,45 @@
+package import Model
+
+/// What the API lets its callers do, as it asks for it. Errors that it throws should be `APIProblem`.
+package protocol Operations: Sendable {
+    /// The latest state, without waiting.
+    var state: OperatorState { get }
+    /// The providers whose servers are in the catalog.
+    var providers: [ProviderName] { get }
+    /// All servers of a provider, or of all where it is nil, least loaded first.
+    func servers(of provider: ProviderName?) async throws -> [Server]
+    /// Servers of each country, of all providers.
+    func countries() async throws -> [CountryCode: Int]
+    func addExit(_ wish: ExitWish) async throws -> Exit
+    func removeExit(_ id: ExitID) async throws -> Exit
+    func rotate(_ id: ExitID) async throws -> Exit
+    func logs(of id: ExitID, lines: Int) async throws -> String
+    /// Waits until the exit serves or is given up, for at most `seconds`; nil when it is gone.
+    func settled(_ id: ExitID, seconds: Double) async -> Exit?
+    func setPool(_ pool: Pool) async throws
+    func removePool(_ country: CountryCode) async throws
+    func addUser(_ user: ProxyUser) async throws
+    func removeUser(_ name: String) async throws
+}
+
+/// All that the API shows.
+package struct OperatorState: Sendable {
+    /// Equal revisions are equal states: an answer encoded for one is good for the other.
+    package var revision: Int
+    package var pools: [CountryCode: Pool]
+    package var exits: [ExitID: Exit]
+    package var users: [ProxyUser]
+    /// Outside parts that do not answer, with the reason.
+    package var problems: [String: String]
+
+    package init(
+        revision: Int = 0, pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [],
+        problems: [String: String] = [:]
+    ) {
+        self.revision = revision
+        self.pools = pools
+        self.exits = exits
+        self.users = users
+        self.problems = problems
+    }
+}

@@ -1,0 +1,64 @@
+import FoundationEssentials
+import HTTPServing
+import Model
+
+/// Requests turned into values, or into a problem that names every field at fault.
+extension ServerRequest {
+    /// Reads the JSON object in the body; an empty body is an empty object.
+    func body<Value>(_ read: (FieldReader) -> Value?) throws -> Value {
+        var document = Document.object([:])
+        if !body.isEmpty {
+            do { document = try JSONDecoder().decode(Document.self, from: Data(body)) } catch {
+                throw APIProblem(status: 400, code: "malformed_json", message: "the body is not JSON")
+            }
+        }
+        let reader = FieldReader(document)
+        let value = read(reader)
+        let problems = reader.finish()
+        guard problems.isEmpty, let value else { throw APIProblem.invalid(problems) }
+        return value
+    }
+
+    /// Refuses query parameters that the route doesn't know: a misspelt filter must not be silently everything.
+    func allowQuery(_ known: Set<String>) throws {
+        let unknown = query.map(\.name).filter { !known.contains($0) }
+        guard unknown.isEmpty else {
+            let wanted = known.isEmpty ? "none is allowed here" : "known are \(known.sorted().joined(separator: ", "))"
+            throw APIProblem.invalid(unknown.map { FieldProblem(field: String($0.prefix(64)), message: "unknown parameter, \(wanted)") })
+        }
+    }
+
+    func number(_ name: String, in range: ClosedRange<Double>) throws -> Double? {
+        guard let text = query(name) else { return nil }
+        guard let number = Double(text), range.contains(number) else {
+            throw APIProblem.invalid([FieldProblem(field: name, message: "want a number of \(range.lowerBound) to \(range.upperBound)")])
+        }
+        return number
+    }
+
+    func country(_ name: String) throws -> CountryCode? {
+        guard let text = parameters[name] ?? query(name) else { return nil }
+        guard let country = CountryCode(text) else {
+            throw APIProblem.invalid([FieldProblem(field: name, message: "unknown country, want an ISO 3166-1 alpha-2 code like us")])
+        }
+        return country
+    }
+
+    /// The exit that the path names.
+    func exitID() throws -> ExitID {
+        let text = parameters["id"] ?? ""
+        guard let id = ExitID(text) else {
+            throw APIProblem(status: 404, code: "not_found", message: "there is no exit of that name, want one like us-1")
+        }
+        return id
+    }
+}
+
+extension APIProblem {
+    static func invalid(_ problems: [FieldProblem]) -> APIProblem {
+        APIProblem(
+            status: 422, code: "invalid", message: problems.map(\.description).joined(separator: "; "), fields: problems)
+    }
+
+    static func notFound(_ what: String) -> APIProblem { APIProblem(status: 404, code: "not_found", message: "there is no \(what)") }
+}

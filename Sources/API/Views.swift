@@ -1,0 +1,133 @@
+import HTTPServing
+import Model
+
+/// Where proxy users connect, for the answers that tell them.
+package struct ProxyAddress: Sendable {
+    package var host: String
+    package var port: Int
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+}
+
+/// An exit as the API shows it.
+struct ExitView: Encodable {
+    struct Server: Encodable {
+        let hostname: String
+        let address: String
+        let city: String?
+        let load: Int
+        let latencyMs: Double?
+    }
+
+    struct Proxy: Encodable {
+        let url: String
+        let socks5: String
+        let username: String
+    }
+
+    struct HealthView: Encodable {
+        let verdict: Verdict
+        let reason: ExitReason?
+        let latencyMs: Double?
+        let successRate: Double?
+        let checkedAt: Timestamp?
+    }
+
+    let id: ExitID
+    let country: String
+    let provider: ProviderName?
+    let server: Server?
+    let state: ExitState
+    let reason: ExitReason?
+    let detail: String?
+    let leaving: Bool
+    let exitIP: String?
+    let exitCountry: CountryCode?
+    let proxy: Proxy
+    let health: HealthView
+    let generation: Int
+    let attempts: Int
+    let retryAt: Timestamp?
+    let since: Timestamp
+
+    init(_ exit: Exit, proxy address: ProxyAddress) {
+        id = exit.id
+        country = exit.country.rawValue
+        provider = exit.server?.provider
+        server = exit.server.map {
+            Server(
+                hostname: $0.hostname, address: $0.address, city: $0.city, load: $0.load,
+                latencyMs: $0.latencyMilliseconds.map(Self.rounded))
+        }
+        state = exit.state
+        reason = exit.reason
+        detail = exit.detail
+        leaving = exit.leaving
+        exitIP = exit.publicAddress
+        exitCountry = exit.publicCountry
+        proxy = Proxy(
+            url: "http://\(address.host):\(address.port)", socks5: "socks5h://\(address.host):\(address.port)",
+            username: "<user>-country-\(exit.country.lowercased)")
+        health = Self.view(of: exit.health)
+        generation = exit.generation
+        attempts = exit.attempts
+        retryAt = exit.retryAt
+        since = exit.since
+    }
+
+    static func view(of health: Health) -> HealthView {
+        HealthView(
+            verdict: health.verdict, reason: health.reason, latencyMs: health.latencyMilliseconds.map(rounded),
+            successRate: health.successRate.map(rounded), checkedAt: health.checkedAt)
+    }
+
+    /// Three digits behind the point are more than a measurement is worth.
+    private static func rounded(_ number: Double) -> Double { (number * 1000).rounded() / 1000 }
+}
+
+/// A pool as the API shows it.
+struct PoolView: Encodable {
+    let country: String
+    let name: String
+    let size: Int
+    let serving: Int
+    let provider: ProviderName?
+    let city: String?
+    let strategy: Strategy
+    let exits: [ExitID]
+
+    init(_ pool: Pool, state: OperatorState) {
+        let members = state.exits.values.filter { $0.country == pool.country }
+        country = pool.country.rawValue
+        name = pool.country.name
+        size = pool.size
+        serving = members.count { $0.state.takesTraffic }
+        provider = pool.provider
+        city = pool.city
+        strategy = pool.strategy
+        exits = members.map(\.id).sorted()
+    }
+}
+
+struct CountryView: Encodable {
+    let code: String
+    let name: String
+    let servers: Int
+    let exits: Int
+    let serving: Int
+}
+
+struct UserView: Encodable {
+    let name: String
+    let createdAt: Timestamp
+    /// Only in the answer that made the user.
+    var password: String?
+
+    init(_ user: ProxyUser, password: String? = nil) {
+        name = user.name
+        createdAt = user.createdAt
+        self.password = password
+    }
+}

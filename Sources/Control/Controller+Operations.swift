@@ -1,0 +1,219 @@
+package import Model
+import Planning
+import Platform
+
+/// What an operator can ask for. A change is in the store before it is acknowledged.
+package struct OperationError: Error, CustomStringConvertible {
+    package enum Code: String, Sendable {
+        case notFound = "not_found"
+        case poolFull = "pool_full"
+        case noServer = "no_server"
+        case catalogUnavailable = "catalog_unavailable"
+        case storeUnavailable = "store_unavailable"
+        case engineUnavailable = "engine_unavailable"
+        case unknownProvider = "unknown_provider"
+        case exists
+    }
+
+    package var code: Code
+    package var message: String
+    package var description: String { message }
+
+    package init(code: Code, message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+extension Controller {
+    /// One more exit for a country; its pool grows by one, or begins, and takes the settings that the wish names.
+    package func addExit(_ wish: ExitWish) async throws -> Exit {
+        try await loaded()
+        let ranked = try await findServers(for: wish.grown(desired.pools[wish.country]))
+        return try await changes.pass {
+            let pool = wish.grown(desired.pools[wish.country])
+            guard pool.size <= Pool.sizeLimit else {
+                throw OperationError(code: .poolFull, message: "the pool of \(pool.country) has \(Pool.sizeLimit) exits, which is the most")
+            }
+            // Made here and not in the next look, so that the answer can name it.
+            func newExit() throws -> Exit {
+                guard let exit = Planner.newExit(country: pool.country, among: exits, now: parts.now()) else {
+                    throw OperationError(code: .poolFull, message: "every slot of \(pool.country) is taken until an exit has left")
+                }
+                return exit
+            }
+            _ = try newExit()
+            try await set(pool, servers: ranked)
+            let exit = try newExit()
+            var new = exits
+            new[exit.id] = exit
+            take(new)
+            await saveExits()
+            ring()
+            return exits[exit.id] ?? exit
+        }
+    }
+
+    /// Takes an exit away, after its connections; its pool shrinks by one, or ends.
+    package func removeExit(_ id: ExitID) async throws -> Exit {
+        try await loaded()
+        return try await changes.pass {
+            let exit = try known(id)
+            guard !exit.leaving else { return exit }
+            let left = try await saveAsLeaving(exit, reason: .unwanted)
+            if var pool = desired.pools[id.country] {
+                pool.size -= 1
+                if pool.size > 0 { try await set(pool) } else { try await forget(id.country) }
+            }
+            return await leave(id, reason: .unwanted) ?? left
+        }
+    }
+
+    /// Moves an exit's place in the pool to another server: the new one serves before the old one leaves.
+    package func rotate(_ id: ExitID) async throws -> Exit {
+        try await loaded()
+        return try await changes.pass {
+            let left = try await saveAsLeaving(try known(id), reason: .rotated)
+            servers[id.country] = nil
+            return await leave(id, reason: .rotated) ?? left
+        }
+    }
+
+    /// Sets what a country is to have.
+    package func setPool(_ pool: Pool) async throws {
+        try await loaded()
+        let ranked = try await findServers(for: pool)
+        try await changes.pass { try await set(pool, servers: ranked) }
+        ring()
+    }
+
+    package func removePool(_ country: CountryCode) async throws {
+        try await loaded()
+        try await changes.pass {
+            guard desired.pools[country] != nil else {
+                throw OperationError(code: .notFound, message: "there is no pool of \(country)")
+            }
+            try await forget(country)
+        }
+        ring()
+    }
+
+    package func addUser(_ user: ProxyUser) async throws {
+        try await loaded()
+        try await changes.pass {
+            guard !desired.users.contains(where: { $0.name == user.name }) else {
+                throw OperationError(code: .exists, message: "there is a user \(user.name) already")
+            }
+            try await stored { try await parts.store.save(user) }
+            desired.users.append(user)
+            desired.users.sort { $0.name < $1.name }
+            publishView()
+        }
+        ring()
+        await gatewayKnows(desired.users)
+    }
+
+    package func removeUser(_ name: String) async throws {
+        try await loaded()
+        try await changes.pass {
+            guard desired.users.contains(where: { $0.name == name }) else {
+                throw OperationError(code: .notFound, message: "there is no user \(name)")
+            }
+            try await stored { try await parts.store.removeUser(name) }
+            desired.users.removeAll { $0.name == name }
+            publishView()
+        }
+        ring()
+        await gatewayKnows(desired.users)
+    }
+
+    /// The last lines that an exit's container wrote.
+    package func logs(of id: ExitID, lines: Int) async throws -> String {
+        guard let container = try known(id).container else { return "" }
+        do { return try await parts.engine.logs(of: container, lines: lines) } catch {
+            throw OperationError(code: .engineUnavailable, message: "\(error)")
+        }
+    }
+
+    // MARK: - Parts of these
+
+    /// Until the store was read, nobody knows what a change would change.
+    private func loaded() async throws {
+        if !hasLoaded { try await stored { try await load() } }
+    }
+
+    private func known(_ id: ExitID) throws -> Exit {
+        guard let exit = exits[id] else { throw OperationError(code: .notFound, message: "there is no exit \(id)") }
+        return exit
+    }
+
+    private func saveAsLeaving(_ exit: Exit, reason: ExitReason) async throws -> Exit {
+        var exit = exit
+        exit.leaving = true
+        exit.reason = reason
+        try await stored { try await saveAhead(exit) }
+        return exit
+    }
+
+    /// Nil where it has gone meanwhile.
+    private func leave(_ id: ExitID, reason: ExitReason) async -> Exit? {
+        guard var exit = exits[id] else { return nil }
+        exit.leaving = true
+        exit.reason = reason
+        var new = exits
+        new[id] = exit
+        take(new)
+        ring()
+        // The loop may have saved it in between as it was.
+        await saveExits()
+        return exit
+    }
+
+    /// - Parameter ranked: the pool's servers where they are known; nil where they stay as they are.
+    private func set(_ pool: Pool, servers ranked: [Server]? = nil) async throws {
+        try await stored { try await parts.store.save(pool) }
+        desired.pools[pool.country] = pool
+        if let ranked { servers[pool.country] = (ranked, parts.now()) }
+        publishView()
+    }
+
+    private func forget(_ country: CountryCode) async throws {
+        try await stored { try await parts.store.removePool(country) }
+        desired.pools[country] = nil
+        publishView()
+    }
+
+    /// The servers of a pool; refuses one that could never have an exit.
+    private func findServers(for pool: Pool) async throws -> [Server] {
+        if let provider = pool.provider, !parts.keys.providers.contains(provider) {
+            throw OperationError(code: .unknownProvider, message: "no provider \(provider) is configured")
+        }
+        let ranked: [Server]
+        do { ranked = try await parts.catalog.ranked(for: pool) } catch {
+            note(.catalog, error)
+            throw OperationError(code: .catalogUnavailable, message: "\(error)")
+        }
+        clear(.catalog)
+        guard !ranked.isEmpty else {
+            let place = [pool.city, pool.country.name].compactMap { $0 }.joined(separator: ", ")
+            throw OperationError(code: .noServer, message: "no provider has a server in \(place)")
+        }
+        return ranked
+    }
+
+    private func stored(_ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+            clear(.store)
+        } catch {
+            note(.store, error)
+            throw OperationError(code: .storeUnavailable, message: "nothing was changed, for the store does not answer: \(error)")
+        }
+    }
+
+    /// Waits, but not for long, until the gateway was told of a change of users.
+    private func gatewayKnows(_ users: [ProxyUser]) async {
+        let deadline = ContinuousClock.now + .seconds(2)
+        while published?.users != users, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
+    }
+}

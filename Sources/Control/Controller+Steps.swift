@@ -1,0 +1,205 @@
+import Model
+import Planning
+import Platform
+
+/// What the loop does: each step is one call of an adapter.
+extension Controller {
+    func apply(_ steps: [Step]) async {
+        // What takes long is begun first.
+        for step in steps {
+            switch step {
+            case .findServers(let country): findServers(country)
+            case .launch(let id): begin(id) { await self.launch(id) }
+            case .verify(let id): begin(id) { await self.verify(id) }
+            case .remove, .publish: continue
+            }
+        }
+        // The gateway lets go of an exit before its container is removed.
+        var isPublished = true
+        for case .publish(let layout) in steps { isPublished = await publish(layout) }
+        guard isPublished else { return }
+        for case .remove(let container) in steps { remove(container) }
+    }
+
+    private func begin(_ id: ExitID, _ body: @escaping @Sendable () async -> Void) {
+        guard operations[id] == nil else { return }
+        operations[id] = Task {
+            await body()
+            self.finish(id)
+        }
+    }
+
+    private func finish(_ id: ExitID) {
+        operations[id] = nil
+        changedWhileLooking.insert(id)
+        ring()
+    }
+
+    private func findServers(_ country: CountryCode) {
+        guard let pool = desired.pools[country], searches.insert(country).inserted else { return }
+        Task {
+            do {
+                let ranked = try await parts.catalog.ranked(for: pool)
+                // Meanwhile the pool may have become another one.
+                if desired.pools[country] == pool { servers[country] = (ranked, parts.now()) }
+                clear(.catalog)
+            } catch {
+                note(.catalog, error)
+                // Not at every look: wait a moment before the next question.
+                try? await Task.sleep(for: .seconds(1))
+            }
+            searches.remove(country)
+            ring()
+        }
+    }
+
+    // MARK: - One exit
+
+    private func launch(_ id: ExitID) async {
+        guard let exit = exits[id], let server = exit.server else { return }
+        do {
+            let key = try await privateKey(of: server.provider)
+            let specification = ExitSpecification(
+                id: id, generation: exit.generation, server: server, facts: parts.keys.facts(of: server.provider), privateKey: key,
+                checkName: settings.checkName)
+            let (container, endpoint) = try await parts.engine.launch(specification)
+            let now = parts.now()
+            change(id, generation: exit.generation) { $0.launched(container: container, endpoint: endpoint, now: now) }
+            await verify(id)
+        } catch {
+            let failure = error as? ExitFailure ?? ExitFailure(reason: .startFailed, detail: "\(error)")
+            fail(id, generation: exit.generation, failure)
+        }
+    }
+
+    private func privateKey(of provider: ProviderName) async throws -> Secret {
+        do { return try await parts.keys.privateKey(of: provider) } catch let error as ExitFailure {
+            throw error
+        } catch {
+            throw ExitFailure(reason: .credentialsMissing, detail: "\(error)")
+        }
+    }
+
+    private func verify(_ id: ExitID) async {
+        guard let exit = exits[id], let endpoint = exit.endpoint, exit.state == .verifying else { return }
+        let deadline = ContinuousClock.now + .seconds(settings.verifySeconds)
+        var last = ExitFailure(
+            reason: .verifyTimeout, detail: "its proxy did not open within \(Int(settings.verifySeconds)) s", isServersFault: true)
+        while ContinuousClock.now < deadline {
+            do {
+                let sighting = try await parts.prober.verify(endpoint)
+                guard sighting.country == nil || sighting.country == id.country else {
+                    let country = sighting.country?.rawValue ?? ""
+                    last = ExitFailure(reason: .wrongCountry, detail: "the internet sees it in \(country)", isServersFault: true)
+                    break
+                }
+                let now = parts.now()
+                return change(id, generation: exit.generation) {
+                    $0.verified(
+                        address: sighting.address, country: sighting.country, latencyMilliseconds: sighting.latencyMilliseconds, now: now)
+                }
+            } catch let failure as ExitFailure {
+                if !failure.isNotYet { last = failure }
+                if failure.reason == .leak { break }
+            } catch {
+                last = ExitFailure(reason: .unknown, detail: "\(error)")
+            }
+            // Cancelled because its container ended: the next look finds out why.
+            if Task.isCancelled { return }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        fail(id, generation: exit.generation, last)
+    }
+
+    private func fail(_ id: ExitID, generation: Int, _ failure: ExitFailure) {
+        let now = parts.now()
+        change(id, generation: generation) {
+            $0.failed(failure.reason, failure.detail, avoidServer: failure.isServersFault, now: now)
+        }
+        if failure.isServersFault { servers[id.country] = nil }
+    }
+
+    // MARK: - Gateway and containers
+
+    private func publish(_ layout: GatewayLayout) async -> Bool {
+        do {
+            try await parts.gateway.publish(layout)
+            published = layout
+            notePlugged(layout)
+            clear(.gateway)
+            return true
+        } catch {
+            note(.gateway, error)
+            published = nil
+            return false
+        }
+    }
+
+    private func notePlugged(_ layout: GatewayLayout) {
+        let ready = Set(layout.pools.flatMap { pool in pool.slots.filter { $0.state == .ready }.map { "\(pool.country)/\($0.number)" } })
+        let now = Set(exits.values.filter { ready.contains("\($0.country)/\($0.slot)") }.map(\.id))
+        guard now != plugged else { return }
+        plugged = now
+        publishView()
+    }
+
+    private func remove(_ container: String) {
+        guard removing.insert(container).inserted else { return }
+        Task {
+            do {
+                await tellLastWords(of: container)
+                try await parts.engine.remove(container)
+            } catch {
+                parts.log.warning("container can't be removed", ["container": container, "error": "\(error)"])
+                try? await Task.sleep(for: .seconds(2))
+            }
+            removing.remove(container)
+            ring()
+        }
+    }
+
+    /// What a container that failed said last goes with it: keep it in our log.
+    private func tellLastWords(of container: String) async {
+        guard let words = try? await parts.engine.logs(of: container, lines: 5), let last = words.split(separator: "\n").last else {
+            return
+        }
+        if !last.contains("proxy listening") { parts.log.warning("container \(container) said", ["last": String(last.prefix(300))]) }
+    }
+
+    // MARK: - Probes
+
+    func probeRegularly() async {
+        while !Task.isCancelled {
+            for exit in exits.values where exit.state.takesTraffic && !probing.contains(exit.id) {
+                probing.insert(exit.id)
+                Task { await self.probe(exit) }
+            }
+            try? await Task.sleep(for: .seconds(settings.probeSeconds))
+        }
+    }
+
+    private func probe(_ exit: Exit) async {
+        defer { probing.remove(exit.id) }
+        guard let endpoint = exit.endpoint, let server = exit.server,
+            let resolver = parts.keys.facts(of: server.provider).dns.first
+        else { return }
+        var latency: Double?
+        var reason: ExitReason?
+        do {
+            latency = try await parts.prober.probe(endpoint, resolver: resolver)
+        } catch {
+            reason = (error as? ExitFailure)?.reason ?? .unknown
+        }
+        guard !Task.isCancelled else { return }
+        let now = parts.now()
+        let before = exits[exit.id]?.health.verdict
+        let hadChanged = changedWhileLooking.contains(exit.id)
+        change(exit.id, generation: exit.generation) { exit in
+            if exit.state.takesTraffic { exit.probed(latencyMilliseconds: latency, reason: reason, now: now) }
+        }
+        // A probe is no news for the loop unless its verdict is; nor must it hide the container from the next look.
+        if !hadChanged { changedWhileLooking.remove(exit.id) }
+        if exits[exit.id]?.health.verdict != before { ring() }
+        if let health = exits[exit.id]?.health { try? await parts.store.append(health, of: exit.id) }
+    }
+}

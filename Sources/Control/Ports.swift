@@ -1,0 +1,101 @@
+package import Model
+
+// What the loop asks of the world, in its own words. Adapters answer; `sallyport` brings the two together.
+
+/// Runs the exits' containers. Nothing here names a host path, a bridge or a local address.
+package protocol ExitEngine: Sendable {
+    /// Every container of ours, running or not.
+    func list() async throws -> [ExitContainer]
+    /// Creates and starts a container; what it throws should be an `ExitFailure`.
+    func launch(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint)
+    func remove(_ container: String) async throws
+    /// The last lines that a container wrote.
+    func logs(of container: String, lines: Int) async throws -> String
+    /// Rings for each change of one of our containers, until the engine goes away.
+    func changes() async throws -> AsyncThrowingStream<Void, any Error>
+    /// Does ahead of time what the first launch would have to do.
+    func warmUp() async throws
+}
+
+/// The proxies' front door.
+package protocol Gateway: Sendable {
+    func observe() async throws -> GatewayObservation
+    /// Makes the gateway equal to the layout and returns when it is.
+    func publish(_ layout: GatewayLayout) async throws
+}
+
+/// Keeps what must outlive the controller.
+package protocol StateStore: Sendable {
+    func load() async throws -> StoredState
+    func save(_ exits: [Exit], removed: [ExitID]) async throws
+    func save(_ pool: Pool) async throws
+    func removePool(_ country: CountryCode) async throws
+    func save(_ user: ProxyUser) async throws
+    func removeUser(_ name: String) async throws
+    func append(_ health: Health, of exit: ExitID) async throws
+}
+
+package struct StoredState: Sendable {
+    package var pools: [CountryCode: Pool]
+    package var exits: [ExitID: Exit]
+    package var users: [ProxyUser]
+    package init(pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = []) {
+        self.pools = pools
+        self.exits = exits
+        self.users = users
+    }
+}
+
+package protocol ServerCatalog: Sendable {
+    /// The servers of a pool, best first.
+    func ranked(for pool: Pool) async throws -> [Server]
+}
+
+/// What a tunnel to a provider needs beside a server.
+package protocol TunnelKeys: Sendable {
+    var providers: [ProviderName] { get }
+    func facts(of provider: ProviderName) -> TunnelFacts
+    func privateKey(of provider: ProviderName) async throws -> Secret
+}
+
+/// Sends real traffic through an exit.
+package protocol ExitProber: Sendable {
+    /// Asks who the internet sees, through the exit. What it throws should be an `ExitFailure`.
+    func verify(_ endpoint: Endpoint) async throws -> Sighting
+    /// False where this machine, which was online before, gets no answer from anybody without a tunnel either.
+    func hostIsOnline() async -> Bool
+    /// Opens a connection through the exit and its tunnel; milliseconds that it took.
+    func probe(_ endpoint: Endpoint, resolver: String) async throws -> Double
+}
+
+/// What the internet sees of an exit.
+package struct Sighting: Sendable, Equatable {
+    package var address: String
+    /// Nil where the one that was asked doesn't say.
+    package var country: CountryCode?
+    package var latencyMilliseconds: Double
+    package init(address: String, country: CountryCode?, latencyMilliseconds: Double) {
+        self.address = address
+        self.country = country
+        self.latencyMilliseconds = latencyMilliseconds
+    }
+}
+
+/// Why something about an exit did not work, in the model's words.
+package struct ExitFailure: Error, CustomStringConvertible {
+    package var reason: ExitReason
+    package var detail: String
+    /// True where another server may do better.
+    package var isServersFault: Bool
+    /// True where it may pass within moments: the proxy does not listen yet.
+    package var isNotYet: Bool
+
+    package init(reason: ExitReason, detail: String, isServersFault: Bool = false, isNotYet: Bool = false) {
+        self.reason = reason
+        self.detail = detail
+        self.isServersFault = isServersFault
+        self.isNotYet = isNotYet
+    }
+
+    package var description: String { detail }
+}

@@ -1,0 +1,67 @@
+package import Model
+package import Planning
+import Synchronization
+
+/// What the controller knows at one moment, as a value.
+package struct Snapshot: Sendable {
+    /// Grows with every change; equal revisions are equal snapshots.
+    package var revision = 0
+    /// False until the engine's containers were seen once: till then the exits are as the last controller left them.
+    package var hasLooked: Bool
+    package var desired: Desired
+    package var exits: [ExitID: Exit]
+    package var problems: [Controller.Part: String]
+
+    package init(
+        hasLooked: Bool = false, desired: Desired = .init(), exits: [ExitID: Exit] = [:], problems: [Controller.Part: String] = [:]
+    ) {
+        self.hasLooked = hasLooked
+        self.desired = desired
+        self.exits = exits
+        self.problems = problems
+    }
+}
+
+/// The latest snapshot, for readers on any thread, and a way to wait for the next.
+package final class StateView: Sendable {
+    private struct State {
+        var snapshot = Snapshot()
+        var waiters: [Int: AsyncStream<Void>.Continuation] = [:]
+        var nextWaiter = 0
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package var current: Snapshot { state.withLock { $0.snapshot } }
+
+    func set(_ snapshot: Snapshot) {
+        let waiters = state.withLock { state in
+            let revision = state.snapshot.revision + 1
+            state.snapshot = snapshot
+            state.snapshot.revision = revision
+            return Array(state.waiters.values)
+        }
+        for waiter in waiters { waiter.yield() }
+    }
+
+    /// Waits until the snapshot is as wanted, for at most `seconds`; returns the last one seen either way.
+    package func wait(seconds: Double, until isWanted: @Sendable (Snapshot) -> Bool) async -> Snapshot {
+        let (rings, pull) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let number = state.withLock { state in
+            state.nextWaiter += 1
+            state.waiters[state.nextWaiter] = pull
+            return state.nextWaiter
+        }
+        defer { state.withLock { $0.waiters[number] = nil } }
+        let alarm = Task {
+            try? await Task.sleep(for: .seconds(seconds))
+            pull.finish()
+        }
+        defer { alarm.cancel() }
+        if isWanted(current) { return current }
+        for await _ in rings where isWanted(current) { break }
+        return current
+    }
+}

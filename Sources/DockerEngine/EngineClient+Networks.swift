@@ -1,0 +1,59 @@
+import FoundationEssentials
+import HTTPTransport
+
+extension EngineClient {
+    /// GET /networks/{name}; nil when there is none.
+    package func network(_ name: String) async throws -> NetworkDetails? {
+        do {
+            return try await get("/networks/\(escaped(name))", as: NetworkDetails.self, action: "inspecting network \(name)")
+        } catch let error as EngineError where error.code == .notFound {
+            return nil
+        }
+    }
+
+    /// GET /networks: those with this label ("key" or "key=value").
+    package func listNetworks(label: String) async throws -> [NetworkDetails] {
+        let filters = try String(decoding: JSONEncoder().encode(["label": [label]]), as: UTF8.self)
+        return try await get("/networks?filters=\(escaped(filters))", as: [NetworkDetails].self, action: "listing networks")
+    }
+
+    /// POST /networks/create
+    package func createNetwork(_ specification: NetworkCreate) async throws {
+        _ = try await call("POST", "/networks/create", json: specification, action: "creating network \(specification.name)")
+    }
+
+    /// DELETE /networks/{name}. One that is gone is no error.
+    package func removeNetwork(_ name: String) async throws {
+        do {
+            try await call("DELETE", "/networks/\(escaped(name))", action: "removing network \(name)")
+        } catch let error as EngineError where error.code == .notFound {}
+    }
+
+    /// GET /events of containers with this label, until the engine ends the stream.
+    package func containerEvents(label: String) async throws -> AsyncThrowingStream<EngineEvent, any Error> {
+        let filters = try String(decoding: JSONEncoder().encode(["type": ["container"], "label": [label]]), as: UTF8.self)
+        let chunks = try await stream("GET", "/events?filters=\(escaped(filters))", deadline: 0, action: "following events")
+        return AsyncThrowingStream { continuation in
+            let task = Task {
+                do {
+                    var pending: [UInt8] = []
+                    for try await chunk in chunks {
+                        pending += chunk
+                        while let end = pending.firstIndex(of: 0x0A) {
+                            if let event = try? EngineCoding.decode(EngineEvent.self, from: pending[..<end]) {
+                                continuation.yield(event)
+                            }
+                            pending = Array(pending[(end + 1)...])
+                        }
+                        // A line of over 1 MiB is no event of ours.
+                        if pending.count > 1 << 20 { pending = [] }
+                    }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+}

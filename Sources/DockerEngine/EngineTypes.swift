@@ -1,0 +1,211 @@
+import FoundationEssentials
+
+// Wire types of the Engine API: only the fields that are used. The API's names begin with a capital, ours don't;
+// `EngineCoding` turns one into the other.
+
+package struct ContainerCreate: Encodable, Sendable {
+    package struct Healthcheck: Encodable, Sendable {
+        package var test: [String]
+        /// Nanoseconds, like the two below.
+        package var interval: Int64
+        package var timeout: Int64
+        package var startPeriod: Int64
+        package var retries: Int
+    }
+
+    package struct Mount: Encodable, Sendable {
+        package var type: String
+        package var target: String
+
+        package init(type: String, target: String) {
+            self.type = type
+            self.target = target
+        }
+    }
+
+    package struct Device: Encodable, Sendable {
+        package var pathOnHost: String
+        package var pathInContainer: String
+        package var cgroupPermissions = "rwm"
+
+        package init(_ path: String) {
+            pathOnHost = path
+            pathInContainer = path
+        }
+    }
+
+    package struct LogConfig: Encodable, Sendable {
+        package var type = "json-file"
+        package var config = ["max-size": "1m", "max-file": "2"]
+    }
+
+    package struct Host: Encodable, Sendable {
+        package var networkMode: String
+        package var readonlyRootfs = false
+        package var securityOpt: [String] = []
+        package var capDrop: [String] = []
+        package var capAdd: [String] = []
+        package var devices: [Device] = []
+        package var tmpfs: [String: String] = [:]
+        package var sysctls: [String: String] = [:]
+        package var mounts: [Mount] = []
+        /// Bytes; 0 for no limit.
+        package var memory: Int64 = 0
+        package var memorySwap: Int64 = 0
+        package var pidsLimit: Int64 = 0
+        package var logConfig = LogConfig()
+    }
+
+    package struct Networking: Encodable, Sendable {
+        package struct Address: Encodable, Sendable {
+            package var ipv4: String
+            enum CodingKeys: String, CodingKey { case ipv4 = "IPv4Address" }
+        }
+        package struct Attachment: Encodable, Sendable {
+            package var address: Address?
+            enum CodingKeys: String, CodingKey { case address = "IPAMConfig" }
+        }
+        package var endpointsConfig: [String: Attachment]
+    }
+
+    package var image: String
+    package var hostname: String?
+    package var entrypoint: [String]?
+    package var env: [String] = []
+    package var labels: [String: String] = [:]
+    package var healthcheck: Healthcheck?
+    package var stopSignal: String?
+    package var hostConfig: Host
+    package var networkingConfig: Networking
+
+    /// - Parameter address: a fixed IPv4 address on the network; nil lets the engine choose.
+    package init(image: String, network: String, address: String? = nil) {
+        self.image = image
+        hostConfig = Host(networkMode: network)
+        networkingConfig = Networking(endpointsConfig: [network: .init(address: address.map(Networking.Address.init(ipv4:)))])
+    }
+}
+
+package struct NetworkAttachments: Decodable, Sendable {
+    package struct Attachment: Decodable, Sendable {
+        package var address: String?
+        enum CodingKeys: String, CodingKey { case address = "IPAddress" }
+    }
+    package var networks: [String: Attachment]?
+}
+
+package struct ContainerSummary: Decodable, Sendable {
+    package var id: String
+    package var names: [String]?
+    package var labels: [String: String]?
+    package var state: String
+    /// "Exited (65) 2 seconds ago"
+    package var status: String?
+    package var networkSettings: NetworkAttachments?
+
+    package var name: String { (names?.first).map { String($0.drop { $0 == "/" }) } ?? id }
+
+    /// From `status`; nil while it runs.
+    package var exitCode: Int? {
+        guard let status, status.hasPrefix("Exited ("), let end = status.firstIndex(of: ")") else { return nil }
+        return Int(status[status.index(status.startIndex, offsetBy: 8)..<end])
+    }
+}
+
+package struct ContainerDetails: Decodable, Sendable {
+    package struct State: Decodable, Sendable {
+        package var status: String
+        package var running: Bool
+        package var exitCode: Int
+        package var pid: Int
+    }
+    package var id: String
+    package var state: State
+    package var networkSettings: NetworkAttachments
+}
+
+/// How a network's addresses are chosen: Docker's "IPAM".
+package struct AddressManagement: Codable, Sendable {
+    package struct Range: Codable, Sendable {
+        package var subnet: String?
+        package var gateway: String?
+    }
+    package var config: [Range]?
+}
+
+package struct NetworkDetails: Decodable, Sendable {
+    package var id: String
+    package var name: String
+    package var addresses: AddressManagement
+    package var labels: [String: String]?
+
+    enum CodingKeys: String, CodingKey {
+        case id, name, labels
+        case addresses = "IPAM"
+    }
+
+    /// The host's own address on it. Of a network whose subnet was chosen by us older engines don't say it: it is the first.
+    package var gateway: String? {
+        if let given = addresses.config?.compactMap(\.gateway).first { return String(given.prefix { $0 != "/" }) }
+        guard let subnet = addresses.config?.compactMap(\.subnet).first else { return nil }
+        let octets = subnet.prefix { $0 != "/" }.split(separator: ".").compactMap { UInt8($0) }
+        guard octets.count == 4 else { return nil }
+        return "\(octets[0]).\(octets[1]).\(octets[2]).\(octets[3] &+ 1)"
+    }
+}
+
+package struct NetworkCreate: Encodable, Sendable {
+    package var name: String
+    package var driver = "bridge"
+    package var checkDuplicate = true
+    package var addresses: AddressManagement?
+    package var options: [String: String]
+    package var labels: [String: String]
+
+    enum CodingKeys: String, CodingKey {
+        case name, driver, checkDuplicate, options, labels
+        case addresses = "IPAM"
+    }
+
+    package init(name: String, subnet: String?, options: [String: String] = [:], labels: [String: String]) {
+        self.name = name
+        addresses = subnet.map { AddressManagement(config: [.init(subnet: $0, gateway: nil)]) }
+        self.options = options
+        self.labels = labels
+    }
+}
+
+package struct EngineEvent: Decodable, Sendable {
+    package var type: String?
+    package var action: String?
+}
+
+/// JSON in the Engine API's habit: field names begin with a capital (`IPAM` with several); keys of dictionaries are data
+/// and stay as they are.
+enum EngineCoding {
+    private struct Key: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .custom { path in
+            guard let name = path.last?.stringValue else { return Key(stringValue: "") }
+            return Key(stringValue: name.prefix(1).uppercased() + name.dropFirst())
+        }
+        return [UInt8](try encoder.encode(value))
+    }
+
+    static func decode<Value: Decodable>(_ type: Value.Type, from bytes: some Collection<UInt8>) throws -> Value {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .custom { path in
+            guard let name = path.last?.stringValue else { return Key(stringValue: "") }
+            if name.dropFirst().first?.isUppercase ?? false { return Key(stringValue: name) }
+            return Key(stringValue: name.prefix(1).lowercased() + name.dropFirst())
+        }
+        return try decoder.decode(type, from: Data(bytes))
+    }
+}

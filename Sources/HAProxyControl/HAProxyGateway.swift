@@ -1,0 +1,217 @@
+package import Model
+package import Planning
+package import Platform
+import Glibc
+
+/// The gateway as an HAProxy in master-worker mode of our own, which outlives us and is found again by its sockets.
+///
+/// A change of slots or users goes through the runtime API, is read back, and is written to the file as well, so that a
+/// reload at any moment changes nothing. Only a change of structure (a pool more or less) reloads.
+package actor HAProxyGateway {
+    private let settings: HAProxyConfiguration.Settings
+    private let configuration: HAProxyConfiguration
+    /// What the loaded Lua code is, so that a new version of it is a new structure.
+    private let codeDigest: String
+    private let log: Log
+    private let stats: RuntimeSocket
+    private let master: RuntimeSocket
+    /// An actor lets a second publishing in at every `await`, in the middle of the first.
+    private let turns = Turnstile()
+    private var folder: String { settings.runDirectory }
+    private var file: String { "\(folder)/haproxy.cfg" }
+
+    /// - Parameter share: the project's `haproxy` folder, with the template and the Lua code.
+    package init(share: String, settings: HAProxyConfiguration.Settings, log: Log) throws {
+        self.settings = settings
+        self.log = log
+        configuration = HAProxyConfiguration(template: try Files.read("\(share)/haproxy.cfg.template"), settings: settings)
+        codeDigest = Digest.sha256(try Files.read(settings.luaFile))
+        stats = RuntimeSocket(path: settings.statsSocket)
+        master = RuntimeSocket(path: "\(settings.runDirectory)/master.sock")
+    }
+
+    // MARK: - What it runs
+
+    /// Every slot with its address, state and connections, those of workers that finish after a reload included.
+    package func observe() async throws -> GatewayObservation {
+        var slots = RuntimeAnswers.slots(try await stats.send("show servers state"))
+        var sessions = RuntimeAnswers.sessions(try await stats.send("show stat -1 4 -1"))
+        for pid in RuntimeAnswers.processes(try await master.send("show proc")).oldWorkers {
+            // It may end between the two questions.
+            guard let text = try? await master.send("@!\(pid) show stat -1 4 -1") else { continue }
+            sessions.merge(RuntimeAnswers.sessions(text)) { $0 + $1 }
+        }
+        for index in slots.indices { slots[index].sessions = sessions["\(slots[index].backend)/\(slots[index].slot.name)"] ?? 0 }
+        return GatewayObservation(slots: slots)
+    }
+
+    // MARK: - Making it so
+
+    /// Makes HAProxy equal to the layout: by the runtime API where that can, by a reload where the structure differs, by a
+    /// start where it does not run. Returns when it has been read back.
+    package func publish(_ layout: GatewayLayout) async throws { try await turns.pass { try await make(layout) } }
+
+    private func make(_ layout: GatewayLayout) async throws {
+        let revision = String(Digest.sha256(codeDigest + configuration.structure(of: layout)).prefix(12))
+        let text = configuration.text(of: layout, revision: revision)
+        // Asked of the master: a second HAProxy would take the first one's ports and sockets without a word.
+        let running = await isRunning() ? try await runningRevision() : nil
+        if running == revision {
+            try await adjustUsers(layout.users)
+            try writeMaps(layout)
+            try Files.write(text, to: file, mode: 0o600)
+        } else {
+            try Files.makePrivateFolder(folder)
+            try writeMaps(layout)
+            try await check(text)
+            // The last good file comes back when the new one is refused after all.
+            let lastGood = try? Files.read(file, limit: 16 << 20)
+            try Files.write(text, to: file, mode: 0o600)
+            do {
+                if running == nil { try await start(revision) } else { try await reload(revision) }
+            } catch {
+                if let lastGood { try? Files.write(lastGood, to: file, mode: 0o600) }
+                throw error
+            }
+            log.debug(running == nil ? "gateway started" : "gateway reloaded", ["revision": revision])
+        }
+        try await adjustSlots(layout)
+        if layout.differs(from: try await observe()) {
+            throw HAProxyError(code: .disagrees, action: "publishing to HAProxy", message: "what it runs differs from what it was given")
+        }
+    }
+
+    /// Ends HAProxy with all its connections. One that does not run is no error.
+    package func stop() async throws { try await turns.pass { try await end() } }
+
+    private func end() async throws {
+        guard let pid = RuntimeAnswers.processes((try? await master.send("show proc")) ?? "").master else { return }
+        kill(pid_t(pid), SIGTERM)
+        for _ in 0..<250 {
+            if (try? await master.send("show proc")) == nil { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        throw HAProxyError(code: .disagrees, action: "stopping HAProxy", message: "process \(pid) did not end within 5 s")
+    }
+
+    // MARK: - Process
+
+    package func isRunning() async -> Bool { (try? await master.send("show proc")) != nil }
+
+    /// Refuses a start while the last HAProxy of this folder lives and only does not answer: a second one would take its
+    /// ports and sockets, and nobody could reach the first any more.
+    private func checkNothingLives() throws {
+        guard let text = try? Files.read("\(folder)/haproxy.pid"), let pid = text.split(separator: "\n").first,
+            let status = try? Files.read("/proc/\(pid)/stat"), status.contains("(haproxy)"), !status.contains("(haproxy) Z")
+        else { return }
+        throw HAProxyError(
+            code: .unavailable, action: "talking to HAProxy on \(folder)/master.sock", message: "process \(pid) lives but does not answer")
+    }
+
+    private func runningRevision() async throws -> String? {
+        RuntimeAnswers.info("description", in: try await stats.send("show info"))
+    }
+
+    private func check(_ text: String) async throws {
+        let candidate = "\(folder)/haproxy.cfg.candidate"
+        try Files.write(text, to: candidate, mode: 0o600)
+        defer { Files.remove(candidate) }
+        let result: Programs.Result
+        do { result = try await Programs.run("haproxy", ["-c", "-f", candidate]) } catch let error as ProgramError {
+            throw HAProxyError(code: .notInstalled, action: "checking the gateway's configuration", message: "\(error)")
+        }
+        guard result.status == 0 else {
+            throw HAProxyError(
+                code: .badConfiguration, action: "checking the gateway's configuration", message: String(result.output.prefix(1000)))
+        }
+    }
+
+    private func start(_ revision: String) async throws {
+        try checkNothingLives()
+        let result = try await Programs.run(
+            "haproxy", ["-W", "-D", "-f", file, "-p", "\(folder)/haproxy.pid", "-S", "\(folder)/master.sock,mode,600"])
+        guard result.status == 0 else {
+            throw HAProxyError(code: .refused, action: "starting HAProxy", message: String(result.output.prefix(1000)))
+        }
+        try await settle(on: revision, action: "starting HAProxy")
+    }
+
+    private func reload(_ revision: String) async throws {
+        _ = try await master.send("reload")
+        try await settle(on: revision, action: "reloading HAProxy")
+    }
+
+    private func settle(on revision: String, action: String) async throws {
+        let start = ContinuousClock.now
+        while ContinuousClock.now - start < .seconds(10) {
+            // The master runs itself anew once its worker is up, and its socket is deaf meanwhile.
+            if (try? await runningRevision()) == revision, await isRunning() { return }
+            let isLate = ContinuousClock.now - start > .milliseconds(200)
+            if isLate, let text = try? await master.send("show proc"), RuntimeAnswers.processes(text).hasFailed { break }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        throw HAProxyError(code: .disagrees, action: action, message: "the new configuration did not come into use; see the system's log")
+    }
+
+    // MARK: - Runtime changes
+
+    private func adjustSlots(_ layout: GatewayLayout) async throws {
+        let seen = Dictionary(
+            RuntimeAnswers.slots(try await stats.send("show servers state")).map { ("\($0.backend)/\($0.slot.name)", $0.slot) },
+            uniquingKeysWith: { $1 })
+        let slots = layout.pools.flatMap { pool in pool.slots.map { (name: "\(pool.backendName)/\($0.name)", slot: $0) } }
+        // What takes connections comes in before anything goes out: between the two a pool would have nobody.
+        for entry in slots.filter({ $0.slot.state == .ready }) + slots.filter({ $0.slot.state != .ready }) {
+            guard let present = seen[entry.name] else { continue }
+            for command in try Self.commands(from: present, to: entry.slot, name: entry.name) { try await tell(command) }
+        }
+    }
+
+    /// The commands that turn one slot into another, in the order in which nothing goes to a wrong address meanwhile.
+    static func commands(from present: GatewaySlot, to wanted: GatewaySlot, name: String) throws -> [String] {
+        guard let endpoint = wanted.endpoint else {
+            return present.state == .maintenance ? [] : ["set server \(name) state maint", "shutdown sessions server \(name)"]
+        }
+        // HAProxy takes a port modulo 65536 without a word.
+        guard (1...65_535).contains(endpoint.port) else {
+            throw HAProxyError(code: .refused, action: "plugging in \(name)", message: "port \(endpoint.port) is not 1 to 65535")
+        }
+        var commands: [String] = []
+        if present.endpoint != endpoint {
+            if present.state != .maintenance { commands += ["set server \(name) state maint", "shutdown sessions server \(name)"] }
+            commands.append("set server \(name) addr \(endpoint.address) port \(endpoint.port)")
+            commands.append("set server \(name) state \(wanted.state.rawValue)")
+        } else if present.state != wanted.state {
+            commands.append("set server \(name) state \(wanted.state.rawValue)")
+        }
+        return commands
+    }
+
+    private func adjustUsers(_ users: [ProxyUser]) async throws {
+        let map = settings.usersMap
+        let present = RuntimeAnswers.map(try await stats.send("show map \(map)"))
+        let wanted = HAProxyConfiguration.usersMap(users)
+        for (key, value) in wanted where present[key] != value {
+            try await tell(present[key] == nil ? "add map \(map) \(key) \(value)" : "set map \(map) \(key) \(value)")
+        }
+        let names = Set(wanted.map(\.key))
+        for key in present.keys.sorted() where !names.contains(key) { try await tell("del map \(map) \(key)") }
+    }
+
+    /// Sends a command that answers nothing, or tells of a changed address, when it was carried out.
+    private func tell(_ command: String) async throws {
+        let answer = try await stats.send(command)
+        guard answer.isEmpty || answer.contains("changed from") || answer.contains("no need to change") else {
+            // Not the command itself: it may hold a user's hash.
+            let words = command.split(separator: " ").prefix(3).joined(separator: " ")
+            throw HAProxyError(code: .refused, action: "telling HAProxy to \(words)", message: String(answer.prefix(300)))
+        }
+    }
+
+    private func writeMaps(_ layout: GatewayLayout) throws {
+        func lines(_ entries: [(key: String, value: String)]) -> String { entries.map { "\($0.key) \($0.value)\n" }.joined() }
+        try Files.write(lines(HAProxyConfiguration.usersMap(layout.users)), to: settings.usersMap, mode: 0o600)
+        try Files.write(lines(HAProxyConfiguration.countriesMap(layout.pools)), to: settings.countriesMap, mode: 0o600)
+        try Files.write(CountryCode.all.map { "\($0.lowercased)\n" }.joined(), to: settings.knownCountries, mode: 0o600)
+    }
+}

@@ -1,0 +1,90 @@
+import Model
+
+/// Reads what HAProxy's runtime API answers.
+enum RuntimeAnswers {
+    /// `show servers state`: a version line, a header that begins with `#`, a line for each server.
+    static func slots(_ text: String) -> [GatewayObservation.Slot] {
+        var columns: [String: Int] = [:]
+        var slots: [GatewayObservation.Slot] = []
+        for line in text.split(separator: "\n") {
+            var words = line.split(separator: " ").map(String.init)
+            if words.first == "#" {
+                words.removeFirst()
+                columns = Dictionary(words.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+                continue
+            }
+            func word(_ name: String) -> String? { columns[name].flatMap { $0 < words.count ? words[$0] : nil } }
+            guard let backend = word("be_name"), backend.hasPrefix("pool-"), let name = word("srv_name"), name.hasPrefix("s"),
+                let number = Int(name.dropFirst()), let address = word("srv_addr"), let port = word("srv_port").flatMap({ Int($0) }),
+                let operation = word("srv_op_state").flatMap({ Int($0) }), let admin = word("srv_admin_state").flatMap({ Int($0) })
+            else { continue }
+            let slot = GatewaySlot(number: number, endpoint: Endpoint(address: address, port: port), state: state(operation, admin))
+            slots.append(.init(backend: backend, slot: slot, sessions: 0))
+        }
+        return slots
+    }
+
+    /// From srv_op_state and srv_admin_state (management guide, "show servers state"): bit 0 of the latter is a forced
+    /// maintenance, bit 3 a forced drain, bit 2 remembers that the file had `disabled`.
+    private static func state(_ operation: Int, _ admin: Int) -> GatewaySlot.State {
+        if admin & 0x01 != 0 { return .maintenance }
+        if admin & 0x08 != 0 { return .drain }
+        return operation == 0 ? .maintenance : .ready
+    }
+
+    /// `show stat`: connections that each server carries now, by "backend/server".
+    static func sessions(_ text: String) -> [String: Int] {
+        var columns: [String: Int] = [:]
+        var sessions: [String: Int] = [:]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            if line.hasPrefix("# ") {
+                columns = Dictionary(words.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+                continue
+            }
+            guard let name = columns["svname"], let current = columns["scur"], words.count > max(name, current) else { continue }
+            sessions["\(words[0])/\(words[name])"] = Int(words[current]) ?? 0
+        }
+        return sessions
+    }
+
+    /// The value of a line `name: value` of `show info`.
+    static func info(_ name: String, in text: String) -> String? {
+        for line in text.split(separator: "\n") where line.lowercased().hasPrefix("\(name.lowercased()): ") {
+            return String(line.dropFirst(name.count + 2))
+        }
+        return nil
+    }
+
+    /// The pids that `show proc` of the master lists as old workers, and whether the last reload failed.
+    static func processes(_ text: String) -> (master: Int?, oldWorkers: [Int], hasFailed: Bool) {
+        var section = ""
+        var master: Int?
+        var old: [Int] = []
+        var hasFailed = false
+        for line in text.split(separator: "\n") {
+            if line.hasPrefix("#") {
+                section = String(line)
+                continue
+            }
+            let words = line.split(separator: " ")
+            guard words.count > 1, let pid = Int(words[0]) else { continue }
+            if words[1] == "master" {
+                master = pid
+                hasFailed = line.contains("[failed: ") && !line.contains("[failed: 0]")
+            }
+            if section.contains("old workers"), words[1] == "worker" { old.append(pid) }
+        }
+        return (master, old, hasFailed)
+    }
+
+    /// `show map`: each line is an address, a key and a value.
+    static func map(_ text: String) -> [String: String] {
+        var entries: [String: String] = [:]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ", maxSplits: 2)
+            if words.count == 3 { entries[String(words[1])] = String(words[2]) }
+        }
+        return entries
+    }
+}

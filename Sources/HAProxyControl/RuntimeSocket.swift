@@ -1,0 +1,70 @@
+import Glibc
+import Platform
+
+/// HAProxy's runtime API on a Unix socket: one connection a command, its answer up to the end.
+///
+/// Source: https://docs.haproxy.org/2.6/management.html, section 9.3, "Unix Socket commands".
+struct RuntimeSocket: Sendable {
+    private let path: String
+    /// Seconds for one command.
+    private let deadline: Int
+
+    init(path: String, deadline: Int = 2) {
+        self.path = path
+        self.deadline = deadline
+    }
+
+    /// The answer without the empty line at its end.
+    func send(_ command: String) async throws -> String {
+        // A line break would begin a command of somebody else's.
+        guard !command.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
+            throw HAProxyError(code: .refused, action: "sending a command", message: "it holds a control character")
+        }
+        return try await Blocking.run { try sendBlocking(command) }
+    }
+
+    private func sendBlocking(_ command: String) throws -> String {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw failure() }
+        defer { close(descriptor) }
+        var time = timeval(tv_sec: deadline, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        var name = sockaddr_un()
+        name.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: name.sun_path) else {
+            throw HAProxyError(code: .unavailable, action: "connecting to \(path)", message: "the path is longer than 107 bytes")
+        }
+        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: bytes) }
+        let isConnected = withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 }
+        }
+        guard isConnected else { throw failure() }
+        var rest = Array("\(command)\n".utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 else { throw failure() }
+            rest = rest.dropFirst(count)
+        }
+        // The master's socket stays open for the next command unless it is told that there is none.
+        shutdown(descriptor, Int32(SHUT_WR))
+        var answer: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count == 0 { break }
+            guard count > 0 else { throw failure() }
+            answer += chunk.prefix(count)
+            guard answer.count < 16 << 20 else {
+                throw HAProxyError(code: .disagrees, action: "reading \(path)", message: "its answer has no end")
+            }
+        }
+        while answer.last == 0x0A { answer.removeLast() }
+        return String(decoding: answer, as: UTF8.self)
+    }
+
+    private func failure() -> HAProxyError {
+        HAProxyError(code: .unavailable, action: "talking to HAProxy on \(path)", message: String(cString: strerror(errno)))
+    }
+}

@@ -1,0 +1,98 @@
+import FoundationEssentials
+package import Model
+
+/// A request as a route sees it.
+package struct ServerRequest: Sendable {
+    package var method: String
+    /// Segments of the raw path, each percent-decoded after the split: an encoded slash never makes a new segment.
+    package var path: [String]
+    package var query: [(name: String, value: String)]
+    /// By lower-case name.
+    package var headers: [String: String]
+    package var body: [UInt8]
+    package var clientAddress: String
+    /// Names this request in logs and errors.
+    package var id: String
+    /// What the path's placeholders stand for: `/api/exits/{id}` gives `id`.
+    package var parameters: [String: String] = [:]
+
+    package init(
+        method: String, path: [String], query: [(name: String, value: String)] = [], headers: [String: String] = [:],
+        body: [UInt8] = [], clientAddress: String = "", id: String = ""
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.clientAddress = clientAddress
+        self.id = id
+    }
+
+    package func query(_ name: String) -> String? { query.first { $0.name == name }?.value }
+}
+
+/// An answer: status, headers and a ready body.
+package struct ServerResponse: Sendable {
+    package var status: Int
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
+
+    package init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+    /// Encodes a value; its properties become snake case.
+    package static func json(_ value: some Encodable, status: Int = 200, headers: [(name: String, value: String)] = []) -> ServerResponse {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        guard let data = try? encoder.encode(value) else {
+            return APIProblem(status: 500, code: "internal", message: "the answer can't be written").response(id: "")
+        }
+        return json(bytes: [UInt8](data), status: status, headers: headers)
+    }
+
+    package static func json(bytes: [UInt8], status: Int = 200, headers: [(name: String, value: String)] = []) -> ServerResponse {
+        ServerResponse(status: status, headers: [("Content-Type", "application/json")] + headers, body: bytes)
+    }
+
+    package static let noContent = ServerResponse(status: 204)
+}
+
+/// An answer that says what went wrong: `{"error", "message", "request_id"}`, and the fields at fault.
+package struct APIProblem: Error, Sendable {
+    package var status: Int
+    /// A word for machines: "no_server".
+    package var code: String
+    package var message: String
+    package var fields: [FieldProblem]
+    package var headers: [(name: String, value: String)]
+
+    package init(
+        status: Int, code: String, message: String, fields: [FieldProblem] = [], headers: [(name: String, value: String)] = []
+    ) {
+        self.status = status
+        self.code = code
+        self.message = message
+        self.fields = fields
+        self.headers = headers
+    }
+
+    package func response(id: String) -> ServerResponse {
+        struct Body: Encodable {
+            struct Field: Encodable {
+                let field: String
+                let message: String
+            }
+            let error: String
+            let message: String
+            let fields: [Field]?
+            let requestID: String
+        }
+        let details = fields.isEmpty ? nil : fields.map { Body.Field(field: $0.field, message: $0.message) }
+        return .json(Body(error: code, message: message, fields: details, requestID: id), status: status, headers: headers)
+    }
+}

@@ -1,0 +1,159 @@
+import CCurl
+import CShims
+import Dispatch
+import Platform
+import Synchronization
+
+/// HTTP by libcurl: all transfers run on one thread of its own (libcurl's multi interface), none blocks the caller's.
+package final class HTTPClient: Sendable {
+    private enum Command {
+        case start(Transfer)
+        case cancel(Int)
+        case stop
+    }
+
+    private struct State {
+        var commands: [Command] = []
+        var nextID = 0
+        var isClosed = false
+    }
+
+    /// `curl_multi_wakeup` is the one function of a multi handle that other threads may call.
+    private struct MultiHandle: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
+
+    private let multi: MultiHandle
+    private let state = Mutex(State())
+    private let ended = DispatchSemaphore(value: 0)
+
+    private static let initialized: Bool = {
+        CryptoLibrary.initialize()
+        return curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+    }()
+
+    package init() {
+        precondition(Self.initialized, "libcurl can't be initialized")
+        guard let pointer = curl_multi_init() else { preconditionFailure("libcurl has no memory for a multi handle") }
+        multi = MultiHandle(pointer: pointer)
+        DispatchQueue(label: "sallyport.curl").async { [self] in work() }
+    }
+
+    /// Ends every transfer with `closed` and waits for the thread. Call it before `main` returns.
+    package func close() {
+        let isFirst = state.withLock { state in
+            defer { state.isClosed = true }
+            if !state.isClosed { state.commands.append(.stop) }
+            return !state.isClosed
+        }
+        guard isFirst else { return }
+        curl_multi_wakeup(multi.pointer)
+        ended.wait()
+    }
+
+    /// The answer to a request, whatever its status.
+    /// - Throws: `TransportError` when there is none, within the request's deadlines; cancellation ends it at once.
+    package func send(_ request: HTTPRequest) async throws -> HTTPResponse {
+        let id = nextID()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                post(Transfer(id: id, request: request, sink: .whole(continuation)))
+                // A cancellation that came before was about a transfer that nobody knew.
+                if Task.isCancelled { cancel(id) }
+            }
+        } onCancel: {
+            cancel(id)
+        }
+    }
+
+    /// The body of an answer as it arrives; an answer whose status is not 2xx ends it with that status as error.
+    /// At most 256 chunks wait for a slow reader; then the oldest is dropped.
+    package func stream(_ request: HTTPRequest) -> AsyncThrowingStream<[UInt8], any Error> {
+        let id = nextID()
+        return AsyncThrowingStream(bufferingPolicy: .bufferingNewest(256)) { continuation in
+            continuation.onTermination = { [self] _ in cancel(id) }
+            post(Transfer(id: id, request: request, sink: .stream(continuation)))
+        }
+    }
+
+    private func nextID() -> Int {
+        state.withLock { state in
+            state.nextID += 1
+            return state.nextID
+        }
+    }
+
+    private func post(_ transfer: Transfer) {
+        let isClosed = state.withLock { state in
+            if !state.isClosed { state.commands.append(.start(transfer)) }
+            return state.isClosed
+        }
+        if isClosed {
+            transfer.fail(TransportError(code: .closed, message: "the client is closed"))
+        } else {
+            curl_multi_wakeup(multi.pointer)
+        }
+    }
+
+    private func cancel(_ id: Int) {
+        let isOpen = state.withLock { state in
+            if !state.isClosed { state.commands.append(.cancel(id)) }
+            return !state.isClosed
+        }
+        if isOpen { curl_multi_wakeup(multi.pointer) }
+    }
+
+    // MARK: - The thread
+
+    private func work() {
+        var running: [Int: Transfer] = [:]
+        while true {
+            var active: Int32 = 0
+            curl_multi_perform(multi.pointer, &active)
+            finishDone(&running)
+            let commands = state.withLock { state in
+                defer { state.commands = [] }
+                return state.commands
+            }
+            for command in commands {
+                switch command {
+                case .start(let transfer):
+                    if let handle = transfer.prepare(), curl_multi_add_handle(multi.pointer, handle) == CURLM_OK {
+                        running[transfer.id] = transfer
+                    } else {
+                        transfer.fail(TransportError(code: .other, message: "libcurl refuses the request for \(transfer.request.url)"))
+                    }
+                case .cancel(let id):
+                    guard let transfer = running.removeValue(forKey: id) else { continue }
+                    drop(transfer)
+                    transfer.fail(TransportError(code: .cancelled, message: "cancelled"))
+                case .stop:
+                    for transfer in running.values {
+                        drop(transfer)
+                        transfer.fail(TransportError(code: .closed, message: "the client is closed"))
+                    }
+                    curl_multi_cleanup(multi.pointer)
+                    ended.signal()
+                    return
+                }
+            }
+            if commands.isEmpty { curl_multi_poll(multi.pointer, nil, 0, 10_000, nil) }
+        }
+    }
+
+    private func drop(_ transfer: Transfer) {
+        if let handle = transfer.handle { curl_multi_remove_handle(multi.pointer, handle) }
+    }
+
+    private func finishDone(_ running: inout [Int: Transfer]) {
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(multi.pointer, &left) {
+            guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle,
+                let pointer = shim_curl_get_private(handle)
+            else { continue }
+            let result = shim_curl_message_result(message)
+            let transfer = Unmanaged<Transfer>.fromOpaque(pointer).takeUnretainedValue()
+            running[transfer.id] = nil
+            curl_multi_remove_handle(multi.pointer, handle)
+            transfer.finish(result)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+package import Model
+
+/// One HTTP request, with every limit that bounds it.
+package struct HTTPRequest: Sendable {
+    package var method: String
+    package var url: String
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]?
+    /// Connect to this Unix socket instead of the URL's host.
+    package var unixSocket: String?
+    /// Go through this HTTP proxy, "http://host:port", with CONNECT also for plain HTTP when `tunnels`.
+    package var proxy: String?
+    package var proxyUser: String?
+    package var proxyPassword: Secret?
+    package var tunnels = false
+    /// Be done as soon as the connection (through the proxy) stands; nothing is sent over it.
+    package var connectOnly = false
+    /// Seconds to connect, and for the whole; 0 for no limit on the whole, which only streams may use.
+    package var connectDeadline: Double = 5
+    package var deadline: Double = 30
+    /// Bytes of body that are accepted at most.
+    package var bodyLimit = 64 << 20
+
+    package init(_ method: String, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// The answer to a request, whatever its status.
+package struct HTTPResponse: Sendable {
+    package var status: Int
+    /// By lower-case name; of a repeated header the last.
+    package var headers: [String: String]
+    package var body: [UInt8]
+    /// From the start of the request to the end of the answer.
+    package var seconds: Double
+
+    package var text: String { String(decoding: body, as: UTF8.self) }
+}
+
+/// A request that got no answer.
+package struct TransportError: Error, CustomStringConvertible {
+    package enum Code: String, Sendable {
+        case connectFailed = "connect_failed"
+        case timedOut = "timed_out"
+        case proxyRefused = "proxy_refused"
+        case tlsFailed = "tls_failed"
+        case tooLarge = "too_large"
+        case cancelled
+        case closed
+        case other
+    }
+
+    package var code: Code
+    package var message: String
+    /// The status with which a proxy refused CONNECT; 0 for none.
+    package var proxyStatus: Int
+    package var description: String { message }
+
+    package init(code: Code, message: String, proxyStatus: Int = 0) {
+        self.code = code
+        self.message = message
+        self.proxyStatus = proxyStatus
+    }
+}

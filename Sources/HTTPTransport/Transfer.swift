@@ -1,0 +1,172 @@
+import CCurl
+import CShims
+import Model
+
+/// One request under way: its curl handle and what has arrived. Made by a caller, then used by the curl thread alone.
+final class Transfer: @unchecked Sendable {
+    enum Sink {
+        case whole(CheckedContinuation<HTTPResponse, any Error>)
+        case stream(AsyncThrowingStream<[UInt8], any Error>.Continuation)
+    }
+
+    let id: Int
+    let request: HTTPRequest
+    private let sink: Sink
+    private(set) var handle: UnsafeMutableRawPointer?
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+    private var headers: [String: String] = [:]
+    private var body: [UInt8] = []
+    private var isTooLarge = false
+
+    init(id: Int, request: HTTPRequest, sink: Sink) {
+        self.id = id
+        self.request = request
+        self.sink = sink
+    }
+
+    deinit {
+        if let handle { curl_easy_cleanup(handle) }
+        curl_slist_free_all(headerList)
+    }
+
+    /// Sets up the curl handle; nil when libcurl refuses an option.
+    func prepare() -> UnsafeMutableRawPointer? {
+        guard let handle = curl_easy_init() else { return nil }
+        self.handle = handle
+        var isAccepted = true
+        func set(_ option: CURLoption, _ value: Int) { isAccepted = shim_curl_set_long(handle, option, value) == CURLE_OK && isAccepted }
+        func set(_ option: CURLoption, _ value: String) {
+            isAccepted = shim_curl_set_string(handle, option, value) == CURLE_OK && isAccepted
+        }
+        let this = Unmanaged.passUnretained(self).toOpaque()
+        shim_curl_set_pointer(handle, CURLOPT_PRIVATE, this)
+        shim_curl_set_pointer(handle, CURLOPT_WRITEDATA, this)
+        shim_curl_set_data_callback(handle, CURLOPT_WRITEFUNCTION, TransferCallbacks.body)
+        shim_curl_set_pointer(handle, CURLOPT_HEADERDATA, this)
+        shim_curl_set_data_callback(handle, CURLOPT_HEADERFUNCTION, TransferCallbacks.header)
+        set(CURLOPT_NOSIGNAL, 1)
+        set(CURLOPT_URL, request.url)
+        // A user may be called ".."; libcurl would take that for a step up.
+        set(CURLOPT_PATH_AS_IS, 1)
+        // Only what we speak, and never a redirect: an answer from outside must not choose where we connect to.
+        set(CURLOPT_PROTOCOLS_STR, "http,https")
+        set(CURLOPT_FOLLOWLOCATION, 0)
+        set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectDeadline * 1000))
+        if request.deadline > 0 { set(CURLOPT_TIMEOUT_MS, Int(request.deadline * 1000)) }
+        // No proxy but the one that we name: the environment's must not carry our requests.
+        set(CURLOPT_PROXY, request.proxy ?? "")
+        if let unixSocket = request.unixSocket { set(CURLOPT_UNIX_SOCKET_PATH, unixSocket) }
+        if let user = request.proxyUser { set(CURLOPT_PROXYUSERNAME, user) }
+        if let password = request.proxyPassword { set(CURLOPT_PROXYPASSWORD, password.revealed) }
+        if request.tunnels { set(CURLOPT_HTTPPROXYTUNNEL, 1) }
+        if request.connectOnly { set(CURLOPT_CONNECT_ONLY, 1) }
+        if request.proxy != nil { set(CURLOPT_FRESH_CONNECT, 1); set(CURLOPT_FORBID_REUSE, 1) }
+        // Head lines of a proxy's answer to CONNECT are not the answer's.
+        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        set(CURLOPT_ACCEPT_ENCODING, "")
+        switch request.method {
+        case "GET" where request.body == nil: set(CURLOPT_HTTPGET, 1)
+        case "HEAD": set(CURLOPT_NOBODY, 1)
+        default:
+            set(CURLOPT_CUSTOMREQUEST, request.method)
+            if let body = request.body {
+                set(CURLOPT_POST, 1)
+                shim_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, Int64(body.count))
+                body.withUnsafeBytes {
+                    _ = shim_curl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: $0.baseAddress))
+                }
+            } else if request.method == "POST" {
+                set(CURLOPT_POST, 1)
+                set(CURLOPT_POSTFIELDSIZE, 0)
+            }
+        }
+        for (name, value) in request.headers + [("Expect", "")] {
+            headerList = curl_slist_append(headerList, value.isEmpty ? "\(name):" : "\(name): \(value)")
+        }
+        shim_curl_set_pointer(handle, CURLOPT_HTTPHEADER, headerList)
+        return isAccepted ? handle : nil
+    }
+
+    // MARK: - From libcurl
+
+    func received(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        if case .stream(let continuation) = sink, isSuccess {
+            continuation.yield(Array(bytes))
+            return true
+        }
+        guard body.count + bytes.count <= request.bodyLimit else {
+            isTooLarge = true
+            return false
+        }
+        body.append(contentsOf: bytes)
+        return true
+    }
+
+    func receivedHeader(_ line: String) {
+        if line.hasPrefix("HTTP/") { headers = [:] }
+        guard let colon = line.firstIndex(of: ":") else { return }
+        let value = line[line.index(after: colon)...].drop { $0 == " " }
+        headers[line[..<colon].lowercased()] = String(value.filter { $0 != "\r\n" && $0 != "\r" && $0 != "\n" })
+    }
+
+    private var status: Int { handle.map { shim_curl_get_long($0, CURLINFO_RESPONSE_CODE) } ?? 0 }
+    private var isSuccess: Bool { (200..<300).contains(status) }
+
+    // MARK: - The end
+
+    func finish(_ result: CURLcode) {
+        guard result == CURLE_OK, let handle else { return fail(error(result)) }
+        let seconds = Double(shim_curl_get_offset(handle, CURLINFO_TOTAL_TIME_T)) / 1e6
+        let response = HTTPResponse(status: status, headers: headers, body: body, seconds: seconds)
+        switch sink {
+        case .whole(let continuation): continuation.resume(returning: response)
+        case .stream(let continuation):
+            if isSuccess { continuation.finish() } else { continuation.finish(throwing: StreamRefused(response: response)) }
+        }
+    }
+
+    func fail(_ error: TransportError) {
+        switch sink {
+        case .whole(let continuation): continuation.resume(throwing: error)
+        case .stream(let continuation): continuation.finish(throwing: error)
+        }
+    }
+
+    private func error(_ result: CURLcode) -> TransportError {
+        let proxyStatus = handle.map { shim_curl_get_long($0, CURLINFO_HTTP_CONNECTCODE) } ?? 0
+        let code: TransportError.Code
+        switch result {
+        case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: code = .connectFailed
+        case CURLE_OPERATION_TIMEDOUT: code = .timedOut
+        case CURLE_RECV_ERROR where proxyStatus >= 300: code = .proxyRefused
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE: code = .tlsFailed
+        case CURLE_WRITE_ERROR where isTooLarge: code = .tooLarge
+        default: code = .other
+        }
+        let isRefused = code == .proxyRefused || (proxyStatus >= 300)
+        let message = isRefused ? "the proxy answered CONNECT with \(proxyStatus)" : String(cString: curl_easy_strerror(result))
+        return TransportError(code: isRefused ? .proxyRefused : code, message: message, proxyStatus: proxyStatus)
+    }
+}
+
+/// A stream whose answer was not a success: its status and body.
+package struct StreamRefused: Error, CustomStringConvertible {
+    package var response: HTTPResponse
+    package var description: String { "HTTP status \(response.status)" }
+}
+
+/// Called by libcurl on its thread; outside of every actor, or they would trap there.
+enum TransferCallbacks {
+    static let body: shim_curl_data_callback = { data, size, count, context in
+        guard let data, let context else { return 0 }
+        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        return transfer.received(UnsafeRawBufferPointer(start: data, count: size * count)) ? size * count : 0
+    }
+
+    static let header: shim_curl_data_callback = { data, size, count, context in
+        guard let data, let context else { return 0 }
+        let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+        transfer.receivedHeader(String(decoding: UnsafeRawBufferPointer(start: data, count: size * count), as: UTF8.self))
+        return size * count
+    }
+}

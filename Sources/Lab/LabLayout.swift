@@ -1,0 +1,77 @@
+import Model
+import Platform
+
+/// One real WireGuard server of the lab.
+struct LabServer: Sendable {
+    let country: CountryCode
+    let city: String
+    /// 1, 2 within its country.
+    let number: Int
+    let address: String
+    /// What the catalog says, in percent.
+    let load: Int
+
+    var hostname: String { "\(country.lowercased)900\(number).lab.test" }
+    var container: String { "\(country.lowercased)-\(number)" }
+}
+
+/// Who is who in the lab's own internet, 198.18.0.0/16 or another /16 of the benchmarking range 198.18.0.0/15 (RFC 2544).
+struct LabLayout: Sendable {
+    let name: String
+    /// The second byte of every address: 18 or 19.
+    let network: Int
+
+    /// - Parameter name: begins the names of its containers and its network.
+    init(name: String = "sallyport-lab", network: Int = 18) {
+        self.name = name
+        self.network = network
+    }
+
+    var subnet: String { "198.\(network).0.0/16" }
+    /// The web server and the resolver of the lab's internet.
+    var internet: String { "198.\(network).0.80" }
+    var echoURL: String { "http://\(internet)/json" }
+    /// Where the catalog puts the servers that don't exist: on the lab's own wire, so that nothing sent there leaves the machine.
+    func nowhere(_ index: Int) -> String { "198.\(network).\(128 + index / 250 % 128).\(1 + index % 250)" }
+
+    var servers: [LabServer] {
+        let cities: [(String, [String])] = [
+            ("us", ["New York", "Dallas"]), ("de", ["Frankfurt", "Berlin"]), ("gb", ["London", "Manchester"]),
+        ]
+        return cities.enumerated().flatMap { index, entry in
+            // Each code is one of ISO's, so it can't be nil.
+            let country = CountryCode(entry.0)!
+            return entry.1.enumerated().map { number, city in
+                LabServer(
+                    country: country, city: city, number: number + 1, address: "198.\(network).\(index + 1).\(10 + number)",
+                    load: 3 + number)
+            }
+        }
+    }
+
+    func container(_ name: String) -> String { "\(self.name)-\(name)" }
+}
+
+/// The lab's secrets, which live as long as its folder.
+struct LabKeys: Codable, Sendable {
+    struct Pair: Codable, Sendable {
+        let privateKey: String
+        let publicKey: String
+
+        init() {
+            let keys = WireGuardKeys()
+            privateKey = keys.privateKey.revealed
+            publicKey = keys.publicKey
+        }
+    }
+
+    /// The one account of the lab's provider.
+    var client = Pair()
+    var token = Digest.randomHex(bytes: 32)
+    /// By city: NordVPN has one key for each.
+    var cities: [String: Pair]
+
+    init(_ layout: LabLayout) {
+        cities = Dictionary(layout.servers.map { ($0.city, Pair()) }, uniquingKeysWith: { first, _ in first })
+    }
+}

@@ -1,0 +1,131 @@
+import DockerEngine
+import Glibc
+import HTTPServing
+import HTTPTransport
+import Model
+import Platform
+
+/// The `lab` command.
+@main
+enum LabProgram {
+    private static let help = """
+        The lab: a VPN provider in a box, for demos and tests.
+
+        Usage: lab up|down|serve|<control> [options]
+
+          up                     start servers, internet and provider API; print a controller's configuration
+          down                   take all of it away
+          serve                  only the provider's API, in the foreground
+          kill|revive SERVER     end a server at once; bring it back
+          blackhole|heal SERVER  drop all its WireGuard packets; end every misbehaviour
+          delay SERVER MS        make the way to it longer by that many milliseconds, until Ctrl-C
+
+        Options: --docker ADDRESS (DOCKER_HOST or the standard socket), --folder DIR (.run/lab),
+                 --image-archive FILE (.build/images/lab.tar), --port N (8790),
+                 --name NAME (sallyport-lab), --network 18|19 (of 198.18.0.0/15)
+        Servers: us-1 us-2 de-1 de-2 gb-1 gb-2
+
+        """
+
+    static func main() async {
+        Signals.ignorePipe()
+        CryptoLibrary.initialize()
+        do { exit(try await run(Array(CommandLine.arguments.dropFirst()))) } catch {
+            let line = Array("lab: \(error)\n".utf8)
+            _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            exit(1)
+        }
+    }
+
+    private static func run(_ arguments: [String]) async throws -> Int32 {
+        var options = [
+            "--docker": getenv("DOCKER_HOST").map { String(cString: $0) } ?? "/var/run/docker.sock", "--folder": ".run/lab",
+            "--image-archive": ".build/images/lab.tar", "--port": "8790", "--name": "sallyport-lab", "--network": "18",
+        ]
+        var words: [String] = []
+        var rest = arguments[...]
+        while let word = rest.popFirst() {
+            if options[word] != nil, let value = rest.popFirst() { options[word] = value } else { words.append(word) }
+        }
+        guard let action = words.first, !words.contains("--help") else {
+            print(help, terminator: "")
+            return words.isEmpty ? 2 : 0
+        }
+        guard let port = Int(options["--port"] ?? ""), (1...65_535).contains(port) else {
+            throw LabError(message: "--port wants 1 to 65535")
+        }
+        let folder = Files.absolute(options["--folder"] ?? "")
+        let log = Log()
+        let client = HTTPClient()
+        defer { client.close() }
+        let lab = try Lab(
+            layout: LabLayout(name: options["--name"] ?? "", network: options["--network"] == "19" ? 19 : 18), folder: folder,
+            imageArchive: options["--image-archive"] ?? "",
+            engine: EngineClient(address: options["--docker"] ?? "", client: client), log: log)
+        switch action {
+        case "up":
+            try await lab.up()
+            let url = "http://127.0.0.1:\(port)"
+            try await startAPI(url, client, arguments: ["serve", "--folder", folder, "--port", String(port)], folder: folder)
+            try Files.write(lab.keys.token + "\n", to: "\(folder)/token", mode: 0o600)
+            print(lab.configuration(apiURL: url, tokenFile: "\(folder)/token"), terminator: "")
+        case "down":
+            stopAPI(folder)
+            try await lab.down()
+        case "serve": try await serve(lab, port: port)
+        case "kill", "revive", "blackhole", "heal", "delay":
+            guard words.count >= 2, let server = lab.layout.servers.first(where: { $0.container == words[1] }) else {
+                throw LabError(message: "\(action) wants a server: \(lab.layout.servers.map(\.container).joined(separator: ", "))")
+            }
+            switch action {
+            case "kill": try await lab.kill(server)
+            case "revive": try await lab.revive(server)
+            case "delay":
+                guard words.count == 3, let milliseconds = Int(words[2]), (1...10_000).contains(milliseconds) else {
+                    throw LabError(message: "delay wants milliseconds, 1 to 10000")
+                }
+                let signals = Signals.stream([SIGINT, SIGTERM])
+                let relay = try await lab.delay(server, milliseconds: milliseconds)
+                log.info("lab: \(server.container) is \(milliseconds) ms further away, until Ctrl-C")
+                for await _ in signals { break }
+                try await lab.endDelay(server, relay)
+            default: try await lab.control(server, action)
+            }
+        default: throw LabError(message: "unknown \(action); `lab --help` lists what there is")
+        }
+        return 0
+    }
+
+    private static func serve(_ lab: Lab, port: Int) async throws {
+        let signals = Signals.stream([SIGINT, SIGTERM])
+        let api = LabAPI(catalog: LabCatalog(lab.layout, lab.keys), keys: lab.keys)
+        let server = try HTTPServer(address: "127.0.0.1", port: port, dispatch: api.dispatcher())
+        for await _ in signals { break }
+        await server.stop()
+    }
+
+    /// Starts the API as a process of its own, unless it answers already.
+    private static func startAPI(_ url: String, _ client: HTTPClient, arguments: [String], folder: String) async throws {
+        func answers() async -> Bool {
+            var request = HTTPRequest("GET", "\(url)/v2/servers?limit=1")
+            request.deadline = 2
+            return (try? await client.send(request))?.status == 200
+        }
+        if await answers() { return }
+        let pid = try Programs.startDetached("/proc/self/exe", arguments, log: "\(folder)/api.log")
+        try Files.write("\(pid)\n", to: "\(folder)/api.pid", mode: 0o600)
+        for _ in 0..<250 {
+            if await answers() { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        throw LabError(message: "the provider's API does not answer on \(url); see \(folder)/api.log")
+    }
+
+    private static func stopAPI(_ folder: String) {
+        guard let text = try? Files.read("\(folder)/api.pid"), let pid = pid_t(text.filter { !$0.isWhitespace }),
+            let command = try? Files.read("/proc/\(pid)/cmdline"), command.contains("serve")
+        else { return }
+        kill(pid, SIGTERM)
+        Files.remove("\(folder)/api.pid")
+    }
+}

@@ -1,0 +1,200 @@
+/// The name of an exit, unique while it lives: its country and a small number, "us-1".
+package struct ExitID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let country: CountryCode
+    /// 1 to 999.
+    package let number: Int
+
+    package init(country: CountryCode, number: Int) {
+        self.country = country
+        self.number = number
+    }
+
+    /// Reads "us-1"; nil for anything else. `uk-1` is `gb-1`.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 2, let country = CountryCode(String(parts[0])), let number = Int(parts[1]),
+            (1...999).contains(number), String(number) == parts[1]
+        else { return nil }
+        self.init(country: country, number: number)
+    }
+
+    package var description: String { "\(country.lowercased)-\(number)" }
+
+    package static func < (left: ExitID, right: ExitID) -> Bool {
+        left.country == right.country ? left.number < right.number : left.country < right.country
+    }
+}
+
+extension ExitID: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let id = ExitID(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not an exit id like us-1")
+        }
+        self = id
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// Where an exit stands between being asked for and being gone.
+package enum ExitState: String, Codable, Sendable, CaseIterable {
+    /// Wanted, but waiting: for a server, for the engine, or for its next try.
+    case pending
+    /// Its container is being created and started.
+    case starting
+    /// Its container runs; the tunnel is being proved.
+    case verifying
+    /// Proved and plugged into the gateway.
+    case serving
+    /// Plugged in, but its probes fail now and then.
+    case degraded
+    /// Takes no new connection; waits for its last ones, or for the deadline.
+    case draining
+    /// Its container is being removed.
+    case stopped
+    /// Has failed many times in a row; `reason` says why. It goes on trying, seldom.
+    case failed
+
+    /// True where the gateway sends new connections to it.
+    package var takesTraffic: Bool { self == .serving || self == .degraded }
+}
+
+/// Why an exit is in its state, as a word for machines. `Exit.detail` has the sentence for people.
+package enum ExitReason: String, Codable, Sendable, CaseIterable {
+    case noServer = "no_server"
+    case engineUnavailable = "engine_unavailable"
+    case imageMissing = "image_missing"
+    case credentialsMissing = "credentials_missing"
+    case credentialsRejected = "credentials_rejected"
+    case startFailed = "start_failed"
+    case badConfiguration = "bad_configuration"
+    case handshakeTimeout = "handshake_timeout"
+    case dnsFailed = "dns_failed"
+    case proxyDown = "proxy_down"
+    case verifyTimeout = "verify_timeout"
+    case wrongCountry = "wrong_country"
+    case leak
+    case containerExited = "container_exited"
+    case containerGone = "container_gone"
+    case blackhole
+    case rotated
+    case unwanted
+    case unknown
+}
+
+/// What the probes of an exit add up to.
+package enum Verdict: String, Codable, Sendable {
+    case healthy, degraded, dead, unknown
+}
+
+/// The latest verdict on an exit and the figures behind it.
+package struct Health: Hashable, Codable, Sendable {
+    package var verdict: Verdict
+    package var reason: ExitReason?
+    /// Time of the last successful probe through the exit.
+    package var latencyMilliseconds: Double?
+    /// Share of the latest probes (at most 20) that succeeded, 0 to 1.
+    package var successRate: Double?
+    /// How many probes in a row have failed.
+    package var failures: Int
+    package var checkedAt: Timestamp?
+
+    package init(
+        verdict: Verdict = .unknown, reason: ExitReason? = nil, latencyMilliseconds: Double? = nil, successRate: Double? = nil,
+        failures: Int = 0, checkedAt: Timestamp? = nil
+    ) {
+        self.verdict = verdict
+        self.reason = reason
+        self.latencyMilliseconds = latencyMilliseconds
+        self.successRate = successRate
+        self.failures = failures
+        self.checkedAt = checkedAt
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case verdict, reason, failures
+        case latencyMilliseconds = "latency_ms"
+        case successRate = "success_rate"
+        case checkedAt = "checked_at"
+    }
+}
+
+/// One tunnel and its proxy, as the controller remembers it. Kept in the store, so that a restart forgets nothing.
+package struct Exit: Hashable, Codable, Sendable {
+    package var id: ExitID
+    /// 0 before its first container, then one more with each; a container of another generation is not this exit's.
+    package var generation: Int
+    package var state: ExitState
+    package var reason: ExitReason?
+    /// A sentence for people about `reason`; never a secret.
+    package var detail: String?
+    package var server: Server?
+    /// The engine's name of the running container.
+    package var container: String?
+    /// Where its proxy listens, as the gateway reaches it.
+    package var endpoint: Endpoint?
+    /// Its slot in the gateway's backend, 1 to `Pool.slots`.
+    package var slot: Int
+    /// The address that the internet sees, and its country as seen from there.
+    package var publicAddress: String?
+    package var publicCountry: CountryCode?
+    package var health: Health
+    /// When it came into `state`.
+    package var since: Timestamp
+    /// Failed tries in a row, and when the next may begin.
+    package var attempts: Int
+    package var retryAt: Timestamp?
+    /// Servers that failed this exit lately, oldest first, at most 20.
+    package var avoid: [AvoidedServer]
+    /// It is to leave as soon as its pool has enough others: rotation, or a pool made smaller.
+    package var leaving: Bool
+
+    package init(id: ExitID, slot: Int, now: Timestamp) {
+        self.id = id
+        self.slot = slot
+        generation = 0
+        state = .pending
+        health = Health()
+        since = now
+        attempts = 0
+        avoid = []
+        leaving = false
+    }
+
+    package var country: CountryCode { id.country }
+
+    enum CodingKeys: String, CodingKey {
+        case id, generation, state, reason, detail, server, container, endpoint, slot, health, since, attempts, avoid, leaving
+        case publicAddress = "exit_ip"
+        case publicCountry = "exit_country"
+        case retryAt = "retry_at"
+    }
+}
+
+/// A server that is not to be tried for a while.
+package struct AvoidedServer: Hashable, Codable, Sendable {
+    package var hostname: String
+    package var until: Timestamp
+
+    package init(hostname: String, until: Timestamp) {
+        self.hostname = hostname
+        self.until = until
+    }
+}
+
+/// An IPv4 address and a port.
+package struct Endpoint: Hashable, Codable, Sendable, CustomStringConvertible {
+    package var address: String
+    package var port: Int
+
+    package init(address: String, port: Int) {
+        self.address = address
+        self.port = port
+    }
+
+    package var description: String { "\(address):\(port)" }
+}

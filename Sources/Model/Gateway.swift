@@ -1,0 +1,73 @@
+/// What the gateway is to look like: a value that is rendered to its file and compared with what it runs.
+package struct GatewayLayout: Hashable, Sendable {
+    package var pools: [GatewayPool]
+    package var users: [ProxyUser]
+
+    package init(pools: [GatewayPool] = [], users: [ProxyUser] = []) {
+        self.pools = pools
+        self.users = users
+    }
+}
+
+/// One country's backend: as many slots as `Pool.slots`, used or free.
+package struct GatewayPool: Hashable, Sendable {
+    package var country: CountryCode
+    package var slots: [GatewaySlot]
+
+    package init(country: CountryCode, slots: [GatewaySlot]) {
+        self.country = country
+        self.slots = slots
+    }
+
+    package var backendName: String { "pool-\(country.lowercased)" }
+}
+
+/// A pre-made server line of a backend, which an exit is plugged into.
+package struct GatewaySlot: Hashable, Sendable {
+    package enum State: String, Hashable, Sendable {
+        /// Takes new connections.
+        case ready
+        /// Finishes those that it has.
+        case drain
+        /// Takes none and has none.
+        case maintenance = "maint"
+    }
+
+    /// 1 to `Pool.slots`.
+    package var number: Int
+    /// The exit's proxy; nil for a free slot.
+    package var endpoint: Endpoint?
+    package var state: State
+
+    package init(number: Int, endpoint: Endpoint?, state: State) {
+        self.number = number
+        self.endpoint = endpoint
+        self.state = state
+    }
+
+    package var name: String { "s\(number)" }
+    package static func free(_ number: Int) -> GatewaySlot { GatewaySlot(number: number, endpoint: nil, state: .maintenance) }
+}
+
+/// What the gateway runs now.
+package struct GatewayObservation: Hashable, Sendable {
+    package struct Slot: Hashable, Sendable {
+        package var backend: String
+        package var slot: GatewaySlot
+        /// Connections that it carries now.
+        package var sessions: Int
+        package init(backend: String, slot: GatewaySlot, sessions: Int) {
+            self.backend = backend
+            self.slot = slot
+            self.sessions = sessions
+        }
+    }
+
+    package var slots: [Slot]
+    package init(slots: [Slot] = []) { self.slots = slots }
+
+    /// Connections that an exit of this country in this slot carries; 0 when the gateway doesn't know the slot.
+    package func sessions(country: CountryCode, slot: Int) -> Int {
+        slots.first { $0.backend == "pool-\(country.lowercased)" && $0.slot.number == slot }?.sessions ?? 0
+    }
+}

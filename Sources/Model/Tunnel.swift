@@ -1,0 +1,74 @@
+/// What a WireGuard client needs from a provider, beside the server itself.
+package struct TunnelFacts: Hashable, Sendable {
+    /// Our address inside the tunnel, in CIDR form: "10.5.0.2/32".
+    package var clientAddress: String
+    /// The provider's resolvers, reached through the tunnel.
+    package var dns: [String]
+    /// Bytes, 1280 to 1420.
+    package var mtu: Int
+    /// Seconds between keepalives, 0 to 65535.
+    package var keepalive: Int
+
+    package init(clientAddress: String, dns: [String], mtu: Int, keepalive: Int) {
+        self.clientAddress = clientAddress
+        self.dns = dns
+        self.mtu = mtu
+        self.keepalive = keepalive
+    }
+}
+
+/// A string that must never be printed: a key, a token, a password.
+package struct Secret: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// The secret itself. Every use is a place to look at twice.
+    package let revealed: String
+    package init(_ revealed: String) { self.revealed = revealed }
+    package var description: String { "********" }
+    package var debugDescription: String { "********" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// Everything that one exit container is made of.
+package struct ExitSpecification: Sendable {
+    package var id: ExitID
+    package var generation: Int
+    package var server: Server
+    package var facts: TunnelFacts
+    package var privateKey: Secret
+    /// The name that the exit looks up through the tunnel before its proxy opens.
+    package var checkName: String
+
+    package init(id: ExitID, generation: Int, server: Server, facts: TunnelFacts, privateKey: Secret, checkName: String) {
+        self.id = id
+        self.generation = generation
+        self.server = server
+        self.facts = facts
+        self.privateKey = privateKey
+        self.checkName = checkName
+    }
+}
+
+/// An exit's container as the engine shows it. Only containers with our owner label become one.
+package struct ExitContainer: Hashable, Sendable {
+    package var name: String
+    /// Nil when its labels are ours but can't be read: an orphan.
+    package var exit: ExitID?
+    package var generation: Int
+    package var isRunning: Bool
+    /// Where its proxy listens; nil while it has no address.
+    package var endpoint: Endpoint?
+    /// The address of the server that its tunnel leads to; nil where its labels don't say.
+    package var server: String?
+    /// The status with which its entry point ended; nil while it runs or was never started.
+    package var exitCode: Int?
+
+    package init(name: String, exit: ExitID?, generation: Int, isRunning: Bool, endpoint: Endpoint?, server: String? = nil, exitCode: Int?)
+    {
+        self.name = name
+        self.exit = exit
+        self.generation = generation
+        self.isRunning = isRunning
+        self.endpoint = endpoint
+        self.server = server
+        self.exitCode = exitCode
+    }
+}

@@ -1,0 +1,120 @@
+package import Model
+
+/// How an exit changes when something has happened to it. Pure; the planner and the loop both use these and nothing else.
+extension Exit {
+    package static let backOff = BackOff()
+    /// Failed tries in a row after which an exit is shown as failed, though it goes on trying.
+    package static let attemptsUntilFailed = 5
+    /// Seconds of service after which a loss is bad luck, and not one more failed try.
+    package static let secondsUntilProven = 30.0
+    /// Seconds for which a server that failed is left alone, unless there is no other.
+    package static let secondsAvoided = 60.0
+    /// Probes in a row that must fail for an exit to be dead.
+    package static let failuresUntilDead = 3
+
+    /// True while its container, of its generation, is to stay.
+    package var keepsContainer: Bool {
+        switch state {
+        case .starting, .verifying, .serving, .degraded, .draining: true
+        case .pending, .stopped, .failed: false
+        }
+    }
+
+    package mutating func move(to state: ExitState, reason: ExitReason? = nil, now: Timestamp) {
+        if self.state != state { since = now }
+        self.state = state
+        self.reason = reason
+        detail = nil
+        if !keepsContainer {
+            container = nil
+            endpoint = nil
+        }
+    }
+
+    // The result of an operation counts only where the exit still waits for it: meanwhile it may have been told to go.
+
+    package mutating func launched(container: String, endpoint: Endpoint, now: Timestamp) {
+        guard state == .starting else { return }
+        self.container = container
+        self.endpoint = endpoint
+        move(to: .verifying, now: now)
+    }
+
+    package mutating func verified(address: String, country: CountryCode?, latencyMilliseconds: Double, now: Timestamp) {
+        guard state == .verifying else { return }
+        publicAddress = address
+        publicCountry = country
+        retryAt = nil
+        health = Health(verdict: .healthy, latencyMilliseconds: latencyMilliseconds, successRate: 1, checkedAt: now)
+        move(to: .serving, now: now)
+    }
+
+    package mutating func failed(_ reason: ExitReason, _ detail: String, avoidServer: Bool, now: Timestamp) {
+        guard state == .starting || state == .verifying else { return }
+        giveUp(reason, detail, avoidServer: avoidServer, now: now)
+    }
+
+    /// Its container is gone or has ended by itself: another one, on another server, at once.
+    package mutating func lose(_ container: ExitContainer?, now: Timestamp) {
+        guard let container else { return giveUp(.containerGone, "its container was removed", avoidServer: false, now: now) }
+        let code = container.exitCode ?? -1
+        let (reason, isServersFault) = Self.reason(exitCode: code)
+        giveUp(reason, "its container ended with status \(code)", avoidServer: isServersFault || state.takesTraffic, now: now)
+    }
+
+    /// What the entry point's exit status means, and whether another server may do better. See containers/exit/README.md.
+    package static func reason(exitCode: Int) -> (ExitReason, isServersFault: Bool) {
+        switch exitCode {
+        case 64: (.badConfiguration, false)
+        case 65: (.handshakeTimeout, true)
+        case 66: (.dnsFailed, true)
+        case 67: (.proxyDown, false)
+        // The host refuses what the exit needs: its firewall, a tunnel device, a port.
+        case 68...70: (.startFailed, false)
+        default: (.containerExited, false)
+        }
+    }
+
+    private func isProven(_ now: Timestamp) -> Bool { state.takesTraffic && now - since >= Self.secondsUntilProven }
+
+    /// Back to waiting, for a new try after a pause that grows with each failure; the first loss of a serving exit has none.
+    package mutating func giveUp(_ reason: ExitReason, _ detail: String, avoidServer: Bool, now: Timestamp) {
+        let wasServing = state.takesTraffic
+        if avoidServer, let hostname = server?.hostname {
+            avoid.removeAll { $0.hostname == hostname || $0.until <= now }
+            avoid = Array((avoid + [AvoidedServer(hostname: hostname, until: now + Self.secondsAvoided)]).suffix(20))
+        }
+        attempts = isProven(now) ? 0 : attempts + 1
+        health = Health(verdict: .unknown)
+        publicAddress = nil
+        publicCountry = nil
+        move(to: attempts >= Self.attemptsUntilFailed ? .failed : .pending, reason: reason, now: now)
+        self.detail = detail
+        let salt = UInt64(truncatingIfNeeded: now.milliseconds) &+ UInt64(id.number)
+        // A first death is bad luck; one that comes up only to die again waits, and longer each time.
+        retryAt = wasServing && attempts <= 1 ? nil : now + Self.backOff.pause(attempts: attempts, salt: salt)
+    }
+
+    /// Counts one probe into the health of a plugged-in exit.
+    package mutating func probed(latencyMilliseconds: Double?, reason: ExitReason?, now: Timestamp) {
+        let succeeded = latencyMilliseconds != nil
+        let rate = health.successRate ?? 1
+        health.successRate = rate + ((succeeded ? 1 : 0) - rate) / 20
+        health.checkedAt = now
+        if isProven(now) { attempts = 0 }
+        if succeeded {
+            health.failures = 0
+            health.latencyMilliseconds = latencyMilliseconds
+            health.reason = nil
+            health.verdict = .healthy
+        } else {
+            health.failures += 1
+            health.reason = reason
+            health.verdict = health.failures >= Self.failuresUntilDead ? .dead : .degraded
+        }
+        if state == .serving || state == .degraded {
+            let wanted: ExitState = health.verdict == .healthy ? .serving : .degraded
+            if state != wanted { move(to: wanted, reason: health.reason, now: now) }
+        }
+    }
+}

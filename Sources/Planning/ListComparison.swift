@@ -1,0 +1,20 @@
+package import Model
+
+/// Whether a provider's new list can be believed beside the one that we have. Pure.
+package enum ListComparison {
+    /// Share of the servers that may be gone from one list to the next.
+    package static let tolerableLoss = 0.3
+    /// A country with fewer servers may vanish without a word.
+    package static let notableCountry = 3
+
+    /// What makes the new list look cut short, in words; nil where nothing does.
+    package static func suspicion(old: [Server], new: [Server]) -> String? {
+        guard !old.isEmpty else { return nil }
+        let loss = 1 - Double(new.count) / Double(old.count)
+        if loss > tolerableLoss { return "it has \(new.count) servers where there were \(old.count)" }
+        let present = Set(new.map(\.country))
+        let counts = Dictionary(grouping: old, by: \.country).mapValues(\.count)
+        let lost = counts.filter { $0.value >= notableCountry && !present.contains($0.key) }.keys.sorted()
+        return lost.isEmpty ? nil : "it has lost \(lost.map(\.rawValue).joined(separator: ", "))"
+    }
+}

@@ -1,0 +1,71 @@
+package import Model
+
+/// What operators want.
+package struct Desired: Sendable, Equatable {
+    package var pools: [CountryCode: Pool]
+    package var users: [ProxyUser]
+
+    package init(pools: [CountryCode: Pool] = [:], users: [ProxyUser] = []) {
+        self.pools = pools
+        self.users = users
+    }
+}
+
+/// What was seen at one moment. A part that could not be seen is nil, and then nothing is planned from its absence.
+package struct World: Sendable {
+    /// Every container with our owner label; nil when the engine did not answer.
+    package var containers: [ExitContainer]?
+    /// What the gateway runs; nil when it did not answer.
+    package var gateway: GatewayObservation?
+    /// The layout that the gateway was last given.
+    package var published: GatewayLayout?
+    /// Servers of each pool, best first; a pool without an entry has not been asked for yet.
+    package var servers: [CountryCode: [Server]]
+    /// False where this machine itself has lost the internet; then no exit is to blame for its failing probes.
+    package var hostIsOnline: Bool
+    /// Exits with an operation under way; they are left alone until its result is in.
+    package var busy: Set<ExitID>
+    /// Containers that are being removed.
+    package var removing: Set<String>
+
+    package init(
+        containers: [ExitContainer]? = nil, gateway: GatewayObservation? = nil, published: GatewayLayout? = nil,
+        servers: [CountryCode: [Server]] = [:], hostIsOnline: Bool = true, busy: Set<ExitID> = [], removing: Set<String> = []
+    ) {
+        self.containers = containers
+        self.gateway = gateway
+        self.published = published
+        self.servers = servers
+        self.hostIsOnline = hostIsOnline
+        self.busy = busy
+        self.removing = removing
+    }
+}
+
+/// One adapter call.
+package enum Step: Hashable, Sendable {
+    /// Ask the catalog for the pool's servers.
+    case findServers(CountryCode)
+    /// Create and start the container of the exit's generation.
+    case launch(ExitID)
+    /// Prove that traffic through the exit leaves where it should.
+    case verify(ExitID)
+    /// Stop and remove a container.
+    case remove(container: String)
+    /// Make the gateway equal to this layout.
+    case publish(GatewayLayout)
+}
+
+/// What is to be done, and what the exits are once it has begun.
+package struct Plan: Sendable {
+    package var exits: [ExitID: Exit]
+    package var steps: [Step]
+    /// When to look again although nothing has happened; nil for no such moment.
+    package var lookAgain: Timestamp?
+
+    package init(exits: [ExitID: Exit], steps: [Step], lookAgain: Timestamp?) {
+        self.exits = exits
+        self.steps = steps
+        self.lookAgain = lookAgain
+    }
+}

@@ -1,0 +1,73 @@
+import COpenSSL
+
+/// Hashes, comparisons and random bytes, by libcrypto.
+package enum Digest {
+    /// SHA-256 of the text's UTF-8, as 64 lower-case hexadecimal digits.
+    package static func sha256(_ text: String) -> String { sha256(Array(text.utf8)) }
+
+    package static func sha256(_ bytes: [UInt8]) -> String {
+        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var length: UInt32 = 0
+        _ = EVP_Digest(bytes, bytes.count, &digest, &length, EVP_sha256(), nil)
+        return hex(digest.prefix(Int(length)))
+    }
+
+    /// Compares in a time that depends on the lengths alone.
+    package static func equal(_ left: String, _ right: String) -> Bool {
+        let left = Array(left.utf8)
+        let right = Array(right.utf8)
+        return left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
+    }
+
+    /// Random bytes from the kernel, as hexadecimal digits, two for each byte.
+    package static func randomHex(bytes count: Int) -> String {
+        var generator = SystemRandomNumberGenerator()
+        return hex((0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) })
+    }
+
+    /// A password or key of letters and digits alone, so that it needs no escaping in a URL or a shell.
+    package static func randomWord(length: Int) -> String {
+        let alphabet = Array("abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789")
+        var generator = SystemRandomNumberGenerator()
+        return String((0..<length).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &generator)] })
+    }
+
+    package static func hex(_ bytes: some Sequence<UInt8>) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        var result: [UInt8] = []
+        for byte in bytes {
+            result.append(digits[Int(byte >> 4)])
+            result.append(digits[Int(byte & 15)])
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}
+
+/// Base64 (RFC 4648, section 4) of WireGuard keys and Basic credentials.
+package enum Base64 {
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    package static func encode(_ bytes: [UInt8]) -> String {
+        var result: [UInt8] = []
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            var value = 0
+            for offset in 0..<3 { value = value << 8 | (offset < group.count ? Int(group[start + offset]) : 0) }
+            for digit in 0..<4 { result.append(digit <= group.count ? alphabet[value >> (18 - 6 * digit) & 63] : 0x3D) }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    /// True for the canonical base64 of exactly 32 bytes, which is what a WireGuard key is.
+    package static func isWireGuardKey(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 44, bytes[43] == 0x3D, bytes[..<43].allSatisfy(alphabet.contains) else { return false }
+        return alphabet.firstIndex(of: bytes[42]).map { $0 & 3 == 0 } ?? false
+    }
+}
+
+/// libcrypto's life in this process.
+package enum CryptoLibrary {
+    /// Call before anything that uses OpenSSL: its own atexit handler would race with the end of our threads.
+    package static func initialize() { OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil) }
+}

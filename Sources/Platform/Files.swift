@@ -1,0 +1,89 @@
+import FoundationEssentials
+package import Glibc
+
+/// A file operation that the system refused.
+package struct FileError: Error, CustomStringConvertible {
+    package var action: String
+    package var path: String
+    package var code: Int32
+    package var description: String { "\(action) \(path): \(String(cString: strerror(code)))" }
+}
+
+/// Files of our own: state, keys, configuration.
+package enum Files {
+    /// Replaces a file at once: a reader sees the old or the new content, never a part, also after a power cut.
+    package static func write(_ text: String, to path: String, mode: mode_t) throws {
+        let temporary = "\(path).new-\(getpid())-\(Digest.randomHex(bytes: 4))"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw FileError(action: "writing", path: path, code: errno) }
+        var code: Int32 = 0
+        // The process's umask must not take away what the caller asked for.
+        if fchmod(descriptor, mode) != 0 { code = errno }
+        var bytes = Array(text.utf8)[...]
+        while code == 0, !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 { bytes = bytes.dropFirst(count) } else if errno != EINTR { code = errno }
+        }
+        if code == 0, fsync(descriptor) != 0 { code = errno }
+        close(descriptor)
+        if code == 0, rename(temporary, path) != 0 { code = errno }
+        guard code == 0 else {
+            unlink(temporary)
+            throw FileError(action: "writing", path: path, code: code)
+        }
+    }
+
+    /// The whole text of a file of at most `limit` bytes.
+    package static func read(_ path: String, limit: Int = 1 << 20) throws -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(action: "reading", path: path, code: errno) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileError(action: "reading", path: path, code: errno) }
+            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            bytes += chunk.prefix(count)
+            guard bytes.count <= limit else { throw FileError(action: "reading", path: path, code: EFBIG) }
+        }
+    }
+
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Makes a folder that only we may enter, and those above it.
+    package static func makePrivateFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw FileError(action: "making folder", path: path, code: errno)
+        }
+    }
+
+    package static func remove(_ path: String) { _ = try? FileManager.default.removeItem(atPath: path) }
+
+    package static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        return path == "." ? String(cString: folder) : "\(String(cString: folder))/\(path)"
+    }
+}
+
+/// A lock that one process at a time can hold on a folder; the kernel gives it up when the process ends, however it ends.
+package final class FolderLock: Sendable {
+    private let descriptor: Int32
+
+    /// Nil when another process holds it.
+    package init?(_ path: String) throws {
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw FileError(action: "locking", path: path, code: errno) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            return nil
+        }
+    }
+
+    deinit { close(descriptor) }
+}

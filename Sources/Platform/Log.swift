@@ -1,0 +1,101 @@
+import Glibc
+package import Model
+
+/// One line for each thing that happens. Thread-safe: a line is one `write(2)`, so lines never mix and none is lost in a crash.
+package struct Log: Sendable {
+    package enum Level: Int, Sendable, CaseIterable, Comparable {
+        case debug, info, warning, error
+        package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+        var word: String { ["debug", "info", "warn", "error"][rawValue] }
+    }
+
+    package enum Format: String, Sendable, CaseIterable {
+        /// `01:02:03 info  exit us-1 serves exit=us-1`
+        case text
+        /// One JSON object a line (RFC 8259).
+        case json
+    }
+
+    private let descriptor: Int32
+    private let format: Format
+    private let minimum: Level
+    private let colours: Bool
+
+    package init(descriptor: Int32 = STDERR_FILENO, format: Format = .text, minimum: Level = .info) {
+        self.descriptor = descriptor
+        self.format = format
+        self.minimum = minimum
+        colours = isatty(descriptor) == 1 && getenv("NO_COLOR") == nil
+    }
+
+    /// A log that keeps nothing, for tests.
+    package static let none = Log(descriptor: -1)
+
+    package func debug(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) { write(.debug, message, fields) }
+    package func info(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) { write(.info, message, fields) }
+    package func warning(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) { write(.warning, message, fields) }
+    package func error(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) { write(.error, message, fields) }
+
+    private func write(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) {
+        guard descriptor >= 0, level >= minimum else { return }
+        let time = SystemClock.now().description
+        var line: String
+        switch format {
+        case .json:
+            line = "{\"time\":\"\(time)\",\"level\":\"\(level.word)\",\"message\":\(quoted(message))"
+            for (key, value) in fields { line += ",\(quoted(key)):\(quoted(value))" }
+            line += "}"
+        case .text:
+            let word = level.word + String(repeating: " ", count: 5 - level.word.count)
+            let tint = colours && level >= .warning ? (level == .error ? "\u{1B}[31m" : "\u{1B}[33m") : ""
+            line = "\(time.dropFirst(11).prefix(8)) \(tint)\(word)\(tint.isEmpty ? "" : "\u{1B}[0m") \(plain(message))"
+            for (key, value) in fields { line += " \(key)=\(value.contains(" ") ? quoted(value) : plain(value))" }
+        }
+        line += "\n"
+        line.withUTF8 { bytes in _ = Glibc.write(descriptor, bytes.baseAddress, bytes.count) }
+    }
+
+    /// Nothing from outside may start a new line or move the cursor of a terminal.
+    private func plain(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: JSONText.isControl) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { JSONText.isControl($0) ? " " : $0 }))
+    }
+
+    private func quoted(_ text: String) -> String { JSONText.quoted(text) }
+}
+
+/// JSON string literals without an encoder.
+package enum JSONText {
+    /// What moves a cursor or begins a line: C0, DEL, C1 (terminals read U+009B as they read ESC [) and Unicode's two separators.
+    static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
+    }
+
+    package static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            default:
+                if isControl(scalar) {
+                    let digits = String(scalar.value, radix: 16)
+                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                } else {
+                    result.unicodeScalars.append(scalar)
+                }
+            }
+        }
+        return result + "\""
+    }
+}
+
+/// The machine's wall clock.
+package enum SystemClock {
+    package static func now() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+}

@@ -1,0 +1,43 @@
+import Glibc
+
+/// A TCP port that can't be had.
+package struct PortError: Error, CustomStringConvertible {
+    package var message: String
+    package var description: String { message }
+    package init(message: String) { self.message = message }
+}
+
+/// TCP ports of this machine.
+package enum Ports {
+    /// Throws when nobody could listen there now.
+    package static func check(_ address: String, _ port: Int) throws { close(try listen(address, port).descriptor) }
+
+    /// A listening, non-blocking socket, and the port that it got.
+    /// - Parameter port: 0 lets the system choose.
+    package static func listen(_ address: String, _ port: Int) throws -> (descriptor: Int32, port: Int) {
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = in_port_t(UInt16(clamping: port)).bigEndian
+        guard inet_pton(AF_INET, address, &name.sin_addr) == 1 else {
+            throw PortError(message: "can't listen on \(address): not an IPv4 address")
+        }
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_INET, type, 0)
+        guard descriptor >= 0 else { throw PortError(message: String(cString: strerror(errno))) }
+        var yes: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) == 0 && Glibc.listen(descriptor, 1024) == 0 }
+        }
+        guard bound else {
+            let reason = errno == EADDRINUSE ? "the port is in use" : String(cString: strerror(errno))
+            close(descriptor)
+            throw PortError(message: "can't listen on \(address):\(port): \(reason)")
+        }
+        withUnsafeMutablePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(descriptor, $0, &size) }
+        }
+        return (descriptor, Int(UInt16(bigEndian: name.sin_port)))
+    }
+}

@@ -1,0 +1,95 @@
+import CShims
+import Dispatch
+import Glibc
+
+/// A program that could not be run, or that did not end in time.
+package struct ProgramError: Error, CustomStringConvertible {
+    package var program: String
+    package var message: String
+    package var description: String { "running \(program): \(message)" }
+
+    package init(program: String, message: String) {
+        self.program = program
+        self.message = message
+    }
+}
+
+/// Runs other programs: in a session of their own, with nothing of ours but their output.
+package enum Programs {
+    package struct Result: Sendable {
+        /// The exit status, or 128 plus the signal that ended it.
+        package var status: Int32
+        /// stdout and stderr, at most 1 MiB.
+        package var output: String
+    }
+
+    /// Runs a program to its end; kills it at the deadline.
+    /// - Parameter deadline: seconds.
+    package static func run(_ program: String, _ arguments: [String], deadline: Double = 30) async throws -> Result {
+        try await Blocking.run { try runBlocking(program, arguments, deadline: deadline) }
+    }
+
+    private static func runBlocking(_ program: String, _ arguments: [String], deadline: Double) throws -> Result {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { throw ProgramError(program: program, message: String(cString: strerror(errno))) }
+        defer { close(ends[0]) }
+        let words = ([program] + arguments).map { strdup($0) } + [nil]
+        defer { words.forEach { free($0) } }
+        let pid = shim_spawn_detached(program, words, ends[1])
+        close(ends[1])
+        guard pid > 0 else { throw ProgramError(program: program, message: String(cString: strerror(-pid))) }
+
+        var output: [UInt8] = []
+        var isLate = false
+        let end = DispatchTime.now().uptimeNanoseconds + UInt64(deadline * 1e9)
+        var chunk = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let now = DispatchTime.now().uptimeNanoseconds
+            let left = now < end ? Int32(clamping: (end - now) / 1_000_000 + 1) : 0
+            var descriptor = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
+            let ready = poll(&descriptor, 1, left)
+            if ready < 0, errno == EINTR { continue }
+            guard ready > 0 else {
+                isLate = true
+                kill(-pid, SIGKILL)
+                break
+            }
+            let count = read(ends[0], &chunk, chunk.count)
+            guard count > 0 else { break }
+            if output.count < 1 << 20 { output += chunk.prefix(count) }
+        }
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        guard !isLate else { throw ProgramError(program: program, message: "no end within \(deadline) s") }
+        let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
+        return Result(status: code, output: String(decoding: output, as: UTF8.self))
+    }
+}
+
+/// This process's environment.
+package enum ProcessEnvironment {
+    /// "NAME=value"
+    package static func all() -> [String] {
+        var entries: [String] = []
+        guard var pointer = shim_environment() else { return [] }
+        while let entry = pointer.pointee {
+            entries.append(String(cString: entry))
+            pointer += 1
+        }
+        return entries
+    }
+}
+
+extension Programs {
+    /// Starts a program that outlives us, its output appended to a file; returns its pid.
+    package static func startDetached(_ program: String, _ arguments: [String], log: String) throws -> Int32 {
+        let output = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        guard output >= 0 else { throw FileError(action: "opening", path: log, code: errno) }
+        defer { close(output) }
+        let words = ([program] + arguments).map { strdup($0) } + [nil]
+        defer { words.forEach { free($0) } }
+        let pid = shim_spawn_detached(program, words, output)
+        guard pid > 0 else { throw ProgramError(program: program, message: String(cString: strerror(-pid))) }
+        return pid
+    }
+}

@@ -1,0 +1,17 @@
+/// A provider's API that did not give what was asked of it.
+package struct ProviderError: Error, CustomStringConvertible {
+    package enum Code: String, Sendable {
+        case unreachable
+        /// Status 429, or a page of something that guards the API.
+        case rateLimited = "rate_limited"
+        /// The provider knows our access token or key no more.
+        case credentialsRejected = "credentials_rejected"
+        case badAnswer = "bad_answer"
+    }
+
+    package var code: Code
+    package var provider: String
+    package var message: String
+    package var isRetryable: Bool { code != .credentialsRejected }
+    package var description: String { "\(provider): \(message)" }
+}

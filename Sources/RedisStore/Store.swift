@@ -1,0 +1,114 @@
+import FoundationEssentials
+package import Model
+
+/// Everything that outlives the controller, in one Redis database under one prefix.
+///
+/// | key | type | holds |
+/// | --- | --- | --- |
+/// | `<prefix>:pools` | hash | country code to `Pool` as JSON |
+/// | `<prefix>:exits` | hash | exit id to `Exit` as JSON |
+/// | `<prefix>:users` | hash | name to `ProxyUser` as JSON |
+/// | `<prefix>:catalog:<provider>` | string | the provider's last good server list as JSON |
+/// | `<prefix>:health:<exit>` | stream | the latest probes, at most 1,000 |
+package final class Store: Sendable {
+    package struct State: Sendable {
+        package var pools: [CountryCode: Pool] = [:]
+        package var exits: [ExitID: Exit] = [:]
+        package var users: [ProxyUser] = []
+        /// Entries that could not be read; they are left where they are.
+        package var unreadable: [String] = []
+        package init() {}
+    }
+
+    private let connection: RedisConnection
+    private let prefix: String
+
+    package init(connection: RedisConnection, prefix: String) {
+        self.connection = connection
+        self.prefix = prefix
+    }
+
+    package func ping() async throws { try await connection.command(["PING"]) }
+
+    // MARK: - Reading
+
+    package func load() async throws -> State {
+        var state = State()
+        state.pools = try await values("pools", as: Pool.self, &state).reduce(into: [:]) { $0[$1.country] = $1 }
+        state.exits = try await values("exits", as: Exit.self, &state).reduce(into: [:]) { $0[$1.id] = $1 }
+        state.users = try await values("users", as: ProxyUser.self, &state).sorted { $0.name < $1.name }
+        return state
+    }
+
+    private func values<Value: Decodable>(_ name: String, as type: Value.Type, _ state: inout State) async throws -> [Value] {
+        var values: [Value] = []
+        for (key, text) in try await hash(name) {
+            if let value = try? JSONDecoder().decode(type, from: Data(text.utf8)) {
+                values.append(value)
+            } else {
+                state.unreadable.append("\(name)/\(key)")
+            }
+        }
+        return values
+    }
+
+    private func hash(_ name: String) async throws -> [(String, String)] {
+        let reply = try await connection.command(["HGETALL", key(name)])
+        guard let items = reply.list else { throw RedisError(code: .unreadable, message: "HGETALL answered with no list") }
+        return stride(from: 0, to: items.count - 1, by: 2).compactMap { index in
+            guard let field = items[index].text, let value = items[index + 1].text else { return nil }
+            return (field, value)
+        }
+    }
+
+    // MARK: - Writing
+
+    /// Writes these exits and forgets those, all or nothing.
+    package func save(_ exits: [Exit], removed: [ExitID]) async throws {
+        var commands = try exits.map { ["HSET", key("exits"), $0.id.description, try text($0)] }
+        for id in removed {
+            commands.append(["HDEL", key("exits"), id.description])
+            commands.append(["DEL", key("health:\(id)")])
+        }
+        if !commands.isEmpty { try await connection.transaction(commands) }
+    }
+
+    package func save(_ pool: Pool) async throws {
+        try await connection.command(["HSET", key("pools"), pool.country.rawValue, try text(pool)])
+    }
+
+    package func removePool(_ country: CountryCode) async throws {
+        try await connection.command(["HDEL", key("pools"), country.rawValue])
+    }
+
+    package func save(_ user: ProxyUser) async throws {
+        try await connection.command(["HSET", key("users"), user.name, try text(user)])
+    }
+
+    package func removeUser(_ name: String) async throws { try await connection.command(["HDEL", key("users"), name]) }
+
+    /// Adds one probe to an exit's history, which keeps the latest thousand.
+    package func append(_ health: Health, of exit: ExitID) async throws {
+        var words = ["XADD", key("health:\(exit)"), "MAXLEN", "~", "1000", "*", "verdict", health.verdict.rawValue]
+        if let latency = health.latencyMilliseconds, health.failures == 0 { words += ["latency_ms", String(latency)] }
+        if let reason = health.reason { words += ["reason", reason.rawValue] }
+        try await connection.command(words)
+    }
+
+    // MARK: - Lists of servers
+
+    /// A provider's list as it was stored, in JSON; nil where there is none.
+    package func listing(of provider: ProviderName) async throws -> String? {
+        try await connection.command(["GET", key("catalog:\(provider)")]).text
+    }
+
+    package func saveListing(_ json: String, of provider: ProviderName) async throws {
+        try await connection.command(["SET", key("catalog:\(provider)"), json])
+    }
+
+    private func key(_ name: String) -> String { "\(prefix):\(name)" }
+
+    private func text(_ value: some Encodable) throws -> String {
+        String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
+    }
+}

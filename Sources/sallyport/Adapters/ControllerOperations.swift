@@ -1,0 +1,64 @@
+import API
+import Catalog
+import Control
+import HTTPServing
+import Model
+import Planning
+
+/// The controller as the API asks for it; its errors become HTTP statuses here and nowhere else.
+struct ControllerOperations: Operations {
+    let controller: Controller
+    let catalog: Catalog
+
+    var state: OperatorState {
+        let snapshot = controller.snapshot
+        let problems = snapshot.problems.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
+        return OperatorState(
+            revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
+            problems: problems)
+    }
+
+    var providers: [ProviderName] { catalog.providers }
+
+    func servers(of provider: ProviderName?) async throws -> [Server] { try await fromCatalog { try await catalog.servers(of: provider) } }
+    func countries() async throws -> [CountryCode: Int] { try await fromCatalog { try await catalog.countries() } }
+
+    private func fromCatalog<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch {
+            throw APIProblem(status: 503, code: "catalog_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
+        }
+    }
+
+    func addExit(_ wish: ExitWish) async throws -> Exit { try await mapped { try await controller.addExit(wish) } }
+    func removeExit(_ id: ExitID) async throws -> Exit { try await mapped { try await controller.removeExit(id) } }
+    func rotate(_ id: ExitID) async throws -> Exit { try await mapped { try await controller.rotate(id) } }
+    func logs(of id: ExitID, lines: Int) async throws -> String { try await mapped { try await controller.logs(of: id, lines: lines) } }
+    func setPool(_ pool: Pool) async throws { try await mapped { try await controller.setPool(pool) } }
+    func removePool(_ country: CountryCode) async throws { try await mapped { try await controller.removePool(country) } }
+    func addUser(_ user: ProxyUser) async throws { try await mapped { try await controller.addUser(user) } }
+    func removeUser(_ name: String) async throws { try await mapped { try await controller.removeUser(name) } }
+
+    func settled(_ id: ExitID, seconds: Double) async -> Exit? {
+        let snapshot = await controller.publicView.wait(seconds: seconds) { snapshot in
+            guard let exit = snapshot.exits[id] else { return true }
+            return exit.state.takesTraffic || exit.state == .failed
+        }
+        return snapshot.exits[id]
+    }
+
+    private func mapped<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch let error as OperationError {
+            let status: Int
+            var headers: [(name: String, value: String)] = []
+            switch error.code {
+            case .notFound: status = 404
+            case .poolFull, .exists: status = 409
+            case .unknownProvider: status = 422
+            case .noServer, .catalogUnavailable, .storeUnavailable, .engineUnavailable:
+                status = 503
+                headers = [("Retry-After", "10")]
+            }
+            throw APIProblem(status: status, code: error.code.rawValue, message: error.message, headers: headers)
+        }
+    }
+}

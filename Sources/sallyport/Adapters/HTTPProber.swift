@@ -1,0 +1,132 @@
+import Control
+import HTTPTransport
+import Model
+import Platform
+import Synchronization
+
+/// Real requests through an exit's proxy and its tunnel, by libcurl.
+final class HTTPProber: ExitProber {
+    private let client: HTTPClient
+    private let urls: [String]
+    private let log: Log
+    private let hasBeenOnline = Mutex(false)
+    private let direct = Mutex<(address: String?, at: Timestamp)?>(nil)
+
+    init(client: HTTPClient, urls: [String], log: Log) {
+        self.client = client
+        self.urls = urls
+        self.log = log
+    }
+
+    func verify(_ endpoint: Endpoint) async throws -> Sighting {
+        try await waitForPort(endpoint)
+        let own = await directAddress()
+        var last = ExitFailure(reason: .unknown, detail: "no address service is configured")
+        for url in urls {
+            do {
+                let sighting = try await ask(url, through: endpoint)
+                guard sighting.address != own else {
+                    throw ExitFailure(reason: .leak, detail: "its traffic leaves from this machine's own address \(sighting.address)")
+                }
+                return sighting
+            } catch let failure as ExitFailure {
+                last = failure
+                // Not listening yet, or leaking: the next service would find the same.
+                if failure.isNotYet || failure.reason == .leak { break }
+            }
+        }
+        throw last
+    }
+
+    /// Throws `isNotYet` until the proxy listens. A short deadline: what the exit's firewall drops while it comes up would be
+    /// sent again by TCP only after a second.
+    private func waitForPort(_ endpoint: Endpoint) async throws {
+        var request = HTTPRequest("GET", "http://\(endpoint)")
+        request.connectOnly = true
+        request.connectDeadline = 0.1
+        request.deadline = 0.1
+        do { _ = try await client.send(request) } catch is TransportError {
+            throw ExitFailure(reason: .proxyDown, detail: "its proxy does not listen", isNotYet: true)
+        }
+    }
+
+    func probe(_ endpoint: Endpoint, resolver: String) async throws -> Double {
+        var request = HTTPRequest("GET", "http://\(resolver):53")
+        request.proxy = "http://\(endpoint)"
+        request.tunnels = true
+        request.connectOnly = true
+        request.connectDeadline = 2
+        request.deadline = 2
+        do {
+            return try await client.send(request).seconds * 1000
+        } catch let error as TransportError {
+            throw Self.failure(of: error)
+        }
+    }
+
+    func hostIsOnline() async -> Bool {
+        // Where direct requests have never been answered, their silence says nothing.
+        guard hasBeenOnline.withLock({ $0 }) else { return true }
+        for url in urls {
+            var request = HTTPRequest("GET", url)
+            request.connectDeadline = 2
+            request.deadline = 3
+            request.bodyLimit = 16 << 10
+            // Any answer at all is a sign of life.
+            if (try? await client.send(request)) != nil { return true }
+        }
+        return false
+    }
+
+    /// The address from which this machine's own traffic leaves; nil when no service says. Remembered for five minutes.
+    func directAddress() async -> String? {
+        let now = SystemClock.now()
+        if let known = direct.withLock({ $0 }), now - known.at < (known.address == nil ? 30 : 300) { return known.address }
+        for url in urls {
+            var request = HTTPRequest("GET", url)
+            request.connectDeadline = 2
+            request.deadline = 3
+            request.bodyLimit = 16 << 10
+            guard let response = try? await client.send(request), let answer = EchoAnswer(response.body) else { continue }
+            direct.withLock { $0 = (answer.address, now) }
+            hasBeenOnline.withLock { $0 = true }
+            return answer.address
+        }
+        log.warning(
+            "this machine's own address is not known, so that exits can't be compared with it", ["asked": urls.joined(separator: " ")])
+        direct.withLock { $0 = (nil, now) }
+        return nil
+    }
+
+    /// Asks an address service through any HTTP proxy.
+    func ask(_ url: String, through endpoint: Endpoint, user: String? = nil, password: Secret? = nil) async throws -> Sighting {
+        var request = HTTPRequest("GET", url)
+        request.proxy = "http://\(endpoint)"
+        request.proxyUser = user
+        request.proxyPassword = password
+        request.connectDeadline = 1
+        request.deadline = 5
+        request.bodyLimit = 16 << 10
+        do {
+            let response = try await client.send(request)
+            guard response.status == 200, let answer = EchoAnswer(response.body) else {
+                let reason = response.headers["x-sallyport-reason"].map { " (\($0))" } ?? ""
+                throw ExitFailure(
+                    reason: .unknown, detail: "\(url) answered with status \(response.status)\(reason) and no address", isServersFault: true
+                )
+            }
+            return Sighting(address: answer.address, country: answer.country, latencyMilliseconds: response.seconds * 1000)
+        } catch let error as TransportError {
+            throw Self.failure(of: error)
+        }
+    }
+
+    private static func failure(of error: TransportError) -> ExitFailure {
+        switch error.code {
+        case .connectFailed: ExitFailure(reason: .proxyDown, detail: "its proxy does not listen", isNotYet: true)
+        case .timedOut: ExitFailure(reason: .blackhole, detail: "no answer through the tunnel", isServersFault: true)
+        case .proxyRefused: ExitFailure(reason: .blackhole, detail: error.message, isServersFault: true)
+        default: ExitFailure(reason: .unknown, detail: error.message, isServersFault: true)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+/// A command line that can't be understood.
+struct UsageError: Error, CustomStringConvertible {
+    var message: String
+    var description: String { message }
+}
+
+/// One `--option` of a command.
+struct Option: Sendable {
+    var name: String
+    /// What stands for its value in the help; nil for a flag.
+    var value: String?
+    var help: String
+}
+
+/// The words after a command's name, sorted into options and the rest.
+struct Arguments: Sendable {
+    private(set) var words: [String] = []
+    private var values: [String: String] = [:]
+    private var flags: Set<String> = []
+
+    init(_ arguments: [String], options: [Option]) throws {
+        var rest = arguments[...]
+        var isOver = false
+        while let word = rest.popFirst() {
+            guard !isOver, word.hasPrefix("-"), word.count > 1 else {
+                words.append(word)
+                continue
+            }
+            if word == "--" {
+                isOver = true
+                continue
+            }
+            let pair = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard let option = options.first(where: { "--\($0.name)" == pair[0] }) else {
+                let known = options.map { "--\($0.name)" }.joined(separator: ", ")
+                throw UsageError(message: "unknown option \(pair[0]); known are \(known)")
+            }
+            if option.value == nil {
+                guard pair.count == 1 else { throw UsageError(message: "--\(option.name) takes no value") }
+                flags.insert(option.name)
+            } else if pair.count == 2 {
+                values[option.name] = pair[1]
+            } else if let value = rest.popFirst() {
+                values[option.name] = value
+            } else {
+                throw UsageError(message: "--\(option.name) wants a value: \(option.value ?? "")")
+            }
+        }
+    }
+
+    subscript(_ name: String) -> String? { values[name] }
+    func has(_ flag: String) -> Bool { flags.contains(flag) }
+
+    func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
+        guard let text = values[name] else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw UsageError(message: "--\(name) is \(text), want \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    /// Refuses words beyond those that the command takes.
+    func expect(_ names: String...) throws -> [String] {
+        if words.count < names.count { throw UsageError(message: "\(names[words.count]) is missing") }
+        if words.count > names.count { throw UsageError(message: "unexpected \(words[names.count])") }
+        return words
+    }
+}

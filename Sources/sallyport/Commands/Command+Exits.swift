@@ -1,0 +1,164 @@
+import Model
+
+/// Commands for operators: countries up and down, what there is.
+extension Command {
+    static let up = Command(
+        name: "up", usage: "<country>", summary: "Make a country's pool and wait until it serves",
+        options: ControllerClient.options + [
+            Option(name: "size", value: "N", help: "exits in the pool, 1 to 10 (as it is, else 1)"),
+            Option(name: "provider", value: "NAME", help: "only servers of this provider"),
+            Option(name: "city", value: "CITY", help: "only servers of this city"),
+            Option(name: "strategy", value: "S", help: "load, latency, balanced or random (balanced)"),
+            Option(name: "timeout", value: "SECONDS", help: "how long to wait (60)"),
+            Option(name: "no-wait", help: "don't wait"),
+        ],
+        examples: ["sallyport up us", "sallyport up de --size 3 --city Frankfurt", "sallyport up gb --json"]
+    ) { arguments in
+        let country = try country(try arguments.expect("<country>")[0])
+        let timeout = try arguments.integer("timeout", in: 1...3600) ?? 60
+        return try await ControllerClient.with(arguments) { api in
+            let path = "/api/pools/\(country.lowercased)"
+            var present = Document.null
+            do { present = try await api.get(path) } catch let error as APIError where error.status == 404 {}
+            let size = try arguments.integer("size", in: 1...Pool.sizeLimit) ?? Int(present["size"]?.number ?? 1)
+            var body: [String: Document] = ["size": .integer(size)]
+            for name in ["provider", "city", "strategy"] {
+                if let value = arguments[name].map(Document.string) ?? present[name], value != .null { body[name] = value }
+            }
+            var pool = try await api.call("PUT", path, body: .object(body), deadline: 60)
+            var progress = Progress()
+            let end = ContinuousClock.now + .seconds(timeout)
+            var exits = try await members(of: country, api)
+            while !arguments.has("no-wait"), serving(exits) < size, ContinuousClock.now < end {
+                progress.show("\(country.name): \(serving(exits)) of \(size) serve; \(exits.map(stateWords).joined(separator: ", "))")
+                try await Task.sleep(for: .milliseconds(100))
+                exits = try await members(of: country, api)
+            }
+            progress.end()
+            pool = try await api.get(path)
+            print(arguments.has("json") ? Document.object(["pool": pool, "exits": .array(exits)]).json : table(exits), terminator: "\n")
+            guard arguments.has("no-wait") || serving(exits) >= size else {
+                throw APIError(status: 0, code: "timeout", message: "not all exits of \(country.name) serve after \(timeout) s")
+            }
+            return Status.success
+        }
+    }
+
+    static let down = Command(
+        name: "down", usage: "<country or exit>", summary: "Take a country's pool, or one exit, away",
+        options: ControllerClient.options + [
+            Option(name: "timeout", value: "SECONDS", help: "how long to wait (60)"), Option(name: "no-wait", help: "don't wait"),
+        ],
+        examples: ["sallyport down us", "sallyport down de-2"]
+    ) { arguments in
+        let word = try arguments.expect("<country or exit>")[0]
+        let timeout = try arguments.integer("timeout", in: 1...3600) ?? 60
+        return try await ControllerClient.with(arguments) { api in
+            let isLeft: @Sendable (Document) -> Bool
+            if let id = ExitID(word) {
+                try await api.call("DELETE", "/api/exits/\(id)")
+                isLeft = { $0["id"]?.text == id.description }
+            } else {
+                let country = try country(word)
+                try await api.call("DELETE", "/api/pools/\(country.lowercased)")
+                isLeft = { $0["country"]?.text == country.rawValue }
+            }
+            var progress = Progress()
+            let end = ContinuousClock.now + .seconds(timeout)
+            var left = try await api.get("/api/exits")["exits"]?.items.filter(isLeft) ?? []
+            while !arguments.has("no-wait"), !left.isEmpty, ContinuousClock.now < end {
+                progress.show("\(word): \(left.map(stateWords).joined(separator: ", "))")
+                try await Task.sleep(for: .milliseconds(100))
+                left = try await api.get("/api/exits")["exits"]?.items.filter(isLeft) ?? []
+            }
+            progress.end()
+            if arguments.has("json") {
+                print(Document.object(["removed": .string(word), "left": .array(left)]).json)
+            } else {
+                print("\(word) is down")
+            }
+            guard arguments.has("no-wait") || left.isEmpty else {
+                throw APIError(status: 0, code: "timeout", message: "exits of \(word) are still there after \(timeout) s")
+            }
+            return Status.success
+        }
+    }
+
+    static let exits = Command(
+        name: "exits", usage: "", summary: "List the exits", options: ControllerClient.options,
+        examples: ["sallyport exits", "sallyport exits --json | jq -r '.exits[].exit_ip'"]
+    ) { arguments in
+        _ = try arguments.expect()
+        return try await ControllerClient.with(arguments) { api in
+            let answer = try await api.get("/api/exits")
+            print(arguments.has("json") ? answer.json : table(answer["exits"]?.items ?? []))
+            return Status.success
+        }
+    }
+
+    static let status = Command(
+        name: "status", usage: "", summary: "Show whether all parts answer, the pools and the exits", options: ControllerClient.options,
+        examples: ["sallyport status", "sallyport status --json"]
+    ) { arguments in
+        _ = try arguments.expect()
+        return try await ControllerClient.with(arguments) { api in
+            let ready = try await api.get("/health/ready")
+            let pools = try await api.get("/api/pools")["pools"]?.items ?? []
+            let exits = try await api.get("/api/exits")["exits"]?.items ?? []
+            let isReady = ready["status"]?.text == "ready"
+            if arguments.has("json") {
+                print(
+                    Document.object([
+                        "ready": .bool(isReady), "problems": ready["problems"] ?? .null, "pools": .array(pools), "exits": .array(exits),
+                    ]).json)
+            } else {
+                print(isReady ? "ready" : "not ready")
+                if case .object(let problems)? = ready["problems"] {
+                    for (part, words) in problems.sorted(by: { $0.key < $1.key }) { print("  \(part): \(words.text ?? "")") }
+                }
+                for pool in pools {
+                    print("\(pool["country"]?.text ?? "")  \(Int(pool["serving"]?.number ?? 0)) of \(Int(pool["size"]?.number ?? 0)) serve")
+                }
+                print(table(exits))
+            }
+            return isReady ? Status.success : Status.failure
+        }
+    }
+
+    // MARK: - Parts of these
+
+    private static func country(_ text: String) throws -> CountryCode {
+        guard let country = CountryCode(text) else {
+            throw UsageError(message: "\(text) is no country, want an ISO 3166-1 alpha-2 code like us")
+        }
+        return country
+    }
+
+    private static func members(of country: CountryCode, _ api: ControllerClient) async throws -> [Document] {
+        (try await api.get("/api/exits?country=\(country.lowercased)")["exits"]?.items ?? []).filter { $0["leaving"] != .bool(true) }
+    }
+
+    private static func serving(_ exits: [Document]) -> Int {
+        exits.count { $0["state"]?.text == "serving" || $0["state"]?.text == "degraded" }
+    }
+
+    private static func stateWords(_ exit: Document) -> String {
+        let reason = exit["reason"]?.text.map { " (\($0))" } ?? ""
+        return "\(exit["id"]?.text ?? "") \(exit["state"]?.text ?? "")\(reason)"
+    }
+
+    private static func table(_ exits: [Document]) -> String {
+        guard !exits.isEmpty else { return "no exits" }
+        var rows = [["EXIT", "STATE", "SERVER", "LOAD", "LATENCY", "EXIT IP", "REASON"]]
+        for exit in exits {
+            let server = exit["server"]
+            let latency = server?["latency_ms"]?.number.map(Figures.milliseconds)
+            rows.append([
+                exit["id"]?.text ?? "", exit["state"]?.text ?? "", server?["hostname"]?.text ?? "-",
+                server?["load"]?.number.map { "\(Int($0)) %" } ?? "-", latency ?? "-", exit["exit_ip"]?.text ?? "-",
+                exit["reason"]?.text ?? "",
+            ])
+        }
+        return String(Text.columns(rows).dropLast())
+    }
+}

@@ -1,0 +1,52 @@
+import Glibc
+import Model
+import Platform
+
+/// Commands that need the configuration: run, look at it, take everything away.
+extension Command {
+    private static let configurationOption = Option(
+        name: "config", value: "FILE", help: "the configuration, in YAML; SALLYPORT_* variables win over it")
+
+    static let run = Command(
+        name: "run", usage: "", summary: "Run the controller in the foreground",
+        options: [
+            configurationOption, Option(name: "open", value: "COUNTRY", help: "open a first exit there and show how to use it"),
+        ],
+        examples: ["sallyport run --config sallyport.yaml", "SALLYPORT_API_PORT=9090 sallyport run --config sallyport.yaml --open us"]
+    ) { arguments in
+        _ = try arguments.expect()
+        var country: CountryCode?
+        if let text = arguments["open"] {
+            country = CountryCode(text)
+            if country == nil { throw UsageError(message: "--open is \(text), want an ISO 3166-1 alpha-2 code like us") }
+        }
+        let configuration = try Configuration.load(file: arguments["config"], environment: environment())
+        return try await Daemon.run(configuration, open: country)
+    }
+
+    static let config = Command(
+        name: "config", usage: "", summary: "Check the configuration and print it, secrets masked", options: [configurationOption],
+        examples: ["sallyport config --config sallyport.yaml"]
+    ) { arguments in
+        _ = try arguments.expect()
+        print(try Configuration.load(file: arguments["config"], environment: environment()).description)
+        return Status.success
+    }
+
+    static let teardown = Command(
+        name: "teardown", usage: "", summary: "Take away every exit, the gateway and the private Redis", options: [configurationOption],
+        examples: ["sallyport teardown --config sallyport.yaml"]
+    ) { arguments in
+        _ = try arguments.expect()
+        return try await Teardown.run(try Configuration.load(file: arguments["config"], environment: environment()))
+    }
+
+    private static func environment() -> [String: String] {
+        var result: [String: String] = [:]
+        for entry in ProcessEnvironment.all() {
+            let pair = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if pair.count == 2 { result[String(pair[0])] = String(pair[1]) }
+        }
+        return result
+    }
+}

@@ -1,0 +1,62 @@
+/// One command of `sallyport`: what it is called, how it is used, what it does.
+struct Command: Sendable {
+    var name: String
+    /// What follows the name in the help.
+    var usage: String
+    var summary: String
+    var options: [Option] = []
+    var examples: [String] = []
+    /// Returns the exit status.
+    var run: @Sendable (Arguments) async throws -> Int32
+
+    static let all: [Command] = [run, up, down, exits, status, servers, countries, users, config, teardown]
+
+    /// Exit statuses, the same for every command.
+    enum Status {
+        static let success: Int32 = 0
+        static let failure: Int32 = 1
+        /// The command line or the configuration is wrong.
+        static let usage: Int32 = 2
+        /// No controller answers.
+        static let unreachable: Int32 = 3
+    }
+
+    var help: String {
+        var text = "\(summary)\n\nUsage: sallyport \(name)\(usage.isEmpty ? "" : " \(usage)")\n"
+        let shown = options.map { ("--\($0.name)" + ($0.value.map { " \($0)" } ?? ""), $0.help) } + [("--help", "show this")]
+        text += "\nOptions:\n" + Text.columns(shown.map { ["  \($0)", $1] })
+        if !examples.isEmpty { text += "\nExamples:\n" + examples.map { "  \($0)\n" }.joined() }
+        return text
+    }
+
+    static var overview: String {
+        """
+        Sallyport runs VPN exit nodes: ask for a country, get a proxy that leaves there.
+
+        Usage: sallyport <command> [options]
+
+        Commands:
+        \(Text.columns(all.map { ["  \($0.name)", $0.summary] }))
+        `sallyport <command> --help` shows a command's options and examples.
+
+        Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 no controller answers.
+
+        """
+    }
+}
+
+/// Plain text for terminals.
+enum Text {
+    /// Rows with their columns aligned, two blanks between them.
+    static func columns(_ rows: [[String]]) -> String {
+        let count = rows.map(\.count).max() ?? 0
+        let widths = (0..<count).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+        return rows.map { row in
+            var line = ""
+            for (column, cell) in row.enumerated() {
+                line += column == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - cell.count + 2)
+            }
+            return line + "\n"
+        }.joined()
+    }
+}

@@ -1,0 +1,114 @@
+import FoundationEssentials
+import Glibc
+import HTTPTransport
+import Model
+import Platform
+
+/// The controller's API answered with a problem.
+struct APIError: Error, CustomStringConvertible {
+    var status: Int
+    var code: String
+    var message: String
+    var description: String { message }
+}
+
+/// No controller answers.
+struct UnreachableError: Error, CustomStringConvertible {
+    var url: String
+    var description: String { "no controller answers on \(url); start one with `make run` or `sallyport run`" }
+}
+
+/// The API as the commands use it.
+struct ControllerClient: Sendable {
+    private let client: HTTPClient
+    private let url: String
+    private let key: Secret
+
+    static let options = [
+        Option(name: "api", value: "URL", help: "the controller's API (http://127.0.0.1:8080)"),
+        Option(name: "key-file", value: "FILE", help: "the file with an API key (.run/admin.key)"),
+        Option(name: "json", help: "print JSON for scripts"),
+    ]
+
+    init(_ arguments: Arguments, client: HTTPClient) throws {
+        self.client = client
+        url = arguments["api"] ?? "http://127.0.0.1:8080"
+        let path = arguments["key-file"] ?? ".run/admin.key"
+        do { key = Secret(try Files.read(path, limit: 4096).filter { !$0.isWhitespace }) } catch {
+            throw UsageError(message: "\(error); name the file with an API key with --key-file")
+        }
+    }
+
+    /// Runs a body with a client, and ends the client's thread whatever happens.
+    static func with(_ arguments: Arguments, _ body: (ControllerClient) async throws -> Int32) async throws -> Int32 {
+        let client = HTTPClient()
+        defer { client.close() }
+        return try await body(ControllerClient(arguments, client: client))
+    }
+
+    func get(_ path: String) async throws -> Document { try await call("GET", path) }
+
+    /// The JSON of a successful answer; null where it has none.
+    @discardableResult
+    func call(_ method: String, _ path: String, body: Document? = nil, deadline: Double = 30) async throws -> Document {
+        var request = HTTPRequest(method, url + path, headers: [("X-API-Key", key.revealed)])
+        if let body {
+            request.headers.append(("Content-Type", "application/json"))
+            request.body = [UInt8](try JSONEncoder().encode(body))
+        }
+        request.deadline = deadline
+        let response: HTTPResponse
+        do { response = try await client.send(request) } catch let error as TransportError where error.code == .connectFailed {
+            throw UnreachableError(url: url)
+        }
+        let document = response.body.isEmpty ? .null : (try? JSONDecoder().decode(Document.self, from: Data(response.body))) ?? .null
+        if path == "/health/ready", response.status == 503 { return document }
+        guard (200..<300).contains(response.status) else {
+            throw APIError(
+                status: response.status, code: document["error"]?.text ?? "http_\(response.status)",
+                message: document["message"]?.text ?? "status \(response.status) from \(url)")
+        }
+        return document
+    }
+}
+
+/// Reading answers without a type for each.
+extension Document {
+    subscript(_ name: String) -> Document? { if case .object(let fields) = self { fields[name] } else { nil } }
+    var text: String? { if case .string(let text) = self { text } else { nil } }
+    var items: [Document] { if case .array(let items) = self { items } else { [] } }
+    var number: Double? {
+        switch self {
+        case .integer(let number): Double(number)
+        case .number(let number): number
+        default: nil
+        }
+    }
+
+    /// Itself as JSON with sorted keys, for `--json`.
+    var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+    }
+}
+
+/// A line on the terminal that tells what is being waited for, and how long already.
+struct Progress {
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private let start = ContinuousClock.now
+    private var last = ""
+
+    mutating func show(_ words: String) {
+        if isTerminal {
+            let seconds = Int((ContinuousClock.now - start) / .seconds(1))
+            write("\r\u{1B}[K\(words) (\(seconds) s)")
+        } else if words != last {
+            write("\(words)\n")
+        }
+        last = words
+    }
+
+    func end() { if isTerminal, !last.isEmpty { write("\r\u{1B}[K") } }
+    private func write(_ text: String) { _ = text.utf8CString.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count - 1) } }
+}

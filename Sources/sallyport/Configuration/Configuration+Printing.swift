@@ -1,0 +1,40 @@
+import API
+import Model
+import Platform
+import Providers
+
+extension Configuration {
+    /// Every setting as it is in force, secrets masked.
+    var description: String {
+        var lines = [
+            "data_dir: \(dataFolder)",
+            "share_dir: \(shareFolder)",
+            "log: {level: \(logLevel), format: \(logFormat.rawValue)}",
+            "api: {address: \(api.address), port: \(api.port)}",
+            "gateway: {address: \(gateway.address), port: \(gateway.port), client_limit: \(gateway.clientLimit), drain_seconds: \(gateway.drainSeconds)}",
+            "docker:",
+            "  host: \(docker.host)",
+            "  owner: \(docker.owner)",
+            "  network: \(docker.network)",
+            "  subnet: \(docker.subnet ?? "chosen by the engine")",
+            "  image: \(docker.image)",
+            "  image_archive: \(docker.imageArchive ?? "none")",
+            "redis: {url: \(redis.map { "\($0)" } ?? "private, in data_dir"), prefix: \(redisPrefix)}",
+            "catalog: {refresh_seconds: \(catalogRefreshSeconds)}",
+            "verification: {urls: [\(verification.urls.joined(separator: ", "))], check_name: \(verification.checkName)}",
+        ]
+        if let nordvpn {
+            lines += ["providers:", "  nordvpn:", "    api_url: \(nordvpn.apiURL)"]
+            switch nordvpn.credentials {
+            case .accessToken(let token): lines.append("    access_token: \(token)")
+            case .privateKey(let key): lines.append("    private_key: \(key)")
+            case .none: lines.append("    credentials: none")
+            }
+            lines.append("    dns: [\(nordvpn.facts.dns.joined(separator: ", "))]")
+            lines.append("    mtu: \(nordvpn.facts.mtu)")
+            lines.append("    keepalive: \(nordvpn.facts.keepalive)")
+        }
+        for key in api.keys { lines.append("api.keys.\(key.name): {role: \(key.role.rawValue)}") }
+        return lines.joined(separator: "\n")
+    }
+}

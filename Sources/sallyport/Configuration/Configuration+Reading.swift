@@ -1,0 +1,242 @@
+import API
+import DockerEngine
+import Glibc
+import HAProxyControl
+import Model
+import Platform
+import Providers
+import RedisStore
+
+extension Configuration {
+    /// The settings that the environment can set: `api.port` by `SALLYPORT_API_PORT`. The environment wins over the file.
+    static let environmentPaths = [
+        "data_dir", "share_dir", "log.level", "log.format", "api.address", "api.port", "gateway.address", "gateway.port",
+        "gateway.client_limit", "gateway.drain_seconds", "docker.host", "docker.owner", "docker.network", "docker.subnet", "docker.image",
+        "docker.image_archive", "redis.url", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
+        "providers.nordvpn.api_url", "providers.nordvpn.access_token_file", "providers.nordvpn.private_key_file",
+    ]
+
+    /// Those among them that are numbers; the others are text, also where it is made of digits.
+    private static let numbers: Set = [
+        "api.port", "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "catalog.refresh_seconds",
+    ]
+
+    static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
+
+    /// Reads the file, if one is named, then the environment; checks everything and reports every mistake at once.
+    static func load(file: String?, environment: [String: String]) throws -> Configuration {
+        var document = Document.object([:])
+        var problems: [String] = []
+        if let file {
+            do { document = try YAML.parse(try Files.read(file)) } catch let error as YAMLError {
+                throw ConfigurationError(problems: ["\(file): \(error.message)"])
+            } catch {
+                throw ConfigurationError(problems: ["\(error)"])
+            }
+        }
+        for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("SALLYPORT_") {
+            guard let path = environmentPaths.first(where: { variable($0) == name }) else {
+                problems.append("\(name): no such setting; known are \(environmentPaths.map(variable).joined(separator: ", "))")
+                continue
+            }
+            let value = text.isEmpty ? Document.null : numbers.contains(path) ? YAML.scalar(text) : .string(text)
+            document = setting(path.split(separator: ".")[...], to: value, in: document)
+        }
+        let reader = FieldReader(document, name: "")
+        let configuration = read(reader, environment: environment)
+        problems += reader.finish().map(\.description)
+        guard problems.isEmpty, let configuration else { throw ConfigurationError(problems: problems) }
+        return configuration
+    }
+
+    private static func setting(_ path: ArraySlice<Substring>, to value: Document, in document: Document) -> Document {
+        guard let name = path.first else { return value }
+        var fields: [String: Document] = [:]
+        if case .object(let present) = document { fields = present }
+        fields[String(name)] = setting(path.dropFirst(), to: value, in: fields[String(name)] ?? .null)
+        return .object(fields)
+    }
+
+    private static func read(_ reader: FieldReader, environment: [String: String]) -> Configuration? {
+        let data = Files.absolute(reader.string("data_dir") ?? ".run")
+        let share = Files.absolute(reader.string("share_dir") ?? ".")
+        for (name, path) in [("data_dir", data), ("share_dir", share)] where !isPlainPath(path) {
+            reader.problem(name, "is \(path), want a path of letters, digits and / . _ - (HAProxy's file names it)")
+        }
+        // The longest socket in it is `haproxy/socks5.sock`, with what HAProxy appends while it starts.
+        if data.utf8.count > 70 { reader.problem("data_dir", "is longer than 70 bytes, want a shorter one: Unix sockets live in it") }
+        if !Files.exists("\(share)/haproxy/haproxy.cfg.template") {
+            reader.problem("share_dir", "\(share) has no haproxy/haproxy.cfg.template, want the folder of Sallyport's own files")
+        }
+        let log = reader.section("log")
+        let level = log.choice("level", LevelName.self) ?? .info
+        let format = log.choice("format", Log.Format.self) ?? .text
+        let redis = reader.section("redis")
+        let catalog = reader.section("catalog")
+        return Configuration(
+            dataFolder: data, shareFolder: share, logLevel: level.level, logFormat: format, api: readAPI(reader.section("api")),
+            gateway: readGateway(reader.section("gateway")),
+            docker: readDocker(reader.section("docker"), share: share, environment: environment),
+            redis: readRedis(redis), redisPrefix: word(redis, "prefix", default: "sallyport"),
+            nordvpn: readProviders(reader.section("providers")),
+            catalogRefreshSeconds: catalog.number("refresh_seconds", in: 60...86_400) ?? 3600,
+            verification: readVerification(reader.section("verification")))
+    }
+
+    private enum LevelName: String, CaseIterable {
+        case debug, info, warning, error
+        var level: Log.Level {
+            switch self {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            }
+        }
+    }
+
+    private static func readAPI(_ reader: FieldReader) -> APISettings {
+        let address = ipv4(reader, "address", default: "127.0.0.1")
+        let port = reader.integer("port", in: 1...65_535) ?? 8080
+        var keys: [APIKey] = []
+        let section = reader.section("keys")
+        for name in section.keys {
+            let entry = section.section(name)
+            let role = entry.required("role", entry.choice("role", Role.self), want: "viewer, operator or admin")
+            let digest = entry.required("sha256", entry.string("sha256"), want: "the SHA-256 of the key, as 64 hexadecimal digits")
+            if let digest, digest.utf8.count != 64 || !digest.allSatisfy(\.isHexDigit) {
+                entry.problem("sha256", "want 64 hexadecimal digits, as `printf %s \"$KEY\" | sha256sum` prints them")
+            }
+            if let role, let digest { keys.append(APIKey(name: name, role: role, digest: digest.lowercased())) }
+        }
+        return APISettings(address: address, port: port, keys: keys)
+    }
+
+    private static func readGateway(_ reader: FieldReader) -> GatewaySettings {
+        GatewaySettings(
+            address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8128,
+            clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
+            drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30)
+    }
+
+    /// As many clients as the open-file limit allows: each takes two connections, and each connection two descriptors.
+    private static func defaultClientLimit() -> Int {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
+        return max(10, min(20_000, (Int(clamping: limit.rlim_max) - 200) / 4 - 100))
+    }
+
+    private static func readDocker(_ reader: FieldReader, share: String, environment: [String: String]) -> DockerSettings {
+        let host = reader.string("host") ?? environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock"
+        if !host.hasPrefix("unix://") && !host.hasPrefix("/") {
+            reader.problem("host", "is \(host), want a Unix socket like unix:///var/run/docker.sock")
+        }
+        let archive = Files.absolute(reader.string("image_archive") ?? "\(share)/.build/images/exit.tar")
+        let subnet = reader.string("subnet")
+        if let subnet, !isCIDR(subnet) { reader.problem("subnet", "is \(subnet), want an IPv4 network like 172.31.240.0/24") }
+        return DockerSettings(
+            host: host, owner: word(reader, "owner", default: "sallyport"), network: word(reader, "network", default: "sallyport"),
+            subnet: subnet,
+            image: reader.string("image") ?? ExitContainers.imageName("sallyport-exit", of: archive), imageArchive: archive)
+    }
+
+    private static func readRedis(_ reader: FieldReader) -> RedisAddress? {
+        guard let url = reader.string("url") else { return nil }
+        guard let address = RedisAddress(url) else {
+            let isTLS = url.hasPrefix("rediss://")
+            reader.problem(
+                "url",
+                isTLS
+                    ? "TLS to Redis is not supported, want redis:// or unix://"
+                    : "want redis://[:password@]host[:port][/db] or unix:///path")
+            return nil
+        }
+        return address
+    }
+
+    private static func readProviders(_ reader: FieldReader) -> NordVPNSettings? {
+        guard reader.has("nordvpn") else {
+            reader.problem("nordvpn", "is missing, want a provider: its access_token_file or private_key_file")
+            return nil
+        }
+        let section = reader.section("nordvpn")
+        let token = secret(section, "access_token")
+        let key = secret(section, "private_key")
+        if !["access_token", "access_token_file", "private_key", "private_key_file"].contains(where: section.has) {
+            section.problem("access_token_file", "is missing, want a file with the account's access token (or private_key_file)")
+        }
+        if let key, !Base64.isWireGuardKey(key.revealed) {
+            section.problem("private_key", "is not a WireGuard key, want base64 of 32 bytes")
+        }
+        let url = section.string("api_url") ?? NordVPN.defaultURL
+        if !url.hasPrefix("https://"), !url.hasPrefix("http://") { section.problem("api_url", "want a URL that begins with https://") }
+        var facts = NordVPN.facts
+        if let dns = section.strings("dns", limit: 3) {
+            if dns.isEmpty { section.problem("dns", "is empty, want one to three IPv4 addresses") }
+            for address in dns where !isIPv4(address) { section.problem("dns", "\(address) is not an IPv4 address") }
+            facts.dns = dns
+        }
+        facts.mtu = section.integer("mtu", in: 1280...1420) ?? facts.mtu
+        facts.keepalive = section.integer("keepalive", in: 0...65_535) ?? facts.keepalive
+        return NordVPNSettings(
+            apiURL: url, credentials: key.map(NordVPN.Credentials.privateKey) ?? token.map(NordVPN.Credentials.accessToken), facts: facts)
+    }
+
+    private static func readVerification(_ reader: FieldReader) -> Verification {
+        let urls = reader.strings("urls") ?? ["https://ipinfo.io/json", "https://www.cloudflare.com/cdn-cgi/trace"]
+        for url in urls where !url.hasPrefix("https://") && !url.hasPrefix("http://") {
+            reader.problem("urls", "\(url) is no http or https URL")
+        }
+        if urls.isEmpty { reader.problem("urls", "is empty, want one or more URLs that answer with the caller's address") }
+        let name = reader.string("check_name") ?? "www.cloudflare.com"
+        if !name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") }) {
+            reader.problem("check_name", "is no host name")
+        }
+        return Verification(urls: urls, checkName: name)
+    }
+
+    // MARK: - Parts
+
+    /// A secret from the field itself or, better, from the file that `<field>_file` names.
+    private static func secret(_ reader: FieldReader, _ field: String) -> Secret? {
+        if let text = reader.string(field) { return Secret(text) }
+        guard let path = reader.string("\(field)_file") else { return nil }
+        do {
+            let text = try Files.read(path, limit: 4096).filter { !$0.isWhitespace }
+            if text.isEmpty { reader.problem("\(field)_file", "\(path) is empty") }
+            return Secret(text)
+        } catch {
+            reader.problem("\(field)_file", "\(error)")
+            return nil
+        }
+    }
+
+    private static func word(_ reader: FieldReader, _ field: String, default standard: String) -> String {
+        let text = reader.string(field) ?? standard
+        let isGood =
+            (1...40).contains(text.utf8.count)
+            && text.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+        if !isGood { reader.problem(field, "want 1 to 40 of a-z 0-9 -") }
+        return text
+    }
+
+    private static func ipv4(_ reader: FieldReader, _ field: String, default standard: String) -> String {
+        let text = reader.string(field) ?? standard
+        if !isIPv4(text) { reader.problem(field, "is \(text), want an IPv4 address") }
+        return text
+    }
+
+    private static func isIPv4(_ text: String) -> Bool {
+        var address = in_addr()
+        return inet_pton(AF_INET, text, &address) == 1
+    }
+
+    private static func isCIDR(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.count == 2 && isIPv4(String(parts[0])) && (Int(parts[1]).map { (8...30).contains($0) } ?? false)
+    }
+
+    private static func isPlainPath(_ path: String) -> Bool {
+        path.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-".contains($0)) }
+    }
+}

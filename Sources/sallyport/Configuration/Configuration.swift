@@ -1,0 +1,67 @@
+import API
+import HAProxyControl
+import Model
+import Platform
+import Providers
+import RedisStore
+
+/// All settings, checked. Made once at the start; nothing changes it.
+struct Configuration: Sendable {
+    struct APISettings: Sendable {
+        var address: String
+        var port: Int
+        var keys: [APIKey]
+    }
+
+    struct GatewaySettings: Sendable {
+        var address: String
+        var port: Int
+        var clientLimit: Int
+        var drainSeconds: Double
+    }
+
+    struct DockerSettings: Sendable {
+        var host: String
+        var owner: String
+        var network: String
+        var subnet: String?
+        var image: String
+        var imageArchive: String?
+    }
+
+    struct NordVPNSettings: Sendable {
+        var apiURL: String
+        var credentials: NordVPN.Credentials?
+        var facts: TunnelFacts
+    }
+
+    struct Verification: Sendable {
+        var urls: [String]
+        var checkName: String
+    }
+
+    var dataFolder: String
+    var shareFolder: String
+    var logLevel: Log.Level
+    var logFormat: Log.Format
+    var api: APISettings
+    var gateway: GatewaySettings
+    var docker: DockerSettings
+    /// Nil for a private server in the data folder.
+    var redis: RedisAddress?
+    var redisPrefix: String
+    var nordvpn: NordVPNSettings?
+    var catalogRefreshSeconds: Double
+    var verification: Verification
+
+    var adminKeyFile: String { "\(dataFolder)/admin.key" }
+}
+
+/// Everything that is wrong with a configuration, at once.
+struct ConfigurationError: Error, CustomStringConvertible {
+    var problems: [String]
+    var description: String {
+        "the configuration has \(problems.count == 1 ? "a mistake" : "\(problems.count) mistakes"):\n"
+            + problems.map { "  - \($0)" }.joined(separator: "\n")
+    }
+}

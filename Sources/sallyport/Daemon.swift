@@ -1,0 +1,211 @@
+import API
+import Catalog
+import Control
+import DockerEngine
+import Glibc
+import HAProxyControl
+import HTTPServing
+import HTTPTransport
+import Latency
+import Model
+import Planning
+import Platform
+import Providers
+import RedisStore
+
+/// A start that can't go on, with the remedy.
+struct StartError: Error, CustomStringConvertible {
+    var message: String
+    var description: String { message }
+}
+
+/// The controller's process: builds the parts, starts them in order, stops them in reverse.
+enum Daemon {
+    static func run(_ configuration: Configuration, open country: CountryCode?) async throws -> Int32 {
+        let log = Log(format: configuration.logFormat, minimum: configuration.logLevel)
+        try Files.makePrivateFolder(configuration.dataFolder)
+        guard let lock = try FolderLock("\(configuration.dataFolder)/lock") else {
+            throw StartError(message: "another controller runs on \(configuration.dataFolder)")
+        }
+        try Files.write("\(getpid())\n", to: "\(configuration.dataFolder)/pid", mode: 0o600)
+        let signals = Signals.stream([SIGINT, SIGTERM])
+        let parts = try Parts(configuration, log: log)
+        try await parts.checkPorts()
+        try await parts.startRedis()
+        let keys = try adminKey(configuration, log: log)
+        do { try await parts.controller.load() } catch { log.warning("the store does not answer yet", ["error": "\(error)"]) }
+        let api = API(
+            operations: ControllerOperations(controller: parts.controller, catalog: parts.catalog), keys: keys,
+            proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), log: log)
+        do { try Ports.check(configuration.api.address, configuration.api.port) } catch {
+            throw StartError(message: "the API \(error); set api.port")
+        }
+        let server = try HTTPServer(address: configuration.api.address, port: configuration.api.port, dispatch: api.dispatcher())
+        log.info("API on http://\(configuration.api.address):\(server.port)", ["admin_key": configuration.adminKeyFile])
+
+        let loop = Task { await parts.controller.run() }
+        let warmUp = Task { await parts.warmUp() }
+        let supervision = Task { await parts.superviseRedis() }
+        let welcome = Task { if let country { await Welcome(parts, configuration).open(country) } }
+        for await _ in signals { break }
+
+        log.info("the controller stops; exits, gateway and store go on")
+        welcome.cancel()
+        supervision.cancel()
+        warmUp.cancel()
+        await server.stop()
+        loop.cancel()
+        await loop.value
+        await parts.close()
+        withExtendedLifetime(lock) {}
+        return Command.Status.success
+    }
+
+    /// The keys of the configuration and the admin's own, which the first start makes.
+    private static func adminKey(_ configuration: Configuration, log: Log) throws -> KeyRing {
+        let path = configuration.adminKeyFile
+        if !Files.exists(path) {
+            try Files.write(Digest.randomWord(length: 43) + "\n", to: path, mode: 0o600)
+            log.info("made an admin key", ["file": path])
+        }
+        let key = try Files.read(path, limit: 4096).filter { !$0.isWhitespace }
+        guard key.utf8.count >= 32 else {
+            throw StartError(message: "the key in \(path) has \(key.utf8.count) characters, want 32 or more")
+        }
+        return KeyRing([APIKey(name: "admin", role: .admin, digest: Digest.sha256(key))] + configuration.api.keys)
+    }
+}
+
+/// Every concrete part of a controller, made from the configuration and wired to each other.
+struct Parts: Sendable {
+    let configuration: Configuration
+    let log: Log
+    let client: HTTPClient
+    let exits: ExitContainers
+    let gateway: HAProxyGateway
+    let privateRedis: PrivateRedis?
+    let redis: RedisConnection
+    let catalog: Catalog
+    let prober: HTTPProber
+    let controller: Controller
+
+    init(_ configuration: Configuration, log: Log) throws {
+        self.configuration = configuration
+        self.log = log
+        client = HTTPClient()
+        exits = try Self.exits(configuration, client: client, log: log)
+        gateway = try HAProxyGateway(share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), log: log)
+        privateRedis = configuration.redis == nil ? PrivateRedis(folder: "\(configuration.dataFolder)/redis") : nil
+        redis = RedisConnection(address: configuration.redis ?? .unix(path: "\(configuration.dataFolder)/redis/redis.sock"))
+        let store = Store(connection: redis, prefix: configuration.redisPrefix)
+        guard let settings = configuration.nordvpn else { throw StartError(message: "no provider is configured") }
+        let nordvpn = NordVPN(baseURL: settings.apiURL, credentials: settings.credentials, client: client)
+        let fping = Fping()
+        catalog = Catalog(
+            sources: [nordvpn], settings: .init(refreshSeconds: configuration.catalogRefreshSeconds), store: RedisListings(store: store),
+            log: log,
+            measure: { try await fping.measure($0) })
+        prober = HTTPProber(client: client, urls: configuration.verification.urls, log: log)
+        controller = Controller(
+            parts: .init(
+                engine: DockerExits(containers: exits), gateway: gateway,
+                store: RedisState(store: store, log: log), catalog: catalog,
+                keys: ProviderKeys(nordvpn: nordvpn, facts: settings.facts), prober: prober, log: log),
+            settings: .init(
+                rules: .init(drainSeconds: configuration.gateway.drainSeconds), checkName: configuration.verification.checkName))
+    }
+
+    static func exits(_ configuration: Configuration, client: HTTPClient, log: Log) throws -> ExitContainers {
+        let docker = configuration.docker
+        return ExitContainers(
+            engine: try EngineClient(address: docker.host, client: client),
+            settings: .init(
+                owner: docker.owner, image: docker.image, imageArchive: docker.imageArchive, network: docker.network, subnet: docker.subnet),
+            log: log)
+    }
+
+    static func gatewaySettings(_ configuration: Configuration) -> HAProxyConfiguration.Settings {
+        HAProxyConfiguration.Settings(
+            gatewayAddress: configuration.gateway.address, gatewayPort: configuration.gateway.port,
+            runDirectory: "\(configuration.dataFolder)/haproxy", luaFile: "\(configuration.shareFolder)/haproxy/sallyport.lua",
+            clientLimit: configuration.gateway.clientLimit)
+    }
+
+    /// Names a port that somebody else holds, before anything is started.
+    func checkPorts() async throws {
+        if await gateway.isRunning() { return }
+        do { try Ports.check(configuration.gateway.address, configuration.gateway.port) } catch {
+            throw StartError(message: "the gateway \(error); set gateway.port")
+        }
+    }
+
+    func startRedis() async throws {
+        guard let privateRedis else { return }
+        log.info(try await privateRedis.start() ? "started the private Redis" : "found the private Redis running")
+    }
+
+    /// Starts the private Redis again whenever it has died.
+    func superviseRedis() async {
+        guard let privateRedis else { return }
+        while !Task.isCancelled {
+            do {
+                if try await privateRedis.start() { log.warning("the private Redis had ended; started it again") }
+            } catch  where !Task.isCancelled {
+                log.error("the private Redis can't be started", ["error": "\(error)"])
+            } catch {}
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    /// Does ahead what the first exit would wait for.
+    func warmUp() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do { try await DockerExits(containers: exits).warmUp() } catch {
+                    log.warning("the engine is not ready", ["error": "\(error)"])
+                }
+            }
+            group.addTask { try? await catalog.refresh() }
+            group.addTask { _ = await prober.directAddress() }
+        }
+    }
+
+    func close() async {
+        client.close()
+        await redis.close()
+    }
+}
+
+/// Takes away all that a controller leaves behind on purpose.
+enum Teardown {
+    static func run(_ configuration: Configuration) async throws -> Int32 {
+        let log = Log(format: configuration.logFormat, minimum: configuration.logLevel)
+        try Files.makePrivateFolder(configuration.dataFolder)
+        guard let lock = try FolderLock("\(configuration.dataFolder)/lock") else {
+            throw StartError(message: "a controller runs on \(configuration.dataFolder); stop it first")
+        }
+        let client = HTTPClient()
+        defer { client.close() }
+        var status = Command.Status.success
+        func step(_ what: String, _ body: () async throws -> Void) async {
+            do {
+                try await body()
+                log.info("removed \(what)")
+            } catch {
+                log.error("can't remove \(what)", ["error": "\(error)"])
+                status = Command.Status.failure
+            }
+        }
+        await step("the gateway") {
+            try await HAProxyGateway(
+                share: "\(configuration.shareFolder)/haproxy", settings: Parts.gatewaySettings(configuration), log: log
+            ).stop()
+        }
+        await step("the exits and their network") { try await Parts.exits(configuration, client: client, log: log).removeAll() }
+        if configuration.redis == nil {
+            await step("the private Redis") { try await PrivateRedis(folder: "\(configuration.dataFolder)/redis").stop() }
+        }
+        withExtendedLifetime(lock) {}
+        return status
+    }
+}

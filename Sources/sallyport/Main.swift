@@ -1,0 +1,52 @@
+import Glibc
+import Platform
+
+@main
+enum Main {
+    static func main() async {
+        Signals.ignorePipe()
+        CryptoLibrary.initialize()
+        exit(await run(Array(CommandLine.arguments.dropFirst())))
+    }
+
+    /// Finds the command and runs it; every error ends here as one line and a status.
+    static func run(_ arguments: [String]) async -> Int32 {
+        guard let name = arguments.first, name != "--help", name != "-h", name != "help" else {
+            print(Command.overview, terminator: "")
+            return arguments.isEmpty ? Command.Status.usage : Command.Status.success
+        }
+        if name == "--version" || name == "version" {
+            print("sallyport \(Version.current)")
+            return Command.Status.success
+        }
+        guard let command = Command.all.first(where: { $0.name == name }) else {
+            return complain("unknown command \(name); `sallyport --help` lists them", Command.Status.usage)
+        }
+        let rest = arguments.dropFirst()
+        if rest.contains("--help") || rest.contains("-h") {
+            print(command.help, terminator: "")
+            return Command.Status.success
+        }
+        do {
+            return try await command.run(Arguments(Array(rest), options: command.options))
+        } catch let error as UsageError {
+            return complain("\(error)\nUsage: sallyport \(command.name) \(command.usage)", Command.Status.usage)
+        } catch let error as ConfigurationError {
+            return complain("\(error)", Command.Status.usage)
+        } catch let error as UnreachableError {
+            return complain("\(error)", Command.Status.unreachable)
+        } catch {
+            return complain("\(error)", Command.Status.failure)
+        }
+    }
+
+    private static func complain(_ message: String, _ status: Int32) -> Int32 {
+        let line = Array("sallyport: \(message)\n".utf8)
+        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        return status
+    }
+}
+
+enum Version {
+    static let current = "0.1.0"
+}

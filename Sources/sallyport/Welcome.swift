@@ -1,0 +1,93 @@
+import API
+import Control
+import Glibc
+import Model
+import Planning
+import Platform
+
+/// Opens a newcomer's first exit and shows how to use it.
+struct Welcome: Sendable {
+    private let parts: Parts
+    private let configuration: Configuration
+    private static let firstUser = "alice"
+
+    init(_ parts: Parts, _ configuration: Configuration) {
+        self.parts = parts
+        self.configuration = configuration
+    }
+
+    func open(_ country: CountryCode) async {
+        do {
+            try await makeFirstUser()
+            if parts.controller.snapshot.desired.pools[country] == nil {
+                try await parts.controller.setPool(Pool(country: country, size: 1))
+            }
+            let snapshot = await parts.controller.publicView.wait(seconds: 120) { snapshot in
+                snapshot.hasLooked && snapshot.exits.values.contains { $0.country == country && $0.state.takesTraffic }
+            }
+            guard let exit = snapshot.exits.values.first(where: { $0.country == country && $0.state.takesTraffic }) else {
+                return parts.log.error("no exit of \(country) serves yet; `sallyport status` shows why")
+            }
+            await show(exit)
+        } catch {
+            parts.log.error("no exit of \(country) can be opened", ["error": "\(error)"])
+        }
+    }
+
+    private var passwordFile: String { "\(configuration.dataFolder)/\(Self.firstUser).password" }
+
+    /// Without a user the proxies refuse everybody.
+    private func makeFirstUser() async throws {
+        guard parts.controller.snapshot.desired.users.isEmpty else { return }
+        let password = Digest.randomWord(length: 24)
+        try await parts.controller.addUser(ProxyUser.make(name: Self.firstUser, password: password))
+        try Files.write(password + "\n", to: passwordFile, mode: 0o600)
+        parts.log.info("made the proxy user \(Self.firstUser)", ["password": passwordFile])
+    }
+
+    private func show(_ exit: Exit) async {
+        let gateway = Endpoint(address: configuration.gateway.address, port: configuration.gateway.port)
+        let user = "\(Self.firstUser)-country-\(exit.country.lowercased)"
+        let url = configuration.verification.urls[0]
+        var proxied = "not asked: the password of \(Self.firstUser) is not in \(passwordFile)"
+        if let password = try? Files.read(passwordFile).filter({ !$0.isWhitespace }) {
+            do {
+                let sighting = try await parts.prober.ask(url, through: gateway, user: user, password: Secret(password))
+                proxied = sighting.address + (sighting.country.map { " (\($0))" } ?? "")
+            } catch {
+                proxied = "no answer: \(error)"
+            }
+        }
+        let server = exit.server
+        let latency = server?.latencyMilliseconds.map(Figures.milliseconds) ?? "not measured"
+        let direct = await parts.prober.directAddress() ?? "unknown"
+        let api = "http://\(configuration.api.address):\(configuration.api.port)"
+        let password = "$(cat \(shown(passwordFile)))"
+        let text = """
+
+              country        \(exit.country.name)
+              server         \(server?.hostname ?? "?") in \(server?.city ?? "?"): load \(server?.load ?? 0) %, latency \(latency)
+              your address   \(direct)
+              through proxy  \(proxied)
+
+            Try it:
+              curl -x "http://\(user):\(password)@\(gateway)" \(url)
+              curl -x "socks5h://\(user):\(password)@\(gateway)" \(url)
+              curl -H "X-API-Key: $(cat \(shown(configuration.adminKeyFile)))" \(api)/api/exits
+              .build/release/sallyport up de; .build/release/sallyport exits; .build/release/sallyport --help
+
+            Admin key: \(shown(configuration.adminKeyFile))   API: \(api)
+            Ctrl-C ends the controller only: the proxies go on. `make stop` takes everything away.
+
+
+            """
+        let bytes = Array(text.utf8)
+        _ = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    /// A path as it is shortest from where the user stands.
+    private func shown(_ path: String) -> String {
+        let here = Files.absolute(".") + "/"
+        return path.hasPrefix(here) ? String(path.dropFirst(here.count)) : path
+    }
+}

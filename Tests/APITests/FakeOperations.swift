@@ -1,0 +1,139 @@
+import API
+import HTTPServing
+import Model
+import Synchronization
+
+let us = CountryCode("us")!  // An ISO code.
+let start = Timestamp(milliseconds: 1_000_000)
+
+/// Operations in memory: exits come up at once, unless they are told not to.
+final class FakeOperations: Operations {
+    struct State {
+        var shown = OperatorState(revision: 1)
+        var readings = 0
+        var waits: [Double] = []
+        var neverSettles = false
+        var error: (any Error)?
+    }
+
+    private let inner: Mutex<State>
+
+    init() {
+        var exit = Exit(id: ExitID(country: us, number: 1), slot: 1, now: start)
+        exit.state = .serving
+        exit.server = Server(
+            provider: .nordvpn, hostname: "us1", address: "198.18.1.1", port: 51820, publicKey: "the public key", country: us,
+            city: "Dallas",
+            load: 7, latencyMilliseconds: 12.34567)
+        exit.container = "the container"
+        exit.endpoint = Endpoint(address: "172.31.0.2", port: 3128)
+        exit.publicAddress = "198.18.1.1"
+        exit.publicCountry = us
+        exit.health = Health(verdict: .healthy, latencyMilliseconds: 1.5, successRate: 1, checkedAt: start)
+        var state = State()
+        state.shown.exits = [exit.id: exit]
+        state.shown.pools = [us: Pool(country: us, size: 1)]
+        state.shown.users = [ProxyUser(name: "alice", salt: "the salt", digest: "the digest", createdAt: start)]
+        inner = Mutex(state)
+    }
+
+    @discardableResult
+    func with<Value: Sendable>(_ body: (inout sending State) throws -> sending Value) rethrows -> Value {
+        try inner.withLock { try body(&$0) }
+    }
+
+    private func change<Value: Sendable>(_ body: (inout sending OperatorState) throws -> sending Value) throws -> Value {
+        try with { state in
+            if let error = state.error { throw error }
+            state.shown.revision += 1
+            return try body(&state.shown)
+        }
+    }
+
+    private static func missing(_ what: String) -> APIProblem { APIProblem(status: 404, code: "not_found", message: "there is no \(what)") }
+
+    var state: OperatorState {
+        with { state in
+            state.readings += 1
+            return state.shown
+        }
+    }
+
+    let providers: [ProviderName] = [.nordvpn]
+
+    /// 25 servers, in which the load grows with the number.
+    func servers(of provider: ProviderName?) async throws -> [Server] {
+        (1...25).map { number in
+            Server(
+                provider: .nordvpn, hostname: "us\(number)", address: "198.18.1.\(number)", port: 51820, publicKey: "k",
+                country: us, city: number.isMultiple(of: 2) ? "New York" : "Dallas", load: number)
+        }
+    }
+
+    func countries() async throws -> [CountryCode: Int] { [us: 12, CountryCode("de")!: 3] }  // An ISO code.
+
+    func addExit(_ wish: ExitWish) async throws -> Exit {
+        try change { shown in
+            let number = shown.exits.count + 1
+            let exit = Exit(id: ExitID(country: wish.country, number: number), slot: number, now: start)
+            shown.exits[exit.id] = exit
+            shown.pools[wish.country, default: wish.grown(nil)].size = number
+            return exit
+        }
+    }
+
+    func removeExit(_ id: ExitID) async throws -> Exit {
+        try change { shown in
+            guard var exit = shown.exits.removeValue(forKey: id) else { throw Self.missing("exit \(id)") }
+            exit.leaving = true
+            return exit
+        }
+    }
+
+    func rotate(_ id: ExitID) async throws -> Exit {
+        try change { shown in
+            guard shown.exits[id] != nil else { throw Self.missing("exit \(id)") }
+            shown.exits[id]?.leaving = true
+            return shown.exits[id] ?? Exit(id: id, slot: 1, now: start)
+        }
+    }
+
+    func logs(of id: ExitID, lines: Int) async throws -> String {
+        try change { shown in
+            guard shown.exits[id] != nil else { throw Self.missing("exit \(id)") }
+            return "\(lines) lines\n"
+        }
+    }
+
+    func settled(_ id: ExitID, seconds: Double) async -> Exit? {
+        with { state in
+            state.waits.append(seconds)
+            if !state.neverSettles { state.shown.exits[id]?.state = .serving }
+            return state.shown.exits[id]
+        }
+    }
+
+    func setPool(_ pool: Pool) async throws { try change { $0.pools[pool.country] = pool } }
+
+    func removePool(_ country: CountryCode) async throws {
+        try change { shown in
+            guard shown.pools.removeValue(forKey: country) != nil else { throw Self.missing("pool of \(country)") }
+        }
+    }
+
+    func addUser(_ user: ProxyUser) async throws {
+        try change { shown in
+            guard !shown.users.contains(where: { $0.name == user.name }) else {
+                throw APIProblem(status: 409, code: "exists", message: "there is one")
+            }
+            shown.users.append(user)
+        }
+    }
+
+    func removeUser(_ name: String) async throws {
+        try change { shown in
+            guard shown.users.contains(where: { $0.name == name }) else { throw Self.missing("user \(name)") }
+            shown.users.removeAll { $0.name == name }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import Glibc
+@testable import HAProxyControl
+import HTTPTransport
+import Model
+import Planning
+import Platform
+import TestSupport
+import Testing
+
+/// A real HAProxy in a folder of its own, with proxy users and scripted exits.
+final class GatewaySubject: Sendable {
+    static let password = "a-password-of-alice"
+
+    let folder: TemporaryFolder
+    let settings: HAProxyConfiguration.Settings
+    let gateway: HAProxyGateway
+    let client = HTTPClient()
+
+    private init() throws {
+        folder = try TemporaryFolder()
+        settings = HAProxyConfiguration.Settings(
+            gatewayAddress: "127.0.0.1", gatewayPort: try Ports.free(), runDirectory: folder.path,
+            luaFile: "\(Repository.root)/haproxy/sallyport.lua", clientLimit: 100)
+        gateway = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: settings, log: .none)
+    }
+
+    /// Runs a body and leaves no process behind.
+    static func with(_ body: (GatewaySubject) async throws -> Void) async throws {
+        let subject = try GatewaySubject()
+        let result = await Result { try await body(subject) }
+        subject.client.close()
+        try await subject.gateway.stop()
+        try result.get()
+    }
+
+    // MARK: - What it is given
+
+    static func user(_ name: String, password: String = GatewaySubject.password) -> ProxyUser {
+        ProxyUser(name: name, salt: "0a1b", digest: Digest.sha256("0a1b:\(password)"), createdAt: Timestamp(milliseconds: 0))
+    }
+
+    static func pool(_ country: CountryCode, _ used: [GatewaySlot] = []) -> GatewayPool {
+        var slots = (1...Pool.slots).map(GatewaySlot.free)
+        for slot in used { slots[slot.number - 1] = slot }
+        return GatewayPool(country: country, slots: slots)
+    }
+
+    static func slot(_ number: Int, _ exit: ScriptedServer, _ state: GatewaySlot.State = .ready) -> GatewaySlot {
+        GatewaySlot(number: number, endpoint: Endpoint(address: "127.0.0.1", port: exit.port), state: state)
+    }
+
+    /// An exit's proxy that answers every request with its own name, CONNECT with a tunnel to such an answer.
+    static func exit(_ name: String) throws -> ScriptedServer {
+        try ScriptedServer { connection in
+            while let head = connection.head() {
+                if head.hasPrefix("CONNECT ") {
+                    connection.write("HTTP/1.1 200 Established\r\n\r\n")
+                } else {
+                    connection.answer(200, name, headers: "X-Seen: \(head.lowercased().contains("proxy-auth") ? "credentials" : "nothing")")
+                }
+            }
+        }
+    }
+
+    // MARK: - What it does
+
+    var workerPid: Int {
+        get async throws {
+            let text = try await RuntimeSocket(path: settings.statsSocket).send("show info")
+            return try #require(RuntimeAnswers.info("Pid", in: text).flatMap { Int($0) })
+        }
+    }
+
+    var masterPid: Int {
+        get async throws {
+            let text = try await RuntimeSocket(path: "\(folder.path)/master.sock").send("show proc")
+            return try #require(RuntimeAnswers.processes(text).master)
+        }
+    }
+
+    func request(_ user: String? = "alice-country-us", password: String = GatewaySubject.password, tunnels: Bool = false) -> HTTPRequest {
+        var request = HTTPRequest("GET", "http://target.test:80/")
+        request.proxy = "http://127.0.0.1:\(settings.gatewayPort)"
+        request.proxyUser = user
+        request.proxyPassword = user == nil ? nil : Secret(password)
+        request.tunnels = tunnels
+        request.deadline = 5
+        return request
+    }
+
+    func send(_ user: String? = "alice-country-us", password: String = GatewaySubject.password) async throws -> HTTPResponse {
+        try await client.send(request(user, password: password))
+    }
+
+    var file: String { (try? Files.read("\(folder.path)/haproxy.cfg")) ?? "" }
+
+    /// True where a reload now would change nothing: the file and its maps say what runs.
+    func fileEqualsRuntime(_ layout: GatewayLayout) async throws -> Bool {
+        let observation = try await gateway.observe()
+        guard !layout.differs(from: observation) else { return false }
+        let ready = observation.slots.filter { $0.slot.state == .ready }
+            .compactMap { slot in slot.slot.endpoint.map { "    server \(slot.slot.name) \($0)" } }
+        let written = file.split(separator: "\n").filter { $0.hasPrefix("    server s") && $0.hasSuffix("disabled") == false }.map(
+            String.init
+        )
+        .filter { $0.hasPrefix("    server socks5") == false }
+        let map = RuntimeAnswers.map(try await RuntimeSocket(path: settings.statsSocket).send("show map \(settings.usersMap)"))
+        let lines = Set(try Files.read(settings.usersMap).split(separator: "\n").map(String.init))
+        return ready.sorted() == written.sorted() && lines == Set(map.map { "\($0.key) \($0.value)" })
+    }
+}

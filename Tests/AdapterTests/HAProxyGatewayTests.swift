@@ -1,0 +1,189 @@
+import Glibc
+@testable import HAProxyControl
+import HTTPTransport
+import Model
+import Planning
+import Platform
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct HAProxyGatewayTests {
+    typealias Subject = GatewaySubject
+    private let alice = GatewaySubject.user("alice")
+
+    @Test func `publishing starts it, and a user's request leaves through the exit of the country`() async throws {
+        try await Subject.with { subject in
+            let (american, german) = (try Subject.exit("american"), try Subject.exit("german"))
+            let layout = GatewayLayout(
+                pools: [Subject.pool(us, [Subject.slot(3, american)]), Subject.pool(de, [Subject.slot(1, german)])], users: [alice])
+            #expect(await subject.gateway.isRunning() == false)
+            try await subject.gateway.publish(layout)
+            #expect(await subject.gateway.isRunning())
+            #expect(try await subject.fileEqualsRuntime(layout))
+            let answer = try await subject.send()
+            #expect(answer.status == 200 && answer.text == "american" && answer.headers["x-seen"] == "nothing")
+            #expect(try await subject.send("alice-country-de").text == "german")
+            #expect(try await subject.client.send(subject.request(tunnels: true)).text == "american")
+        }
+    }
+
+    @Test(
+        arguments: [
+            (nil, 407, "authentication_required"), ("alice", 400, "country_missing"), ("bob-country-us", 407, "authentication_failed"),
+            ("alice-country-zz", 400, "country_unknown"), ("alice-country-de", 503, "no_exit"),
+            ("alice-country-us-size-1", 400, "unknown_parameter"),
+            ("alice-country-gb", 503, "no_exit"),
+        ] as [(String?, Int, String)])
+    func `a request that can't be served is refused with its reason`(user: String?, status: Int, reason: String) async throws {
+        try await Subject.with { subject in
+            let exit = try Subject.exit("american")
+            try await subject.gateway.publish(
+                GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, exit)]), Subject.pool(de)], users: [alice]))
+            let answer = try await subject.send(user)
+            #expect(answer.status == status && answer.headers["x-sallyport-reason"] == reason, "\(answer)")
+            let wrong = try await subject.send(password: "not-her-password")
+            #expect(wrong.status == 407 && wrong.headers["proxy-authenticate"] != nil)
+            let error = try await #require(throws: TransportError.self) {
+                try await subject.client.send(subject.request(password: "not-her-password", tunnels: true))
+            }
+            #expect(error.code == .proxyRefused && error.proxyStatus == 407)
+            #expect(exit.count == 0)
+        }
+    }
+
+    @Test func `slots and users change at run time, without another process`() async throws {
+        try await Subject.with { subject in
+            let (first, second) = (try Subject.exit("first"), try Subject.exit("second"))
+            var layout = GatewayLayout(pools: [Subject.pool(us)])
+            try await subject.gateway.publish(layout)
+            let pid = try await subject.workerPid
+            #expect(try await subject.send().status == 407)
+
+            layout.users = [alice]
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.send().headers["x-sallyport-reason"] == "no_exit")
+
+            layout.pools = [Subject.pool(us, [Subject.slot(2, first)])]
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.send().text == "first")
+            #expect(try await subject.fileEqualsRuntime(layout))
+
+            // The same slot with another exit, in one step.
+            layout.pools = [Subject.pool(us, [Subject.slot(2, second)])]
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.send().text == "second")
+            #expect(try await subject.fileEqualsRuntime(layout))
+
+            layout.users = [Subject.user("alice", password: "another-password"), Subject.user("bob")]
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.send().status == 407)
+            #expect(try await subject.send(password: "another-password").status == 200)
+            #expect(try await subject.send("bob-country-us").status == 200)
+            #expect(try await subject.fileEqualsRuntime(layout))
+
+            layout = GatewayLayout(pools: [Subject.pool(us)])
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.send("bob-country-us").status == 407)
+            #expect(try await subject.fileEqualsRuntime(layout))
+            #expect(try await subject.workerPid == pid)
+        }
+    }
+
+    @Test func `a new pool reloads, and what was plugged in stays so`() async throws {
+        try await Subject.with { subject in
+            let (american, german) = (try Subject.exit("american"), try Subject.exit("german"))
+            var layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, american)])], users: [alice])
+            try await subject.gateway.publish(layout)
+            let (worker, master) = (try await subject.workerPid, try await subject.masterPid)
+            layout.pools.append(Subject.pool(de, [Subject.slot(5, german)]))
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.workerPid != worker)
+            #expect(try await subject.masterPid == master)
+            #expect(try await subject.fileEqualsRuntime(layout))
+            #expect(try await subject.send().text == "american")
+            #expect(try await subject.send("alice-country-de").text == "german")
+            layout.pools.removeFirst()
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.send().headers["x-sallyport-reason"] == "no_exit")
+        }
+    }
+
+    @Test func `a connection outlives the reload that a new pool needs, and is counted`() async throws {
+        try await Subject.with { subject in
+            let held = try ScriptedServer { connection in
+                while let head = connection.head() {
+                    if head.hasPrefix("CONNECT ") { connection.write("HTTP/1.1 200 Established\r\n\r\n") }
+                    if head.hasPrefix("GET ") {
+                        connection.write("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nfour")
+                        connection.hang()
+                    }
+                }
+            }
+            var layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, held)])], users: [alice])
+            try await subject.gateway.publish(layout)
+            let stream = subject.client.stream(subject.request(tunnels: true))
+            var chunks = stream.makeAsyncIterator()
+            #expect(try await chunks.next() == Array("four".utf8))
+            layout.pools.append(Subject.pool(de))
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.gateway.observe().sessions(country: us, slot: 1) == 1)
+            let reading = Task { try await chunks.next() }
+            try await eventually("it is still there after a while", within: 1) {
+                try await subject.gateway.observe().sessions(country: us, slot: 1) == 1
+            }
+            held.stop()
+            _ = try? await reading.value
+            try await eventually("it is counted no more") { try await subject.gateway.observe().sessions(country: us, slot: 1) == 0 }
+        }
+    }
+
+    @Test func `a draining exit gets nothing new, and keeps what it has`() async throws {
+        try await Subject.with { subject in
+            let (old, new) = (try Subject.exit("old"), try Subject.exit("new"))
+            var layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, old)])], users: [alice])
+            try await subject.gateway.publish(layout)
+            // A tunnel that stays open: HAProxy counts it until it is closed.
+            let hanging = try ScriptedServer { connection in
+                _ = connection.head()
+                connection.write("HTTP/1.1 200 Established\r\n\r\n")
+                connection.hang()
+            }
+            layout.pools = [Subject.pool(us, [Subject.slot(1, hanging)])]
+            try await subject.gateway.publish(layout)
+            let kept = Task { try await subject.client.send(subject.request(tunnels: true)) }
+            try await eventually("it is counted") { try await subject.gateway.observe().sessions(country: us, slot: 1) == 1 }
+
+            layout.pools = [Subject.pool(us, [Subject.slot(1, hanging, .drain), Subject.slot(2, new)])]
+            try await subject.gateway.publish(layout)
+            for _ in 0..<6 { #expect(try await subject.send().text == "new") }
+            #expect(try await subject.gateway.observe().sessions(country: us, slot: 1) == 1)
+            // A reload in the middle of a drain must give it nothing new either.
+            layout.pools.append(Subject.pool(de))
+            try await subject.gateway.publish(layout)
+            for _ in 0..<6 { #expect(try await subject.send().text == "new") }
+            #expect(
+                try await subject.gateway.observe().slots.first { $0.backend == "pool-us" && $0.slot.number == 1 }?.slot.state == .drain)
+            kept.cancel()
+            _ = try? await kept.value
+        }
+    }
+
+    @Test func `unplugging an exit cuts its connections at once`() async throws {
+        try await Subject.with { subject in
+            let exit = try ScriptedServer { connection in
+                _ = connection.head()
+                connection.write("HTTP/1.1 200 Established\r\n\r\n")
+                connection.hang()
+            }
+            var layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, exit)])], users: [alice])
+            try await subject.gateway.publish(layout)
+            let cut = Task { try await subject.client.send(subject.request(tunnels: true)) }
+            try await eventually("it is there") { try await subject.gateway.observe().sessions(country: us, slot: 1) == 1 }
+            layout.pools = [Subject.pool(us)]
+            let start = ContinuousClock.now
+            try await subject.gateway.publish(layout)
+            await #expect(throws: TransportError.self) { try await cut.value }
+            #expect(ContinuousClock.now - start < .seconds(10))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import Glibc
+import Model
+import Platform
+@testable import RedisStore
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct RedisStoreTests {
+    private let now = SystemClock.now()
+
+    private func exit(_ number: Int) -> Exit {
+        var exit = Exit(id: ExitID(country: us, number: number), slot: number, now: now)
+        exit.generation = 3
+        exit.state = .serving
+        exit.reason = .rotated
+        exit.detail = "a sentence with \"quotes\", a line\nbreak and é"
+        exit.server = Server(
+            provider: .nordvpn, hostname: "us\(number)", address: "198.18.1.\(number)", port: 51820, publicKey: "k", country: us,
+            city: "São Paulo",
+            load: 7, latencyMilliseconds: 1.25)
+        exit.container = "c"
+        exit.endpoint = Endpoint(address: "172.31.0.2", port: 3128)
+        exit.publicAddress = "198.18.1.1"
+        exit.publicCountry = us
+        exit.health = Health(
+            verdict: .degraded, reason: .blackhole, latencyMilliseconds: 2.5, successRate: 0.95, failures: 1, checkedAt: now)
+        exit.attempts = 2
+        exit.retryAt = now + 5
+        exit.avoid = [AvoidedServer(hostname: "us7", until: Timestamp(milliseconds: 7))]
+        exit.leaving = true
+        return exit
+    }
+
+    @Test func `pools, exits and users come back as they were saved`() async throws {
+        try await withRedis { redis, _, connection in
+            let store = Store(connection: connection, prefix: "test")
+            let pools = [Pool(country: us, size: 3, provider: .nordvpn, city: "Dallas", strategy: .random), Pool(country: de, size: 1)]
+            let users = ["bob", "alice"].map { ProxyUser(name: $0, salt: "0a", digest: "1b", createdAt: now) }
+            for pool in pools { try await store.save(pool) }
+            for user in users { try await store.save(user) }
+            try await store.save([exit(1), exit(2), exit(3)], removed: [])
+            try await store.save([], removed: [exit(3).id])
+
+            let other = RedisConnection(address: .unix(path: redis.socket))
+            let state = try await Store(connection: other, prefix: "test").load()
+            #expect(state.pools == [us: pools[0], de: pools[1]])
+            #expect(state.exits == [exit(1).id: exit(1), exit(2).id: exit(2)])
+            #expect(state.users.map(\.name) == ["alice", "bob"] && state.unreadable.isEmpty)
+            #expect(try await Store(connection: other, prefix: "another").load().exits.isEmpty)
+            try await store.removePool(de)
+            try await store.removeUser("bob")
+            let later = try await Store(connection: other, prefix: "test").load()
+            #expect(later.pools.keys.sorted() == [us] && later.users.map(\.name) == ["alice"])
+            await other.close()
+        }
+    }
+
+    @Test func `entries that can't be read are told, and kept`() async throws {
+        try await withRedis { _, _, connection in
+            let store = Store(connection: connection, prefix: "test")
+            try await store.save([exit(1)], removed: [])
+            try await connection.command(["HSET", "test:exits", "us-2", "{\"id\":\"us-2\"}", "us-3", "garbage"])
+            try await connection.command(["HSET", "test:pools", "XX", "{\"country\":\"XX\",\"size\":1,\"strategy\":\"load\"}"])
+            let state = try await store.load()
+            #expect(state.exits.keys.sorted() == [exit(1).id])
+            #expect(state.unreadable.sorted() == ["exits/us-2", "exits/us-3", "pools/XX"])
+            #expect(try await connection.command(["HLEN", "test:exits"]) == .integer(3))
+        }
+    }
+
+    @Test func `a transaction is done whole or not at all`() async throws {
+        try await withRedis { _, _, connection in
+            let error = try await #require(throws: RedisError.self) {
+                try await connection.transaction([["SET", "one", "1"], ["NOSUCHCOMMAND"], ["SET", "two", "2"]])
+            }
+            #expect(error.code == .refused && error.message.contains("unknown command"))
+            #expect(try await connection.command(["DBSIZE"]) == .integer(0))
+            let replies = try await connection.transaction([["SET", "one", "1"], ["GET", "one"], ["INCR", "one"]])
+            #expect(replies == [.text("OK"), .text("1"), .integer(2)])
+        }
+    }
+
+    @Test func `an error of one command leaves the connection good for the next`() async throws {
+        try await withRedis { _, _, connection in
+            try await connection.command(["SET", "text", "x"])
+            let error = try await #require(throws: RedisError.self) {
+                try await connection.transaction([["INCR", "text"], ["SET", "two", "2"]])
+            }
+            #expect(error.code == .refused && !error.isRetryable)
+            #expect(try await connection.command(["GET", "two"]) == .text("2"))
+            #expect(try await connection.command(["GET", "nothing"]) == .none)
+        }
+    }
+
+    @Test func `a server that goes away is unavailable, and used again when it is back`() async throws {
+        try await withRedis { redis, folder, connection in
+            let store = Store(connection: connection, prefix: "test")
+            try await store.save(Pool(country: us, size: 2))
+            try await redis.stop()
+            for _ in 0..<3 {
+                let error = try await #require(throws: RedisError.self) { try await store.load() }
+                #expect(error.code == .unavailable)
+            }
+            #expect(try await redis.start())
+            #expect(try await store.load().pools[us]?.size == 2)
+        }
+    }
+
+    @Test func `a server that hangs is unavailable within the deadline`() async throws {
+        let folder = try TemporaryFolder()
+        let server = try ScriptedServer(unix: "\(folder.path)/redis.sock") { $0.hang() }
+        let connection = RedisConnection(address: .unix(path: "\(folder.path)/redis.sock"), deadline: 1)
+        let start = ContinuousClock.now
+        let error = try await #require(throws: RedisError.self) { try await connection.command(["PING"]) }
+        #expect(error.code == .unavailable && ContinuousClock.now - start < .seconds(10))
+        await connection.close()
+        server.stop()
+    }
+
+    @Test func `the history of an exit is bounded, and goes with it`() async throws {
+        try await withRedis { _, _, connection in
+            let store = Store(connection: connection, prefix: "test")
+            let healthy = Health(verdict: .healthy, latencyMilliseconds: 1.5)
+            for _ in 0..<1300 { try await store.append(healthy, of: exit(1).id) }
+            try await store.append(Health(verdict: .dead, reason: .blackhole, latencyMilliseconds: 1.5, failures: 3), of: exit(1).id)
+            // "About a thousand" is Redis's own promise: whole nodes of a hundred entries go at once.
+            let length = try #require(try await connection.command(["XLEN", "test:health:us-1"]).integer)
+            #expect((1000...1100).contains(length))
+            let last = try await connection.command(["XREVRANGE", "test:health:us-1", "+", "-", "COUNT", "1"])
+            #expect(last.list?.first?.list?.last == .list([.text("verdict"), .text("dead"), .text("reason"), .text("blackhole")]))
+            try await store.save([], removed: [exit(1).id])
+            #expect(try await connection.command(["EXISTS", "test:health:us-1"]) == .integer(0))
+        }
+    }
+
+    @Test func `a server with a password is spoken to with it, and refuses a wrong one without showing it`() async throws {
+        let folder = try TemporaryFolder()
+        let port = try Ports.free()
+        let process = try Programs.startDetached(
+            "redis-server",
+            ["--port", "\(port)", "--bind", "127.0.0.1", "--requirepass", "the password", "--dir", folder.path, "--save", ""],
+            log: "\(folder.path)/log")
+        defer { kill(process, SIGKILL) }
+        let right = RedisConnection(address: .tcp(host: "127.0.0.1", port: port, password: Secret("the password"), database: 5))
+        try await eventually("it answers") { (try? await right.command(["SET", "key", "value"])) != nil }
+        let database = RedisConnection(address: .tcp(host: "127.0.0.1", port: port, password: Secret("the password"), database: 0))
+        #expect(try await database.command(["DBSIZE"]) == .integer(0))
+        for password in [Secret("the wrong one"), nil] {
+            let wrong = RedisConnection(address: .tcp(host: "127.0.0.1", port: port, password: password, database: 0))
+            let error = try await #require(throws: RedisError.self) { try await wrong.command(["PING"]) }
+            #expect(error.code == .refused && !"\(error)".contains("wrong one"))
+            await wrong.close()
+        }
+        await right.close()
+        await database.close()
+    }
+}

@@ -1,0 +1,156 @@
+import Model
+import Platform
+import Providers
+import RedisStore
+@testable import sallyport
+import TestSupport
+import Testing
+
+@Suite struct ConfigurationTests {
+    private let folder: TemporaryFolder
+    private static let key = WireGuardKeys().privateKey.revealed
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try Files.write("the-access-token\n", to: "\(folder.path)/token", mode: 0o600)
+    }
+
+    private func load(_ text: String, _ environment: [String: String] = [:]) throws -> Configuration {
+        let path = "\(folder.path)/sallyport.yaml"
+        try Files.write("share_dir: \(Repository.root)\n" + text, to: path, mode: 0o600)
+        return try Configuration.load(file: path, environment: environment)
+    }
+
+    private var nordvpn: String { "providers:\n  nordvpn:\n    access_token_file: \(folder.path)/token\n" }
+
+    private func problems(_ text: String, _ environment: [String: String] = [:]) throws -> [String] {
+        try #require(throws: ConfigurationError.self) { try load(text, environment) }.problems
+    }
+
+    @Test func `a provider is enough, the rest has good defaults`() throws {
+        let configuration = try load(nordvpn)
+        #expect(configuration.api.port == 8080 && configuration.api.address == "127.0.0.1" && configuration.gateway.port == 8128)
+        #expect(
+            configuration.redis == nil && configuration.docker.host == "unix:///var/run/docker.sock" && configuration.logFormat == .text)
+        #expect(configuration.dataFolder.hasSuffix("/.run") && configuration.dataFolder.hasPrefix("/"))
+        guard case .accessToken(let token)? = configuration.nordvpn?.credentials else { return #expect(Bool(false)) }
+        #expect(token.revealed == "the-access-token")
+        #expect(try load(nordvpn, ["DOCKER_HOST": "unix:///run/other.sock"]).docker.host == "unix:///run/other.sock")
+    }
+
+    @Test func `all mistakes are told at once, each with its field`() throws {
+        let text = """
+            data_dir: "/tmp/with blank"
+            log: {level: loud, format: xml}
+            api:
+              address: localhost
+              port: 0
+              keys: {ci: {role: root, sha256: abc}, bad: 1}
+            gateway: {port: "8128", client_limit: 1, colour: red}
+            docker: {host: "tcp://h:2375", owner: Mine, subnet: 10.0.0.0/33}
+            redis: {url: "rediss://:secret-of-redis@h", prefix: ""}
+            catalog: {refresh_seconds: 5}
+            verification: {urls: [ftp://x, 1], check_name: "a b"}
+            providers:
+              nordvpn: {private_key: not-a-key-at-all, mtu: 9000, dns: [1.2.3], api_url: nowhere}
+              mullvad: {}
+            extra: 1
+            """
+        let problems = try problems(text)
+        let fields = Set(problems.map { String($0.prefix { $0 != " " }.dropLast()) })
+        for field in [
+            "data_dir", "log.level", "log.format", "api.address", "api.port", "api.keys.ci.role", "api.keys.ci.sha256", "api.keys.bad",
+            "gateway.port",
+            "gateway.client_limit", "gateway.colour", "docker.host", "docker.owner", "docker.subnet", "redis.url", "redis.prefix",
+            "catalog.refresh_seconds", "verification.urls", "verification.urls[1]", "verification.check_name",
+            "providers.nordvpn.private_key",
+            "providers.nordvpn.mtu", "providers.nordvpn.dns", "providers.nordvpn.api_url", "providers.mullvad", "extra",
+        ] { #expect(fields.contains(field), "\(field) in \(problems)") }
+        #expect(problems.contains { $0.hasPrefix("redis.url: TLS to Redis is not supported") })
+        let all = "\(ConfigurationError(problems: problems))"
+        #expect(all.hasPrefix("the configuration has \(problems.count) mistakes:\n  - "))
+        #expect(!all.contains("not-a-key-at-all") && !all.contains("secret-of-redis"))
+    }
+
+    @Test func `without a provider, or without its credentials, there is a clear answer`() throws {
+        #expect(
+            try problems("api: {port: 1}") == ["providers.nordvpn: is missing, want a provider: its access_token_file or private_key_file"])
+        let missing = try problems("providers: {nordvpn: {mtu: 1400}}")
+        #expect(missing.count == 1 && missing[0].hasPrefix("providers.nordvpn.access_token_file: is missing"))
+        let unreadable = try problems("providers: {nordvpn: {access_token_file: /no/such/file}}")
+        #expect(unreadable == ["providers.nordvpn.access_token_file: reading /no/such/file: No such file or directory"])
+        try Files.write(" \n", to: "\(folder.path)/token", mode: 0o600)
+        #expect(try problems(nordvpn) == ["providers.nordvpn.access_token_file: \(folder.path)/token is empty"])
+    }
+
+    @Test func `the environment wins over the file, in the types that the file would have`() throws {
+        let text = nordvpn + "api: {port: 1000, address: 10.0.0.1}\ngateway: {drain_seconds: 5}\n"
+        let configuration = try load(
+            text,
+            [
+                "SALLYPORT_API_PORT": "9090", "SALLYPORT_GATEWAY_DRAIN_SECONDS": "1.5", "SALLYPORT_LOG_FORMAT": "json", "PATH": "/bin",
+                "SALLYPORT_REDIS_URL": "redis://:secret@h:7000/2",
+            ])
+        #expect(configuration.api.port == 9090 && configuration.api.address == "10.0.0.1" && configuration.gateway.drainSeconds == 1.5)
+        #expect(configuration.logFormat == .json && configuration.redis.map { "\($0)" } == "redis://h:7000/2")
+        let only = try Configuration.load(
+            file: nil,
+            environment: ["SALLYPORT_SHARE_DIR": Repository.root, "SALLYPORT_PROVIDERS_NORDVPN_ACCESS_TOKEN_FILE": "\(folder.path)/token"])
+        #expect(only.nordvpn != nil)
+    }
+
+    @Test func `a variable that is no setting, or whose value is wrong, is a mistake like in the file`() throws {
+        let problems = try problems(nordvpn, ["SALLYPORT_API_PROT": "1", "SALLYPORT_API_PORT": "many", "SALLYPORT_LOG_LEVEL": "loud"])
+        #expect(problems.count == 3)
+        #expect(problems[0].hasPrefix("SALLYPORT_API_PROT: no such setting; known are SALLYPORT_DATA_DIR"))
+        #expect(
+            problems.contains { $0.hasPrefix("api.port: is a string") } && problems.contains { $0.hasPrefix("log.level: unknown value") })
+    }
+
+    @Test func `every variable that is offered is a setting that the file has`() throws {
+        for path in Configuration.environmentPaths {
+            let variable = Configuration.variable(path)
+            // A control character is wrong for every string, and a string for every number: no setting takes it silently.
+            let found = try problems(nordvpn, [variable: "\u{7}"])
+            #expect(found.contains { $0.hasPrefix("\(path): ") }, "\(variable): \(found)")
+        }
+    }
+
+    @Test func `a variable of digits is good for a setting that is text`() throws {
+        let configuration = try load(nordvpn, ["SALLYPORT_REDIS_PREFIX": "7", "SALLYPORT_DOCKER_OWNER": "123"])
+        #expect(configuration.redisPrefix == "7" && configuration.docker.owner == "123")
+    }
+
+    @Test func `a file that isn't there, or is no YAML, is named`() throws {
+        let missing = try #require(throws: ConfigurationError.self) { try Configuration.load(file: "/no/such.yaml", environment: [:]) }
+        #expect("\(missing)" == "the configuration has a mistake:\n  - reading /no/such.yaml: No such file or directory")
+        #expect(try problems("a: [") == ["\(folder.path)/sallyport.yaml: line 3: did not find expected node content"])
+    }
+
+    @Test func `the printed configuration has every setting and no secret`() throws {
+        let text = """
+            redis: {url: "redis://:secret-of-redis@h"}
+            api: {keys: {ci: {role: viewer, sha256: \(Digest.sha256("a key"))}}}
+            providers: {nordvpn: {private_key: "\(Self.key)"}}
+            """
+        let configuration = try load(text)
+        let printed = configuration.description
+        #expect(
+            printed.contains("private_key: ********") && printed.contains("api.keys.ci: {role: viewer}")
+                && printed.contains("redis://h:6379/0"))
+        var dumped = printed
+        dump(configuration, to: &dumped)
+        #expect(!dumped.contains(Self.key) && !dumped.contains("secret-of-redis") && !printed.contains(Digest.sha256("a key")))
+        let token = try load(nordvpn).description
+        #expect(token.contains("access_token: ********") && !token.contains("the-access-token"))
+    }
+
+    @Test func `paths become absolute, and one that is too long for sockets is refused`() throws {
+        #expect(try load(nordvpn + "data_dir: relative/run\n").dataFolder == Files.absolute("relative/run"))
+        let long = "/tmp/" + String(repeating: "x", count: 70)
+        #expect(
+            try problems(nordvpn + "data_dir: \(long)\n") == [
+                "data_dir: is longer than 70 bytes, want a shorter one: Unix sockets live in it"
+            ])
+    }
+}

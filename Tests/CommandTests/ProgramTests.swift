@@ -1,0 +1,120 @@
+import HTTPServing
+import Model
+import Platform
+@testable import sallyport
+import Synchronization
+import TestSupport
+import Testing
+
+/// The program as it was built, in a process of its own.
+@Suite(.timeLimit(.minutes(1)), .enabled(if: Files.exists(Repository.built("sallyport")), "there is no .build/debug/sallyport"))
+struct ProgramTests {
+    private func run(_ arguments: String..., environment: [String] = []) async throws -> Programs.Result {
+        try await Programs.run("env", ["-C", "/tmp"] + environment + [Repository.built("sallyport")] + arguments)
+    }
+
+    @Test(arguments: Command.all.map(\.name)) func `every command has its help`(name: String) async throws {
+        let command = try #require(Command.all.first { $0.name == name })
+        for flag in ["--help", "-h"] {
+            let result = try await run(name, flag)
+            #expect(result.status == 0 && result.output == command.help)
+        }
+        #expect(command.help.contains("Usage: sallyport \(name)") && command.help.contains("--help"))
+        for option in command.options { #expect(command.help.contains("--\(option.name)") && !option.help.isEmpty) }
+        for example in command.examples { #expect(example.contains("sallyport \(name)")) }
+    }
+
+    @Test func `the overview names every command`() async throws {
+        let result = try await run("--help")
+        #expect(result.status == 0)
+        for command in Command.all { #expect(result.output.contains("\n  \(command.name) ")) }
+        #expect(try await run().status == 2)
+        let version = try await run("--version")
+        #expect(version.status == 0 && version.output == "sallyport \(Version.current)\n")
+    }
+
+    @Test(
+        arguments: [
+            (["fly"], "unknown command fly"), (["exits", "--colour"], "unknown option --colour"), (["up"], "<country> is missing"),
+            (["up", "zz", "--key-file", "/dev/null"], "zz is no country"), (["up", "us", "de"], "unexpected de"),
+            (["exits", "--key-file", "/no/such"], "reading /no/such"), (["users"], "want add, remove or list"),
+            (["run", "--open", "zz"], "--open is zz"),
+            (["up", "us", "--timeout", "0"], "--timeout is 0"), (["config", "--config", "/no/such"], "reading /no/such"),
+            (["config"], "providers.nordvpn: is missing"), (["run"], "providers.nordvpn: is missing"),
+            (["teardown", "--config", "/dev/null"], "is missing"),
+        ])
+    func `a wrong line or configuration is status 2, and says why`(line: [String], message: String) async throws {
+        let result = try await Programs.run("env", ["-C", "/tmp", Repository.built("sallyport")] + line)
+        #expect(result.status == 2 && result.output.contains(message), "\(result.output)")
+        #expect(result.output.hasPrefix("sallyport: "))
+    }
+
+    @Test(arguments: ["exits", "status", "up us", "down us-1", "users list"])
+    func `where no controller answers the status is 3`(line: String) async throws {
+        let folder = try TemporaryFolder()
+        try Files.write(String(repeating: "k", count: 43), to: "\(folder.path)/key", mode: 0o600)
+        let arguments =
+            line.split(separator: " ").map(String.init)
+            + ["--api", "http://127.0.0.1:\(try Ports.free())", "--key-file", "\(folder.path)/key"]
+        let result = try await Programs.run(Repository.built("sallyport"), arguments)
+        #expect(result.status == 3 && result.output.contains("no controller answers on http://127.0.0.1:"), "\(result.output)")
+    }
+
+    @Test func `a good configuration is printed`() async throws {
+        let folder = try TemporaryFolder()
+        try Files.write("the-access-token", to: "\(folder.path)/token", mode: 0o600)
+        let result = try await run(
+            "config",
+            environment: ["SALLYPORT_SHARE_DIR=\(Repository.root)", "SALLYPORT_PROVIDERS_NORDVPN_ACCESS_TOKEN_FILE=\(folder.path)/token"])
+        #expect(result.status == 0 && result.output.contains("api: {address: 127.0.0.1, port: 8080}"), "\(result.output)")
+        #expect(!result.output.contains("the-access-token"))
+    }
+
+    @Test func `a proxy in the environment carries none of our requests`() async throws {
+        let folder = try TemporaryFolder()
+        try Files.write(String(repeating: "k", count: 43), to: "\(folder.path)/key", mode: 0o600)
+        let proxy = try ScriptedServer { connection in
+            _ = connection.head()
+            connection.answer(500, "from the proxy")
+        }
+        let keys = Mutex<[String?]>([])
+        let server = try HTTPServer(address: "127.0.0.1", port: 0) { request in
+            keys.withLock { $0.append(request.headers["x-api-key"]) }
+            return .ready(.json(["exits": [String]()]))
+        }
+        let address = "http://127.0.0.1:\(proxy.port)"
+        let result = try await run(
+            "exits", "--api", "http://127.0.0.1:\(server.port)", "--key-file", "\(folder.path)/key",
+            environment: ["http_proxy=\(address)", "HTTP_PROXY=\(address)", "ALL_PROXY=\(address)", "all_proxy=\(address)"])
+        #expect(result.status == 0 && result.output == "no exits\n", "\(result.output)")
+        #expect(proxy.count == 0 && keys.withLock { $0 } == [String(repeating: "k", count: 43)])
+        await server.stop()
+    }
+
+    @Test(arguments: [(401, "no such API key", 1), (403, "role too low", 1), (503, "the store is away", 1)])
+    func `a controller's refusal is told in its own words`(status: Int, message: String, exit: Int32) async throws {
+        let folder = try TemporaryFolder()
+        try Files.write(String(repeating: "k", count: 43), to: "\(folder.path)/key", mode: 0o600)
+        let server = try HTTPServer(address: "127.0.0.1", port: 0) { request in
+            .ready(APIProblem(status: status, code: "word", message: message).response(id: request.id))
+        }
+        let result = try await run("down", "us-1", "--api", "http://127.0.0.1:\(server.port)", "--key-file", "\(folder.path)/key")
+        #expect(result.status == exit && result.output == "sallyport: \(message)\n")
+        await server.stop()
+    }
+
+    @Test func `a name never reaches another path of the API`() async throws {
+        let folder = try TemporaryFolder()
+        try Files.write(String(repeating: "k", count: 43), to: "\(folder.path)/key", mode: 0o600)
+        let paths = Mutex<[[String]]>([])
+        let server = try HTTPServer(address: "127.0.0.1", port: 0) { request in
+            paths.withLock { $0.append(request.path) }
+            return .ready(.noContent)
+        }
+        for name in ["../exits/us-1", "a/b", "a?b", "a b", "", "..", "alice"] {
+            _ = try await run("users", "remove", name, "--api", "http://127.0.0.1:\(server.port)", "--key-file", "\(folder.path)/key")
+        }
+        #expect(paths.withLock { $0 } == [["api", "users", ".."], ["api", "users", "alice"]])
+        await server.stop()
+    }
+}

@@ -1,0 +1,161 @@
+import Control
+import Model
+import Planning
+
+/// One controller's line to the world: all of its parts at once.
+struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, ExitProber {
+    let world: FakeWorld
+    let lifeline: Lifeline
+
+    private func call<Value: Sendable>(
+        _ part: FakeWorld.Outside, _ body: (inout sending FakeWorld.State) throws -> sending Value
+    ) throws -> Value {
+        try lifeline.carry {
+            let result: Result<Value, any Error> = world.with { state in
+                guard !state.away.contains(part) else { return .failure(Away()) }
+                do { return .success(try body(&state)) } catch { return .failure(error) }
+            }
+            return try result.get()
+        }
+    }
+
+    // MARK: - ExitEngine
+
+    func list() async throws -> [ExitContainer] {
+        world.with { $0.lists += 1 }
+        let (containers, milliseconds) = try call(.engine) { (Array($0.containers.values), $0.listMilliseconds) }
+        if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
+        return containers
+    }
+
+    /// Like the real one: a container of that name, left behind by a dead controller, is made anew.
+    func launch(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint) {
+        let milliseconds = world.with { $0.launchMilliseconds }
+        if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
+        let made: (container: String, endpoint: Endpoint)
+        do {
+            made = try call(.engine) { state in
+                if !state.launchFailures.isEmpty { throw state.launchFailures.removeFirst() }
+                state.launches.append(specification)
+                state.nextNumber += 1
+                let name = "\(specification.id)-g\(specification.generation)"
+                let endpoint = Endpoint(address: "172.31.\(state.nextNumber / 250).\(state.nextNumber % 250 + 2)", port: 3128)
+                state.containers[name] = ExitContainer(
+                    name: name, exit: specification.id, generation: specification.generation, isRunning: true, endpoint: endpoint,
+                    exitCode: nil)
+                state.serverOfEndpoint[endpoint] = specification.server
+                return (name, endpoint)
+            }
+        } catch is Away {
+            throw ExitFailure(reason: .engineUnavailable, detail: "nobody answers")
+        }
+        world.tellListeners()
+        return made
+    }
+
+    func remove(_ container: String) async throws {
+        try call(.engine) { state in
+            state.containers[container] = nil
+            state.removals.append(container)
+        }
+        world.tellListeners()
+    }
+
+    func logs(of container: String, lines: Int) async throws -> String { try call(.engine) { _ in "exit: up\n" } }
+
+    func changes() async throws -> AsyncThrowingStream<Void, any Error> {
+        try call(.engine) { state in
+            let (stream, continuation) = AsyncThrowingStream<Void, any Error>.makeStream()
+            state.nextNumber += 1
+            state.listeners[state.nextNumber] = continuation
+            return stream
+        }
+    }
+
+    func warmUp() async throws {}
+
+    // MARK: - Gateway
+
+    func observe() async throws -> GatewayObservation {
+        try call(.gateway) { state in
+            GatewayObservation(
+                slots: (state.published?.pools ?? []).flatMap { pool in
+                    pool.slots.map { slot in
+                        var shown = slot
+                        if slot.endpoint == nil { shown.endpoint = Endpoint(address: "127.0.0.1", port: 1) }
+                        return .init(backend: pool.backendName, slot: shown, sessions: slot.endpoint == nil ? 0 : state.sessions)
+                    }
+                })
+        }
+    }
+
+    func publish(_ layout: GatewayLayout) async throws { try call(.gateway) { $0.published = layout } }
+
+    // MARK: - StateStore
+
+    private func store(_ body: @escaping @Sendable (inout FakeWorld.State) -> Void) async throws {
+        let milliseconds = world.with { $0.storeMilliseconds }
+        if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
+        try call(.store) { body(&$0) }
+    }
+
+    func load() async throws -> StoredState { try call(.store) { $0.stored } }
+    func save(_ pool: Pool) async throws { try await store { $0.stored.pools[pool.country] = pool } }
+    func removePool(_ country: CountryCode) async throws { try await store { $0.stored.pools[country] = nil } }
+    func removeUser(_ name: String) async throws { try await store { $0.stored.users.removeAll { $0.name == name } } }
+    func append(_ health: Health, of exit: ExitID) async throws { try await store { $0.health[exit, default: []].append(health.verdict) } }
+
+    func save(_ exits: [Exit], removed: [ExitID]) async throws {
+        try await store { state in
+            for exit in exits { state.stored.exits[exit.id] = exit }
+            for id in removed { state.stored.exits[id] = nil }
+        }
+    }
+
+    func save(_ user: ProxyUser) async throws {
+        try await store { state in
+            state.stored.users.removeAll { $0.name == user.name }
+            state.stored.users.append(user)
+        }
+    }
+
+    // MARK: - ServerCatalog, TunnelKeys
+
+    func ranked(for pool: Pool) async throws -> [Server] {
+        try call(.catalog) { state in state.servers.filter { $0.country == pool.country && (pool.city == nil || $0.city == pool.city) } }
+    }
+
+    var providers: [ProviderName] { [.nordvpn] }
+    func facts(of provider: ProviderName) -> TunnelFacts {
+        TunnelFacts(clientAddress: "10.5.0.2/32", dns: ["103.86.96.100"], mtu: 1380, keepalive: 25)
+    }
+    func privateKey(of provider: ProviderName) async throws -> Secret { Secret("the key") }
+
+    // MARK: - ExitProber
+
+    private func server(of endpoint: Endpoint, _ state: FakeWorld.State) throws -> Server {
+        guard state.containers.values.contains(where: { $0.endpoint == endpoint && $0.isRunning }),
+            let server = state.serverOfEndpoint[endpoint]
+        else { throw ExitFailure(reason: .proxyDown, detail: "nobody listens", isNotYet: true) }
+        guard !state.deadServers.contains(server.hostname) else {
+            throw ExitFailure(reason: .blackhole, detail: "no answer through the tunnel", isServersFault: true)
+        }
+        return server
+    }
+
+    func verify(_ endpoint: Endpoint) async throws -> Sighting {
+        try call(.prober) { state in
+            let server = try server(of: endpoint, state)
+            return Sighting(address: server.address, country: state.misplaced[server.hostname] ?? server.country, latencyMilliseconds: 2)
+        }
+    }
+
+    func hostIsOnline() async -> Bool { world.with { !$0.away.contains(.internet) } }
+
+    func probe(_ endpoint: Endpoint, resolver: String) async throws -> Double {
+        try call(.prober) { state in
+            _ = try server(of: endpoint, state)
+            return 1.5
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import Control
+import Model
+import Planning
+import Synchronization
+
+/// What a part answers while it is away.
+struct Away: Error, CustomStringConvertible {
+    var description: String { "nobody answers" }
+}
+
+/// The outside of controllers, in memory: what an engine, a gateway, a store and a provider hold when no controller runs.
+final class FakeWorld: Sendable {
+    enum Outside: Hashable, Sendable { case engine, gateway, store, catalog, prober, internet }
+
+    struct State {
+        var containers: [String: ExitContainer] = [:]
+        /// The server that each proxy's tunnel leads to.
+        var serverOfEndpoint: [Endpoint: Server] = [:]
+        var published: GatewayLayout?
+        var sessions = 0
+        var stored = StoredState()
+        var health: [ExitID: [Verdict]] = [:]
+        var servers: [Server] = []
+        var away: Set<Outside> = []
+        /// Servers through which nothing comes, and those that the internet sees in another country.
+        var deadServers: Set<String> = []
+        var misplaced: [String: CountryCode] = [:]
+        /// Thrown by the next launches, in order.
+        var launchFailures: [ExitFailure] = []
+        var launches: [ExitSpecification] = []
+        var removals: [String] = []
+        /// How often the containers were listed, which each look does once.
+        var lists = 0
+        /// Milliseconds that a list of containers is on its way.
+        var listMilliseconds = 0
+        /// The same for a launch.
+        var launchMilliseconds = 0
+        /// The same for what the store is told.
+        var storeMilliseconds = 0
+        var listeners: [Int: AsyncThrowingStream<Void, any Error>.Continuation] = [:]
+        var nextNumber = 0
+    }
+
+    private let state: Mutex<State>
+
+    init(servers: [Server]) {
+        state = Mutex(State())
+        with { $0.servers = servers }
+    }
+
+    /// Looks at the state, or changes it.
+    @discardableResult
+    func with<Value: Sendable>(_ body: (inout sending State) -> sending Value) -> Value { state.withLock { body(&$0) } }
+
+    var launches: [ExitSpecification] { with { $0.launches } }
+    var runningContainers: [ExitContainer] { with { state in state.containers.values.filter(\.isRunning) } }
+    var stored: StoredState { with { $0.stored } }
+
+    /// The exits of the layout that the gateway sends new connections to.
+    var readyEndpoints: [Endpoint] {
+        with { state in (state.published?.pools ?? []).flatMap { $0.slots.filter { $0.state == .ready }.compactMap(\.endpoint) } }
+    }
+
+    // MARK: - What happens out there
+
+    func go(away part: Outside) {
+        let listeners = with { state in
+            state.away.insert(part)
+            defer { if part == .engine { state.listeners = [:] } }
+            return part == .engine ? Array(state.listeners.values) : []
+        }
+        for listener in listeners { listener.finish(throwing: Away()) }
+    }
+
+    func come(back part: Outside) { with { state in _ = state.away.remove(part) } }
+
+    /// A container ends by itself.
+    func end(_ name: String, exitCode: Int) {
+        with { state in
+            state.containers[name]?.isRunning = false
+            state.containers[name]?.exitCode = exitCode
+        }
+        tellListeners()
+    }
+
+    func tellListeners() { for listener in with({ Array($0.listeners.values) }) { listener.yield() } }
+}
+
+/// Dies with its controller: from then on nothing that the controller does reaches the world.
+final class Lifeline: Sendable {
+    private let state: Mutex<(calls: Int, last: Int)>
+
+    /// - Parameter calls: how many calls come through before the controller dies; the last one's answer is lost.
+    init(calls: Int = .max) { state = Mutex((0, calls)) }
+
+    var calls: Int { state.withLock { $0.calls } }
+    var isCut: Bool { state.withLock { $0.calls >= $0.last } }
+    func cut() { state.withLock { $0.last = 0 } }
+
+    /// Runs one call, unless the controller is dead by then.
+    func carry<Value: Sendable>(_ body: () throws -> Value) throws -> Value {
+        let isLast = try state.withLock { state in
+            guard state.calls < state.last else { throw CancellationError() }
+            state.calls += 1
+            return state.calls == state.last
+        }
+        let value = try body()
+        if isLast { throw CancellationError() }
+        return value
+    }
+}

@@ -1,0 +1,69 @@
+import Control
+import Model
+import Planning
+import Platform
+import TestSupport
+
+let us = CountryCode("us")!  // An ISO code.
+let de = CountryCode("de")!  // An ISO code.
+
+func server(_ number: Int, _ country: CountryCode = us, city: String = "A") -> Server {
+    Server(
+        provider: .nordvpn, hostname: "\(country.lowercased)\(number)", address: "198.18.\(country == us ? 1 : 2).\(number)", port: 51820,
+        publicKey: "k", country: country, city: city, load: number)
+}
+
+func id(_ number: Int, _ country: CountryCode = us) -> ExitID { ExitID(country: country, number: number) }
+
+/// A controller on a world, and its loop; `stop` is what a signal does, `kill` what SIGKILL does.
+struct Running: Sendable {
+    let controller: Controller
+    let lifeline: Lifeline
+    private let loop: Task<Void, Never>
+
+    init(on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2) {
+        lifeline = Lifeline(calls: calls)
+        let parts = FakeParts(world: world, lifeline: lifeline)
+        let controller = Controller(
+            parts: .init(engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts, log: .none),
+            settings: .init(
+                rules: .init(drainSeconds: drainSeconds, noServerSeconds: 0.1), lookSeconds: 0.1, probeSeconds: 0.02,
+                verifySeconds: verifySeconds, checkName: "check.test"))
+        self.controller = controller
+        loop = Task { await controller.run() }
+    }
+
+    func stop() async {
+        loop.cancel()
+        await loop.value
+    }
+
+    func kill() async {
+        lifeline.cut()
+        await stop()
+    }
+
+    var exits: [ExitID: Exit] { controller.snapshot.exits }
+    func exit(_ number: Int, _ country: CountryCode = us) -> Exit? { exits[id(number, country)] }
+
+    /// Waits until exactly so many exits are there and all serve.
+    func serves(_ count: Int, within seconds: Double = 10) async throws {
+        try await eventually("\(count) exits serve: \(exits)", within: seconds) {
+            exits.count == count && exits.values.allSatisfy { $0.state == .serving }
+        }
+    }
+}
+
+/// Runs a body on a world with these servers and one controller, which is stopped at the end.
+func withController(
+    servers: [Server] = (1...6).map { server($0) } + (1...3).map { server($0, de) }, verifySeconds: Double = 0.3,
+    drainSeconds: Double = 0.2, _ body: (FakeWorld, Running) async throws -> Void
+) async throws {
+    let world = FakeWorld(servers: servers)
+    let running = Running(on: world, verifySeconds: verifySeconds, drainSeconds: drainSeconds)
+    do { try await body(world, running) } catch {
+        await running.stop()
+        throw error
+    }
+    await running.stop()
+}

@@ -1,0 +1,216 @@
+import DockerEngine
+import Glibc
+import HTTPTransport
+import Model
+import Platform
+import TestSupport
+import Testing
+
+@testable import Lab
+
+extension OnTheLab {
+    /// What happens when parts die: containers, the controller, Redis, HAProxy, the engine.
+    @Suite(.serialized) struct BadLuckTests {
+        @Test(.timeLimit(.minutes(1))) func `an exit whose container dies is replaced on another server`() async throws {
+            try await ControllerProcess.with { controller in
+                let exit = try await controller.open("us")
+                let old = try #require(try await controller.containers().first)
+                try await controller.lab.engine.killContainer(old)
+                let new = try await eventually("another container serves", within: 15) {
+                    try await controller.exits().first { $0.state == "serving" && $0.generation > exit.generation }
+                }
+                #expect(new.server?.address != exit.server?.address)
+                try await eventually("the dead one is removed") { try await !controller.containers().contains(old) }
+                #expect(try await controller.proxied("us").text == "\(new.server?.address ?? "")\n")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: ["black-holed", "killed"])
+        func `a server that falls silent is found out and left for another`(how: String) async throws {
+            try await ControllerProcess.with { controller in
+                let exit = try await controller.open("de")
+                let server = try #require(controller.lab.lab.layout.servers.first { $0.address == exit.server?.address })
+                if how == "killed" {
+                    try await controller.lab.lab.kill(server)
+                } else {
+                    try await controller.lab.lab.control(server, "blackhole")
+                }
+                let new = try? await eventually("another server serves", within: 30) {
+                    try await controller.exits().first { $0.state == "serving" && $0.server?.address != server.address }
+                }
+                if how == "killed" {
+                    try await controller.lab.lab.revive(server)
+                } else {
+                    try await controller.lab.lab.control(server, "heal")
+                }
+                #expect(new != nil)
+                #expect(try await controller.proxied("de").status == 200)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1))) func `a server that is far away serves all the same, and its exit says how far`() async throws {
+            try await ControllerProcess.with { controller in
+                let exit = try await controller.open("us")
+                let server = try #require(controller.lab.lab.layout.servers.first { $0.address == exit.server?.address })
+                let relay = try await controller.lab.lab.delay(server, milliseconds: 150)
+                do {
+                    let answer = try await controller.proxied("us", deadline: 10)
+                    #expect(answer.status == 200 && answer.seconds > 0.3, "\(answer.seconds) s")
+                    try await eventually("the probes see it") {
+                        try await controller.document("/api/exits/us-1/health")["latency_ms"].map { $0 > 300 } ?? false
+                    }
+                    #expect(try await controller.exits().first?.generation == exit.generation)
+                } catch {
+                    try await controller.lab.lab.endDelay(server, relay)
+                    throw error
+                }
+                try await controller.lab.lab.endDelay(server, relay)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1))) func `the controller crashes and comes back under load without one failed request`() async throws {
+            try await ControllerProcess.with { controller in
+                let exit = try await controller.open("us")
+                let load = Load(controller, country: "us")
+                // A download that goes on through the crash: 20 MB at 4 MB a second.
+                let download = Task {
+                    try await Programs.run(
+                        "curl",
+                        [
+                            "-s", "-o", "/dev/null", "-w", "%{size_download}", "--limit-rate", "4M", "-r", "0-19999999", "-x",
+                            "http://alice-country-us:\(ControllerProcess.password)@\(controller.gateway)", "http://www.lab.test/big",
+                        ])
+                }
+                try await controller.crash()
+                try await controller.start()
+                try await eventually("it has looked again") { try await controller.exits().first?.state == "serving" }
+                try await controller.stop()
+                try await controller.start()
+                try await eventually("it has looked again") { try await controller.exits().first?.state == "serving" }
+                #expect(try await download.value.output == "20000000")
+                let count = await load.stop()
+                #expect(count.failures == [])
+                #expect(count.succeeded > 50)
+                #expect(try await controller.exits().first?.generation == exit.generation, "the same container serves on")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(3)), arguments: [2, 5, 10, 20, 40, 80, 160, 320, 480, 640])
+        func `killed at any step of starting an exit, after a restart exactly the wanted exits exist`(milliseconds: Int) async throws {
+            try await ControllerProcess.with { controller in
+                let asked = Task { try await controller.call("POST", "/api/exits", #"{"country":"gb"}"#, deadline: 2) }
+                try await Task.sleep(for: .milliseconds(milliseconds))
+                try await controller.crash()
+                let wasTaken = (try? await asked.value)?.status == 202
+                try await controller.start()
+                let wanted = try await controller.call("GET", "/api/pools").text.contains("\"GB\"") ? 1 : 0
+                #expect(!wasTaken || wanted == 1, "what was acknowledged is not lost")
+                try await eventually("as many serve as are wanted", within: 20) {
+                    let exits = try await controller.exits()
+                    return exits.count == wanted && exits.allSatisfy { $0.state == "serving" }
+                }
+                try await eventually("and as many containers run") { try await controller.containers().count == wanted }
+                if wanted == 1 { #expect(try await controller.proxied("gb").status == 200) }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1))) func `orphans with our label go; containers of others are never touched`() async throws {
+            try await ControllerProcess.with { controller in
+                _ = try await controller.open("us")
+                let image = ExitContainers.imageName("sallyport-exit", of: "\(projectFolder)/.build/images/exit.tar")
+                func make(_ name: String, labels: [String: String]) async throws {
+                    var specification = ContainerCreate(image: image, network: controller.owner)
+                    specification.entrypoint = ["busybox", "sleep", "60"]
+                    specification.labels = labels
+                    try await controller.lab.engine.createContainer(name: name, specification)
+                    try await controller.lab.engine.startContainer(name)
+                }
+                let orphan = "\(controller.owner)-orphan"
+                let foreign = "\(controller.owner)-foreign"
+                let unlabelled = "\(controller.owner)-plain"
+                try await make(foreign, labels: ["io.sallyport.owner": "\(controller.owner)-other", "io.sallyport.exit": "us-1"])
+                try await make(unlabelled, labels: [:])
+                try await make(
+                    orphan, labels: ["io.sallyport.owner": controller.owner, "io.sallyport.exit": "us-7", "io.sallyport.generation": "1"])
+                try await eventually("the orphan goes") { (try? await controller.lab.engine.inspectContainer(orphan)) == nil }
+                try await controller.stop()
+                try await controller.start()
+                try await eventually("it has looked again") { try await controller.exits().first?.state == "serving" }
+                for name in [foreign, unlabelled] {
+                    #expect(try await controller.lab.engine.inspectContainer(name).state.running)
+                    try await controller.lab.engine.removeContainer(name)
+                }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1))) func `with Docker away the API answers and exits go on; it recovers by itself`() async throws {
+            let relay = try EngineRelay()
+            try await relay.start()
+            try await ControllerProcess.with({ try ControllerProcess($0, dockerHost: relay.address) }) { controller in
+                _ = try await controller.open("us")
+                relay.stop()
+                try await eventually("it says so") {
+                    try await controller.call("GET", "/health/ready").text.contains("no Docker Engine answers")
+                }
+                #expect(try await controller.exits().first?.state == "serving")
+                #expect(try await controller.proxied("us").status == 200)
+                _ = try await controller.call("POST", "/api/exits", #"{"country":"de"}"#)
+                try await relay.start()
+                try await eventually("it is ready again") { try await controller.call("GET", "/health/ready").status == 200 }
+                try await eventually("what was asked for meanwhile serves", within: 20) {
+                    try await controller.exits().filter { $0.state == "serving" }.count == 2
+                }
+                #expect(try await controller.containers().count == 2)
+            }
+            relay.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1))) func `with Redis killed the proxies go on, and it is started again with everything in it`()
+            async throws
+        {
+            try await ControllerProcess.with { controller in
+                _ = try await controller.open("us")
+                let load = Load(controller, country: "us", workers: 2)
+                let pid = try #require(controller.redisPid)
+                kill(pid, SIGKILL)
+                try await eventually("another Redis runs") { controller.redisPid.map { $0 != pid } ?? false }
+                try await eventually("the store answers") { try await controller.call("GET", "/health/ready").status == 200 }
+                let count = await load.stop()
+                #expect(count.failures == [])
+                #expect(count.succeeded > 10)
+                try await controller.crash()
+                try await controller.start()
+                #expect(try await controller.exits().count == 1)
+                #expect(try await controller.proxied("us").status == 200)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1))) func `a killed HAProxy is back with the same slots and users`() async throws {
+            try await ControllerProcess.with { controller in
+                _ = try await controller.open("us")
+                let pid = try #require(controller.haproxyPid)
+                kill(pid, SIGKILL)
+                try await eventually("the proxies answer again", within: 10) {
+                    guard controller.haproxyPid != pid else { return false }
+                    return (try? await controller.proxied("us", deadline: 1))?.status == 200
+                }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1))) func `a rotation under load fails no request and leaves from another server`() async throws {
+            try await ControllerProcess.with { controller in
+                let old = try await controller.open("us")
+                let load = Load(controller, country: "us")
+                #expect(try await controller.call("POST", "/api/exits/\(old.id)/rotate").status == 202)
+                try await eventually("only the new one is left", within: 20) {
+                    let exits = try await controller.exits()
+                    return exits.count == 1 && exits[0].id != old.id && exits[0].state == "serving"
+                }
+                let count = await load.stop()
+                #expect(count.failures == [])
+                #expect(count.succeeded > 50)
+                #expect(try await controller.exits().first?.server?.address != old.server?.address)
+            }
+        }
+    }
+}

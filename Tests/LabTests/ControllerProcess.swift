@@ -1,0 +1,218 @@
+import DockerEngine
+import FoundationEssentials
+import Glibc
+import HTTPTransport
+import Model
+import Platform
+import TestSupport
+
+@testable import Lab
+
+/// A real controller, as `sallyport run` starts it, with ports, owner, network and data of its own.
+final class ControllerProcess: Sendable {
+    let lab: TestLab
+    let owner: String
+    let apiPort: Int
+    let gateway: Endpoint
+    private let folder: TemporaryFolder
+    private var data: String { "\(folder.path)/d" }
+    private static let program = "\(projectFolder)/.build/debug/sallyport"
+    static let password = "a-password-of-the-tests"
+
+    /// - Parameter extra: lines for the configuration, on top level.
+    init(_ lab: TestLab, owner: String = randomOwner(), dockerHost: String? = nil, dockerExtra: String = "", drainSeconds: Int = 5) throws {
+        self.lab = lab
+        self.owner = owner
+        folder = try TemporaryFolder()
+        apiPort = try Ports.free()
+        gateway = Endpoint(address: "127.0.0.1", port: try Ports.free())
+        try Files.write(lab.lab.keys.token, to: "\(folder.path)/token", mode: 0o600)
+        let configuration = """
+            data_dir: \(folder.path)/d
+            share_dir: \(projectFolder)
+            log: {level: debug}
+            api: {port: \(apiPort)}
+            gateway: {port: \(gateway.port), client_limit: 1000, drain_seconds: \(drainSeconds)}
+            docker:
+              host: \(dockerHost ?? engineAddress ?? "")
+              owner: \(owner)
+              network: \(owner)
+            \(dockerExtra)
+
+            """ + lab.lab.configuration(apiURL: lab.apiURL, tokenFile: "\(folder.path)/token")
+        try Files.write(configuration, to: "\(folder.path)/c.yaml", mode: 0o600)
+    }
+
+    // MARK: - Life
+
+    var log: String { (try? Files.read("\(folder.path)/log", limit: 64 << 20)) ?? "" }
+    var pid: pid_t? { (try? Files.read("\(data)/pid")).flatMap { pid_t($0.filter(\.isNumber)) } }
+    var redisPid: pid_t? { (try? Files.read("\(data)/redis/redis.pid")).flatMap { pid_t($0.filter(\.isNumber)) } }
+    var haproxyPid: pid_t? { (try? Files.read("\(data)/haproxy/haproxy.pid")).flatMap { pid_t($0.split(separator: "\n").first ?? "") } }
+
+    /// Starts the process and returns once its API answers.
+    func start() async throws {
+        let pid = try Programs.startDetached(Self.program, ["run", "--config", "\(folder.path)/c.yaml"], log: "\(folder.path)/log")
+        try await eventually("the API answers", within: 20) { [self] in
+            var status: Int32 = 0
+            guard waitpid(pid, &status, WNOHANG) == 0 else { throw TimeoutError(what: "the controller ended: \(log)") }
+            return (try? await call("GET", "/health/live", deadline: 1))?.status == 200
+        }
+    }
+
+    /// Runs it to its end: the status, and what it said.
+    func startExpectingEnd() async throws -> Programs.Result {
+        try await Programs.run(Self.program, ["run", "--config", "\(folder.path)/c.yaml"], deadline: 20)
+    }
+
+    /// Ends it as a crash would.
+    func crash() async throws { try await end(SIGKILL) }
+    func stop() async throws { try await end(SIGTERM) }
+
+    private func end(_ signal: Int32) async throws {
+        guard let pid else { return }
+        kill(pid, signal)
+        var status: Int32 = 0
+        try await eventually("the controller ends") { waitpid(pid, &status, WNOHANG) != 0 }
+    }
+
+    /// Takes away everything that it left.
+    func clear() async throws {
+        try? await stop()
+        let result = try await Programs.run(Self.program, ["teardown", "--config", "\(folder.path)/c.yaml"], deadline: 60)
+        guard result.status == 0 else { throw TimeoutError(what: result.output) }
+    }
+
+    /// Runs a test with a started controller that has a proxy user, and clears it away, also after a failure.
+    static func with(
+        _ make: (TestLab) throws -> ControllerProcess = { try ControllerProcess($0) }, _ body: (ControllerProcess) async throws -> Void
+    ) async throws {
+        let controller = try make(try await TestLab.shared.value)
+        do {
+            try await controller.start()
+            let answer = try await controller.call("POST", "/api/users", #"{"name":"alice","password":"\#(password)"}"#)
+            guard answer.status == 201 else { throw TimeoutError(what: "a user: \(answer.text)") }
+            try await body(controller)
+        } catch {
+            let log = controller.log
+            try? await controller.clear()
+            throw TimeoutError(what: "\(error)\n\(log.suffix(6_000))")
+        }
+        try await controller.clear()
+    }
+
+    // MARK: - As its users
+
+    /// One call of the API with the admin's key.
+    @discardableResult
+    func call(_ method: String, _ path: String, _ body: String? = nil, key: String? = nil, deadline: Double = 40) async throws
+        -> HTTPResponse
+    {
+        let admin = (try? Files.read("\(data)/admin.key").filter { !$0.isWhitespace }) ?? ""
+        var request = HTTPRequest(
+            method, "http://127.0.0.1:\(apiPort)\(path)", headers: [("X-API-Key", key ?? admin)], body: body.map { Array($0.utf8) })
+        request.deadline = deadline
+        return try await lab.client.send(request)
+    }
+
+    /// The numbers of a flat answer, by name.
+    func document(_ path: String) async throws -> [String: Double] {
+        guard case .object(let fields) = try JSONDecoder().decode(Document.self, from: Data(try await call("GET", path).body)) else {
+            return [:]
+        }
+        return fields.compactMapValues { value in
+            switch value {
+            case .integer(let number): Double(number)
+            case .number(let number): number
+            default: nil
+            }
+        }
+    }
+
+    struct Shown: Decodable, Sendable {
+        struct Server: Decodable, Sendable {
+            let hostname: String
+            let address: String
+        }
+        let id: String
+        let state: String
+        let reason: String?
+        let detail: String?
+        let generation: Int
+        let server: Server?
+        let exitIP: String?
+
+        enum CodingKeys: String, CodingKey {
+            case id, state, reason, detail, generation, server
+            case exitIP = "exit_ip"
+        }
+    }
+
+    func exits() async throws -> [Shown] {
+        struct Answer: Decodable { let exits: [Shown] }
+        return try JSONDecoder().decode(Answer.self, from: Data(try await call("GET", "/api/exits").body)).exits
+    }
+
+    /// Asks for an exit and waits until it serves.
+    func open(_ country: String) async throws -> Shown {
+        let answer = try await call("POST", "/api/exits?wait=20", #"{"country":"\#(country)"}"#)
+        let exit = try JSONDecoder().decode(Shown.self, from: Data(answer.body))
+        guard exit.state == "serving" else { throw TimeoutError(what: "exit of \(country) serves: \(answer.text)") }
+        return exit
+    }
+
+    /// One request through the gateway as alice.
+    func proxied(_ country: String, url: String = "http://ip.lab.test/ip", deadline: Double = 5) async throws -> HTTPResponse {
+        try await lab.get(url, through: gateway, user: "alice-country-\(country)", password: Self.password, deadline: deadline)
+    }
+
+    /// The engine's containers of this controller.
+    func containers() async throws -> [String] {
+        try await lab.engine.listContainers(labels: ["io.sallyport.owner=\(owner)"]).map(\.name)
+    }
+}
+
+/// Requests through the gateway without a pause, counted.
+final class Load: Sendable {
+    struct Count: Sendable {
+        var succeeded = 0
+        var failures: [String] = []
+    }
+
+    private let task: Task<Count, Never>
+
+    init(_ controller: ControllerProcess, country: String, workers: Int = 3) {
+        task = Task {
+            await withTaskGroup(of: Count.self) { group in
+                for _ in 0..<workers {
+                    group.addTask {
+                        var count = Count()
+                        while !Task.isCancelled {
+                            do {
+                                let answer = try await controller.proxied(country)
+                                if answer.status == 200 {
+                                    count.succeeded += 1
+                                } else {
+                                    count.failures.append("\(answer.status) \(answer.text)")
+                                }
+                            } catch {
+                                // The one that was under way when we stopped says nothing.
+                                if !Task.isCancelled { count.failures.append("\(error)") }
+                            }
+                        }
+                        return count
+                    }
+                }
+                return await group.reduce(into: Count()) {
+                    $0.succeeded += $1.succeeded
+                    $0.failures += $1.failures
+                }
+            }
+        }
+    }
+
+    func stop() async -> Count {
+        task.cancel()
+        return await task.value
+    }
+}

@@ -1,0 +1,90 @@
+import Model
+import Planning
+import Testing
+
+@Suite struct ServerRankingTests {
+    private let servers = [
+        server(1, load: 31, latency: 2), server(2, load: 12, latency: 80), server(3, load: 18, latency: 9), server(4, load: 11),
+    ]
+
+    @Test(arguments: [(Strategy.load, [4, 2, 3, 1]), (.latency, [1, 3, 2, 4]), (.balanced, [3, 2, 4, 1])])
+    func `each strategy has its order`(strategy: Strategy, order: [Int]) {
+        #expect(ServerRanking.ranked(servers, strategy: strategy).map(\.hostname) == order.map { "us\($0)" })
+    }
+
+    @Test func `random keeps to the ten best, and its seed decides`() {
+        let many = (1...40).map { server($0, load: $0 * 2) }
+        let first = ServerRanking.ranked(many, strategy: .random, seed: 1)
+        #expect(first == ServerRanking.ranked(many, strategy: .random, seed: 1))
+        #expect(Set(first.prefix(10).map(\.load)) == Set((1...10).map { $0 * 2 }))
+        #expect((2...20).contains { ServerRanking.ranked(many, strategy: .random, seed: UInt64($0))[0] != first[0] })
+    }
+
+    @Test func `measuring begins with the least loaded of each city`() {
+        let many = (1...20).map { server($0, load: $0, city: $0 > 18 ? "far" : "near") }
+        let chosen = ServerRanking.worthMeasuring(many, limit: 4)
+        #expect(chosen.map(\.load) == [1, 19, 2, 3])
+    }
+}
+
+@Suite struct ListComparisonTests {
+    private let old = (1...10).map { server($0) } + (1...3).map { server($0, de) }
+
+    @Test func `a list may lose some servers, and small countries`() {
+        #expect(ListComparison.suspicion(old: old, new: old.filter { $0.hostname != "us1" && $0.hostname != "de3" }) == nil)
+        #expect(ListComparison.suspicion(old: [], new: []) == nil)
+        #expect(ListComparison.suspicion(old: old + [server(1, CountryCode("fr")!)], new: old) == nil)  // An ISO code.
+    }
+
+    @Test func `one that loses a third of them, or a whole country, is suspicious`() {
+        #expect(ListComparison.suspicion(old: old, new: Array(old.suffix(9))) != nil)
+        #expect(ListComparison.suspicion(old: old, new: old.filter { $0.country == us })?.contains("DE") ?? false)
+    }
+}
+
+@Suite struct BackOffTests {
+    @Test func `pauses double, stay in their spread, and end at the longest`() {
+        let backOff = BackOff(first: 1, longest: 20)
+        for attempts in 1...40 {
+            let middle = min(20, Double(1 << min(attempts - 1, 10)))
+            for salt in 0..<20 as Range<UInt64> {
+                #expect((middle * 0.75...middle * 1.25).contains(backOff.pause(attempts: attempts, salt: salt)))
+            }
+        }
+    }
+}
+
+@Suite struct HAProxyConfigurationTests {
+    private let settings = HAProxyConfiguration.Settings(
+        gatewayAddress: "127.0.0.1", gatewayPort: 8128, runDirectory: "/run/x", luaFile: "/share/s.lua")
+    private let template =
+        "global\n    description {{revision}}\n    {{log_line}}\n    bind {{gateway_address}}:{{gateway_port}}\n{{pools}}\n"
+
+    @Test func `placeholders are filled and empty lines of them dropped`() {
+        let text = HAProxyConfiguration(template: template, settings: settings).text(of: GatewayLayout(), revision: "abc")
+        #expect(text.hasPrefix("global\n    description abc\n    bind 127.0.0.1:8128\n"))
+        #expect(!text.contains("{{"))
+    }
+
+    @Test func `only what serves is written as a server; free and draining slots are disabled`() {
+        let slots = [
+            GatewaySlot(number: 1, endpoint: Endpoint(address: "172.31.0.2", port: 3128), state: .ready),
+            GatewaySlot(number: 2, endpoint: Endpoint(address: "172.31.0.3", port: 3128), state: .drain), .free(3),
+        ]
+        let layout = GatewayLayout(pools: [GatewayPool(country: us, slots: slots)])
+        let text = HAProxyConfiguration(template: template, settings: settings).text(of: layout, revision: "abc")
+        #expect(text.contains("backend pool-us from pool\n"))
+        #expect(text.contains("    server s1 172.31.0.2:3128\n    server s2 127.0.0.1:1 disabled\n    server s3 127.0.0.1:1 disabled\n"))
+    }
+
+    @Test func `the structure changes with a pool and not with a slot or a user`() {
+        let configuration = HAProxyConfiguration(template: template, settings: settings)
+        let exit = serving(1, on: server(1))
+        let desired = Desired(pools: [us: Pool(country: us, size: 1)])
+        let empty = GatewayLayout.of(desired: desired, exits: [:])
+        var full = GatewayLayout.of(desired: desired, exits: [exit.id: exit])
+        full.users = [ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: start)]
+        #expect(configuration.structure(of: empty) == configuration.structure(of: full))
+        #expect(configuration.structure(of: empty) != configuration.structure(of: GatewayLayout()))
+    }
+}

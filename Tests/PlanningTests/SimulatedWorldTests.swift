@@ -1,0 +1,158 @@
+import Model
+import Planning
+import Testing
+
+/// An engine, servers and a gateway in memory, with a clock of their own and faults drawn from a seed.
+private struct SimulatedWorld {
+    var random: SplitMix64
+    var now = start
+    var desired = Desired()
+    var exits: [ExitID: Exit] = [:]
+    var containers: [String: ExitContainer] = [:]
+    var published: GatewayLayout?
+    /// Operations whose result is still to come.
+    var running: [(id: ExitID, generation: Int, isLaunch: Bool)] = []
+    var faults = true
+    let servers: [CountryCode: [Server]] = [us: (1...6).map { server($0) }, de: (1...3).map { server($0, de) }]
+    let rules = Planner.Rules(drainSeconds: 10, noServerSeconds: 5)
+
+    init(seed: UInt64) { random = SplitMix64(state: seed) }
+
+    mutating func chance(_ percent: Int) -> Bool { faults && Int.random(in: 0..<100, using: &random) < percent }
+
+    mutating func turn() {
+        now = now + Double.random(in: 0.01...3, using: &random)
+        finishOperations()
+        if chance(5) { restartController() }
+        if chance(8), let name = containers.keys.sorted().randomElement(using: &random) {
+            if chance(50) { containers[name]?.isRunning = false } else { containers[name] = nil }
+        }
+        if chance(4), let id = exits.keys.sorted().randomElement(using: &random) { exits[id]?.health.verdict = .dead }
+        if chance(4), let id = exits.keys.sorted().randomElement(using: &random) { exits[id]?.leaving = true }
+        if chance(6) {
+            let country = [us, de].randomElement(using: &random) ?? us
+            if chance(20) {
+                desired.pools[country] = nil
+            } else {
+                desired.pools[country] = Pool(country: country, size: Int.random(in: 1...3, using: &random))
+            }
+        }
+        let isPartial = chance(10)
+        look(isPartial: isPartial)
+    }
+
+    mutating func look(isPartial: Bool) {
+        var world = World(containers: isPartial ? nil : Array(containers.values), published: published, servers: servers)
+        world.busy = Set(running.map(\.id))
+        let before = exits
+        let plan = Planner.plan(desired: desired, exits: exits, world: world, now: now, rules: rules)
+        check(plan, before: before, isPartial: isPartial)
+        exits = plan.exits
+        for step in plan.steps { apply(step) }
+    }
+
+    private mutating func apply(_ step: Step) {
+        switch step {
+        case .launch(let id): running.append((id, exits[id]?.generation ?? 0, true))
+        case .verify(let id): running.append((id, exits[id]?.generation ?? 0, false))
+        case .remove(let name): if !chance(10) { containers[name] = nil }
+        case .publish(let layout): published = chance(10) ? nil : layout
+        case .findServers: Issue.record("servers are always there")
+        }
+    }
+
+    private mutating func finishOperations() {
+        let (due, later) = running.reduce(
+            into: ([(id: ExitID, generation: Int, isLaunch: Bool)](), [(id: ExitID, generation: Int, isLaunch: Bool)]())
+        ) {
+            if Int.random(in: 0..<3, using: &random) > 0 { $0.0.append($1) } else { $0.1.append($1) }
+        }
+        running = later
+        for operation in due {
+            guard var exit = exits[operation.id], exit.generation == operation.generation else { continue }
+            if operation.isLaunch {
+                let name = "\(exit.id)-\(exit.generation)"
+                let endpoint = Endpoint(address: "172.31.0.\(exit.slot)", port: 3128)
+                if chance(10) {
+                    exit.failed(.startFailed, "", avoidServer: false, now: now)
+                } else {
+                    containers[name] = ExitContainer(
+                        name: name, exit: exit.id, generation: exit.generation, isRunning: true, endpoint: endpoint,
+                        server: exit.server?.address, exitCode: nil)
+                    exit.launched(container: name, endpoint: endpoint, now: now)
+                    running.append((exit.id, exit.generation, false))
+                }
+            } else if chance(15) {
+                exit.failed(.handshakeTimeout, "", avoidServer: true, now: now)
+            } else {
+                exit.verified(address: "198.18.0.1", country: exit.country, latencyMilliseconds: 1, now: now)
+            }
+            exits[exit.id] = exit
+        }
+    }
+
+    /// Everything in memory is lost; a launch under way may have made its container or not.
+    private mutating func restartController() {
+        for operation in running where operation.isLaunch && chance(50) {
+            let name = "\(operation.id)-\(operation.generation)"
+            containers[name] = ExitContainer(
+                name: name, exit: operation.id, generation: operation.generation, isRunning: chance(50),
+                endpoint: Endpoint(address: "172.31.0.9", port: 3128), server: exits[operation.id]?.server?.address, exitCode: nil)
+        }
+        running = []
+        published = nil
+    }
+
+    /// What must be true of every plan, whatever the world.
+    private func check(_ plan: Plan, before: [ExitID: Exit], isPartial: Bool) {
+        if isPartial {
+            #expect(plan.exits == before, "a partial observation changes no exit")
+            #expect(plan.launches.isEmpty && plan.removals.isEmpty)
+        }
+        let held = plan.exits.values.filter { $0.state.takesTraffic || $0.state == .starting || $0.state == .verifying }.compactMap(
+            \.server
+        ).map(\.address)
+        #expect(Set(held).count == held.count, "two exits never hold one server")
+        if !isPartial {
+            let tunnelled = Set(containers.values.filter(\.isRunning).compactMap(\.server))
+            let launched = plan.launches.compactMap { plan.exits[$0]?.server?.address }
+            #expect(tunnelled.isDisjoint(with: launched), "no launch where a tunnel of ours still leads")
+        }
+        for country in [us, de] {
+            let slots = plan.exits.values.filter { $0.country == country }.map(\.slot)
+            #expect(Set(slots).count == slots.count, "two exits never hold one slot")
+        }
+        for exit in before.values where exit.leaving && exit.state.takesTraffic && plan.exits[exit.id]?.state == .draining {
+            guard let pool = desired.pools[exit.country] else { continue }
+            let others = plan.exits.values.count { $0.country == exit.country && !$0.leaving && $0.state.takesTraffic }
+            #expect(others >= pool.size, "nothing leaves before its replacement serves")
+        }
+        for exit in plan.exits.values where exit.state.takesTraffic {
+            #expect(plan.removals.allSatisfy { $0 != exit.container }, "no container that serves is removed")
+        }
+    }
+
+    /// True when every pool has exactly its exits, all serving, and nothing else runs.
+    var isSettled: Bool {
+        let wanted = desired.pools.values.map(\.size).reduce(0, +)
+        return exits.count == wanted && exits.values.allSatisfy { $0.state == .serving } && containers.count == wanted && running.isEmpty
+            && published == GatewayLayout.of(desired: desired, exits: exits)
+    }
+}
+
+@Suite struct SimulatedWorldTests {
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `every world settles once its faults end, and no plan on the way does harm`(seed: UInt64) {
+        var world = SimulatedWorld(seed: seed)
+        world.desired.pools[us] = Pool(country: us, size: 2)
+        for _ in 0..<150 { world.turn() }
+        world.faults = false
+        var turns = 0
+        while !world.isSettled, turns < 400 {
+            world.turn()
+            turns += 1
+        }
+        let isSettled = world.isSettled
+        #expect(isSettled, "seed \(seed): \(world.exits.values.map { "\($0.id) \($0.state) \(String(describing: $0.reason))" })")
+    }
+}

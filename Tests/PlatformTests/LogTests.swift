@@ -1,0 +1,89 @@
+import FoundationEssentials
+import Glibc
+import Platform
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct LogTests {
+    /// What a log writes.
+    private func written(_ format: Log.Format, minimum: Log.Level = .debug, _ body: (Log) -> Void) throws -> String {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/log"
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        defer { close(descriptor) }
+        body(Log(descriptor: descriptor, format: format, minimum: minimum))
+        return try Files.read(path, limit: 16 << 20)
+    }
+
+    @Test func `a line has the time, the level, the message and the fields`() throws {
+        let text = try written(.text) { $0.warning("exit us-1 waits", ["detail": "no server left", "attempts": "3"]) }
+        #expect(try #/^\d\d:\d\d:\d\d warn  exit us-1 waits detail="no server left" attempts=3\n$/#.wholeMatch(in: text) != nil, "\(text)")
+    }
+
+    @Test(arguments: [(Log.Level.debug, 4), (.info, 3), (.warning, 2), (.error, 1)]) func `what is below the minimum is left out`(
+        level: Log.Level, lines: Int
+    ) throws {
+        let text = try written(.text, minimum: level) { log in
+            log.debug("a")
+            log.info("b")
+            log.warning("c")
+            log.error("d")
+        }
+        #expect(text.utf8.count { $0 == 0x0A } == lines)
+    }
+
+    private static let nasty = [
+        "two\nlines", "two\r\nlines", "\u{1B}[31mred", "bell\u{7}", "delete\u{7F}", "nul\u{0}", "next\u{85}line", "\u{9B}31m",
+        "\u{2028}separator",
+        "a b\nc", "\u{1B}]0;title\u{7}", "quote\" and \\",
+    ]
+
+    @Test(arguments: nasty, Log.Format.allCases) func `nothing from outside starts a line or moves a terminal's cursor`(
+        text: String, format: Log.Format
+    ) throws {
+        let line = try written(format) { $0.info(text, ["field": text]) }
+        #expect(line.unicodeScalars.filter { $0 == "\n" }.count == 1 && line.unicodeScalars.last == "\n")
+        let control = line.unicodeScalars.dropLast().filter {
+            $0.properties.generalCategory == .control || $0.properties.generalCategory == .lineSeparator
+        }
+        #expect(control.isEmpty, "\(control.map(\.value))")
+    }
+
+    @Test(arguments: nasty) func `a JSON line is one object that says the same`(text: String) throws {
+        struct Line: Decodable {
+            let time: String
+            let level: String
+            let message: String
+            let field: String
+        }
+        let line = try written(.json) { $0.error(text, ["field": text]) }
+        let read = try JSONDecoder().decode(Line.self, from: Data(line.utf8))
+        #expect(read.message == text && read.field == text && read.level == "error" && read.time.hasSuffix("Z"))
+    }
+
+    @Test func `lines of many writers never mix`() async throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/log"
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        defer { close(descriptor) }
+        let log = Log(descriptor: descriptor, format: .json)
+        await withTaskGroup(of: Void.self) { group in
+            for number in 0..<8 {
+                group.addTask { for _ in 0..<100 { log.info(String(repeating: "\(number)", count: 3000)) } }
+            }
+        }
+        let lines = try Files.read(path, limit: 16 << 20).split(separator: "\n")
+        #expect(lines.count == 800)
+        for line in lines { #expect(line.hasPrefix("{\"time\"") && line.hasSuffix("\"}") && line.utf8.count < 3200) }
+    }
+
+    @Test(
+        arguments: [
+            ("", #""""#), ("a", #""a""#), ("a\"b\\c", #""a\"b\\c""#), ("\n", #""\n""#), ("\r\n", #""\u000d\n""#), ("\u{1}", #""\u0001""#),
+            ("é🙂", #""é🙂""#), ("/", #""/""#),
+        ])
+    func `a JSON string is quoted`(text: String, quoted: String) throws {
+        #expect(JSONText.quoted(text) == quoted)
+        #expect(try JSONDecoder().decode(String.self, from: Data(JSONText.quoted(text).utf8)) == text)
+    }
+}
