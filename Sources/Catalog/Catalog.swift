@@ -1,5 +1,5 @@
 package import Model
-import Planning
+package import Planning
 package import Platform
 
 /// One provider's list, as the catalog asks for it.
@@ -41,11 +41,17 @@ package actor Catalog {
         package var latencySeconds: Double
         /// Servers of a country that are measured.
         package var measured: Int
+        /// Pauses after a failed fetch.
+        package var backOff: BackOff
 
-        package init(refreshSeconds: Double = 3600, latencySeconds: Double = 300, measured: Int = 10) {
+        package init(
+            refreshSeconds: Double = 3600, latencySeconds: Double = 300, measured: Int = 10,
+            backOff: BackOff = BackOff(first: 1, longest: 300)
+        ) {
             self.refreshSeconds = refreshSeconds
             self.latencySeconds = latencySeconds
             self.measured = measured
+            self.backOff = backOff
         }
     }
 
@@ -75,7 +81,6 @@ package actor Catalog {
     private var fetches: [ProviderName: Task<Void, any Error>] = [:]
     /// Providers that failed: how often in a row, why, and until when they are left alone.
     private var failures: [ProviderName: (count: Int, error: any Error, until: Timestamp)] = [:]
-    private let backOff = BackOff(first: 1, longest: 300)
     /// How often in a row a provider's list looked cut short.
     private var suspicions: [ProviderName: Int] = [:]
     /// Providers whose stored list was looked for.
@@ -202,7 +207,7 @@ package actor Catalog {
             let isHeldBack = suspicions[source.provider] != nil
             let pause =
                 isHeldBack
-                ? settings.refreshSeconds : backOff.pause(attempts: count, salt: UInt64(truncatingIfNeeded: now.milliseconds))
+                ? settings.refreshSeconds : settings.backOff.pause(attempts: count, salt: UInt64(truncatingIfNeeded: now.milliseconds))
             failures[source.provider] = (count, error, now + pause)
             throw error
         }

@@ -1,5 +1,6 @@
 import CMicroHTTPD
 import CShims
+import Dispatch
 import Glibc
 import Platform
 import Synchronization
@@ -11,6 +12,9 @@ package enum Dispatch: Sendable {
 }
 
 /// HTTP/1.1 by libmicrohttpd: one thread with epoll; a request that must wait is suspended, and holds no thread.
+///
+/// The thread is ours, not libmicrohttpd's own: a server that quiesces from another thread while its own thread looks at the
+/// listening socket was seen to abort the process. It holds the server until `stop`, so a server lives until it is stopped.
 package final class HTTPServer: Sendable {
     package struct Limits: Sendable {
         package var connections: UInt32 = 1_000
@@ -22,21 +26,24 @@ package final class HTTPServer: Sendable {
         package init() {}
     }
 
-    /// MHD's calls that we make from other threads (resume, stop, quiesce) are safe there.
+    /// Used on the server's thread alone, but for `MHD_resume_connection`, which is safe on any.
     private struct Daemon: @unchecked Sendable { let pointer: OpaquePointer }
 
     private struct State {
-        var daemon: Daemon?
         /// Requests whose connections are suspended, and all those whose answers have not left yet.
         var suspended = 0
         var unanswered = 0
-        var isStopping = false
+        /// When the server gives up waiting for answers; set by the first `stop`.
+        var deadline: ContinuousClock.Instant?
+        var hasEnded = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
     package let port: Int
     let limits: Limits
     let dispatch: @Sendable (ServerRequest) -> Dispatch
     private let listeningSocket: Int32
+    private let alarm: Alarm
     private let state = Mutex(State())
 
     /// Binds and serves at once.
@@ -46,39 +53,78 @@ package final class HTTPServer: Sendable {
     ) throws {
         self.limits = limits
         self.dispatch = dispatch
+        alarm = try Alarm()
         (listeningSocket, self.port) = try Ports.listen(address, port)
         let this = Unmanaged.passUnretained(self).toOpaque()
         guard
-            let daemon = shim_mhd_start(
+            let pointer = shim_mhd_start(
                 listeningSocket, limits.connections, limits.idleSeconds, limits.head, ServerCallbacks.handle, ServerCallbacks.completed,
                 ServerCallbacks.begin, this)
         else {
             Glibc.close(listeningSocket)
             throw PortError(message: "libmicrohttpd can't start on \(address):\(port)")
         }
-        state.withLock { $0.daemon = Daemon(pointer: daemon) }
+        let daemon = Daemon(pointer: pointer)
+        DispatchQueue(label: "sallyport.http").async { [self] in work(daemon.pointer) }
     }
 
-    /// Takes no new connection, lets requests under way finish for at most `grace` seconds, then ends.
+    /// Takes no new connection, lets requests under way finish for at most `grace` seconds, then ends. Work that is left after
+    /// that keeps its connection, and the server ends with it.
     package func stop(grace: Double = 5) async {
-        let daemon = state.withLock { state in
-            defer { state.isStopping = true }
-            return state.isStopping ? nil : state.daemon
+        await withCheckedContinuation { continuation in
+            let hasEnded = state.withLock { state in
+                if state.hasEnded { return true }
+                if state.deadline == nil { state.deadline = .now + .seconds(grace) }
+                state.waiters.append(continuation)
+                return false
+            }
+            if hasEnded { continuation.resume() } else { alarm.ring() }
         }
-        guard let daemon else { return }
-        // The order matters: MHD aborts the process when it is stopped with a suspended connection.
-        MHD_quiesce_daemon(daemon.pointer)
-        shutdown(listeningSocket, Int32(SHUT_RDWR))
-        let end = ContinuousClock.now + .seconds(grace)
-        while state.withLock({ $0.unanswered }) > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
-        // Handlers have deadlines of their own; one that ignores them keeps its connection, and the daemon is left to the process's end.
-        guard state.withLock({ $0.suspended }) == 0 else { return }
-        MHD_stop_daemon(daemon.pointer)
-        Glibc.close(listeningSocket)
-        state.withLock { $0.daemon = nil }
     }
 
-    // MARK: - From MHD's thread
+    // MARK: - The server's thread
+
+    private func work(_ daemon: OpaquePointer) {
+        let epoll = shim_mhd_epoll_descriptor(daemon)
+        var isQuiet = false
+        while true {
+            let (isStopping, left, hasWork, isOver) = state.withLock { state in
+                let left = state.deadline.map { $0 - .now } ?? .zero
+                return (state.deadline != nil, left, state.suspended > 0, state.unanswered == 0 || left <= .zero)
+            }
+            if isStopping, !isQuiet {
+                isQuiet = true
+                MHD_quiesce_daemon(daemon)
+                shutdown(listeningSocket, Int32(SHUT_RDWR))
+            }
+            // Stopped with a suspended connection, MHD would abort the process.
+            if isStopping, isOver, !hasWork { break }
+            if isStopping, isOver { release() }
+            var milliseconds: UInt64 = 0
+            var wait = MHD_get_timeout(daemon, &milliseconds) == MHD.yes ? Int32(clamping: milliseconds) : -1
+            if isStopping, !isOver {
+                let rest = Int32(clamping: Int64((left / .milliseconds(1)).rounded(.up)))
+                wait = wait < 0 ? rest : min(wait, rest)
+            }
+            alarm.wait(beside: epoll, milliseconds: wait)
+            MHD_run(daemon)
+        }
+        MHD_stop_daemon(daemon)
+        Glibc.close(listeningSocket)
+        state.withLock { $0.hasEnded = true }
+        release()
+    }
+
+    /// Lets everybody go on who waits for the end.
+    private func release() {
+        let waiters = state.withLock { state in
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    // MARK: - From MHD's callbacks
 
     /// A whole request is there; `completed` will follow, whatever becomes of it.
     func received() { state.withLock { $0.unanswered += 1 } }
@@ -88,11 +134,16 @@ package final class HTTPServer: Sendable {
     /// False when it is too late to begin anything that must be waited for.
     func suspends() -> Bool {
         state.withLock { state in
-            if state.isStopping { return false }
+            if state.deadline != nil { return false }
             state.suspended += 1
             return true
         }
     }
 
-    func resumed() { state.withLock { $0.suspended -= 1 } }
+    /// On any thread, after the connection was resumed. MHD's own signal of it can be swallowed by a run that has just looked
+    /// for resumed connections, so the thread is woken here too.
+    func resumed() {
+        state.withLock { $0.suspended -= 1 }
+        alarm.ring()
+    }
 }

@@ -144,9 +144,11 @@ import Testing
     }
 
     @Test func `a stream that nobody reads any more is hung up`() async throws {
+        let asked = Counter()
         let hungUp = Counter()
         try await with({ connection in
             _ = connection.head()
+            asked.add()
             connection.write("HTTP/1.1 200 OK\r\n\r\n")
             connection.hang()
             hungUp.add()
@@ -154,9 +156,9 @@ import Testing
             var request = HTTPRequest("GET", url)
             request.deadline = 0
             let reading = Task { for try await _ in client.stream(request) {} }
-            try await Task.sleep(for: .milliseconds(50))
+            try await eventually("the server was asked") { asked.value == 1 }
             reading.cancel()
-            try await eventually("the server sees it", within: 3) { hungUp.value == 1 }
+            try await eventually("the server sees it") { hungUp.value == 1 }
         }
     }
 

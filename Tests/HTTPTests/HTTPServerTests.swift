@@ -127,6 +127,27 @@ import Testing
         }
     }
 
+    @Test func `stopping amid requests and new connections harms nobody`() async throws {
+        for turn in 0..<100 {
+            let answered = Counter()
+            try await withServer { request in
+                request.path == ["wait"] ? .waiting { ServerResponse(status: 200) } : .ready(ServerResponse(status: 200))
+            } _: { client, url, server in
+                await withTaskGroup(of: Void.self) { group in
+                    for path in ["wait", "ready", "ready"] {
+                        group.addTask {
+                            let request = HTTPRequest("GET", "\(url)/\(path)", headers: [("Connection", "close")])
+                            while let answer = try? await client.send(request), answer.status == 200 { answered.add() }
+                        }
+                    }
+                    try? await eventually("requests flow") { answered.value > turn % 8 }
+                    await server.stop()
+                }
+                #expect(answered.value > turn % 8)
+            }
+        }
+    }
+
     @Test func `while it stops it takes nothing new`() async throws {
         let begun = Counter()
         try await withServer { request in

@@ -31,10 +31,13 @@ typedef void (*shim_mhd_completed)(
     void *context, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode code);
 typedef void *(*shim_mhd_uri_logger)(void *context, const char *uri, struct MHD_Connection *connection);
 
-// Starts MHD on a listening socket: epoll, one internal thread, connections that may be suspended.
+// Starts MHD on a listening socket: epoll, run by our own thread (MHD_run), connections that may be suspended.
 struct MHD_Daemon *shim_mhd_start(
     int listening_socket, unsigned int connection_limit, unsigned int idle_seconds, size_t memory_limit,
     shim_mhd_handler handler, shim_mhd_completed completed, shim_mhd_uri_logger uri_logger, void *context);
+
+// The descriptor that is readable whenever MHD_run has something to do.
+int shim_mhd_epoll_descriptor(struct MHD_Daemon *daemon);
 
 // The client's address in network byte order: 4 or 16 bytes into `bytes`; returns how many, 0 when unknown.
 int shim_mhd_client_address(struct MHD_Connection *connection, uint8_t bytes[16]);
