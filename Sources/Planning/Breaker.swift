@@ -1,0 +1,103 @@
+package import Model
+
+/// Remembers that something fails, and leaves it alone for a while: a server, a provider's API, a credential. A value: time
+/// is an input, so what decides can be tested and kept in the store.
+package struct Breaker: Hashable, Codable, Sendable {
+    package enum State: String, Codable, Sendable, CaseIterable {
+        /// Nothing is held against it.
+        case closed
+        /// Left alone until the cool-down ends.
+        case open
+        /// The cool-down is over: a few trials may go, and decide.
+        case halfOpen = "half_open"
+    }
+
+    package struct Rules: Hashable, Sendable {
+        /// Failures in a row that open it, 1 or more.
+        package var threshold: Int
+        /// Seconds of the first cool-down; each one after that is twice as long, up to the longest.
+        package var firstCoolDown: Double
+        package var longestCoolDown: Double
+        /// Trials that may be under way at once while half open, and must succeed in a row to close it.
+        package var trials: Int
+
+        package init(threshold: Int = 3, firstCoolDown: Double = 30, longestCoolDown: Double = 3600, trials: Int = 1) {
+            self.threshold = threshold
+            self.firstCoolDown = firstCoolDown
+            self.longestCoolDown = longestCoolDown
+            self.trials = trials
+        }
+    }
+
+    /// Failures in a row while closed.
+    package private(set) var failures = 0
+    /// Openings in a row, without a success between them.
+    package private(set) var openings = 0
+    package private(set) var openUntil: Timestamp?
+    /// Trials begun and succeeded since it became half open.
+    private var begun = 0
+    private var succeeded = 0
+    /// What failed last, as a word for machines.
+    package private(set) var reason: String?
+    package private(set) var changedAt: Timestamp?
+
+    package init() {}
+
+    package func state(_ now: Timestamp) -> State {
+        guard let openUntil else { return .closed }
+        return now < openUntil ? .open : .halfOpen
+    }
+
+    /// True where nothing stands against a try now; while half open only as long as trials are left.
+    package func allows(_ now: Timestamp, _ rules: Rules = Rules()) -> Bool {
+        switch state(now) {
+        case .closed: true
+        case .open: false
+        // A trial whose end was never told must not hold it half open for ever.
+        case .halfOpen: begun - succeeded < rules.trials || openUntil.map { now - $0 > rules.longestCoolDown } ?? true
+        }
+    }
+
+    /// Call before a try; counts trials while half open.
+    package mutating func begin(_ now: Timestamp) { if state(now) == .halfOpen { begun += 1 } }
+
+    package mutating func succeed(_ now: Timestamp, _ rules: Rules = Rules()) {
+        switch state(now) {
+        case .closed: failures = 0
+        // A success of something that began before it opened proves nothing for now.
+        case .open: return
+        case .halfOpen:
+            succeeded += 1
+            begun = max(begun, succeeded)
+            if succeeded >= rules.trials {
+                let now = now
+                self = Breaker()
+                changedAt = now
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - salt: spreads cool-downs by 25 percent, so that many breakers don't close in step.
+    ///   - atLeast: seconds that whoever refused asked for (`Retry-After`).
+    package mutating func fail(
+        _ why: String, _ now: Timestamp, _ rules: Rules = Rules(), salt: UInt64 = 0, atLeast: Double = 0
+    ) {
+        reason = why
+        switch state(now) {
+        case .closed:
+            failures += 1
+            if failures >= rules.threshold { open(now, rules, salt, atLeast) }
+        case .open: return
+        case .halfOpen: open(now, rules, salt, atLeast)
+        }
+    }
+
+    private mutating func open(_ now: Timestamp, _ rules: Rules, _ salt: UInt64, _ atLeast: Double) {
+        openings += 1
+        (begun, succeeded) = (0, 0)
+        let pause = BackOff(first: rules.firstCoolDown, longest: rules.longestCoolDown).pause(attempts: openings, salt: salt)
+        openUntil = now + max(pause, atLeast)
+        changedAt = now
+    }
+}

@@ -1,0 +1,75 @@
+import Model
+import Planning
+import Testing
+
+@Suite struct BreakerTests {
+    private let rules = Breaker.Rules(threshold: 3, firstCoolDown: 10, longestCoolDown: 100, trials: 2)
+
+    @Test func `it opens after as many failures in a row as the rules say, and a success starts the count anew`() {
+        var breaker = Breaker()
+        breaker.fail("timeout", start, rules)
+        breaker.fail("timeout", start, rules)
+        breaker.succeed(start, rules)
+        breaker.fail("timeout", start, rules)
+        breaker.fail("timeout", start, rules)
+        #expect(breaker.state(start) == .closed && breaker.allows(start, rules))
+        breaker.fail("timeout", start, rules)
+        #expect(breaker.state(start) == .open && !breaker.allows(start, rules) && breaker.reason == "timeout")
+    }
+
+    @Test func `after the cool-down it lets trials through, as many as the rules say, and closes when they all succeed`() {
+        var breaker = opened()
+        let later = start + 13
+        #expect(breaker.state(later) == .halfOpen)
+        breaker.begin(later)
+        #expect(breaker.allows(later, rules))
+        breaker.begin(later)
+        #expect(!breaker.allows(later, rules), "two trials are under way")
+        breaker.succeed(later, rules)
+        #expect(breaker.state(later) == .halfOpen)
+        breaker.succeed(later, rules)
+        #expect(breaker.state(later) == .closed && breaker.failures == 0 && breaker.openings == 0)
+    }
+
+    @Test func `a failed trial opens it again, for longer each time, up to the longest`() {
+        var breaker = opened()
+        var now = start
+        var pauses: [Double] = []
+        for _ in 0..<8 {
+            let until = breaker.openUntil ?? now
+            pauses.append(until - now)
+            now = until
+            breaker.begin(now)
+            breaker.fail("timeout", now, rules)
+        }
+        #expect(zip(pauses, pauses.dropFirst()).prefix(3).allSatisfy { $1 > $0 * 1.1 })
+        #expect(pauses.allSatisfy { $0 <= 125 } && (pauses.last ?? 0) >= 75)
+    }
+
+    @Test func `what was begun before it opened neither closes nor prolongs it`() {
+        var breaker = opened()
+        let until = breaker.openUntil
+        breaker.succeed(start + 1, rules)
+        breaker.fail("late", start + 1, rules)
+        #expect(breaker.openUntil == until && breaker.state(start + 1) == .open)
+    }
+
+    @Test func `who refuses may say for how long`() {
+        var breaker = Breaker()
+        breaker.fail("429", start, .init(threshold: 1, firstCoolDown: 1), atLeast: 600)
+        #expect(breaker.state(start + 599) == .open && breaker.state(start + 601) == .halfOpen)
+    }
+
+    @Test func `a trial whose end is never told doesn't hold it half open for ever`() {
+        var breaker = opened()
+        breaker.begin(start + 20)
+        breaker.begin(start + 20)
+        #expect(!breaker.allows(start + 21, rules) && breaker.allows(start + 120, rules))
+    }
+
+    private func opened() -> Breaker {
+        var breaker = Breaker()
+        for _ in 0..<3 { breaker.fail("timeout", start, rules) }
+        return breaker
+    }
+}
