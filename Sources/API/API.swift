@@ -9,9 +9,12 @@ package final class API: Sendable {
     let proxy: ProxyAddress
     let log: Log
     private let keys: KeyRing
+    private let version: String
+    private let written = Mutex<WrittenDocuments?>(nil)
     private let exitsBody = Mutex<(revision: Int, bytes: [UInt8])?>(nil)
 
-    package init(operations: any Operations, keys: KeyRing, proxy: ProxyAddress, log: Log) {
+    package init(operations: any Operations, keys: KeyRing, proxy: ProxyAddress, version: String = "0", log: Log) {
+        self.version = version
         self.operations = operations
         self.keys = keys
         self.proxy = proxy
@@ -24,7 +27,7 @@ package final class API: Sendable {
         return { [self] request in dispatch(request, router) }
     }
 
-    private func dispatch(_ request: ServerRequest, _ router: Router<Access>) -> Dispatch {
+    private func dispatch(_ request: ServerRequest, _ router: Router<Contract>) -> Dispatch {
         switch router.match(method: request.method, path: request.path) {
         case .notFound:
             return .ready(APIProblem(status: 404, code: "not_found", message: "there is no such path").response(id: request.id))
@@ -34,9 +37,11 @@ package final class API: Sendable {
                 status: 405, code: "method_not_allowed", message: "want one of \(allow)", headers: [("Allow", allow)])
             return .ready(problem.response(id: request.id))
         case .found(let route, let parameters):
-            if let problem = keys.problem(with: request, for: route.access) { return .ready(problem.response(id: request.id)) }
+            if let problem = keys.problem(with: request, for: route.access.access) { return .ready(problem.response(id: request.id)) }
             var request = request
             request.parameters = parameters
+            let problems = route.queryProblems(request.query)
+            guard problems.isEmpty else { return .ready(APIProblem.invalid(problems).response(id: request.id)) }
             switch route.handler {
             case .ready(let body):
                 do { return .ready(try body(request)) } catch { return .ready(response(to: error, request)) }
@@ -54,45 +59,14 @@ package final class API: Sendable {
             id: request.id)
     }
 
-    // MARK: - The table
-
-    var routes: [Route<Access>] {
-        [
-            Route("GET", "/health/live", .open, .ready { _ in .json(["status": "live"]) }),
-            Route("GET", "/health/ready", .open, .ready { _ in self.ready() }),
-
-            Route("GET", "/api/exits", .role(.viewer), .ready(listExits)),
-            Route("POST", "/api/exits", .role(.operator), .waiting(createExit)),
-            Route("GET", "/api/exits/{id}", .role(.viewer), .ready(showExit)),
-            Route("DELETE", "/api/exits/{id}", .role(.operator), .waiting(deleteExit)),
-            Route("POST", "/api/exits/{id}/rotate", .role(.operator), .waiting(rotateExit)),
-            Route("GET", "/api/exits/{id}/health", .role(.viewer), .ready(showHealth)),
-            Route("GET", "/api/exits/{id}/logs", .role(.operator), .waiting(showLogs)),
-
-            Route("GET", "/api/pools", .role(.viewer), .ready(listPools)),
-            Route("GET", "/api/pools/{cc}", .role(.viewer), .ready(showPool)),
-            Route("PUT", "/api/pools/{cc}", .role(.operator), .waiting(setPool)),
-            Route("DELETE", "/api/pools/{cc}", .role(.operator), .waiting(deletePool)),
-            Route("GET", "/api/countries", .role(.viewer), .waiting(listCountries)),
-
-            Route("GET", "/api/{provider}/servers", .role(.viewer), .waiting(listServers)),
-            Route("GET", "/api/{provider}/servers/top", .role(.viewer), .waiting(listTopServers)),
-            Route("GET", "/api/{provider}/servers/{cc}", .role(.viewer), .waiting(listServersOfCountry)),
-            Route("GET", "/api/{provider}/countries", .role(.viewer), .waiting(listCountriesOfProvider)),
-
-            Route("GET", "/api/users", .role(.admin), .ready(listUsers)),
-            Route("POST", "/api/users", .role(.admin), .waiting(createUser)),
-            Route("DELETE", "/api/users/{name}", .role(.admin), .waiting(deleteUser)),
-        ]
-    }
-
-    private func ready() -> ServerResponse {
-        struct Body: Encodable {
-            let status: String
-            let problems: [String: String]
+    /// What is written from the table, once.
+    var documents: WrittenDocuments {
+        written.withLock { kept in
+            if let kept { return kept }
+            let made = WrittenDocuments(routes, version: version)
+            kept = made
+            return made
         }
-        let problems = operations.state.problems
-        return .json(Body(status: problems.isEmpty ? "ready" : "not_ready", problems: problems), status: problems.isEmpty ? 200 : 503)
     }
 
     /// The list of all exits, encoded once for each state.

@@ -19,22 +19,8 @@ extension ServerRequest {
         return value
     }
 
-    /// Refuses query parameters that the route doesn't know: a misspelt filter must not be silently everything.
-    func allowQuery(_ known: Set<String>) throws {
-        let unknown = query.map(\.name).filter { !known.contains($0) }
-        guard unknown.isEmpty else {
-            let wanted = known.isEmpty ? "none is allowed here" : "known are \(known.sorted().joined(separator: ", "))"
-            throw APIProblem.invalid(unknown.map { FieldProblem(field: String($0.prefix(64)), message: "unknown parameter, \(wanted)") })
-        }
-    }
-
-    func number(_ name: String, in range: ClosedRange<Double>) throws -> Double? {
-        guard let text = query(name) else { return nil }
-        guard let number = Double(text), range.contains(number) else {
-            throw APIProblem.invalid([FieldProblem(field: name, message: "want a number of \(range.lowerBound) to \(range.upperBound)")])
-        }
-        return number
-    }
+    /// The number of a query parameter, which the table has checked.
+    func number(_ name: String) -> Double? { query(name).flatMap(Double.init) }
 
     func country(_ name: String) throws -> CountryCode? {
         guard let text = parameters[name] ?? query(name) else { return nil }

@@ -4,6 +4,33 @@ import Platform
 
 /// `/api/{provider}/servers`: the catalog. `all` stands for every provider.
 extension API {
+    var catalogRoutes: [APIRoute] {
+        let limit = Parameter("limit", .whole(1...1000, 100), "how many")
+        let offset = Parameter("offset", .whole(0...1_000_000, 0), "how many to leave out first")
+        let city = Parameter("city", .text("New York", length: 1...100), "only of this city, compared without case")
+        let page = Answer.json(200, "a page of servers, least loaded first; Link names the next", .named("Servers"))
+        return [
+            Route(
+                "GET", "/api/{provider}/servers",
+                Contract(.role(.viewer), "Servers of a provider, or of all", query: [limit, offset, .country, city], answers: [page]),
+                .waiting(listServers)),
+            Route(
+                "GET", "/api/{provider}/servers/top",
+                Contract(.role(.viewer), "The least loaded servers", query: [limit, .country, city], answers: [page]),
+                .waiting(listTopServers)),
+            Route(
+                "GET", "/api/{provider}/servers/{cc}",
+                Contract(.role(.viewer), "Servers of a country", query: [limit, offset, city], answers: [page]),
+                .waiting(listServersOfCountry)),
+            Route(
+                "GET", "/api/{provider}/countries",
+                Contract(
+                    .role(.viewer), "Countries of a provider with their servers",
+                    answers: [.json(200, "the countries", .named("ProviderCountries"))]),
+                .waiting(listCountriesOfProvider)),
+        ]
+    }
+
     /// A server as the catalog shows it.
     private struct ServerView: Encodable {
         let provider: ProviderName
@@ -38,23 +65,19 @@ extension API {
     }
 
     func listServers(_ request: ServerRequest) async throws -> ServerResponse {
-        try request.allowQuery(["limit", "offset", "country", "city"])
         return try await page(of: request, country: try request.country("country"))
     }
 
     func listServersOfCountry(_ request: ServerRequest) async throws -> ServerResponse {
-        try request.allowQuery(["limit", "offset", "city"])
         guard let text = request.parameters["cc"], let country = CountryCode(text) else { throw APIProblem.notFound("such country") }
         return try await page(of: request, country: country)
     }
 
     func listTopServers(_ request: ServerRequest) async throws -> ServerResponse {
-        try request.allowQuery(["limit", "country", "city"])
         return try await page(of: request, country: try request.country("country"), standardLimit: 10)
     }
 
     func listCountriesOfProvider(_ request: ServerRequest) async throws -> ServerResponse {
-        try request.allowQuery([])
         struct Entry: Encodable {
             let code: String
             let name: String
@@ -72,8 +95,8 @@ extension API {
 
     /// Least loaded first; the parts of the list link to each other (RFC 8288).
     private func page(of request: ServerRequest, country: CountryCode?, standardLimit: Int = 100) async throws -> ServerResponse {
-        let limit = Int(try request.number("limit", in: 1...1000) ?? Double(standardLimit))
-        let offset = Int(try request.number("offset", in: 0...1_000_000) ?? 0)
+        let limit = Int(request.number("limit") ?? Double(standardLimit))
+        let offset = Int(request.number("offset") ?? 0)
         var servers = try await servers(request)
         if let country { servers.removeAll { $0.country != country } }
         if let city = request.query("city")?.lowercased() { servers.removeAll { $0.city?.lowercased() != city } }

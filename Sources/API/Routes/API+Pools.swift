@@ -3,14 +3,44 @@ import Model
 
 /// `/api/pools`, `/api/countries`
 extension API {
+    var poolRoutes: [APIRoute] {
+        [
+            Route(
+                "GET", "/api/pools", Contract(.role(.viewer), "All pools", answers: [.json(200, "the pools", .named("Pools"))]),
+                .ready(listPools)),
+            Route(
+                "GET", "/api/pools/{cc}", Contract(.role(.viewer), "One pool", answers: [.json(200, "the pool", .named("Pool"))]),
+                .ready(showPool)),
+            Route(
+                "PUT", "/api/pools/{cc}",
+                Contract(
+                    .role(.operator), "Makes or changes a pool", "Sets the whole pool: a field that is left out becomes its default.",
+                    body: Body(
+                        .object(
+                            .always("size", .whole(1...Pool.sizeLimit, 2), "wanted exits"),
+                            .maybe("provider", .text("nordvpn", length: 1...64), "a configured one"),
+                            .maybe("city", .text("New York", length: 1...100), "only servers of this city"),
+                            .maybe("strategy", .choice(Strategy.self), "how servers are picked")),
+                        example: .object(["size": .integer(2)])),
+                    answers: [.json(200, "it was changed", .named("Pool")), .json(201, "it was made", .named("Pool"))]),
+                .waiting(setPool)),
+            Route(
+                "DELETE", "/api/pools/{cc}",
+                Contract(.role(.operator), "Ends a pool", "Its exits drain and go.", answers: [.empty("it has ended")]),
+                .waiting(deletePool)),
+            Route(
+                "GET", "/api/countries",
+                Contract(.role(.viewer), "Countries with servers", answers: [.json(200, "the countries", .named("Countries"))]),
+                .waiting(listCountries)),
+        ]
+    }
+
     func listPools(_ request: ServerRequest) throws -> ServerResponse {
-        try request.allowQuery([])
         let state = operations.state
         return .json(["pools": state.pools.values.sorted { $0.country < $1.country }.map { PoolView($0, state: state) }])
     }
 
     func showPool(_ request: ServerRequest) throws -> ServerResponse {
-        try request.allowQuery([])
         let country = try knownCountry(request)
         let state = operations.state
         guard let pool = state.pools[country] else { throw APIProblem.notFound("pool of \(country)") }
@@ -18,7 +48,6 @@ extension API {
     }
 
     func setPool(_ request: ServerRequest) async throws -> ServerResponse {
-        try request.allowQuery([])
         let country = try knownCountry(request)
         let isNew = operations.state.pools[country] == nil
         let pool: Pool = try request.body { reader in
@@ -35,13 +64,11 @@ extension API {
     }
 
     func deletePool(_ request: ServerRequest) async throws -> ServerResponse {
-        try request.allowQuery([])
         try await operations.removePool(try knownCountry(request))
         return .noContent
     }
 
     func listCountries(_ request: ServerRequest) async throws -> ServerResponse {
-        try request.allowQuery([])
         let counts = try await operations.countries()
         let state = operations.state
         let views = counts.sorted { $0.key < $1.key }.map { country, servers in

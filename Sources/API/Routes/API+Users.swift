@@ -4,14 +4,35 @@ import Platform
 
 /// `/api/users`: who may use the proxies.
 extension API {
+    var userRoutes: [APIRoute] {
+        [
+            Route(
+                "GET", "/api/users", Contract(.role(.admin), "Proxy users", answers: [.json(200, "the users", .named("Users"))]),
+                .ready(listUsers)),
+            Route(
+                "POST", "/api/users",
+                Contract(
+                    .role(.admin), "Makes a proxy user", "Without a password one is made; only this answer shows it.",
+                    body: Body(
+                        .object(
+                            .always("name", .text("bob", pattern: "^[a-z0-9_.]{1,32}$"), "1 to 32 of a-z 0-9 _ ."),
+                            .maybe("password", .text("correct-horse-battery", pattern: "^[!-~]{12,128}$"), "printable ASCII without spaces")
+                        ),
+                        example: .object(["name": .string("bob")])),
+                    answers: [.json(201, "the user", .named("User"))], answersSecret: true),
+                .waiting(createUser)),
+            Route(
+                "DELETE", "/api/users/{name}", Contract(.role(.admin), "Removes a proxy user", answers: [.empty("it is removed")]),
+                .waiting(deleteUser)),
+        ]
+    }
+
     func listUsers(_ request: ServerRequest) throws -> ServerResponse {
-        try request.allowQuery([])
         return .json(["users": operations.state.users.map { UserView($0) }])
     }
 
     /// Makes a user. Without a password of the caller's one is made; only that answer shows it.
     func createUser(_ request: ServerRequest) async throws -> ServerResponse {
-        try request.allowQuery([])
         let (name, chosen): (String, String?) = try request.body { reader in
             let password = reader.string("password", limit: 128)
             if let password, password.utf8.count < 12 || !password.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
@@ -28,7 +49,6 @@ extension API {
     }
 
     func deleteUser(_ request: ServerRequest) async throws -> ServerResponse {
-        try request.allowQuery([])
         try await operations.removeUser(request.parameters["name"] ?? "")
         return .noContent
     }

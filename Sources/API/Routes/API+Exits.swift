@@ -1,0 +1,114 @@
+import HTTPServing
+import Model
+
+/// `/api/exits`
+extension API {
+    var exitRoutes: [APIRoute] {
+        let accepted = Answer.json(202, "the exit as it is now", .named("Exit"))
+        return [
+            Route(
+                "GET", "/api/exits",
+                Contract(
+                    .role(.viewer), "All exits, or some",
+                    query: [.country, Parameter("state", .choice(ExitState.self), "only in this state")],
+                    answers: [.json(200, "the exits by name", .named("Exits"))]),
+                .ready(listExits)),
+            Route(
+                "POST", "/api/exits",
+                Contract(
+                    .role(.operator), "One more exit for a country", "The country's pool grows by one, or is made.",
+                    query: [Parameter("wait", .number(0...120, 0), "seconds to wait until the exit serves or is given up")],
+                    body: Body(
+                        .object(
+                            .always("country", .country, "a country"),
+                            .maybe("provider", .text("nordvpn", length: 1...64), "a configured one"),
+                            .maybe("city", .text("New York", length: 1...100), "only servers of this city"),
+                            .maybe("strategy", .choice(Strategy.self), "how servers are picked")),
+                        example: .object(["country": .string("us")])),
+                    answers: [.json(202, "the new exit", .named("Exit"), headers: ["Location"])]),
+                .waiting(createExit)),
+            Route(
+                "GET", "/api/exits/{id}", Contract(.role(.viewer), "One exit", answers: [.json(200, "the exit", .named("Exit"))]),
+                .ready(showExit)),
+            Route(
+                "DELETE", "/api/exits/{id}",
+                Contract(.role(.operator), "Takes an exit away", "Its pool shrinks by one.", answers: [accepted]),
+                .waiting(deleteExit)),
+            Route(
+                "POST", "/api/exits/{id}/rotate",
+                Contract(
+                    .role(.operator), "Moves an exit's place in the pool to another server",
+                    "The old exit leaves when the new one serves.", answers: [accepted]),
+                .waiting(rotateExit)),
+            Route(
+                "GET", "/api/exits/{id}/health",
+                Contract(.role(.viewer), "An exit's health alone", answers: [.json(200, "what its probes add up to", .named("Health"))]),
+                .ready(showHealth)),
+            Route(
+                "GET", "/api/exits/{id}/logs",
+                Contract(
+                    .role(.operator), "What an exit's container wrote",
+                    query: [Parameter("lines", .whole(1...1000, 100), "the last lines")],
+                    answers: [.text("standard output and error together")]),
+                .waiting(showLogs)),
+        ]
+    }
+
+    func listExits(_ request: ServerRequest) throws -> ServerResponse {
+        let state = operations.state
+        if request.query.isEmpty { return .json(bytes: encodedExits(state)) }
+        let country = try request.country("country")
+        let wanted = request.query("state").flatMap(ExitState.init(rawValue:))
+        let exits = state.exits.values.filter { (country == nil || $0.country == country) && (wanted == nil || $0.state == wanted) }
+        return .json(["exits": views(exits)])
+    }
+
+    func createExit(_ request: ServerRequest) async throws -> ServerResponse {
+        let seconds = request.number("wait")
+        let wish: ExitWish = try request.body { reader in
+            let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
+            let city = reader.string("city", limit: 100)
+            let strategy = reader.choice("strategy", Strategy.self)
+            guard let country = reader.required("country", reader.country("country"), want: "an ISO 3166-1 alpha-2 code like us") else {
+                return nil
+            }
+            return ExitWish(country: country, provider: provider, city: city, strategy: strategy)
+        }
+        var exit = try await operations.addExit(wish)
+        if let seconds, seconds > 0 {
+            guard let settled = await operations.settled(exit.id, seconds: seconds) else {
+                throw APIProblem(status: 409, code: "removed", message: "exit \(exit.id) was removed before it served")
+            }
+            exit = settled
+        }
+        return .json(ExitView(exit, proxy: proxy), status: 202, headers: [("Location", "/api/exits/\(exit.id)")])
+    }
+
+    func showExit(_ request: ServerRequest) throws -> ServerResponse {
+        return .json(ExitView(try exit(of: request), proxy: proxy))
+    }
+
+    func showHealth(_ request: ServerRequest) throws -> ServerResponse {
+        return .json(ExitView.view(of: try exit(of: request).health))
+    }
+
+    func deleteExit(_ request: ServerRequest) async throws -> ServerResponse {
+        return .json(ExitView(try await operations.removeExit(try request.exitID()), proxy: proxy), status: 202)
+    }
+
+    func rotateExit(_ request: ServerRequest) async throws -> ServerResponse {
+        return .json(ExitView(try await operations.rotate(try request.exitID()), proxy: proxy), status: 202)
+    }
+
+    func showLogs(_ request: ServerRequest) async throws -> ServerResponse {
+        let lines = request.number("lines") ?? 100
+        let text = try await operations.logs(of: try request.exitID(), lines: Int(lines))
+        return ServerResponse(status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")], body: Array(text.utf8))
+    }
+
+    private func exit(of request: ServerRequest) throws -> Exit {
+        let id = try request.exitID()
+        guard let exit = operations.state.exits[id] else { throw APIProblem.notFound("exit \(id)") }
+        return exit
+    }
+}

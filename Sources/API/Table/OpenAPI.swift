@@ -1,0 +1,177 @@
+import FoundationEssentials
+import HTTPServing
+import Model
+
+/// The table of routes as an OpenAPI 3.1 document.
+enum OpenAPI {
+    static func document(of routes: [APIRoute], version: String) -> Document {
+        var paths: [String: [String: Document]] = [:]
+        for route in routes { paths[route.pattern, default: [:]][route.method.lowercased()] = operation(route) }
+        return .object([
+            "openapi": .string("3.1.0"),
+            "info": .object([
+                "title": .string("Sallyport"), "version": .string(version),
+                "description": .string("VPN exits, their pools and proxy users, and the controller that runs them."),
+                "license": .object(["name": .string("see the repository")]),
+            ]),
+            "servers": .array([.object(["url": .string("/")])]),
+            "tags": .array(Set(routes.map(\.tag)).sorted().map { .object(["name": .string($0)]) }),
+            "paths": .object(paths.mapValues(Document.object)),
+            "components": .object([
+                "schemas": .object(
+                    Schemas.all.mapValues { schema in
+                        guard case .object(var fields) = schema.document else { return schema.document }
+                        fields["examples"] = .array([schema.example])
+                        return .object(fields)
+                    }),
+                "securitySchemes": .object([
+                    "key": .object(["type": .string("apiKey"), "in": .string("header"), "name": .string("X-API-Key")]),
+                    "bearer": .object(["type": .string("http"), "scheme": .string("bearer")]),
+                ]),
+            ]),
+        ])
+    }
+
+    static func encoded(_ document: Document) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Made of strings and finite numbers alone, which can always be written.
+        return [UInt8]((try? encoder.encode(document)) ?? Data())
+    }
+
+    private static func operation(_ route: APIRoute) -> Document {
+        let contract = route.access
+        var fields: [String: Document] = [
+            "operationId": .string(route.operationID), "summary": .string(contract.summary), "tags": .array([.string(route.tag)]),
+            "responses": .object(responses(route)),
+        ]
+        var details = contract.details
+        if case .role(let role) = contract.access {
+            fields["security"] = .array([.object(["key": .array([])]), .object(["bearer": .array([])])])
+            fields["x-role"] = .string(role.rawValue)
+            details += (details.isEmpty ? "" : " ") + "Role: \(role.rawValue)."
+        } else {
+            fields["security"] = .array([])
+        }
+        if !details.isEmpty { fields["description"] = .string(details) }
+        let parameters = route.placeholders.map(placeholder) + contract.query.map(parameter) + headers(of: route)
+        if !parameters.isEmpty { fields["parameters"] = .array(parameters) }
+        if let body = contract.body {
+            fields["requestBody"] = .object([
+                "required": .bool(!body.isOptional),
+                "content": .object([
+                    "application/json": .object(["schema": body.schema.document, "example": body.example ?? body.schema.example])
+                ]),
+            ])
+        }
+        return .object(fields)
+    }
+
+    private static func placeholder(_ name: String) -> Document {
+        guard let known = Placeholder.all[name] else { return .null }
+        return .object([
+            "name": .string(name), "in": .string("path"), "required": .bool(true), "description": .string(known.about),
+            "schema": known.schema.document, "example": known.schema.example,
+        ])
+    }
+
+    private static func parameter(_ parameter: Parameter) -> Document {
+        .object([
+            "name": .string(parameter.name), "in": .string("query"), "required": .bool(false), "description": .string(parameter.about),
+            "schema": parameter.schema.document,
+        ])
+    }
+
+    private static func headers(of route: APIRoute) -> [Document] {
+        guard route.method == "POST", route.access.access != .open else { return [] }
+        return [
+            .object([
+                "name": .string("Idempotency-Key"), "in": .string("header"), "required": .bool(false),
+                "description": .string("a name for this request: sent again with it, it is answered as before and done once"),
+                "schema": .object([
+                    "type": .string("string"), "minLength": .integer(1), "maxLength": .integer(128),
+                    "pattern": .string("^[A-Za-z0-9_.:-]{1,128}$"),
+                ]),
+            ])
+        ]
+    }
+
+    // MARK: - Answers
+
+    private static let headersOfAll: [(String, String)] = [
+        ("X-Request-ID", "names the request in the log"), ("X-RateLimit-Limit", "requests that are allowed in a window"),
+        ("X-RateLimit-Remaining", "how many are left"), ("X-RateLimit-Reset", "seconds until the window has moved on"),
+    ]
+
+    private static func responses(_ route: APIRoute) -> [String: Document] {
+        var responses: [String: Document] = [:]
+        for answer in route.access.answers {
+            var names = headersOfAll
+            for header in answer.headers { names.append((header, "see the description")) }
+            var fields: [String: Document] = [
+                "description": .string(answer.about),
+                "headers": .object(names.reduce(into: [:]) { headers, entry in headers[entry.0] = header(entry.1) }),
+            ]
+            if let schema = answer.schema {
+                fields["content"] = .object([answer.mediaType: .object(["schema": schema.document, "example": schema.example])])
+            } else if !answer.mediaType.isEmpty {
+                fields["content"] = .object([answer.mediaType: .object(["schema": .object(["type": .string("string")])])])
+            }
+            responses[String(answer.status)] = .object(fields)
+        }
+        if route.method == "GET", route.access.answers.contains(where: { $0.status == 200 }) {
+            responses["304"] = .object(["description": .string("unchanged since the answer that had this ETag")])
+        }
+        for status in route.problemStatuses where responses[String(status)] == nil { responses[String(status)] = problem(status) }
+        return responses
+    }
+
+    private static func header(_ about: String) -> Document {
+        .object(["description": .string(about), "schema": .object(["type": .string("string")])])
+    }
+
+    private static func problem(_ status: Int) -> Document {
+        let (about, code) = ProblemStatus.words[status] ?? ("a problem", "problem")
+        let example: Document = .object([
+            "error": .string(code), "message": .string(about), "request_id": .string("0f3c9a1b2c3d4e5f"),
+        ])
+        return .object([
+            "description": .string(about),
+            "content": .object(["application/json": .object(["schema": Schema.named("Problem").document, "example": example])]),
+        ])
+    }
+}
+
+/// What a status of a problem means, and the word that it usually comes with.
+enum ProblemStatus {
+    static let words: [Int: (about: String, code: String)] = [
+        400: ("the request, its path or its JSON is malformed", "malformed_json"),
+        401: ("no key, or one that nobody has", "key_missing"),
+        403: ("the key's role is too low, or the address is not allowed", "role_too_low"),
+        404: ("there is no such thing", "not_found"),
+        406: ("the answer can't be of a kind that Accept names", "not_acceptable"),
+        409: ("it is in the way of something that is there", "exists"),
+        413: ("the body is too large", "body_too_large"),
+        415: ("the body is not application/json", "media_type"),
+        422: ("a field or parameter is wrong, missing or unknown", "invalid"),
+        429: ("too many requests; Retry-After says when to come back", "too_many_requests"),
+        431: ("the head is too large, or has too many fields", "head_too_large"),
+        500: ("a defect of ours; the log has its cause", "internal"),
+        503: ("an outside part does not answer; Retry-After says when to come back", "store_unavailable"),
+    ]
+}
+
+extension Route where Access == Contract {
+    /// What its path is about: `exits` of `/api/exits/{id}`.
+    var tag: String {
+        let parts = pattern.split(separator: "/").filter { $0 != "api" && $0 != "admin" && !$0.hasPrefix("{") }
+        let first = parts.first.map(String.init) ?? "server"
+        return pattern.hasPrefix("/admin") ? "admin" : pattern.contains("{provider}") ? "catalog" : first
+    }
+
+    /// "get_api_exits_id_logs"
+    var operationID: String {
+        let words = pattern.split(separator: "/").map { $0.filter { $0.isLetter || $0.isNumber || $0 == "." } }
+        return ([method.lowercased()] + words).joined(separator: "_").replacing(".", with: "_").replacing("-", with: "_")
+    }
+}

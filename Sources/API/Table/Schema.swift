@@ -1,0 +1,198 @@
+package import Model
+
+/// What a JSON value must look like: one description for the OpenAPI document, for the check of parameters and for tests.
+package struct Schema: Sendable {
+    indirect enum Kind: Sendable {
+        case string(choices: [String], length: ClosedRange<Int>?, pattern: String?, format: String?)
+        case integer(ClosedRange<Int>)
+        case number(ClosedRange<Double>)
+        case flag
+        case list(Schema, limit: Int?)
+        case object([Field])
+        /// Keys are data, values are all alike.
+        case map(Schema)
+        /// A schema of `Schemas.all`, by its name.
+        case named(String)
+        case anything
+    }
+
+    /// One property of an object.
+    package struct Field: Sendable {
+        let name: String
+        let schema: Schema
+        let isRequired: Bool
+        let about: String
+
+        /// A property that is always there.
+        package static func always(_ name: String, _ schema: Schema, _ about: String = "") -> Field {
+            Field(name: name, schema: schema, isRequired: true, about: about)
+        }
+
+        /// A property that may be left out.
+        package static func maybe(_ name: String, _ schema: Schema, _ about: String = "") -> Field {
+            Field(name: name, schema: schema, isRequired: false, about: about)
+        }
+    }
+
+    let kind: Kind
+    private let leaf: Document
+
+    /// A value that it allows. Made when it is asked for: a schema may name one that is not there yet.
+    var example: Document {
+        switch kind {
+        case .named(let name): Schemas.all[name]?.example ?? .null
+        case .object(let fields): .object(fields.reduce(into: [:]) { $0[$1.name] = $1.schema.example })
+        case .list(let schema, _): .array([schema.example])
+        case .map(let schema): .object(["key": schema.example])
+        default: leaf
+        }
+    }
+
+    private init(kind: Kind, example: Document = .null) {
+        self.kind = kind
+        leaf = example
+    }
+
+    // MARK: - Ways to make one
+
+    /// - Parameter pattern: a regular expression of ECMA-262 for the whole text, for readers of the document.
+    package static func text(_ example: String, length: ClosedRange<Int>? = nil, pattern: String? = nil, format: String? = nil) -> Schema {
+        Schema(kind: .string(choices: [], length: length, pattern: pattern, format: format), example: .string(example))
+    }
+
+    package static func choice(_ choices: [String]) -> Schema {
+        Schema(kind: .string(choices: choices, length: nil, pattern: nil, format: nil), example: .string(choices.first ?? ""))
+    }
+
+    package static func choice<Choice: RawRepresentable & CaseIterable>(_ type: Choice.Type) -> Schema where Choice.RawValue == String {
+        choice(Choice.allCases.map(\.rawValue))
+    }
+
+    package static func whole(_ range: ClosedRange<Int>, _ example: Int) -> Schema {
+        Schema(kind: .integer(range), example: .integer(example))
+    }
+
+    /// A count without a limit.
+    package static func whole(_ example: Int) -> Schema { whole(0...9_007_199_254_740_991, example) }
+
+    package static func number(_ range: ClosedRange<Double>, _ example: Double) -> Schema {
+        Schema(kind: .number(range), example: .number(example))
+    }
+
+    package static let flag = Schema(kind: .flag, example: .bool(false))
+    package static let anything = Schema(kind: .anything, example: .object([:]))
+    package static let time = text("2026-11-21T01:02:03.456Z", format: "date-time")
+    package static let country = text("us", pattern: "^[A-Za-z]{2}$")
+
+    package static func list(_ schema: Schema, limit: Int? = nil) -> Schema {
+        Schema(kind: .list(schema, limit: limit))
+    }
+
+    package static func map(_ schema: Schema) -> Schema { Schema(kind: .map(schema)) }
+
+    package static func object(_ fields: Field...) -> Schema { Schema(kind: .object(fields)) }
+    package static func named(_ name: String) -> Schema { Schema(kind: .named(name)) }
+
+    // MARK: - As JSON Schema (2020-12, which OpenAPI 3.1 uses)
+
+    var document: Document {
+        switch kind {
+        case .named(let name): return .object(["$ref": .string("#/components/schemas/\(name)")])
+        case .anything: return .object([:])
+        case .flag: return .object(["type": .string("boolean")])
+        case .string(let choices, let length, let pattern, let format):
+            var fields: [String: Document] = ["type": .string("string")]
+            if !choices.isEmpty { fields["enum"] = .array(choices.map(Document.string)) }
+            if let length {
+                fields["minLength"] = .integer(length.lowerBound)
+                fields["maxLength"] = .integer(length.upperBound)
+            }
+            if let pattern { fields["pattern"] = .string(pattern) }
+            if let format { fields["format"] = .string(format) }
+            return .object(fields)
+        case .integer(let range):
+            return .object(["type": .string("integer"), "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound)])
+        case .number(let range):
+            return .object(["type": .string("number"), "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)])
+        case .list(let schema, let limit):
+            var fields: [String: Document] = ["type": .string("array"), "items": schema.document]
+            if let limit { fields["maxItems"] = .integer(limit) }
+            return .object(fields)
+        case .map(let schema): return .object(["type": .string("object"), "additionalProperties": schema.document])
+        case .object(let fields):
+            let properties = fields.reduce(into: [String: Document]()) { properties, field in
+                guard case .object(var described) = field.schema.document else { return }
+                if !field.about.isEmpty { described["description"] = .string(field.about) }
+                properties[field.name] = .object(described)
+            }
+            var result: [String: Document] = [
+                "type": .string("object"), "properties": .object(properties), "additionalProperties": .bool(false),
+            ]
+            let required = fields.filter(\.isRequired).map { Document.string($0.name) }
+            if !required.isEmpty { result["required"] = .array(required) }
+            return .object(result)
+        }
+    }
+
+    // MARK: - As a check
+
+    /// Where the value is not as described: a path and what was wanted. Patterns and formats are not looked at.
+    package func problems(with value: Document, at path: String = "") -> [FieldProblem] {
+        func problem(_ message: String) -> [FieldProblem] { [FieldProblem(field: path.isEmpty ? "body" : path, message: message)] }
+        switch (kind, value) {
+        case (.anything, _): return []
+        case (.named(let name), _):
+            guard let schema = Schemas.all[name] else { return problem("there is no schema \(name)") }
+            return schema.problems(with: value, at: path)
+        case (.flag, .bool): return []
+        case (.string(let choices, let length, _, _), .string(let text)):
+            if !choices.isEmpty, !choices.contains(text) { return problem("unknown value, want one of \(choices.joined(separator: ", "))") }
+            if let length, !length.contains(text.unicodeScalars.count) {
+                return problem("want \(length.lowerBound) to \(length.upperBound) characters")
+            }
+            return []
+        case (.integer(let range), .integer(let number)):
+            return range.contains(number) ? [] : problem("want a whole number of \(range.lowerBound) to \(range.upperBound)")
+        case (.number(let range), .integer(let number)):
+            return range.contains(Double(number)) ? [] : problem("want a number of \(range.lowerBound) to \(range.upperBound)")
+        case (.number(let range), .number(let number)):
+            return range.contains(number) ? [] : problem("want a number of \(range.lowerBound) to \(range.upperBound)")
+        case (.list(let schema, let limit), .array(let items)):
+            if let limit, items.count > limit { return problem("want at most \(limit) entries") }
+            return items.enumerated().flatMap { schema.problems(with: $1, at: "\(path)[\($0)]") }
+        case (.map(let schema), .object(let fields)): return fields.flatMap { schema.problems(with: $1, at: Self.joined(path, $0)) }
+        case (.object(let wanted), .object(let fields)):
+            let missing = wanted.filter { $0.isRequired && fields[$0.name] == nil }
+            return missing.map { FieldProblem(field: Self.joined(path, $0.name), message: "is missing") }
+                + fields.flatMap { name, value in
+                    guard let field = wanted.first(where: { $0.name == name }) else {
+                        return [FieldProblem(field: Self.joined(path, name), message: "is not described")]
+                    }
+                    return field.schema.problems(with: value, at: Self.joined(path, name))
+                }
+        default: return problem("is \(value.kind)")
+        }
+    }
+
+    private static func joined(_ path: String, _ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+
+    /// What a parameter's text stands for; nil where it can't be what is wanted.
+    func value(of text: String) -> Document? {
+        switch kind {
+        case .integer: return Int(text).map(Document.integer)
+        case .number: return Double(text).flatMap { $0.isFinite ? .number($0) : nil }
+        case .flag: return text == "true" ? .bool(true) : text == "false" ? .bool(false) : nil
+        default: return .string(text)
+        }
+    }
+
+    /// What would have been right, in words.
+    var want: String {
+        switch kind {
+        case .integer(let range): "want a whole number of \(range.lowerBound) to \(range.upperBound)"
+        case .number(let range): "want a number of \(range.lowerBound) to \(range.upperBound)"
+        case .flag: "want true or false"
+        default: "want a string"
+        }
+    }
+}

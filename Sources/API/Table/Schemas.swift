@@ -1,0 +1,100 @@
+import Model
+
+/// The shapes of what the API answers, by name; the OpenAPI document lists them as its components.
+enum Schemas {
+    static let all: [String: Schema] = shared.merging(exits) { $1 }.merging(catalog) { $1 }.merging(users) { $1 }
+
+    private static let shared: [String: Schema] = [
+        "Problem": .object(
+            .always("error", .text("invalid", pattern: "^[a-z0-9_]+$"), "a word for programs"),
+            .always("message", .text("country: is missing, want an ISO 3166-1 alpha-2 code like us"), "a sentence for people"),
+            .always("request_id", .text("0f3c9a1b2c3d4e5f"), "as in X-Request-ID and in the log"),
+            .maybe(
+                "fields",
+                .list(
+                    .object(
+                        .always("field", .text("country")), .always("message", .text("is missing, want an ISO 3166-1 alpha-2 code like us"))
+                    )),
+                "every mistake, with `invalid` only")),
+        "Live": .object(.always("status", .choice(["live"]))),
+        "Readiness": .object(
+            .always("status", .choice(["ready", "not_ready"])),
+            .always("problems", .map(.text("no Docker Engine answers")), "outside parts that don't answer, with the reason")),
+    ]
+
+    private static let exits: [String: Schema] = [
+        "Health": .object(
+            .always("verdict", .choice(["healthy", "degraded", "dead", "unknown"])),
+            .maybe("reason", .choice(ExitReason.self), "why the last probe failed"),
+            .maybe("latency_ms", .number(0...1e9, 0.912), "time of the last successful probe"),
+            .maybe("success_rate", .number(0...1, 1), "of about the last 20 probes"),
+            .maybe("checked_at", .time)),
+        "Exit": .object(
+            .always("id", .text("us-1")),
+            .always("country", .text("US"), "the country that was asked for"),
+            .maybe("provider", .text("nordvpn")),
+            .maybe(
+                "server",
+                .object(
+                    .always("hostname", .text("us9001.lab.test")), .always("address", .text("198.18.1.10")),
+                    .maybe("city", .text("New York")),
+                    .always("load", .whole(0...1000, 3), "percent"), .maybe("latency_ms", .number(0...1e9, 0.061), "round trip")),
+                "the server that it is bound to, or was last"),
+            .always("state", .choice(ExitState.self)),
+            .maybe("reason", .choice(ExitReason.self)),
+            .maybe("detail", .text("no answer through the tunnel"), "a sentence for people"),
+            .always("leaving", .flag, "true when it is to go"),
+            .maybe("exit_ip", .text("198.18.1.10"), "the address that the internet sees"),
+            .maybe("exit_country", .text("US")),
+            .always(
+                "proxy",
+                .object(
+                    .always("url", .text("http://127.0.0.1:8128")), .always("socks5", .text("socks5h://127.0.0.1:8128")),
+                    .always("username", .text("<user>-country-us")))),
+            .always("health", .named("Health")),
+            .always("generation", .whole(1), "how many containers it has had"),
+            .always("attempts", .whole(0), "failed tries in a row"),
+            .maybe("retry_at", .time),
+            .always("since", .time, "when it came into its state")),
+        "Exits": .object(.always("exits", .list(.named("Exit")))),
+        "Pool": .object(
+            .always("country", .text("US")), .always("name", .text("United States")), .always("size", .whole(1...10, 2), "wanted exits"),
+            .always("serving", .whole(2), "exits that take traffic"), .maybe("provider", .text("nordvpn")),
+            .maybe("city", .text("New York")),
+            .always("strategy", .choice(Strategy.self)), .always("exits", .list(.text("us-1")))),
+        "Pools": .object(.always("pools", .list(.named("Pool")))),
+    ]
+
+    private static let catalog: [String: Schema] = [
+        "Countries": .object(
+            .always(
+                "countries",
+                .list(
+                    .object(
+                        .always("code", .text("DE")), .always("name", .text("Germany")), .always("servers", .whole(412)),
+                        .always("exits", .whole(0)),
+                        .always("serving", .whole(0)))))),
+        "ProviderCountries": .object(
+            .always(
+                "countries",
+                .list(
+                    .object(
+                        .always("code", .text("DE")), .always("name", .text("Germany")), .always("servers", .whole(412)),
+                        .always("best_load", .whole(0...1000, 3), "percent"))))),
+        "Server": .object(
+            .always("provider", .text("nordvpn")), .always("country", .text("United States")), .always("country_code", .text("US")),
+            .maybe("city", .text("New York")), .always("identifier", .text("us9001.lab.test")), .always("address", .text("198.18.1.10")),
+            .always("public_key", .text("yWPoYOUuQAnPjJxHYYQ4EUAbsSHWDbp0QKX0J5eKPWE=")), .always("load", .whole(0...1000, 3), "percent"),
+            .maybe("latency", .number(0...1e9, 0.04), "milliseconds")),
+        "Servers": .object(
+            .always("servers", .list(.named("Server"))), .always("total", .whole(1949)), .always("limit", .whole(1...1000, 100)),
+            .always("offset", .whole(0))),
+    ]
+
+    private static let users: [String: Schema] = [
+        "User": .object(
+            .always("name", .text("alice")), .always("created_at", .time),
+            .maybe("password", .text("kJ7wq3bTzyRf5XmN8pQv2LcD"), "only in the answer that made it")),
+        "Users": .object(.always("users", .list(.named("User")))),
+    ]
+}

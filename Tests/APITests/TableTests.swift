@@ -1,0 +1,59 @@
+@testable import API
+import HTTPServing
+import Model
+import Platform
+import TestSupport
+import Testing
+
+/// What the table of routes must hold by itself.
+@Suite(.timeLimit(.minutes(1))) struct TableTests {
+    private static let api = try? Subject(.direct).api
+
+    @Test(arguments: RouteCase.all) func `a route is described, and its examples are what it describes`(call: RouteCase) throws {
+        let contract = call.route.access
+        #expect(!contract.summary.isEmpty && !contract.answers.isEmpty)
+        for name in call.route.placeholders {
+            let placeholder = try #require(Placeholder.all[name], "{\(name)} has no line in Placeholder.all")
+            #expect(placeholder.schema.problems(with: placeholder.schema.example) == [])
+        }
+        for parameter in contract.query { #expect(parameter.schema.problems(with: parameter.schema.example) == []) }
+        if let body = contract.body {
+            #expect(body.schema.problems(with: body.example ?? body.schema.example) == [])
+            #expect(body.schema.problems(with: body.schema.example) == [])
+        }
+        for answer in contract.answers {
+            if let schema = answer.schema { #expect(schema.problems(with: schema.example) == []) }
+        }
+    }
+
+    @Test func `no two routes are the same, and none has another's name`() throws {
+        let routes = try #require(Self.api).routes
+        #expect(Set(routes.map { "\($0.method) \($0.pattern)" }).count == routes.count)
+        #expect(Set(routes.map(\.operationID)).count == routes.count)
+    }
+
+    @Test func `the document for users has every route, with the role that the table gives it`() throws {
+        let text = try Files.read("\(Repository.root)/docs/api.md")
+        for route in try #require(Self.api).routes {
+            let role = if case .role(let role) = route.access.access { role.rawValue } else { "none" }
+            #expect(text.contains("| `\(route.method) \(route.pattern)` | \(role) |"), "\(route.method) \(route.pattern) | \(role)")
+        }
+    }
+
+    @Test func `every schema that is named is there`() throws {
+        let text = String(decoding: try #require(Self.api).documents.openAPI.body, as: UTF8.self)
+        for reference in text.split(separator: "#/components/schemas/").dropFirst() {
+            let name = String(reference.prefix { $0 != "\"" })
+            #expect(Schemas.all[name] != nil, "\(name)")
+        }
+    }
+
+    @Test(arguments: ["/docs", "/redoc"]) func `a page names every route and loads nothing from elsewhere`(path: String) async throws {
+        try await Subject.with(.live) { subject in
+            let answer = try await subject.call("GET", path, as: nil)
+            #expect(answer.status == 200)
+            for route in subject.api.routes { #expect(answer.text.contains("<code>\(route.pattern)</code>")) }
+            #expect(!answer.text.contains("<script") && !answer.text.contains("src=\"http") && !answer.text.contains("href=\"http"))
+        }
+    }
+}
