@@ -10,6 +10,8 @@ package struct RedisError: Error, CustomStringConvertible {
         case unavailable
         /// The server refused the command; its own words are in `message`.
         case refused
+        /// A write under a fencing number that is no longer the last one.
+        case fenced
         /// An answer of another kind than the command has.
         case unreadable
     }
@@ -112,7 +114,9 @@ package actor RedisConnection {
         for words in all { append(words, to: context) }
         var replies: [RedisReply] = []
         for _ in all { replies.append(try reply(from: context)) }
-        for case .error(let message) in replies { throw RedisError(code: .refused, message: message) }
+        for case .error(let message) in replies {
+            throw RedisError(code: message.hasPrefix("FENCED") ? .fenced : .refused, message: message)
+        }
         guard isAtomic else { return replies }
         guard let results = replies.last?.list else { throw RedisError(code: .unreadable, message: "EXEC answered with no list") }
         for case .error(let message) in results { throw RedisError(code: .refused, message: message) }

@@ -22,10 +22,14 @@ package final class Store: Sendable {
 
     private let connection: RedisConnection
     private let prefix: String
+    /// The fencing number under which we write; nil where there is no lease.
+    private let fence: (@Sendable () -> Int)?
 
-    package init(connection: RedisConnection, prefix: String) {
+    /// - Parameter fence: asked before each write. A write under another number than the last holder's is refused (`fenced`).
+    package init(connection: RedisConnection, prefix: String, fence: (@Sendable () -> Int)? = nil) {
         self.connection = connection
         self.prefix = prefix
+        self.fence = fence
     }
 
     package func ping() async throws { try await connection.command(["PING"]) }
@@ -70,30 +74,48 @@ package final class Store: Sendable {
             commands.append(["HDEL", key("exits"), id.description])
             commands.append(["DEL", key("health:\(id)")])
         }
-        if !commands.isEmpty { try await connection.transaction(commands) }
+        if !commands.isEmpty { try await write(commands) }
     }
 
-    package func save(_ pool: Pool) async throws {
-        try await connection.command(["HSET", key("pools"), pool.country.rawValue, try text(pool)])
-    }
+    package func save(_ pool: Pool) async throws { try await write([["HSET", key("pools"), pool.country.rawValue, try text(pool)]]) }
 
-    package func removePool(_ country: CountryCode) async throws {
-        try await connection.command(["HDEL", key("pools"), country.rawValue])
-    }
+    package func removePool(_ country: CountryCode) async throws { try await write([["HDEL", key("pools"), country.rawValue]]) }
 
-    package func save(_ user: ProxyUser) async throws {
-        try await connection.command(["HSET", key("users"), user.name, try text(user)])
-    }
+    package func save(_ user: ProxyUser) async throws { try await write([["HSET", key("users"), user.name, try text(user)]]) }
 
-    package func removeUser(_ name: String) async throws { try await connection.command(["HDEL", key("users"), name]) }
+    package func removeUser(_ name: String) async throws { try await write([["HDEL", key("users"), name]]) }
 
     /// Adds one probe to an exit's history, which keeps the latest thousand.
     package func append(_ health: Health, of exit: ExitID) async throws {
         var words = ["XADD", key("health:\(exit)"), "MAXLEN", "~", "1000", "*", "verdict", health.verdict.rawValue]
         if let latency = health.latencyMilliseconds, health.failures == 0 { words += ["latency_ms", String(latency)] }
         if let reason = health.reason { words += ["reason", reason.rawValue] }
-        try await connection.command(words)
+        try await write([words], isChange: false)
     }
+
+    /// Carries commands out, all or nothing, unless another controller has held the lease since we did.
+    /// - Parameter isChange: it changes what other controllers show: pools, exits, users.
+    private func write(_ commands: [[String]], isChange: Bool = true) async throws {
+        guard let fence else {
+            try await connection.transaction(commands)
+            return
+        }
+        let words = commands.flatMap { [String($0.count)] + $0 }
+        try await connection.command(
+            ["EVAL", Self.fencedScript, "2", key("fence"), key("version"), String(fence()), isChange ? "1" : "0"] + words)
+    }
+
+    private static let fencedScript = """
+        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('FENCED another controller leads') end
+        local at = 3
+        while at <= #ARGV do
+            local count = tonumber(ARGV[at])
+            redis.call(unpack(ARGV, at + 1, at + count))
+            at = at + count + 1
+        end
+        if ARGV[2] == '1' then redis.call('INCR', KEYS[2]) end
+        return 'OK'
+        """
 
     // MARK: - Lists of servers
 

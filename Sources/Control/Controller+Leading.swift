@@ -1,0 +1,82 @@
+import Model
+import Planning
+import Platform
+
+/// One of several controllers leads; the others show what the store says, and stand by.
+extension Controller {
+    /// Claims the lease again and again, until it is cancelled.
+    func keepLease() async {
+        guard !parts.leadership.isAlone else { return }
+        let settings = parts.leadership.settings
+        while !Task.isCancelled {
+            await claimLease()
+            try? await Task.sleep(for: .seconds(parts.leadership.isLeader ? settings.renewSeconds : settings.followSeconds))
+        }
+    }
+
+    /// One claim, and what follows from its answer.
+    package func claimLease() async {
+        switch await parts.leadership.claim() {
+        case .leads(let isNew, let version):
+            if isNew { beginTerm() }
+            // A store that went back has lost its memory, but we have not.
+            if !isNew, hasLoaded, version < storeVersion { await giveBack() }
+            storeVersion = version
+        case .follows(let leader, let version):
+            endTerm(leader)
+            if version != storeVersion || !isFollowing { await follow(version) }
+        case .unanswered(let error): note(.store, error)
+        }
+    }
+
+    private func beginTerm() {
+        guard !parts.leadership.isAlone else { return }
+        parts.log.info("this controller leads", ["instance": parts.leadership.settings.instance, "fence": String(parts.leadership.fence)])
+        isFollowing = false
+        forgetTerm()
+        ring()
+    }
+
+    private func endTerm(_ leader: String) {
+        guard followed != leader else { return }
+        parts.log.info("controller \(leader) leads; this one stands by")
+        followed = leader
+        forgetTerm()
+    }
+
+    /// Nothing that a term has begun may go on in another one: what counts is in the store.
+    private func forgetTerm() {
+        for operation in operations.values { operation.cancel() }
+        unsaved = []
+        published = nil
+        hasLoaded = false
+    }
+
+    /// Shows what the store holds. Nothing is planned from it before we lead, and then it is read again.
+    private func follow(_ version: Int) async {
+        do {
+            let state = try await parts.store.load()
+            // We may lead by now, and know better.
+            guard parts.leadership.leader != nil else { return }
+            adopt(state)
+            (storeVersion, isFollowing) = (version, true)
+            clear(.store)
+            publishView()
+        } catch {
+            note(.store, error)
+        }
+    }
+
+    /// Writes everything into a store that has lost it.
+    private func giveBack() async {
+        parts.log.warning("the store has lost what it held; it is given back")
+        do {
+            for pool in desired.pools.values { try await parts.store.save(pool) }
+            for user in desired.users { try await parts.store.save(user) }
+        } catch {
+            note(.store, error)
+        }
+        unsaved.formUnion(exits.keys)
+        await saveExits()
+    }
+}

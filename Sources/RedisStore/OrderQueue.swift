@@ -1,0 +1,46 @@
+/// Orders that a controller without the lease hands to the one that holds it, and their answers, in Redis.
+///
+/// | key | type | holds |
+/// | --- | --- | --- |
+/// | `<prefix>:orders` | list that expires | orders that nobody has taken yet, oldest first, as `<id> <text>` |
+/// | `<prefix>:answer:<id>` | string that expires | the answer to an order |
+package struct OrderQueue: Sendable {
+    private let connection: RedisConnection
+    private let prefix: String
+    /// Seconds after which an order that nobody took, or an answer that nobody fetched, is forgotten.
+    private static let seconds = "60"
+
+    package init(connection: RedisConnection, prefix: String) {
+        self.connection = connection
+        self.prefix = prefix
+    }
+
+    /// - Parameter id: a random word without blanks.
+    package func send(_ text: String, id: String) async throws {
+        try await connection.transaction([
+            ["RPUSH", "\(prefix):orders", "\(id) \(text)"], ["EXPIRE", "\(prefix):orders", Self.seconds],
+        ])
+    }
+
+    /// Takes an order back; false when somebody has taken it already.
+    package func withdraw(_ text: String, id: String) async throws -> Bool {
+        try await connection.command(["LREM", "\(prefix):orders", "1", "\(id) \(text)"]).integer == 1
+    }
+
+    /// Takes the oldest order, if there is one.
+    package func next() async throws -> (id: String, text: String)? {
+        guard let entry = try await connection.command(["LPOP", "\(prefix):orders"]).text, let blank = entry.firstIndex(of: " ") else {
+            return nil
+        }
+        return (String(entry[..<blank]), String(entry[entry.index(after: blank)...]))
+    }
+
+    package func answer(_ id: String, with text: String) async throws {
+        try await connection.command(["SET", "\(prefix):answer:\(id)", text, "EX", Self.seconds])
+    }
+
+    /// The answer to an order; nil while there is none. It can be read once.
+    package func answer(to id: String) async throws -> String? {
+        try await connection.command(["GETDEL", "\(prefix):answer:\(id)"]).text
+    }
+}
