@@ -31,15 +31,18 @@ package struct OperatorState: Sendable {
     package var users: [ProxyUser]
     /// Outside parts that do not answer, with the reason.
     package var problems: [String: String]
+    /// The controller that leads, where it is another one and this one only shows its state.
+    package var leader: String?
 
     package init(
         revision: Int = 0, pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [],
-        problems: [String: String] = [:]
+        problems: [String: String] = [:], leader: String? = nil
     ) {
         self.revision = revision
         self.pools = pools
         self.exits = exits
         self.users = users
         self.problems = problems
+        self.leader = leader
     }
 }

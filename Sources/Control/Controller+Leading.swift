@@ -22,6 +22,7 @@ extension Controller {
             // A store that went back has lost its memory, but we have not.
             if !isNew, hasLoaded, version < storeVersion { await giveBack() }
             storeVersion = version
+            if hasLoaded, unsaved.isEmpty { clear(.store) }
         case .follows(let leader, let version):
             endTerm(leader)
             if version != storeVersion || !isFollowing { await follow(version) }
@@ -32,7 +33,7 @@ extension Controller {
     private func beginTerm() {
         guard !parts.leadership.isAlone else { return }
         parts.log.info("this controller leads", ["instance": parts.leadership.settings.instance, "fence": String(parts.leadership.fence)])
-        isFollowing = false
+        (followed, isFollowing) = (nil, false)
         forgetTerm()
         ring()
     }
@@ -46,6 +47,7 @@ extension Controller {
 
     /// Nothing that a term has begun may go on in another one: what counts is in the store.
     private func forgetTerm() {
+        term += 1
         for operation in operations.values { operation.cancel() }
         unsaved = []
         published = nil

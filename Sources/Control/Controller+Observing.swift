@@ -30,6 +30,7 @@ extension Controller {
     func observeContainers() async -> [ExitContainer]? {
         do {
             let containers = try await parts.engine.list()
+            if let fence = containers.map(\.fence).max() { parts.leadership.saw(fence: fence) }
             clear(.engine)
             return containers
         } catch {

@@ -12,6 +12,7 @@ package struct OperationError: Error, CustomStringConvertible {
         case storeUnavailable = "store_unavailable"
         case engineUnavailable = "engine_unavailable"
         case unknownProvider = "unknown_provider"
+        case notLeader = "not_leader"
         case exists
     }
 
@@ -205,6 +206,8 @@ extension Controller {
         do {
             try await body()
             clear(.store)
+        } catch let error as NotLeader {
+            throw OperationError(code: .notLeader, message: "nothing was changed: \(error); ask again")
         } catch {
             note(.store, error)
             throw OperationError(code: .storeUnavailable, message: "nothing was changed, for the store does not answer: \(error)")

@@ -5,6 +5,7 @@ import Platform
 /// What the loop does: each step is one call of an adapter.
 extension Controller {
     func apply(_ steps: [Step]) async {
+        guard parts.leadership.isLeader else { return }
         // What takes long is begun first.
         for step in steps {
             switch step {
@@ -17,7 +18,7 @@ extension Controller {
         // The gateway lets go of an exit before its container is removed.
         var isPublished = true
         for case .publish(let layout) in steps { isPublished = await publish(layout) }
-        guard isPublished else { return }
+        guard isPublished, parts.leadership.isLeader else { return }
         for case .remove(let container) in steps { remove(container) }
     }
 
@@ -170,7 +171,8 @@ extension Controller {
 
     func probeRegularly() async {
         while !Task.isCancelled {
-            for exit in exits.values where exit.state.takesTraffic && !probing.contains(exit.id) {
+            // One that follows shows the leader's verdicts; one that only waits for the store goes on looking for the truth.
+            for exit in exits.values where hasLoaded && exit.state.takesTraffic && !probing.contains(exit.id) {
                 probing.insert(exit.id)
                 Task { await self.probe(exit) }
             }

@@ -15,12 +15,14 @@ package actor Controller {
         package var verifySeconds: Double
         /// Seconds that exits have to recover by themselves once the machine is online again.
         package var recoverySeconds: Double
+        /// Seconds that a change waits for the controller that leads: longer than a take-over takes.
+        package var orderSeconds: Double
         /// The name that an exit looks up through its tunnel before its proxy opens.
         package var checkName: String
 
         package init(
             rules: Planner.Rules = .init(), lookSeconds: Double = 1, probeSeconds: Double = 2, verifySeconds: Double = 15,
-            recoverySeconds: Double = 15,
+            recoverySeconds: Double = 15, orderSeconds: Double = 15,
             checkName: String
         ) {
             self.rules = rules
@@ -28,6 +30,7 @@ package actor Controller {
             self.probeSeconds = probeSeconds
             self.verifySeconds = verifySeconds
             self.recoverySeconds = recoverySeconds
+            self.orderSeconds = orderSeconds
             self.checkName = checkName
         }
     }
@@ -39,12 +42,16 @@ package actor Controller {
         package var catalog: any ServerCatalog
         package var keys: any TunnelKeys
         package var prober: any ExitProber
+        package var leadership: Leadership
+        /// Carries operators' changes to the controller that leads; nil where no other one can be.
+        package var orders: (any OrderRelay)?
         package var log: Log
         package var now: @Sendable () -> Timestamp
 
         package init(
             engine: any ExitEngine, gateway: any Gateway, store: any StateStore, catalog: any ServerCatalog, keys: any TunnelKeys,
-            prober: any ExitProber, log: Log, now: @escaping @Sendable () -> Timestamp = SystemClock.now
+            prober: any ExitProber, leadership: Leadership = .alone, orders: (any OrderRelay)? = nil, log: Log,
+            now: @escaping @Sendable () -> Timestamp = SystemClock.now
         ) {
             self.engine = engine
             self.gateway = gateway
@@ -52,6 +59,8 @@ package actor Controller {
             self.catalog = catalog
             self.keys = keys
             self.prober = prober
+            self.leadership = leadership
+            self.orders = orders
             self.log = log
             self.now = now
         }
@@ -83,7 +92,14 @@ package actor Controller {
     var hostCheck: (isOnline: Bool, at: Timestamp)?
     /// Exits that the store has not been told about yet.
     var unsaved: Set<ExitID> = []
-    private(set) var hasLoaded = false
+    var hasLoaded = false
+    /// Counts the terms in which we lead or follow: what began in another one is void.
+    var term = 0
+    /// Who led when we last asked, where it was another controller, and whether the store was read since.
+    var followed: String?
+    var isFollowing = false
+    /// The store's count of changes when we last asked.
+    var storeVersion = 0
     private var hasLooked = false
     private var lastEvent: ContinuousClock.Instant?
     /// Operators' changes go through one by one: each must see what the one before has left.
@@ -114,12 +130,16 @@ package actor Controller {
         let state = try await parts.store.load()
         // An operator's change may have needed it at the same time.
         guard !hasLoaded else { return }
-        desired = Desired(pools: state.pools, users: state.users)
-        exits = state.exits
-        plugged = Set(exits.values.filter { $0.state.takesTraffic }.map(\.id))
+        adopt(state)
         hasLoaded = true
         problems[.store] = nil
         publishView()
+    }
+
+    func adopt(_ state: StoredState) {
+        desired = Desired(pools: state.pools, users: state.users)
+        exits = state.exits
+        plugged = Set(exits.values.filter { $0.state.takesTraffic }.map(\.id))
     }
 
     /// Runs until it is cancelled. Exits and gateway go on without it.
@@ -128,6 +148,8 @@ package actor Controller {
             group.addTask { await self.followEngine() }
             group.addTask { await self.probeRegularly() }
             group.addTask { await self.lookRegularly() }
+            group.addTask { await self.keepLease() }
+            group.addTask { await self.takeOrders() }
             await group.waitForAll()
         }
         for operation in operations.values { operation.cancel() }
@@ -152,12 +174,14 @@ package actor Controller {
 
     /// One turn: observe, plan, act. Returns when the next one is due although nothing may have happened.
     package func look() async -> Timestamp? {
+        guard parts.leadership.isLeader else { return nil }
         if !hasLoaded {
             do { try await load() } catch {
                 note(.store, error)
                 return nil
             }
         }
+        let term = term
         changedWhileLooking = []
         async let seenContainers = observeContainers()
         async let seenGateway = observeGateway()
@@ -166,10 +190,13 @@ package actor Controller {
         world.hostIsOnline = await observeHost()
         world.busy = Set(operations.keys).union(changedWhileLooking)
         world.removing = removing
+        // What was seen in another term, or what nobody may act on, is worth nothing.
+        guard term == self.term, parts.leadership.isLeader else { return nil }
         stopHopelessOperations(world.containers)
         let plan = Planner.plan(desired: desired, exits: exits, world: world, now: parts.now(), rules: settings.rules)
         take(plan.exits)
         await saveExits()
+        guard term == self.term else { return nil }
         await apply(plan.steps)
         if !hasLooked, world.containers != nil {
             hasLooked = true
@@ -254,13 +281,16 @@ package actor Controller {
         for (id, exit) in exits where exit.state.takesTraffic && exit.health.verdict != .dead && !plugged.contains(id) {
             shown[id]?.state = .verifying
         }
-        view.set(Snapshot(hasLooked: hasLooked, desired: desired, exits: shown, problems: problems))
+        let leader = parts.leadership.leader
+        view.set(
+            Snapshot(
+                hasLooked: hasLooked || isFollowing, desired: desired, exits: shown, problems: problems, leader: leader))
     }
 
     /// Remembers what is wrong with a part, and says so once.
     func note(_ part: Part, _ error: any Error) {
         // Whoever stops us in the middle of a question is no trouble of the part's.
-        if Task.isCancelled { return }
+        if Task.isCancelled || error is NotLeader { return }
         let words = "\(error)"
         if problems[part] == nil { parts.log.warning("trouble with the \(part.rawValue)", ["error": words]) }
         guard problems[part] != words else { return }

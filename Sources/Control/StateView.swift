@@ -11,14 +11,18 @@ package struct Snapshot: Sendable {
     package var desired: Desired
     package var exits: [ExitID: Exit]
     package var problems: [Controller.Part: String]
+    /// The controller that leads, where it is another one.
+    package var leader: String?
 
     package init(
-        hasLooked: Bool = false, desired: Desired = .init(), exits: [ExitID: Exit] = [:], problems: [Controller.Part: String] = [:]
+        hasLooked: Bool = false, desired: Desired = .init(), exits: [ExitID: Exit] = [:], problems: [Controller.Part: String] = [:],
+        leader: String? = nil
     ) {
         self.hasLooked = hasLooked
         self.desired = desired
         self.exits = exits
         self.problems = problems
+        self.leader = leader
     }
 }
 

@@ -28,19 +28,23 @@ package final class ExitContainers: Sendable {
     private static let ownerLabel = "io.sallyport.owner"
     private static let exitLabel = "io.sallyport.exit"
     private static let generationLabel = "io.sallyport.generation"
+    private static let fenceLabel = "io.sallyport.fence"
     private static let serverLabel = "io.sallyport.server"
     private static let specificationLabel = "io.sallyport.specification"
 
     private let engine: EngineClient
     private let settings: Settings
     private let log: Log
+    /// The fencing number under which we may act, asked right before each change of a container; it throws where we may not.
+    private let warrant: @Sendable () throws -> Int
     /// The gateway's own address on the network, once it is known to exist.
     private let gateway = Mutex<String?>(nil)
 
-    package init(engine: EngineClient, settings: Settings, log: Log) {
+    package init(engine: EngineClient, settings: Settings, log: Log, warrant: @escaping @Sendable () throws -> Int = { 0 }) {
         self.engine = engine
         self.settings = settings
         self.log = log
+        self.warrant = warrant
     }
 
     /// A name that changes with the archive, so that an engine never keeps running an image of yesterday.
@@ -62,7 +66,8 @@ package final class ExitContainers: Sendable {
             return ExitContainer(
                 name: summary.name, exit: labels[Self.exitLabel].flatMap(ExitID.init),
                 generation: Int(labels[Self.generationLabel] ?? "") ?? 0,
-                isRunning: summary.state == "running", endpoint: endpoint, server: labels[Self.serverLabel], exitCode: summary.exitCode)
+                isRunning: summary.state == "running", endpoint: endpoint, server: labels[Self.serverLabel], exitCode: summary.exitCode,
+                fence: Int(labels[Self.fenceLabel] ?? "") ?? 0)
         }
     }
 
@@ -105,14 +110,17 @@ package final class ExitContainers: Sendable {
     private func launch(_ specification: ExitSpecification, gateway: String) async throws -> (container: String, endpoint: Endpoint) {
         let name = "\(settings.owner)-\(specification.id)-g\(specification.generation)"
         do {
-            try await engine.createContainer(name: name, create(specification))
+            try await engine.createContainer(name: name, create(specification, fence: try warrant()))
         } catch let error as EngineError where error.code == .conflict {
             // Left behind by a controller that died before it could start it.
+            let fence = try warrant()
             try await engine.removeContainer(name)
-            try await engine.createContainer(name: name, create(specification))
+            try await engine.createContainer(name: name, create(specification, fence: fence))
         }
         let file = TarFile(name: "exit.conf", mode: 0o600, content: Array(configuration(specification, gateway: gateway).utf8))
+        _ = try warrant()
         try await engine.upload([file], to: "/config", of: name)
+        _ = try warrant()
         try await engine.startContainer(name)
         let details = try await engine.inspectContainer(name)
         guard let address = details.networkSettings.networks?[settings.network]?.address, !address.isEmpty else {
@@ -123,7 +131,10 @@ package final class ExitContainers: Sendable {
     }
 
     /// Removes a container and its volume; one that is gone is no error.
-    package func remove(_ container: String) async throws { try await engine.removeContainer(container) }
+    package func remove(_ container: String) async throws {
+        _ = try warrant()
+        try await engine.removeContainer(container)
+    }
 
     /// Removes every container of ours and the network.
     package func removeAll() async throws {
@@ -180,7 +191,7 @@ package final class ExitContainers: Sendable {
 
     // MARK: - The container
 
-    private func create(_ specification: ExitSpecification) -> ContainerCreate {
+    private func create(_ specification: ExitSpecification, fence: Int) -> ContainerCreate {
         var container = ContainerCreate(image: settings.image, network: settings.network)
         container.hostname = "exit"
         container.entrypoint = ["/exit"]
@@ -190,7 +201,7 @@ package final class ExitContainers: Sendable {
         container.labels = [
             Self.ownerLabel: settings.owner, Self.exitLabel: specification.id.description,
             Self.generationLabel: String(specification.generation), Self.serverLabel: specification.server.address,
-            Self.specificationLabel: fingerprint(specification),
+            Self.specificationLabel: fingerprint(specification), Self.fenceLabel: String(fence),
         ]
         container.hostConfig.readonlyRootfs = true
         container.hostConfig.securityOpt = ["no-new-privileges"]

@@ -13,6 +13,8 @@ package actor HAProxyGateway {
     /// What the loaded Lua code is, so that a new version of it is a new structure.
     private let codeDigest: String
     private let log: Log
+    /// Asked right before each change; it throws where another controller may lead by now.
+    private let warrant: @Sendable () throws -> Void
     private let stats: RuntimeSocket
     private let master: RuntimeSocket
     /// An actor lets a second publishing in at every `await`, in the middle of the first.
@@ -21,9 +23,12 @@ package actor HAProxyGateway {
     private var file: String { "\(folder)/haproxy.cfg" }
 
     /// - Parameter share: the project's `haproxy` folder, with the template and the Lua code.
-    package init(share: String, settings: HAProxyConfiguration.Settings, log: Log) throws {
+    package init(
+        share: String, settings: HAProxyConfiguration.Settings, log: Log, warrant: @escaping @Sendable () throws -> Void = {}
+    ) throws {
         self.settings = settings
         self.log = log
+        self.warrant = warrant
         configuration = HAProxyConfiguration(template: try Files.read("\(share)/haproxy.cfg.template"), settings: settings)
         codeDigest = Digest.sha256(try Files.read(settings.luaFile))
         stats = RuntimeSocket(path: settings.statsSocket)
@@ -59,6 +64,7 @@ package actor HAProxyGateway {
         if running == revision {
             try await adjustUsers(layout.users)
             try writeMaps(layout)
+            try warrant()
             try Files.write(text, to: file, mode: 0o600)
         } else {
             try Files.makePrivateFolder(folder)
@@ -66,6 +72,7 @@ package actor HAProxyGateway {
             try await check(text)
             // The last good file comes back when the new one is refused after all.
             let lastGood = try? Files.read(file, limit: 16 << 20)
+            try warrant()
             try Files.write(text, to: file, mode: 0o600)
             do {
                 if running == nil { try await start(revision) } else { try await reload(revision) }
@@ -128,6 +135,7 @@ package actor HAProxyGateway {
 
     private func start(_ revision: String) async throws {
         try checkNothingLives()
+        try warrant()
         let result = try await Programs.run(
             "haproxy", ["-W", "-D", "-f", file, "-p", "\(folder)/haproxy.pid", "-S", "\(folder)/master.sock,mode,600"])
         guard result.status == 0 else {
@@ -137,6 +145,7 @@ package actor HAProxyGateway {
     }
 
     private func reload(_ revision: String) async throws {
+        try warrant()
         _ = try await master.send("reload")
         try await settle(on: revision, action: "reloading HAProxy")
     }
@@ -200,6 +209,7 @@ package actor HAProxyGateway {
 
     /// Sends a command that answers nothing, or tells of a changed address, when it was carried out.
     private func tell(_ command: String) async throws {
+        try warrant()
         let answer = try await stats.send(command)
         guard answer.isEmpty || answer.contains("changed from") || answer.contains("no need to change") else {
             // Not the command itself: it may hold a user's hash.
@@ -209,6 +219,7 @@ package actor HAProxyGateway {
     }
 
     private func writeMaps(_ layout: GatewayLayout) throws {
+        try warrant()
         func lines(_ entries: [(key: String, value: String)]) -> String { entries.map { "\($0.key) \($0.value)\n" }.joined() }
         try Files.write(lines(HAProxyConfiguration.usersMap(layout.users)), to: settings.usersMap, mode: 0o600)
         try Files.write(lines(HAProxyConfiguration.countriesMap(layout.pools)), to: settings.countriesMap, mode: 0o600)

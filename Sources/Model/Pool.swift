@@ -24,7 +24,7 @@ package struct Pool: Hashable, Codable, Sendable {
 }
 
 /// One more exit, as an operator asks for it: what is not said stays as it is in the country's pool.
-package struct ExitWish: Hashable, Sendable {
+package struct ExitWish: Hashable, Codable, Sendable {
     package var country: CountryCode
     package var provider: ProviderName?
     package var city: String?

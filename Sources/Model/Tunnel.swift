@@ -60,9 +60,13 @@ package struct ExitContainer: Hashable, Sendable {
     package var server: String?
     /// The status with which its entry point ended; nil while it runs or was never started.
     package var exitCode: Int?
+    /// The fencing number of the controller that made it; 0 where its labels don't say.
+    package var fence: Int
 
-    package init(name: String, exit: ExitID?, generation: Int, isRunning: Bool, endpoint: Endpoint?, server: String? = nil, exitCode: Int?)
-    {
+    package init(
+        name: String, exit: ExitID?, generation: Int, isRunning: Bool, endpoint: Endpoint?, server: String? = nil, exitCode: Int?,
+        fence: Int = 0
+    ) {
         self.name = name
         self.exit = exit
         self.generation = generation
@@ -70,5 +74,6 @@ package struct ExitContainer: Hashable, Sendable {
         self.endpoint = endpoint
         self.server = server
         self.exitCode = exitCode
+        self.fence = fence
     }
 }

@@ -50,6 +50,7 @@ package struct LeaseRecord: Sendable {
         if holder[1] and holder[1] ~= token and not (ARGV[6] == '1' and holder[2] == instance) then
             return {0, tonumber(holder[3]), holder[2], version}
         end
+        if holder[1] == token then mine = math.max(mine, tonumber(holder[3])) end
         local fence = mine
         if mine == 0 or last > mine or highest > mine then fence = math.max(last, highest) + 1 end
         if fence ~= last then redis.call('SET', KEYS[2], fence) end

@@ -33,7 +33,10 @@ enum Daemon {
         try await parts.checkPorts()
         try await parts.startRedis()
         let keys = try adminKey(configuration, log: log)
-        do { try await parts.controller.load() } catch { log.warning("the store does not answer yet", ["error": "\(error)"]) }
+        await parts.controller.claimLease()
+        if parts.leadership.isLeader {
+            do { try await parts.controller.load() } catch { log.warning("the store does not answer yet", ["error": "\(error)"]) }
+        }
         let api = API(
             operations: ControllerOperations(controller: parts.controller, catalog: parts.catalog), keys: keys,
             proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), version: Version.current,
@@ -57,6 +60,7 @@ enum Daemon {
         await server.stop()
         loop.cancel()
         await loop.value
+        await parts.leadership.resign()
         await parts.close()
         withExtendedLifetime(lock) {}
         return Command.Status.success
@@ -86,6 +90,8 @@ struct Parts: Sendable {
     let gateway: HAProxyGateway
     let privateRedis: PrivateRedis?
     let redis: RedisConnection
+    let leaseRedis: RedisConnection
+    let leadership: Leadership
     let catalog: Catalog
     let prober: HTTPProber
     let controller: Controller
@@ -94,11 +100,21 @@ struct Parts: Sendable {
         self.configuration = configuration
         self.log = log
         client = HTTPClient()
-        exits = try Self.exits(configuration, client: client, log: log)
-        gateway = try HAProxyGateway(share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), log: log)
         privateRedis = configuration.redis == nil ? PrivateRedis(folder: "\(configuration.dataFolder)/redis") : nil
-        redis = RedisConnection(address: configuration.redis ?? .unix(path: "\(configuration.dataFolder)/redis/redis.sock"))
-        let store = Store(connection: redis, prefix: configuration.redisPrefix)
+        redis = RedisConnection(address: configuration.redisAddress)
+        leaseRedis = RedisConnection(address: configuration.redisAddress, deadline: 1)
+        let mark = FenceMark(folder: configuration.gateway.directory)
+        let leadership = Leadership(
+            .init(instance: try InstanceName.read(configuration.dataFolder), isShared: configuration.redisIsShared),
+            store: RedisLease(record: LeaseRecord(connection: leaseRedis, prefix: configuration.redisPrefix), mark: mark))
+        leadership.saw(fence: mark.number)
+        self.leadership = leadership
+        let warrant: @Sendable () throws -> Int = { try mark.warrant(of: leadership) }
+        exits = try Self.exits(configuration, client: client, log: log, warrant: warrant)
+        gateway = try HAProxyGateway(
+            share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), log: log,
+            warrant: { _ = try warrant() })
+        let store = Store(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence })
         guard let settings = configuration.nordvpn else { throw StartError(message: "no provider is configured") }
         let nordvpn = NordVPN(baseURL: settings.apiURL, credentials: settings.credentials, client: client)
         let fping = Fping()
@@ -110,25 +126,30 @@ struct Parts: Sendable {
         controller = Controller(
             parts: .init(
                 engine: DockerExits(containers: exits), gateway: gateway,
-                store: RedisState(store: store, log: log), catalog: catalog,
-                keys: ProviderKeys(nordvpn: nordvpn, facts: settings.facts), prober: prober, log: log),
+                store: RedisState(store: store, leadership: leadership, log: log), catalog: catalog,
+                keys: ProviderKeys(nordvpn: nordvpn, facts: settings.facts), prober: prober, leadership: leadership,
+                orders: configuration.redisIsShared
+                    ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
+                log: log),
             settings: .init(
                 rules: .init(drainSeconds: configuration.gateway.drainSeconds), checkName: configuration.verification.checkName))
     }
 
-    static func exits(_ configuration: Configuration, client: HTTPClient, log: Log) throws -> ExitContainers {
+    static func exits(
+        _ configuration: Configuration, client: HTTPClient, log: Log, warrant: @escaping @Sendable () throws -> Int = { 0 }
+    ) throws -> ExitContainers {
         let docker = configuration.docker
         return ExitContainers(
             engine: try EngineClient(address: docker.host, client: client),
             settings: .init(
                 owner: docker.owner, image: docker.image, imageArchive: docker.imageArchive, network: docker.network, subnet: docker.subnet),
-            log: log)
+            log: log, warrant: warrant)
     }
 
     static func gatewaySettings(_ configuration: Configuration) -> HAProxyConfiguration.Settings {
         HAProxyConfiguration.Settings(
             gatewayAddress: configuration.gateway.address, gatewayPort: configuration.gateway.port,
-            runDirectory: "\(configuration.dataFolder)/haproxy", luaFile: "\(configuration.shareFolder)/haproxy/sallyport.lua",
+            runDirectory: configuration.gateway.directory, luaFile: "\(configuration.shareFolder)/haproxy/sallyport.lua",
             clientLimit: configuration.gateway.clientLimit)
     }
 
@@ -174,6 +195,7 @@ struct Parts: Sendable {
     func close() async {
         client.close()
         await redis.close()
+        await leaseRedis.close()
     }
 }
 
@@ -185,6 +207,7 @@ enum Teardown {
         guard let lock = try FolderLock("\(configuration.dataFolder)/lock") else {
             throw StartError(message: "a controller runs on \(configuration.dataFolder); stop it first")
         }
+        try await refuseWhileAnotherLeads(configuration)
         let client = HTTPClient()
         defer { client.close() }
         var status = Command.Status.success
@@ -208,5 +231,15 @@ enum Teardown {
         }
         withExtendedLifetime(lock) {}
         return status
+    }
+
+    /// Exits and gateway may be another controller's too.
+    private static func refuseWhileAnotherLeads(_ configuration: Configuration) async throws {
+        let connection = RedisConnection(address: configuration.redisAddress)
+        let holder = try? await LeaseRecord(connection: connection, prefix: configuration.redisPrefix).holder()
+        await connection.close()
+        if let holder, try holder != InstanceName.read(configuration.dataFolder) {
+            throw StartError(message: "controller \(holder) leads on this store and needs the exits and the gateway; stop it first")
+        }
     }
 }

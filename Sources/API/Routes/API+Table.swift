@@ -42,9 +42,15 @@ extension API {
         struct Body: Encodable {
             let status: String
             let problems: [String: String]
+            let role: String
+            let leader: String?
         }
-        let problems = operations.state.problems
-        return .json(Body(status: problems.isEmpty ? "ready" : "not_ready", problems: problems), status: problems.isEmpty ? 200 : 503)
+        let state = operations.state
+        let isReady = state.problems.isEmpty
+        let body = Body(
+            status: isReady ? "ready" : "not_ready", problems: state.problems, role: state.leader == nil ? "leader" : "follower",
+            leader: state.leader)
+        return .json(body, status: isReady ? 200 : 503)
     }
 }
 

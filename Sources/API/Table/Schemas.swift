@@ -19,7 +19,9 @@ enum Schemas {
         "Live": .object(.always("status", .choice(["live"]))),
         "Readiness": .object(
             .always("status", .choice(["ready", "not_ready"])),
-            .always("problems", .map(.text("no Docker Engine answers")), "outside parts that don't answer, with the reason")),
+            .always("problems", .map(.text("no Docker Engine answers")), "outside parts that don't answer, with the reason"),
+            .always("role", .choice(["leader", "follower"]), "a follower shows what the leader does, and hands changes to it"),
+            .maybe("leader", .text("host-3f9a1c"), "who leads, where it is another controller")),
     ]
 
     private static let exits: [String: Schema] = [

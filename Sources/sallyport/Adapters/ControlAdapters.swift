@@ -49,6 +49,7 @@ struct DockerExits: ExitEngine {
 
 struct RedisState: StateStore {
     let store: Store
+    let leadership: Leadership
     let log: Log
 
     func load() async throws -> StoredState {
@@ -57,12 +58,16 @@ struct RedisState: StateStore {
         return StoredState(pools: state.pools, exits: state.exits, users: state.users)
     }
 
-    func save(_ exits: [Exit], removed: [ExitID]) async throws { try await store.save(exits, removed: removed) }
-    func save(_ pool: Pool) async throws { try await store.save(pool) }
-    func removePool(_ country: CountryCode) async throws { try await store.removePool(country) }
-    func save(_ user: ProxyUser) async throws { try await store.save(user) }
-    func removeUser(_ name: String) async throws { try await store.removeUser(name) }
-    func append(_ health: Health, of exit: ExitID) async throws { try await store.append(health, of: exit) }
+    func save(_ exits: [Exit], removed: [ExitID]) async throws { try await fenced { try await store.save(exits, removed: removed) } }
+    func save(_ pool: Pool) async throws { try await fenced { try await store.save(pool) } }
+    func removePool(_ country: CountryCode) async throws { try await fenced { try await store.removePool(country) } }
+    func save(_ user: ProxyUser) async throws { try await fenced { try await store.save(user) } }
+    func removeUser(_ name: String) async throws { try await fenced { try await store.removeUser(name) } }
+    func append(_ health: Health, of exit: ExitID) async throws { try await fenced { try await store.append(health, of: exit) } }
+
+    private func fenced(_ write: () async throws -> Void) async throws {
+        do { try await write() } catch let error as RedisError where error.code == .fenced { throw NotLeader(leader: leadership.leader) }
+    }
 }
 
 struct RedisListings: ListingStore {

@@ -15,7 +15,7 @@ struct ControllerOperations: Operations {
         let problems = snapshot.problems.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
         return OperatorState(
             revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
-            problems: problems)
+            problems: problems, leader: snapshot.leader)
     }
 
     var providers: [ProviderName] { catalog.providers }
@@ -29,14 +29,14 @@ struct ControllerOperations: Operations {
         }
     }
 
-    func addExit(_ wish: ExitWish) async throws -> Exit { try await mapped { try await controller.addExit(wish) } }
-    func removeExit(_ id: ExitID) async throws -> Exit { try await mapped { try await controller.removeExit(id) } }
-    func rotate(_ id: ExitID) async throws -> Exit { try await mapped { try await controller.rotate(id) } }
+    func addExit(_ wish: ExitWish) async throws -> Exit { try await exit(after: .addExit(wish)) }
+    func removeExit(_ id: ExitID) async throws -> Exit { try await exit(after: .removeExit(id)) }
+    func rotate(_ id: ExitID) async throws -> Exit { try await exit(after: .rotate(id)) }
     func logs(of id: ExitID, lines: Int) async throws -> String { try await mapped { try await controller.logs(of: id, lines: lines) } }
-    func setPool(_ pool: Pool) async throws { try await mapped { try await controller.setPool(pool) } }
-    func removePool(_ country: CountryCode) async throws { try await mapped { try await controller.removePool(country) } }
-    func addUser(_ user: ProxyUser) async throws { try await mapped { try await controller.addUser(user) } }
-    func removeUser(_ name: String) async throws { try await mapped { try await controller.removeUser(name) } }
+    func setPool(_ pool: Pool) async throws { _ = try await mapped { try await controller.carryOut(.setPool(pool)) } }
+    func removePool(_ country: CountryCode) async throws { _ = try await mapped { try await controller.carryOut(.removePool(country)) } }
+    func addUser(_ user: ProxyUser) async throws { _ = try await mapped { try await controller.carryOut(.addUser(user)) } }
+    func removeUser(_ name: String) async throws { _ = try await mapped { try await controller.carryOut(.removeUser(name)) } }
 
     func settled(_ id: ExitID, seconds: Double) async -> Exit? {
         let snapshot = await controller.publicView.wait(seconds: seconds) { snapshot in
@@ -44,6 +44,13 @@ struct ControllerOperations: Operations {
             return exit.state.takesTraffic || exit.state == .failed
         }
         return snapshot.exits[id]
+    }
+
+    private func exit(after order: Order) async throws -> Exit {
+        guard let exit = try await mapped({ try await controller.carryOut(order) }) else {
+            throw APIProblem(status: 503, code: "not_leader", message: "the leader's answer has no exit", headers: [("Retry-After", "10")])
+        }
+        return exit
     }
 
     private func mapped<Value>(_ body: () async throws -> Value) async throws -> Value {
@@ -54,7 +61,7 @@ struct ControllerOperations: Operations {
             case .notFound: status = 404
             case .poolFull, .exists: status = 409
             case .unknownProvider: status = 422
-            case .noServer, .catalogUnavailable, .storeUnavailable, .engineUnavailable:
+            case .noServer, .catalogUnavailable, .storeUnavailable, .engineUnavailable, .notLeader:
                 status = 503
                 headers = [("Retry-After", "10")]
             }

@@ -11,7 +11,7 @@ extension Configuration {
             "share_dir: \(shareFolder)",
             "log: {level: \(logLevel), format: \(logFormat.rawValue)}",
             "api: {address: \(api.address), port: \(api.port)}",
-            "gateway: {address: \(gateway.address), port: \(gateway.port), client_limit: \(gateway.clientLimit), drain_seconds: \(gateway.drainSeconds)}",
+            "gateway: {address: \(gateway.address), port: \(gateway.port), directory: \(gateway.directory), client_limit: \(gateway.clientLimit), drain_seconds: \(gateway.drainSeconds)}",
             "docker:",
             "  host: \(docker.host)",
             "  owner: \(docker.owner)",
@@ -19,7 +19,7 @@ extension Configuration {
             "  subnet: \(docker.subnet ?? "chosen by the engine")",
             "  image: \(docker.image)",
             "  image_archive: \(docker.imageArchive ?? "none")",
-            "redis: {url: \(redis.map { "\($0)" } ?? "private, in data_dir"), prefix: \(redisPrefix)}",
+            "redis: {url: \(redis.map { "\($0)" } ?? "private, in data_dir"), shared: \(redisIsShared), prefix: \(redisPrefix)}",
             "catalog: {refresh_seconds: \(catalogRefreshSeconds)}",
             "verification: {urls: [\(verification.urls.joined(separator: ", "))], check_name: \(verification.checkName)}",
         ]

@@ -11,14 +11,15 @@ extension Configuration {
     /// The settings that the environment can set: `api.port` by `SALLYPORT_API_PORT`. The environment wins over the file.
     static let environmentPaths = [
         "data_dir", "share_dir", "log.level", "log.format", "api.address", "api.port", "gateway.address", "gateway.port",
-        "gateway.client_limit", "gateway.drain_seconds", "docker.host", "docker.owner", "docker.network", "docker.subnet", "docker.image",
-        "docker.image_archive", "redis.url", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
+        "gateway.directory", "gateway.client_limit", "gateway.drain_seconds", "docker.host", "docker.owner", "docker.network",
+        "docker.subnet", "docker.image",
+        "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
         "providers.nordvpn.api_url", "providers.nordvpn.access_token_file", "providers.nordvpn.private_key_file",
     ]
 
-    /// Those among them that are numbers; the others are text, also where it is made of digits.
+    /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
     private static let numbers: Set = [
-        "api.port", "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "catalog.refresh_seconds",
+        "redis.shared", "api.port", "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "catalog.refresh_seconds",
     ]
 
     static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
@@ -75,9 +76,9 @@ extension Configuration {
         let catalog = reader.section("catalog")
         return Configuration(
             dataFolder: data, shareFolder: share, logLevel: level.level, logFormat: format, api: readAPI(reader.section("api")),
-            gateway: readGateway(reader.section("gateway")),
+            gateway: readGateway(reader.section("gateway"), data: data),
             docker: readDocker(reader.section("docker"), share: share, environment: environment),
-            redis: readRedis(redis), redisPrefix: word(redis, "prefix", default: "sallyport"),
+            redis: readRedis(redis), redisIsShared: readIsShared(redis), redisPrefix: word(redis, "prefix", default: "sallyport"),
             nordvpn: readProviders(reader.section("providers")),
             catalogRefreshSeconds: catalog.number("refresh_seconds", in: 60...86_400) ?? 3600,
             verification: readVerification(reader.section("verification")))
@@ -112,10 +113,16 @@ extension Configuration {
         return APISettings(address: address, port: port, keys: keys)
     }
 
-    private static func readGateway(_ reader: FieldReader) -> GatewaySettings {
-        GatewaySettings(
+    private static func readGateway(_ reader: FieldReader, data: String) -> GatewaySettings {
+        let chosen = reader.string("directory")
+        let directory = Files.absolute(chosen ?? "\(data)/haproxy")
+        // The longest socket in it is `socks5.sock`, with what HAProxy appends while it starts.
+        if chosen != nil, !isPlainPath(directory) || directory.utf8.count > 78 {
+            reader.problem("directory", "is \(directory), want a path of at most 78 letters, digits and / . _ - (Unix sockets live in it)")
+        }
+        return GatewaySettings(
             address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8128,
-            clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
+            directory: directory, clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
             drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30)
     }
 
@@ -152,6 +159,15 @@ extension Configuration {
             return nil
         }
         return address
+    }
+
+    /// A private server is ours alone; another one may have other controllers, unless the operator says that it has not.
+    private static func readIsShared(_ reader: FieldReader) -> Bool {
+        let isShared = reader.bool("shared")
+        if isShared == true, !reader.has("url") {
+            reader.problem("shared", "is true without redis.url, want the address of the Redis that the controllers share")
+        }
+        return isShared ?? reader.has("url")
     }
 
     private static func readProviders(_ reader: FieldReader) -> NordVPNSettings? {

@@ -16,6 +16,8 @@ struct Configuration: Sendable {
     struct GatewaySettings: Sendable {
         var address: String
         var port: Int
+        /// Where HAProxy's file and sockets are; controllers of one store share it.
+        var directory: String
         var clientLimit: Int
         var drainSeconds: Double
     }
@@ -49,11 +51,14 @@ struct Configuration: Sendable {
     var docker: DockerSettings
     /// Nil for a private server in the data folder.
     var redis: RedisAddress?
+    /// True where other controllers may use the same store and prefix.
+    var redisIsShared: Bool
     var redisPrefix: String
     var nordvpn: NordVPNSettings?
     var catalogRefreshSeconds: Double
     var verification: Verification
 
+    var redisAddress: RedisAddress { redis ?? .unix(path: "\(dataFolder)/redis/redis.sock") }
     var adminKeyFile: String { "\(dataFolder)/admin.key" }
 }
 

@@ -1,0 +1,112 @@
+package import Model
+import Planning
+import Platform
+
+/// An operator's change as a value, so that any controller can take it and the one that leads carries it out.
+package enum Order: Codable, Sendable, Equatable {
+    case addExit(ExitWish)
+    case removeExit(ExitID)
+    case rotate(ExitID)
+    case setPool(Pool)
+    case removePool(CountryCode)
+    case addUser(ProxyUser)
+    case removeUser(String)
+}
+
+/// What became of an order.
+package enum OrderAnswer: Codable, Sendable, Equatable {
+    case done
+    case exit(Exit)
+    case refused(code: String, message: String)
+}
+
+/// Carries orders from controllers that follow to the one that leads.
+package protocol OrderRelay: Sendable {
+    func send(_ order: Order, id: String) async throws
+    /// False when the order was taken already.
+    func withdraw(_ order: Order, id: String) async throws -> Bool
+    /// The answer to an order; nil while there is none.
+    func answer(to id: String) async throws -> OrderAnswer?
+    /// The oldest order that nobody has taken yet.
+    func next() async throws -> (id: String, order: Order)?
+    func answer(_ id: String, with answer: OrderAnswer) async throws
+}
+
+extension Controller {
+    /// Carries an operator's change out, here or by the controller that leads; the exit that it was about, if any.
+    @discardableResult
+    package func carryOut(_ order: Order) async throws -> Exit? {
+        guard let relay = parts.orders, !parts.leadership.isLeader else { return try await perform(order) }
+        return try await pass(on: order, by: relay)
+    }
+
+    private func perform(_ order: Order) async throws -> Exit? {
+        switch order {
+        case .addExit(let wish): return try await addExit(wish)
+        case .removeExit(let id): return try await removeExit(id)
+        case .rotate(let id): return try await rotate(id)
+        case .setPool(let pool): try await setPool(pool)
+        case .removePool(let country): try await removePool(country)
+        case .addUser(let user): try await addUser(user)
+        case .removeUser(let name): try await removeUser(name)
+        }
+        return nil
+    }
+
+    // MARK: - Where we follow
+
+    private func pass(on order: Order, by relay: any OrderRelay) async throws -> Exit? {
+        let id = Digest.randomHex(bytes: 12)
+        do {
+            try await relay.send(order, id: id)
+            let end = ContinuousClock.now + .seconds(settings.orderSeconds)
+            while ContinuousClock.now < end {
+                if let answer = try await relay.answer(to: id) { return try await result(of: answer) }
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            guard try await relay.withdraw(order, id: id) else {
+                throw OperationError(
+                    code: .notLeader, message: "the leader has taken the change and not said what became of it; look first")
+            }
+        } catch let error as OperationError {
+            throw error
+        } catch {
+            throw OperationError(code: .storeUnavailable, message: "the change may not have reached the leader: \(error)")
+        }
+        throw OperationError(code: .notLeader, message: "nothing was changed, for no controller leads")
+    }
+
+    /// What the leader did is shown here too before it is answered.
+    private func result(of answer: OrderAnswer) async throws -> Exit? {
+        await claimLease()
+        switch answer {
+        case .done: return nil
+        case .exit(let exit): return exit
+        case .refused(let code, let message): throw OperationError(code: .init(rawValue: code) ?? .storeUnavailable, message: message)
+        }
+    }
+
+    // MARK: - Where we lead
+
+    /// Carries out what the others hand over.
+    func takeOrders() async {
+        guard let relay = parts.orders else { return }
+        while !Task.isCancelled {
+            // Those that wait too long are told to the follower, which knows what to say.
+            while parts.leadership.isLeader, let (id, order) = try? await relay.next() { Task { await self.take(order, id: id, relay) } }
+            try? await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    private func take(_ order: Order, id: String, _ relay: any OrderRelay) async {
+        let answer: OrderAnswer
+        do {
+            answer = try await perform(order).map(OrderAnswer.exit) ?? .done
+        } catch let error as OperationError {
+            answer = .refused(code: error.code.rawValue, message: error.message)
+        } catch {
+            answer = .refused(code: OperationError.Code.storeUnavailable.rawValue, message: "\(error)")
+        }
+        try? await relay.answer(id, with: answer)
+    }
+}

@@ -1,0 +1,88 @@
+import Control
+import FoundationEssentials
+import Glibc
+import Model
+import Platform
+import RedisStore
+
+/// The lease in Redis, and its number beside the gateway: a controller that can't ask Redis still sees there that it is late.
+struct RedisLease: LeaseStore {
+    let record: LeaseRecord
+    let mark: FenceMark
+
+    func claim(_ claim: LeaseClaim) async throws -> LeaseAnswer {
+        let answer = try await record.claim(claim)
+        if answer.isOurs { try mark.raise(to: answer.fence) }
+        return answer
+    }
+
+    func resign(token: String) async throws { try await record.resign(token: token) }
+}
+
+/// The fencing number of the last controller that took over, in a file of the gateway's folder, which all of them share.
+struct FenceMark: Sendable {
+    let folder: String
+    private var path: String { "\(folder)/fence" }
+
+    /// 0 where no controller has left one.
+    var number: Int { (try? Files.read(path, limit: 64)).flatMap { Int($0.filter(\.isNumber)) } ?? 0 }
+
+    func raise(to fence: Int) throws {
+        guard fence > number else { return }
+        try Files.makePrivateFolder(folder)
+        try Files.write("\(fence)\n", to: path, mode: 0o600)
+    }
+
+    /// The fencing number under which a step may be taken now.
+    func warrant(of leadership: Leadership) throws -> Int {
+        let fence = try leadership.warrant()
+        let marked = number
+        guard marked <= fence else {
+            leadership.saw(fence: marked)
+            throw NotLeader()
+        }
+        return fence
+    }
+}
+
+/// Orders as JSON in Redis.
+struct RedisOrders: OrderRelay {
+    let queue: OrderQueue
+
+    func send(_ order: Order, id: String) async throws { try await queue.send(text(order), id: id) }
+    func withdraw(_ order: Order, id: String) async throws -> Bool { try await queue.withdraw(text(order), id: id) }
+
+    func answer(to id: String) async throws -> OrderAnswer? {
+        try await queue.answer(to: id).map { try JSONDecoder().decode(OrderAnswer.self, from: Data($0.utf8)) }
+    }
+
+    func next() async throws -> (id: String, order: Order)? {
+        guard let (id, text) = try await queue.next() else { return nil }
+        return (id, try JSONDecoder().decode(Order.self, from: Data(text.utf8)))
+    }
+
+    func answer(_ id: String, with answer: OrderAnswer) async throws { try await queue.answer(id, with: text(answer)) }
+
+    /// The same each time, so that an order can be found again to take it back.
+    private func text(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}
+
+/// What a controller is called: made once for a data folder, and the same after each restart.
+enum InstanceName {
+    static func read(_ folder: String) throws -> String {
+        let path = "\(folder)/instance"
+        if let name = try? Files.read(path, limit: 128).filter({ !$0.isWhitespace }), !name.isEmpty { return name }
+        var host = [CChar](repeating: 0, count: 65)
+        gethostname(&host, 64)
+        let plain = String(decoding: host.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self).filter {
+            $0.isASCII && ($0.isLetter || $0.isNumber)
+        }
+        let name = "\(plain.prefix(32))-\(Digest.randomHex(bytes: 3))"
+        try Files.write(name + "\n", to: path, mode: 0o600)
+        return name
+    }
+}
