@@ -17,11 +17,8 @@ extension Controller {
     /// One claim, and what follows from its answer.
     package func claimLease() async {
         switch await parts.leadership.claim() {
-        case .leads(let isNew, let version):
-            if isNew { beginTerm() }
-            // A store that went back has lost its memory, but we have not.
-            if !isNew, hasLoaded, version < storeVersion { await giveBack() }
-            storeVersion = version
+        case .leads(let isNew, let isForgotten):
+            if isNew { beginTerm() } else if isForgotten, hasLoaded { await giveBack() }
             if hasLoaded, unsaved.isEmpty { clear(.store) }
         case .follows(let leader, let version):
             endTerm(leader)

@@ -98,7 +98,7 @@ package actor Controller {
     /// Who led when we last asked, where it was another controller, and whether the store was read since.
     var followed: String?
     var isFollowing = false
-    /// The store's count of changes when we last asked.
+    /// The store's count of changes when it was last read to be shown.
     var storeVersion = 0
     private var hasLooked = false
     private var lastEvent: ContinuousClock.Instant?

@@ -46,8 +46,9 @@ package final class Leadership: Sendable {
 
     /// What a claim has led to.
     package enum Outcome: Sendable {
-        /// We lead. `isNew`: somebody else may have led since we last did, or nobody ever has.
-        case leads(isNew: Bool, version: Int)
+        /// We lead. `isNew`: somebody else may have led since we last did, or nobody ever has. `isForgotten`: the store has lost
+        /// what it held.
+        case leads(isNew: Bool, isForgotten: Bool)
         case follows(leader: String, version: Int)
         /// The store does not answer; `warrant()` knows for how long we may go on.
         case unanswered(any Error)
@@ -109,7 +110,7 @@ package final class Leadership: Sendable {
 
     /// Asks for the lease, or to keep it.
     package func claim() async -> Outcome {
-        guard let store else { return .leads(isNew: false, version: 0) }
+        guard let store else { return .leads(isNew: false, isForgotten: false) }
         let (last, highest) = state.withLock { ($0.fence, $0.highest) }
         // A fifth less than the store is told: clocks don't run alike.
         let until = ContinuousClock.now + .seconds(settings.leaseSeconds * 0.8)
@@ -124,7 +125,7 @@ package final class Leadership: Sendable {
             state.leader = answer.isOurs ? nil : answer.holder
             guard answer.isOurs else { return .follows(leader: answer.holder, version: answer.version) }
             state.fence = answer.fence
-            return .leads(isNew: answer.fence != last, version: answer.version)
+            return .leads(isNew: answer.fence != last, isForgotten: answer.hasForgotten)
         }
     }
 

@@ -32,10 +32,14 @@ package struct LeaseAnswer: Sendable, Equatable {
     /// Grows with each change of pools, exits and users in the store.
     package var version: Int
 
-    package init(isOurs: Bool, fence: Int, holder: String, version: Int) {
+    /// The store knew of no number as high as the claim's: it has lost what it held.
+    package var hasForgotten: Bool
+
+    package init(isOurs: Bool, fence: Int, holder: String, version: Int, hasForgotten: Bool = false) {
         self.isOurs = isOurs
         self.fence = fence
         self.holder = holder
         self.version = version
+        self.hasForgotten = hasForgotten
     }
 }

@@ -27,10 +27,10 @@ package struct LeaseRecord: Sendable {
             ["EVAL", Self.claimScript, "3", "\(prefix):lease", "\(prefix):fence", "\(prefix):version"]
                 + [claim.token, claim.instance, String(claim.milliseconds), String(claim.fence), String(claim.highest)]
                 + [claim.mayInherit ? "1" : "0"])
-        guard let items = reply.list, items.count == 4, let isOurs = items[0].integer, let fence = items[1].integer,
-            let holder = items[2].text, let version = items[3].integer
+        guard let items = reply.list, items.count == 5, let isOurs = items[0].integer, let fence = items[1].integer,
+            let holder = items[2].text, let version = items[3].integer, let hasForgotten = items[4].integer
         else { throw RedisError(code: .unreadable, message: "the claim of the lease was answered with something else") }
-        return LeaseAnswer(isOurs: isOurs == 1, fence: fence, holder: holder, version: version)
+        return LeaseAnswer(isOurs: isOurs == 1, fence: fence, holder: holder, version: version, hasForgotten: hasForgotten == 1)
     }
 
     /// Gives the lease up, so that another controller need not wait for its end. One that is another's stays.
@@ -48,8 +48,9 @@ package struct LeaseRecord: Sendable {
         local last = tonumber(redis.call('GET', KEYS[2]) or '0')
         local version = tonumber(redis.call('GET', KEYS[3]) or '0')
         if holder[1] and holder[1] ~= token and not (ARGV[6] == '1' and holder[2] == instance) then
-            return {0, tonumber(holder[3]), holder[2], version}
+            return {0, tonumber(holder[3]), holder[2], version, 0}
         end
+        local forgotten = mine > last and 1 or 0
         if holder[1] == token then mine = math.max(mine, tonumber(holder[3])) end
         local fence = mine
         if mine == 0 or last > mine or highest > mine then fence = math.max(last, highest) + 1 end
@@ -58,6 +59,6 @@ package struct LeaseRecord: Sendable {
             redis.call('HSET', KEYS[1], 'token', token, 'instance', instance, 'fence', fence)
         end
         redis.call('PEXPIRE', KEYS[1], ARGV[3])
-        return {1, fence, instance, version}
+        return {1, fence, instance, version, forgotten}
         """
 }

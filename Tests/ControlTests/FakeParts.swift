@@ -6,6 +6,17 @@ import Planning
 struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, ExitProber {
     let world: FakeWorld
     let lifeline: Lifeline
+    var leadership = Leadership.alone
+    /// Closed while the controller's process is stopped.
+    var gate = Gate()
+
+    /// What adapters do right before a change: wait, maybe for long, and then ask whether they still may.
+    private func act(_ words: String) async throws {
+        try await gate.pass()
+        try leadership.warrant()
+        let instance = leadership.settings.instance
+        world.with { $0.acts.append((instance, words)) }
+    }
 
     private func call<Value: Sendable>(
         _ part: FakeWorld.Outside, _ body: (inout sending FakeWorld.State) throws -> sending Value
@@ -23,6 +34,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
 
     func list() async throws -> [ExitContainer] {
         world.with { $0.lists += 1 }
+        try await gate.pass()
         let (containers, milliseconds) = try call(.engine) { (Array($0.containers.values), $0.listMilliseconds) }
         if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
         return containers
@@ -30,8 +42,10 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
 
     /// Like the real one: a container of that name, left behind by a dead controller, is made anew.
     func launch(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint) {
+        try await act("launch \(specification.id)")
         let milliseconds = world.with { $0.launchMilliseconds }
         if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
+        let fence = leadership.fence
         let made: (container: String, endpoint: Endpoint)
         do {
             made = try call(.engine) { state in
@@ -42,7 +56,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
                 let endpoint = Endpoint(address: "172.31.\(state.nextNumber / 250).\(state.nextNumber % 250 + 2)", port: 3128)
                 state.containers[name] = ExitContainer(
                     name: name, exit: specification.id, generation: specification.generation, isRunning: true, endpoint: endpoint,
-                    exitCode: nil)
+                    exitCode: nil, fence: fence)
                 state.serverOfEndpoint[endpoint] = specification.server
                 return (name, endpoint)
             }
@@ -54,6 +68,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     }
 
     func remove(_ container: String) async throws {
+        try await act("remove \(container)")
         try call(.engine) { state in
             state.containers[container] = nil
             state.removals.append(container)
@@ -89,14 +104,25 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         }
     }
 
-    func publish(_ layout: GatewayLayout) async throws { try call(.gateway) { $0.published = layout } }
+    func publish(_ layout: GatewayLayout) async throws {
+        try await act("publish")
+        try call(.gateway) { $0.published = layout }
+    }
 
     // MARK: - StateStore
 
     private func store(_ body: @escaping @Sendable (inout FakeWorld.State) -> Void) async throws {
+        try await gate.pass()
         let milliseconds = world.with { $0.storeMilliseconds }
         if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
-        try call(.store) { body(&$0) }
+        let fence = leadership.isAlone ? nil : leadership.fence
+        let isFenced = try call(.store) { state in
+            if let fence, fence != state.fence { return true }
+            body(&state)
+            state.version += 1
+            return false
+        }
+        if isFenced { throw NotLeader() }
     }
 
     func load() async throws -> StoredState { try call(.store) { $0.stored } }

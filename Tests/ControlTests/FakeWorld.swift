@@ -37,6 +37,14 @@ final class FakeWorld: Sendable {
         var launchMilliseconds = 0
         /// The same for what the store is told.
         var storeMilliseconds = 0
+        /// Who holds the lease, under which number, until when; and what is handed over.
+        var lease: (claim: LeaseClaim, fence: Int, until: ContinuousClock.Instant)?
+        var fence = 0
+        var version = 0
+        var orders: [(id: String, order: Order)] = []
+        var answers: [String: OrderAnswer] = [:]
+        /// Who did what: the instance of each launch, removal and publishing.
+        var acts: [(instance: String, act: String)] = []
         var listeners: [Int: AsyncThrowingStream<Void, any Error>.Continuation] = [:]
         var nextNumber = 0
     }

@@ -19,16 +19,32 @@ func id(_ number: Int, _ country: CountryCode = us) -> ExitID { ExitID(country: 
 struct Running: Sendable {
     let controller: Controller
     let lifeline: Lifeline
+    /// Closed while its process is stopped.
+    let gate = Gate()
+    private let leadership: Leadership
     private let loop: Task<Void, Never>
 
-    init(on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2) {
+    /// - Parameter instance: its name among several controllers; nil for one that is alone.
+    init(
+        on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2, instance: String? = nil,
+        isShared: Bool = true, orderSeconds: Double = 10
+    ) {
         lifeline = Lifeline(calls: calls)
-        let parts = FakeParts(world: world, lifeline: lifeline)
+        let lease = FakeLease(world: world, gate: gate)
+        let leadership =
+            instance.map {
+                Leadership(
+                    .init(instance: $0, isShared: isShared, leaseSeconds: 1, renewSeconds: 0.2, followSeconds: 0.1), store: lease)
+            } ?? .alone
+        self.leadership = leadership
+        let parts = FakeParts(world: world, lifeline: lifeline, leadership: leadership, gate: gate)
         let controller = Controller(
-            parts: .init(engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts, log: .none),
+            parts: .init(
+                engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts, leadership: leadership,
+                orders: instance == nil ? nil : lease, log: .none),
             settings: .init(
                 rules: .init(drainSeconds: drainSeconds, noServerSeconds: 0.1), lookSeconds: 0.1, probeSeconds: 0.02,
-                verifySeconds: verifySeconds, checkName: "check.test"))
+                verifySeconds: verifySeconds, orderSeconds: orderSeconds, checkName: "check.test"))
         self.controller = controller
         loop = Task { await controller.run() }
     }
@@ -37,6 +53,9 @@ struct Running: Sendable {
         loop.cancel()
         await loop.value
     }
+
+    var isLeader: Bool { leadership.isLeader }
+    func resign() async { await leadership.resign() }
 
     func kill() async {
         lifeline.cut()

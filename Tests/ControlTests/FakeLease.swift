@@ -1,0 +1,56 @@
+import Control
+import Model
+import Synchronization
+import TestSupport
+
+/// Through it goes everything that a controller does outside; while it is closed, the controller is a stopped process.
+final class Gate: Sendable {
+    private let closed = Mutex(false)
+    func close() { closed.withLock { $0 = true } }
+    func open() { closed.withLock { $0 = false } }
+    func pass() async throws { while closed.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(5)) } }
+}
+
+/// One controller's line to the lease in the world.
+struct FakeLease: LeaseStore, OrderRelay {
+    let world: FakeWorld
+    let gate: Gate
+
+    private func reach<Value: Sendable>(_ body: (inout sending FakeWorld.State) -> sending Value) async throws -> Value {
+        try await gate.pass()
+        guard !world.with({ $0.away.contains(.store) }) else { throw Away() }
+        return world.with(body)
+    }
+
+    func claim(_ claim: LeaseClaim) async throws -> LeaseAnswer {
+        try await reach { state in
+            if let lease = state.lease, lease.until > .now, lease.claim.token != claim.token {
+                return LeaseAnswer(isOurs: false, fence: lease.fence, holder: lease.claim.instance, version: state.version)
+            }
+            var fence = claim.fence
+            if fence == 0 || state.fence > fence || claim.highest > fence { fence = max(state.fence, claim.highest) + 1 }
+            let hasForgotten = claim.fence > state.fence
+            state.fence = fence
+            state.lease = (claim, fence, .now + .milliseconds(claim.milliseconds))
+            return LeaseAnswer(isOurs: true, fence: fence, holder: claim.instance, version: state.version, hasForgotten: hasForgotten)
+        }
+    }
+
+    func resign(token: String) async throws {
+        try await reach { state in if state.lease?.claim.token == token { state.lease = nil } }
+    }
+
+    func send(_ order: Order, id: String) async throws { try await reach { $0.orders.append((id, order)) } }
+
+    func withdraw(_ order: Order, id: String) async throws -> Bool {
+        try await reach { state in
+            let index = state.orders.firstIndex { $0.id == id }
+            if let index { state.orders.remove(at: index) }
+            return index != nil
+        }
+    }
+
+    func answer(to id: String) async throws -> OrderAnswer? { try await reach { $0.answers.removeValue(forKey: id) } }
+    func next() async throws -> (id: String, order: Order)? { try await reach { $0.orders.isEmpty ? nil : $0.orders.removeFirst() } }
+    func answer(_ id: String, with answer: OrderAnswer) async throws { try await reach { $0.answers[id] = answer } }
+}
