@@ -127,10 +127,10 @@ import Testing
     @Test(arguments: Way.allCases)
     func `readiness names the parts that don't answer`(way: Way) async throws {
         try await Subject.with(way) { subject in
-            #expect(try await subject.call("GET", "/health/ready", as: nil).text == #"{"problems":{},"status":"ready"}"#)
+            #expect(try await subject.call("GET", "/health/ready", as: nil).text == #"{"problems":{},"role":"leader","status":"ready"}"#)
             subject.operations.with { $0.shown.problems = ["store": "nobody answers"] }
             let answer = try await subject.call("GET", "/health/ready", as: nil)
-            #expect(answer.status == 503 && answer.text == #"{"problems":{"store":"nobody answers"},"status":"not_ready"}"#)
+            #expect(answer.status == 503 && answer.text == #"{"problems":{"store":"nobody answers"},"role":"leader","status":"not_ready"}"#)
             #expect(try await subject.call("GET", "/health/live", as: nil).status == 200)
         }
     }
