@@ -155,9 +155,14 @@ struct Parts: Sendable {
 
     /// Names a port that somebody else holds, before anything is started.
     func checkPorts() async throws {
-        if await gateway.isRunning() { return }
-        do { try Ports.check(configuration.gateway.address, configuration.gateway.port) } catch {
-            throw StartError(message: "the gateway \(error); set gateway.port")
+        // An HAProxy that another controller starts or reloads at this moment has the port, and does not answer yet.
+        let end = ContinuousClock.now + .seconds(configuration.redisIsShared ? 5 : 0)
+        while true {
+            if await gateway.isRunning() { return }
+            do { return try Ports.check(configuration.gateway.address, configuration.gateway.port) } catch {
+                guard ContinuousClock.now < end else { throw StartError(message: "the gateway \(error); set gateway.port") }
+            }
+            try await Task.sleep(for: .milliseconds(100))
         }
     }
 

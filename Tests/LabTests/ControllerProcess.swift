@@ -15,28 +15,35 @@ final class ControllerProcess: Sendable {
     let apiPort: Int
     let gateway: Endpoint
     private let folder: TemporaryFolder
+    let gatewayFolder: String
     private var data: String { "\(folder.path)/d" }
     private static let program = "\(projectFolder)/.build/debug/sallyport"
     static let password = "a-password-of-the-tests"
 
-    /// - Parameter extra: lines for the configuration, on top level.
-    init(_ lab: TestLab, owner: String = randomOwner(), dockerHost: String? = nil, dockerExtra: String = "", drainSeconds: Int = 5) throws {
+    /// - Parameter redis: the socket of a Redis that several controllers share; nil for one of its own.
+    /// - Parameter partner: another controller, with which it shares engine, gateway and store.
+    init(
+        _ lab: TestLab, owner: String = randomOwner(), dockerHost: String? = nil, dockerExtra: String = "", drainSeconds: Int = 5,
+        redis: String? = nil, partner: ControllerProcess? = nil
+    ) throws {
         self.lab = lab
-        self.owner = owner
+        self.owner = partner?.owner ?? owner
         folder = try TemporaryFolder()
         apiPort = try Ports.free()
-        gateway = Endpoint(address: "127.0.0.1", port: try Ports.free())
+        gateway = try partner?.gateway ?? Endpoint(address: "127.0.0.1", port: Ports.free())
+        gatewayFolder = partner?.gatewayFolder ?? "\(folder.path)/d/haproxy"
         try Files.write(lab.lab.keys.token, to: "\(folder.path)/token", mode: 0o600)
         let configuration = """
             data_dir: \(folder.path)/d
             share_dir: \(projectFolder)
             log: {level: debug}
             api: {port: \(apiPort)}
-            gateway: {port: \(gateway.port), client_limit: 1000, drain_seconds: \(drainSeconds)}
+            gateway: {port: \(gateway.port), client_limit: 1000, drain_seconds: \(drainSeconds), directory: \(gatewayFolder)}
+            redis: {\(redis.map { "url: 'unix://\($0)'" } ?? "")}
             docker:
               host: \(dockerHost ?? engineAddress ?? "")
-              owner: \(owner)
-              network: \(owner)
+              owner: \(self.owner)
+              network: \(self.owner)
             \(dockerExtra)
 
             """ + lab.lab.configuration(apiURL: lab.apiURL, tokenFile: "\(folder.path)/token")
@@ -48,7 +55,7 @@ final class ControllerProcess: Sendable {
     var log: String { (try? Files.read("\(folder.path)/log", limit: 64 << 20)) ?? "" }
     var pid: pid_t? { (try? Files.read("\(data)/pid")).flatMap { pid_t($0.filter(\.isNumber)) } }
     var redisPid: pid_t? { (try? Files.read("\(data)/redis/redis.pid")).flatMap { pid_t($0.filter(\.isNumber)) } }
-    var haproxyPid: pid_t? { (try? Files.read("\(data)/haproxy/haproxy.pid")).flatMap { pid_t($0.split(separator: "\n").first ?? "") } }
+    var haproxyPid: pid_t? { (try? Files.read("\(gatewayFolder)/haproxy.pid")).flatMap { pid_t($0.split(separator: "\n").first ?? "") } }
 
     /// Starts the process and returns once its API answers.
     func start() async throws {
@@ -68,6 +75,9 @@ final class ControllerProcess: Sendable {
     /// Ends it as a crash would.
     func crash() async throws { try await end(SIGKILL) }
     func stop() async throws { try await end(SIGTERM) }
+    /// Stops the process where it is, as a machine that hangs does, and lets it go on.
+    func freeze() { if let pid { kill(pid, SIGSTOP) } }
+    func thaw() { if let pid { kill(pid, SIGCONT) } }
 
     private func end(_ signal: Int32) async throws {
         guard let pid else { return }
