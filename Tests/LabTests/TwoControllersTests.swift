@@ -123,7 +123,7 @@ extension OnTheLab {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func `while the store hangs nobody acts, and the proxies go on`() async throws {
+        @Test(.timeLimit(.minutes(2))) func `while the store hangs the proxies go on, and one leads again when it is back`() async throws {
             try await withTwo { first, second, redis in
                 _ = try await first.open("us")
                 let load = Load(first, country: "us")
@@ -131,7 +131,8 @@ extension OnTheLab {
                 try await eventually("the first says that it has no lease") {
                     try await first.call("GET", "/health/ready").text.contains(#""store""#)
                 }
-                #expect(try await second.call("PUT", "/api/pools/de", #"{"size":1}"#, deadline: 60).status == 503)
+                // It can't know whether this comes through in the end, and says so.
+                #expect(try await second.call("PUT", "/api/pools/us", #"{"size":1}"#, deadline: 60).status == 503)
                 redis.thaw()
                 try await eventually("one leads again", within: 20) {
                     let (one, two) = (try await leads(first), try await leads(second))
@@ -141,7 +142,7 @@ extension OnTheLab {
                 #expect(count.failures == [] && count.succeeded > 50)
                 try await eventually("both show the same") {
                     let (one, two) = (try await first.exits(), try await second.exits())
-                    return one.map(\.id) == ["us-1"] && one.map(\.generation) == two.map(\.generation) && one[0].state == two[0].state
+                    return one.map(\.id) == ["us-1"] && one[0].generation == two.map(\.generation).first && one[0].state == two[0].state
                 }
             }
         }
