@@ -42,7 +42,7 @@ import Testing
             try await first.serves(2)
             try await eventually("it is saved") { world.stored.exits.values.count { $0.state == .serving } == 2 }
             first.gate.close()
-            try await eventually("the second leads") { world.with { $0.lease?.claim.instance } == "two" }
+            try await eventually("the second leads", within: 30) { world.with { $0.lease?.claim.instance } == "two" }
             world.end("us-1-g1", exitCode: 67)
             try await eventually("it replaces what dies") { second.exit(1)?.generation == 2 && second.exit(1)?.state == .serving }
             #expect(acts(of: "two").filter { $0.hasPrefix("launch") } == ["launch us-1"])
@@ -58,7 +58,7 @@ import Testing
             // What it has begun when it stops: a look that has found a death.
             world.end("us-1-g1", exitCode: 67)
             first.gate.close()
-            try await eventually("the second leads") { world.with { $0.lease?.claim.instance } == "two" }
+            try await eventually("the second leads", within: 30) { world.with { $0.lease?.claim.instance } == "two" }
             try await eventually("and heals") { second.exit(1)?.state == .serving && second.exits.count == 2 }
             let before = acts(of: "one")
             world.end("us-2-g1", exitCode: 67)
@@ -78,11 +78,11 @@ import Testing
         try await first.serves(1)
         world.go(away: .store)
         let end = try #require(world.with { $0.lease?.until })
-        try await eventually("it may act no more") { !first.isLeader }
+        try await eventually("it may act no more", within: 30) { !first.isLeader }
         #expect(.now < end, "by its own clock, before the store's")
         let count = acts(of: "one").count
         world.end("us-1-g1", exitCode: 67)
-        try await eventually("the lease is over") { .now > end }
+        try await eventually("the lease is over", within: 30) { .now > end }
         #expect(acts(of: "one").count == count)
         world.come(back: .store)
         try await eventually("it goes on") { first.exit(1)?.generation == 2 && first.exit(1)?.state == .serving }
@@ -97,7 +97,7 @@ import Testing
         try await first.serves(1)
         world.go(away: .store)
         let end = try #require(world.with { $0.lease?.until })
-        try await eventually("its lease is over in the store") { .now > end }
+        try await eventually("its lease is over in the store", within: 30) { .now > end }
         world.end("us-1-g1", exitCode: 67)
         try await eventually("another one serves") { first.exit(1)?.generation == 2 && first.exit(1)?.state == .serving }
         world.come(back: .store)
@@ -151,7 +151,7 @@ import Testing
             await first.resign()
             try await eventually("the second leads") { second.isLeader }
             // Less than the lease is long.
-            #expect(.now - start < .seconds(1))
+            #expect(.now - start < .seconds(3))
         }
     }
 

@@ -27,14 +27,14 @@ struct Running: Sendable {
     /// - Parameter instance: its name among several controllers; nil for one that is alone.
     init(
         on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2, instance: String? = nil,
-        isShared: Bool = true, orderSeconds: Double = 10
+        isShared: Bool = true, orderSeconds: Double = 40
     ) {
         lifeline = Lifeline(calls: calls)
         let lease = FakeLease(world: world, gate: gate)
         let leadership =
             instance.map {
                 Leadership(
-                    .init(instance: $0, isShared: isShared, leaseSeconds: 1, renewSeconds: 0.2, followSeconds: 0.1), store: lease)
+                    .init(instance: $0, isShared: isShared, leaseSeconds: 5, renewSeconds: 0.2, followSeconds: 0.1), store: lease)
             } ?? .alone
         self.leadership = leadership
         let parts = FakeParts(world: world, lifeline: lifeline, leadership: leadership, gate: gate)
