@@ -14,6 +14,10 @@ package protocol Operations: Sendable {
     func removeExit(_ id: ExitID) async throws -> Exit
     func rotate(_ id: ExitID) async throws -> Exit
     func logs(of id: ExitID, lines: Int) async throws -> String
+    /// Downloads through an exit, at most so many bytes and seconds; one at a time for each exit.
+    func testSpeed(of id: ExitID, bytes: Int, seconds: Double) async throws -> SpeedTest
+    /// The speed test of an exit that runs, as far as it has come, or its last one.
+    func speedTest(of id: ExitID) -> SpeedTest?
     /// Waits until the exit serves or is given up, for at most `seconds`; nil when it is gone.
     func settled(_ id: ExitID, seconds: Double) async -> Exit?
     func setPool(_ pool: Pool) async throws

@@ -20,6 +20,8 @@ package struct HTTPRequest: Sendable {
     package var deadline: Double = 30
     /// Bytes of body that are accepted at most.
     package var bodyLimit = 64 << 20
+    /// Counts the body of a successful answer, which is then not kept, and may end it.
+    package var meter: Meter?
 
     package init(_ method: String, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil) {
         self.method = method

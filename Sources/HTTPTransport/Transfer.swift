@@ -94,6 +94,7 @@ final class Transfer: @unchecked Sendable {
             continuation.yield(Array(bytes))
             return true
         }
+        if let meter = request.meter, isSuccess { return meter.add(bytes.count) }
         guard body.count + bytes.count <= request.bodyLimit else {
             isTooLarge = true
             return false
@@ -115,7 +116,9 @@ final class Transfer: @unchecked Sendable {
     // MARK: - The end
 
     func finish(_ result: CURLcode) {
-        guard result == CURLE_OK, let handle else { return fail(error(result)) }
+        // One that was ended because enough has come, ended well.
+        let isEnough = result == CURLE_WRITE_ERROR && request.meter?.isFull == true
+        guard result == CURLE_OK || isEnough, let handle else { return fail(error(result)) }
         let seconds = Double(shim_curl_get_offset(handle, CURLINFO_TOTAL_TIME_T)) / 1e6
         let response = HTTPResponse(status: status, headers: headers, body: body, seconds: seconds)
         switch sink {

@@ -210,6 +210,7 @@ final class Lab: Sendable {
         verification:
           urls: [\(layout.echoURL)]
           check_name: check.lab.test
+        speed_test: {url: http://www.lab.test/big}
 
         """
     }

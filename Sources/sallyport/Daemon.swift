@@ -38,7 +38,9 @@ enum Daemon {
             do { try await parts.controller.load() } catch { log.warning("the store does not answer yet", ["error": "\(error)"]) }
         }
         let api = API(
-            operations: ControllerOperations(controller: parts.controller, catalog: parts.catalog), keys: keys,
+            operations: ControllerOperations(
+                controller: parts.controller, catalog: parts.catalog,
+                speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL)), keys: keys,
             proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), version: Version.current,
             log: log)
         do { try Ports.check(configuration.api.address, configuration.api.port) } catch {

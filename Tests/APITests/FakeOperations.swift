@@ -72,6 +72,20 @@ final class FakeOperations: Operations {
 
     func countries() async throws -> [CountryCode: Int] { [us: 12, CountryCode("de")!: 3] }  // An ISO code.
 
+    func speedTest(of id: ExitID) -> SpeedTest? {
+        guard state.exits[id] != nil else { return nil }
+        var test = SpeedTest(exit: id, startedAt: start)
+        (test.isRunning, test.bytes, test.seconds, test.megabitsPerSecond, test.firstByteMilliseconds) = (false, 10_000_000, 2, 40, 12.3456)
+        return test
+    }
+
+    func testSpeed(of id: ExitID, bytes: Int, seconds: Double) async throws -> SpeedTest {
+        try change { $0.revision += 1 }
+        guard var test = speedTest(of: id) else { throw Self.missing("exit \(id)") }
+        (test.bytes, test.seconds) = (bytes, seconds)
+        return test
+    }
+
     func addExit(_ wish: ExitWish) async throws -> Exit {
         try change { shown in
             let number = shown.exits.count + 1

@@ -125,6 +125,12 @@ final class ControllerProcess: Sendable {
         return try await lab.client.send(request)
     }
 
+    /// Runs a command of the program against it, with the admin's key.
+    func command(_ words: String...) async throws -> Programs.Result {
+        try await Programs.run(
+            Self.program, words + ["--api", "http://127.0.0.1:\(apiPort)", "--key-file", "\(data)/admin.key"], deadline: 60)
+    }
+
     /// The numbers of a flat answer, by name.
     func document(_ path: String) async throws -> [String: Double] {
         guard case .object(let fields) = try JSONDecoder().decode(Document.self, from: Data(try await call("GET", path).body)) else {

@@ -3,7 +3,7 @@ import Model
 
 /// The table of routes. Each file of `Routes` has the lines of its subject, and the handlers below them.
 extension API {
-    var routes: [APIRoute] { systemRoutes + exitRoutes + poolRoutes + catalogRoutes + userRoutes }
+    var routes: [APIRoute] { systemRoutes + exitRoutes + speedTestRoutes + poolRoutes + catalogRoutes + userRoutes }
 }
 
 /// The API about itself, and about the process.

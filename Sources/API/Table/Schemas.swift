@@ -59,6 +59,11 @@ enum Schemas {
             .maybe("retry_at", .time),
             .always("since", .time, "when it came into its state")),
         "Exits": .object(.always("exits", .list(.named("Exit")))),
+        "SpeedTest": .object(
+            .always("exit", .text("us-1")), .always("running", .flag), .always("bytes", .whole(10_000_000), "of body that came"),
+            .always("seconds", .number(0...60, 1.62), "from the first byte to the last"),
+            .maybe("mbit_s", .number(0...1e9, 49.383), "megabits a second, from the first byte on"),
+            .maybe("first_byte_ms", .number(0...1e9, 41.5), "from the request to the first byte"), .always("started_at", .time)),
         "Pool": .object(
             .always("country", .text("US")), .always("name", .text("United States")), .always("size", .whole(1...10, 2), "wanted exits"),
             .always("serving", .whole(2), "exits that take traffic"), .maybe("provider", .text("nordvpn")),

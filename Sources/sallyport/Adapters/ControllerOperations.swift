@@ -9,6 +9,7 @@ import Planning
 struct ControllerOperations: Operations {
     let controller: Controller
     let catalog: Catalog
+    let speedTester: SpeedTester
 
     var state: OperatorState {
         let snapshot = controller.snapshot
@@ -33,6 +34,18 @@ struct ControllerOperations: Operations {
     func removeExit(_ id: ExitID) async throws -> Exit { try await exit(after: .removeExit(id)) }
     func rotate(_ id: ExitID) async throws -> Exit { try await exit(after: .rotate(id)) }
     func logs(of id: ExitID, lines: Int) async throws -> String { try await mapped { try await controller.logs(of: id, lines: lines) } }
+    func speedTest(of id: ExitID) -> SpeedTest? { speedTester.latest(of: id) }
+
+    func testSpeed(of id: ExitID, bytes: Int, seconds: Double) async throws -> SpeedTest {
+        guard let exit = controller.snapshot.exits[id] else {
+            throw APIProblem(status: 404, code: "not_found", message: "there is no exit \(id)")
+        }
+        guard exit.state.takesTraffic, let endpoint = exit.endpoint else {
+            throw APIProblem(status: 409, code: "not_serving", message: "exit \(id) is \(exit.state.rawValue), want one that serves")
+        }
+        return try await speedTester.run(id, through: endpoint, bytes: bytes, seconds: seconds)
+    }
+
     func setPool(_ pool: Pool) async throws { _ = try await mapped { try await controller.carryOut(.setPool(pool)) } }
     func removePool(_ country: CountryCode) async throws { _ = try await mapped { try await controller.carryOut(.removePool(country)) } }
     func addUser(_ user: ProxyUser) async throws { _ = try await mapped { try await controller.carryOut(.addUser(user)) } }

@@ -22,6 +22,7 @@ extension Configuration {
             "redis: {url: \(redis.map { "\($0)" } ?? "private, in data_dir"), shared: \(redisIsShared), prefix: \(redisPrefix)}",
             "catalog: {refresh_seconds: \(catalogRefreshSeconds)}",
             "verification: {urls: [\(verification.urls.joined(separator: ", "))], check_name: \(verification.checkName)}",
+            "speed_test: {url: '\(speedTestURL)'}",
         ]
         if let nordvpn {
             lines += ["providers:", "  nordvpn:", "    api_url: \(nordvpn.apiURL)"]

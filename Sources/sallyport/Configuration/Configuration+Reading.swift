@@ -14,6 +14,7 @@ extension Configuration {
         "gateway.directory", "gateway.client_limit", "gateway.drain_seconds", "docker.host", "docker.owner", "docker.network",
         "docker.subnet", "docker.image",
         "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
+        "speed_test.url",
         "providers.nordvpn.api_url", "providers.nordvpn.access_token_file", "providers.nordvpn.private_key_file",
     ]
 
@@ -81,7 +82,7 @@ extension Configuration {
             redis: readRedis(redis), redisIsShared: readIsShared(redis), redisPrefix: word(redis, "prefix", default: "sallyport"),
             nordvpn: readProviders(reader.section("providers")),
             catalogRefreshSeconds: catalog.number("refresh_seconds", in: 60...86_400) ?? 3600,
-            verification: readVerification(reader.section("verification")))
+            verification: readVerification(reader.section("verification")), speedTestURL: readSpeedTest(reader.section("speed_test")))
     }
 
     private enum LevelName: String, CaseIterable {
@@ -209,6 +210,12 @@ extension Configuration {
             reader.problem("check_name", "is no host name")
         }
         return Verification(urls: urls, checkName: name)
+    }
+
+    private static func readSpeedTest(_ reader: FieldReader) -> String {
+        let url = reader.string("url") ?? "https://speed.cloudflare.com/__down?bytes={bytes}"
+        if !url.hasPrefix("https://"), !url.hasPrefix("http://") { reader.problem("url", "\(url) is no http or https URL") }
+        return url
     }
 
     // MARK: - Parts

@@ -57,6 +57,8 @@ struct Configuration: Sendable {
     var nordvpn: NordVPNSettings?
     var catalogRefreshSeconds: Double
     var verification: Verification
+    /// What a speed test downloads; `{bytes}` in it stands for how much.
+    var speedTestURL: String
 
     var redisAddress: RedisAddress { redis ?? .unix(path: "\(dataFolder)/redis/redis.sock") }
     var adminKeyFile: String { "\(dataFolder)/admin.key" }
