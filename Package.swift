@@ -45,6 +45,8 @@ let package = Package(
         system("COpenSSL", apt: "libssl-dev"),
         system("CYAML", apt: "libyaml-dev"),
         .target(name: "CShims", dependencies: ["CCurl", "CMicroHTTPD"]),
+        // The one piece of C++: providers' lists by libsimdjson (apt: libsimdjson-dev).
+        .target(name: "CListReader", linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Pure: values, and functions of values.
         library("Model"),
@@ -59,8 +61,8 @@ let package = Package(
         library("DockerEngine", ["Model", "Platform", "HTTPTransport"]),
         library("HAProxyControl", ["Model", "Planning", "Platform"]),
         library("RedisStore", ["Model", "Platform", "CHiredis"]),
-        library("Providers", ["Model", "Platform", "HTTPTransport"]),
-        library("Latency", ["Platform"]),
+        library("Providers", ["Model", "Platform", "HTTPTransport", "CListReader"]),
+        library("Latency", ["Model", "Platform", "COpenSSL"]),
         library("Catalog", ["Model", "Planning", "Platform"]),
 
         // What Sallyport does, in terms of protocols that it declares itself.
@@ -93,5 +95,6 @@ let package = Package(
         tests("CommandTests", ["sallyport", "API", "HTTPServing", "HTTPTransport", "Model", "Platform", "Providers", "RedisStore"]),
         tests("LabTests", ["Lab", "DockerEngine", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )

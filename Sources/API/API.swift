@@ -11,6 +11,7 @@ package final class API: Sendable {
     private let keys: KeyRing
     private let version: String
     private let written = Mutex<WrittenDocuments?>(nil)
+    let answers = KeptAnswers()
     private let exitsBody = Mutex<(revision: Int, bytes: [UInt8])?>(nil)
 
     package init(operations: any Operations, keys: KeyRing, proxy: ProxyAddress, version: String = "0", log: Log) {

@@ -6,10 +6,14 @@ package protocol Operations: Sendable {
     var state: OperatorState { get }
     /// The providers whose servers are in the catalog.
     var providers: [ProviderName] { get }
-    /// All servers of a provider, or of all where it is nil, least loaded first.
-    func servers(of provider: ProviderName?) async throws -> [Server]
-    /// Servers of each country, of all providers.
-    func countries() async throws -> [CountryCode: Int]
+    /// All servers, as they are known now.
+    func catalog() async throws -> CatalogView
+    /// The servers that are wanted, best first, with their scores.
+    func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer]
+    /// Measures the servers that are wanted, at most so many; nearest first.
+    func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
+    /// Finds the nearest of the servers that are wanted.
+    func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
     func addExit(_ wish: ExitWish) async throws -> Exit
     func removeExit(_ id: ExitID) async throws -> Exit
     func rotate(_ id: ExitID) async throws -> Exit
@@ -48,5 +52,47 @@ package struct OperatorState: Sendable {
         self.users = users
         self.problems = problems
         self.leader = leader
+    }
+}
+
+/// The catalog at one moment.
+package struct CatalogView: Sendable {
+    /// Equal revisions are equal views: an answer encoded for one is good for the other.
+    package var revision: Int
+    /// Least loaded first.
+    package var servers: [Server]
+    package var listings: [ProviderListing]
+
+    package init(revision: Int, servers: [Server], listings: [ProviderListing]) {
+        self.revision = revision
+        self.servers = servers
+        self.listings = listings
+    }
+}
+
+/// One provider's part of the catalog.
+package struct ProviderListing: Sendable, Encodable {
+    package var name: ProviderName
+    package var servers: Int
+    /// Rows of its list that are not used, by reason.
+    package var dropped: [String: Int]
+    package var fetchedAt: Timestamp?
+    /// True where the list is old, for no newer one could be had.
+    package var stale: Bool
+    /// Why the last fetch failed.
+    package var problem: String?
+    /// Tunnels that an account may have at once.
+    package var devices: Int?
+
+    package init(
+        name: ProviderName, servers: Int, dropped: [String: Int], fetchedAt: Timestamp?, stale: Bool, problem: String?, devices: Int?
+    ) {
+        self.name = name
+        self.servers = servers
+        self.dropped = dropped
+        self.fetchedAt = fetchedAt
+        self.stale = stale
+        self.problem = problem
+        self.devices = devices
     }
 }

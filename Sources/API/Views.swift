@@ -17,7 +17,7 @@ struct ExitView: Encodable {
         let hostname: String
         let address: String
         let city: String?
-        let load: Int
+        let load: Int?
         let latencyMs: Double?
     }
 
@@ -115,6 +115,7 @@ struct CountryView: Encodable {
     let code: String
     let name: String
     let servers: Int
+    let bestLoad: Int?
     let exits: Int
     let serving: Int
 }

@@ -2,125 +2,190 @@ package import Model
 package import Planning
 package import Platform
 
-/// One provider's list, as the catalog asks for it.
-package protocol ServerSource: Sendable {
-    var provider: ProviderName { get }
-    /// The servers that can be used, and how many rows could not, by reason.
-    func servers() async throws -> (servers: [Server], dropped: [String: Int])
-}
-
-/// A provider's list as it was fetched.
-package struct StoredListing: Codable, Sendable, Equatable {
-    package var servers: [Server]
-    package var fetchedAt: Timestamp
-
-    package init(servers: [Server], fetchedAt: Timestamp) {
-        self.servers = servers
-        self.fetchedAt = fetchedAt
-    }
-}
-
-/// Keeps the last good lists, so that a start works while a provider's API is away.
-package protocol ListingStore: Sendable {
-    func listing(of provider: ProviderName) async throws -> StoredListing?
-    func save(_ listing: StoredListing, of provider: ProviderName) async throws
-}
-
-/// No list of servers could be had.
-package struct CatalogError: Error, CustomStringConvertible {
-    package var message: String
-    package var description: String { "catalog: \(message)" }
-}
-
 /// The servers of all providers, with load and measured latency. The last good list is kept when a provider fails.
 package actor Catalog {
     package struct Settings: Sendable {
-        /// Seconds between fetches of a provider's list.
+        /// Seconds between fetches of a provider's list, give or take ten percent.
         package var refreshSeconds: Double
         /// Seconds for which a measured latency counts.
         package var latencySeconds: Double
-        /// Servers of a country that are measured.
+        /// Servers of a pool that are measured, beside one of each city; and cities at most.
         package var measured: Int
+        package var measuredCities: Int
         /// Pauses after a failed fetch.
         package var backOff: BackOff
+        /// The shortest pause after a provider has had enough of us.
+        package var refusalSeconds: Double
 
         package init(
-            refreshSeconds: Double = 3600, latencySeconds: Double = 300, measured: Int = 10,
-            backOff: BackOff = BackOff(first: 1, longest: 300)
+            refreshSeconds: Double = 3600, latencySeconds: Double = 300, measured: Int = 10, measuredCities: Int = 100,
+            backOff: BackOff = BackOff(first: 1, longest: 300), refusalSeconds: Double = 300
         ) {
             self.refreshSeconds = refreshSeconds
             self.latencySeconds = latencySeconds
             self.measured = measured
+            self.measuredCities = measuredCities
             self.backOff = backOff
+            self.refusalSeconds = refusalSeconds
         }
     }
 
-    package typealias Measure = @Sendable (_ addresses: [String]) async throws -> [String: Double]
+    /// Milliseconds by host name; a server that is missing did not answer.
+    package typealias Measure = @Sendable (_ servers: [Server], _ method: LatencyMethod) async throws -> [String: Double]
+    /// IPv4 addresses of names; a name that is missing can't be resolved.
+    package typealias Resolve = @Sendable (_ names: [String]) async -> [String: String]
 
-    private struct Listing {
+    /// What goes on around the catalog.
+    package struct Surroundings: Sendable {
+        package var pools: [Pool]
+        /// Servers that exits hold.
+        package var held: [Server]
+        package var breakers: [String: Breaker.State]
+        package init(pools: [Pool] = [], held: [Server] = [], breakers: [String: Breaker.State] = [:]) {
+            self.pools = pools
+            self.held = held
+            self.breakers = breakers
+        }
+    }
+
+    struct Listing {
+        var servers: [Server]
         var byCountry: [CountryCode: [Server]]
+        var dropped: [String: Int]
         var fetchedAt: Timestamp
+        var stamp: ListStamp?
 
         init(_ stored: StoredListing) {
+            servers = stored.servers
             byCountry = Dictionary(grouping: stored.servers, by: \.country)
+            dropped = stored.dropped ?? [:]
             fetchedAt = stored.fetchedAt
+            stamp = stored.stamp
         }
 
-        var servers: [Server] { byCountry.values.flatMap { $0 } }
+        var stored: StoredListing { StoredListing(servers: servers, fetchedAt: fetchedAt, dropped: dropped, stamp: stamp) }
     }
 
-    /// Times in a row that a list must look cut short before it is believed.
-    private static let believedAfter = 3
-
-    private let sources: [any ServerSource]
-    private let settings: Settings
+    let sources: [any ServerSource]
+    let settings: Settings
+    let store: (any ListingStore)?
+    let log: Log
     private let measure: Measure
-    private let store: (any ListingStore)?
-    private let log: Log
-    private var listings: [ProviderName: Listing] = [:]
-    private var fetches: [ProviderName: Task<Void, any Error>] = [:]
-    /// Providers that failed: how often in a row, why, and until when they are left alone.
-    private var failures: [ProviderName: (count: Int, error: any Error, until: Timestamp)] = [:]
+    private let resolve: Resolve
+
+    var listings: [ProviderName: Listing] = [:]
+    var fetches: [ProviderName: Task<Void, any Error>] = [:]
+    /// Providers that failed lately, and the last error.
+    var breakers: [ProviderName: Breaker] = [:]
+    var errors: [ProviderName: any Error] = [:]
     /// How often in a row a provider's list looked cut short.
-    private var suspicions: [ProviderName: Int] = [:]
+    var suspicions: [ProviderName: Int] = [:]
     /// Providers whose stored list was looked for.
-    private var recalled: Set<ProviderName> = []
-    /// Nil for one that did not answer.
-    private var latencies: [String: (milliseconds: Double?, at: Timestamp)] = [:]
+    var recalled: Set<ProviderName> = []
+    /// By how much of the period a provider's next fetch comes early or late, so that controllers don't fetch in step.
+    var jitter: [ProviderName: Double] = [:]
+
+    private var surroundings: @Sendable () -> Surroundings = { Surroundings() }
+    private var histories: [String: LatencyHistory] = [:]
+    private var cityTimes: [String: Double] = [:]
+    private var lastMeasurement: Task<Void, Never>?
+    private var revision = 0
+    private var cached: CatalogSnapshot?
 
     package init(
         sources: [any ServerSource], settings: Settings = Settings(), store: (any ListingStore)? = nil, log: Log,
-        measure: @escaping Measure
+        resolve: @escaping Resolve = { _ in [:] }, measure: @escaping Measure
     ) {
         self.sources = sources
         self.settings = settings
         self.store = store
         self.log = log
+        self.resolve = resolve
         self.measure = measure
     }
 
     package nonisolated var providers: [ProviderName] { sources.map(\.provider) }
 
-    /// The servers of a pool, best first by its strategy, the most promising ones measured.
-    package func ranked(for pool: Pool) async throws -> [Server] {
-        try await refresh()
-        var servers = listings.values.flatMap { $0.byCountry[pool.country] ?? [] }
-        if let provider = pool.provider { servers.removeAll { $0.provider != provider } }
-        if let city = pool.city?.lowercased() { servers.removeAll { $0.city?.lowercased() != city } }
-        await measureLatency(of: ServerRanking.worthMeasuring(servers, limit: settings.measured))
-        for index in servers.indices { servers[index].latencyMilliseconds = latencies[servers[index].address]?.milliseconds }
-        var generator = SystemRandomNumberGenerator()
-        return ServerRanking.ranked(servers, strategy: pool.strategy, seed: generator.next())
+    /// Tells it where to see pools and exits.
+    package func follow(_ view: @escaping @Sendable () -> Surroundings) { surroundings = view }
+
+    /// Keeps lists, and the candidates of all pools, fresh until it is cancelled.
+    package func run() async {
+        while !Task.isCancelled {
+            do { try await refresh() } catch { log.debug("no list of servers yet", ["error": "\(error)"]) }
+            for pool in surroundings().pools where !listings.isEmpty { await measureCandidates(for: pool) }
+            try? await Task.sleep(for: .seconds(min(30, settings.latencySeconds / 4)))
+        }
     }
 
-    /// All servers of a provider, or of all, with what is known of their latency: least loaded first.
-    package func servers(of provider: ProviderName?) async throws -> [Server] {
+    // MARK: - What others ask
+
+    /// The servers of a pool, best first by its strategy, the most promising ones measured and resolved.
+    package func ranked(for pool: Pool) async throws -> [Server] {
         try await refresh()
-        return listings.filter { provider == nil || $0.key == provider }.values.flatMap(\.servers).map { server in
+        await measureCandidates(for: pool)
+        let ranked = ranking(of: ServerWish(pool), strategy: pool.strategy)
+        return await resolved(
+            ranked.map { entry in
+                var server = entry.server
+                server.latencyMilliseconds = histories[server.hostname]?.figures?.median
+                return server
+            })
+    }
+
+    /// The same with the score of each, and nothing measured for it.
+    package func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
+        try await refresh()
+        return ranking(of: wish, strategy: strategy)
+    }
+
+    /// All servers, and what is known about their lists.
+    package func snapshot() async throws -> CatalogSnapshot {
+        try await refresh()
+        if let cached { return cached }
+        let now = SystemClock.now()
+        let servers = listings.values.flatMap(\.servers).map { server in
+            guard let figures = histories[server.hostname]?.figures else { return server }
             var server = server
-            server.latencyMilliseconds = latencies[server.address]?.milliseconds
+            server.latencyMilliseconds = figures.median
             return server
-        }.sorted { ($0.load, $0.hostname) < ($1.load, $1.hostname) }
+        }.sorted(by: ServerRanking.isLessLoaded)
+        let snapshot = CatalogSnapshot(
+            revision: revision, servers: servers,
+            listings: providers.map { name in
+                let listing = listings[name]
+                return ListingStatus(
+                    provider: name, servers: listing?.servers.count ?? 0, dropped: listing?.dropped ?? [:], fetchedAt: listing?.fetchedAt,
+                    isStale: listing.map { now - $0.fetchedAt > settings.refreshSeconds * 1.2 } ?? false,
+                    problem: errors[name].map { "\($0)" })
+            })
+        cached = snapshot
+        return snapshot
+    }
+
+    /// Measures the servers that are wanted, the least loaded where they are too many, and returns them with their figures.
+    /// - Returns: by latency, those without an answer last.
+    package func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
+    {
+        let all = try await snapshot().servers.filter(wish.contains)
+        let chosen = Array(withoutHeld(all, for: method).prefix(limit))
+        try await measureNow(chosen, method: method)
+        return chosen.compactMap { server in histories[server.hostname]?.figures.map { (server, $0) } }
+            .sorted { ($0.1.median ?? .infinity, $0.0.hostname) < ($1.1.median ?? .infinity, $1.0.hostname) }
+    }
+
+    /// The nearest servers: one of each city is measured, then the servers of the nearest cities.
+    package func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
+    {
+        let all = withoutHeld(try await snapshot().servers.filter(wish.contains), for: method)
+        try await measureNow(ServerRanking.firstOfCities(all, limit: settings.measuredCities), method: method)
+        let near = all.sorted { left, right in
+            let times = (cityTimes[ServerRanking.city(of: left)] ?? .infinity, cityTimes[ServerRanking.city(of: right)] ?? .infinity)
+            return times.0 == times.1 ? ServerRanking.isLessLoaded(left, right) : times.0 < times.1
+        }
+        var wish = wish
+        wish.hostnames = Set(near.prefix(max(limit, settings.measured)).map(\.hostname))
+        return Array(try await measured(wish, method: method, limit: wish.hostnames.count).prefix(limit))
     }
 
     /// How many servers each country has.
@@ -131,103 +196,87 @@ package actor Catalog {
         }
     }
 
-    /// Fetches what is missing or old. Fails only when no provider has ever given a list.
-    package func refresh() async throws {
-        var problem: (any Error)?
-        for source in sources {
-            await recall(source.provider)
-            let isOld = listings[source.provider].map { SystemClock.now() - $0.fetchedAt > settings.refreshSeconds } ?? true
-            guard isOld else { continue }
-            if let failure = failures[source.provider], SystemClock.now() < failure.until {
-                problem = failure.error
-                continue
-            }
-            let task = fetches[source.provider] ?? Task { try await self.fetch(source) }
-            fetches[source.provider] = task
-            // An old list is better than waiting for a new one.
-            guard listings[source.provider] == nil else { continue }
-            do { try await task.value } catch { problem = error }
-        }
-        if listings.isEmpty { throw problem ?? CatalogError(message: "no provider is configured") }
+    package func figures() -> [String: LatencyFigures] { histories.compactMapValues(\.figures) }
+
+    // MARK: - Ranking and measuring
+
+    func changed() {
+        revision += 1
+        cached = nil
     }
 
-    /// Takes the stored list of a provider, once, where there is none yet.
-    private func recall(_ provider: ProviderName) async {
-        guard let store, listings[provider] == nil, !recalled.contains(provider) else { return }
-        do {
-            let stored = try await store.listing(of: provider)
-            recalled.insert(provider)
-            // Another caller may have been faster, with a newer one.
-            guard let stored, listings[provider] == nil else { return }
-            listings[provider] = Listing(stored)
-            let minutes = Int((SystemClock.now() - stored.fetchedAt) / 60)
-            log.info("catalog of \(provider): \(stored.servers.count) servers from the store", ["age_min": String(minutes)])
-        } catch {
-            log.debug("the stored catalog of \(provider) can't be read", ["error": "\(error)"])
-        }
+    private func ranking(of wish: ServerWish, strategy: Strategy) -> [RankedServer] {
+        let candidates = listings.values.flatMap { listing in wish.country.map { listing.byCountry[$0] ?? [] } ?? listing.servers }
+            .filter(wish.contains)
+        let around = surroundings()
+        var knowledge = ServerRanking.Knowledge()
+        knowledge.latencies = histories.compactMapValues(\.figures)
+        knowledge.cities = cityTimes
+        knowledge.held = around.held
+        knowledge.breakers = around.breakers
+        var generator = SystemRandomNumberGenerator()
+        return ServerRanking.ranked(candidates, strategy: strategy, knowledge: knowledge, seed: generator.next())
     }
 
-    /// Refuses a list that looks cut short, until the provider has said the same several times.
-    private func believe(_ servers: [Server], of provider: ProviderName) throws {
-        guard let suspicion = ListComparison.suspicion(old: listings[provider]?.servers ?? [], new: servers) else {
-            suspicions[provider] = nil
-            return
+    /// One server of each city first; then the best few of what that makes look best. Times that still count are not taken again.
+    private func measureCandidates(for pool: Pool) async {
+        let previous = lastMeasurement
+        let task = Task {
+            await previous?.value
+            let wish = ServerWish(pool)
+            let all = listings.values.flatMap { $0.byCountry[pool.country] ?? [] }.filter(wish.contains)
+            await measureOld(ServerRanking.firstOfCities(all, limit: settings.measuredCities))
+            let strategy = pool.strategy == .random ? .balanced : pool.strategy
+            await measureOld(ranking(of: wish, strategy: strategy).prefix(settings.measured).map(\.server))
         }
-        let count = (suspicions[provider] ?? 0) + 1
-        suspicions[provider] = count
-        guard count < Self.believedAfter else {
-            suspicions[provider] = nil
-            return log.warning("catalog of \(provider): a list that looks cut short is believed, for it came \(count) times")
-        }
-        throw CatalogError(message: "the new list is held back, for \(suspicion)")
+        lastMeasurement = task
+        await task.value
     }
 
-    private func fetch(_ source: any ServerSource) async throws {
-        defer { fetches[source.provider] = nil }
-        do {
-            let (servers, dropped) = try await source.servers()
-            let reasons = dropped.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-            // No provider has given up all of its servers: such an answer must not cost us the list that we have.
-            guard !servers.isEmpty else {
-                throw CatalogError(
-                    message: "\(source.provider) lists no server that can be used (dropped: \(reasons.isEmpty ? "none" : reasons))")
-            }
-            try believe(servers, of: source.provider)
-            let listing = StoredListing(servers: servers, fetchedAt: SystemClock.now())
-            listings[source.provider] = Listing(listing)
-            failures[source.provider] = nil
-            log.info("catalog of \(source.provider): \(servers.count) servers", ["dropped": reasons.isEmpty ? "none" : reasons])
-            await keep(listing, of: source.provider)
-        } catch {
-            log.warning("catalog of \(source.provider) can't be fetched", ["error": "\(error)"])
-            // A failing provider is asked less and less often; what it gave before is used meanwhile.
-            let count = (failures[source.provider]?.count ?? 0) + 1
-            let now = SystemClock.now()
-            // A list that is held back is asked for again when it would have been anyway.
-            let isHeldBack = suspicions[source.provider] != nil
-            let pause =
-                isHeldBack
-                ? settings.refreshSeconds : settings.backOff.pause(attempts: count, salt: UInt64(truncatingIfNeeded: now.milliseconds))
-            failures[source.provider] = (count, error, now + pause)
-            throw error
-        }
-    }
-
-    private func keep(_ listing: StoredListing, of provider: ProviderName) async {
-        do { try await store?.save(listing, of: provider) } catch {
-            log.warning("catalog of \(provider) can't be stored", ["error": "\(error)"])
-        }
-    }
-
-    private func measureLatency(of servers: [Server]) async {
+    private func measureOld(_ servers: [Server]) async {
         let now = SystemClock.now()
-        let addresses = servers.map(\.address).filter { latencies[$0].map { now - $0.at > settings.latencySeconds } ?? true }
-        guard !addresses.isEmpty else { return }
-        do {
-            let times = try await measure(addresses)
-            for address in addresses { latencies[address] = (times[address], now) }
-        } catch {
-            log.warning("latency can't be measured", ["error": "\(error)"])
+        let old = servers.filter { server in
+            histories[server.hostname]?.figures.map { now - $0.measuredAt > settings.latencySeconds } ?? true
+        }
+        do { try await measureNow(old, method: .auto) } catch { log.warning("latency can't be measured", ["error": "\(error)"]) }
+    }
+
+    private func measureNow(_ servers: [Server], method: LatencyMethod) async throws {
+        guard !servers.isEmpty else { return }
+        let reachable = await resolved(servers, limit: servers.count)
+        let times = try await measure(reachable.filter { !$0.needsResolving }, method)
+        let now = SystemClock.now()
+        for server in servers {
+            let time = times[server.hostname]
+            histories[server.hostname, default: LatencyHistory()].add(time, by: method, at: now)
+            if let time { cityTimes[ServerRanking.city(of: server)] = time }
+        }
+        changed()
+    }
+
+    /// A handshake with a server that an exit holds would take the exit's tunnel from it.
+    private func withoutHeld(_ servers: [Server], for method: LatencyMethod) -> [Server] {
+        guard method == .wireguard else { return servers }
+        let held = surroundings().held
+        let names = Set(held.map(\.hostname) + held.map(\.address))
+        return servers.filter { !names.contains($0.hostname) && !names.contains($0.address) }
+    }
+
+    /// Those that are known by name alone, with an address of this moment; what can't be resolved is left out of the first `limit`.
+    private func resolved(_ servers: [Server], limit: Int = 20) async -> [Server] {
+        let names = servers.lazy.filter(\.needsResolving).map(\.address).prefix(limit)
+        guard !names.isEmpty else { return servers }
+        let addresses = await resolve(Array(names))
+        return servers.compactMap { server in
+            guard server.needsResolving else { return server }
+            guard let address = addresses[server.address] else { return nil }
+            var server = server
+            server.address = address
+            return server
         }
     }
+}
+
+extension ServerWish {
+    package init(_ pool: Pool) { self.init(provider: pool.provider, country: pool.country, city: pool.city) }
 }

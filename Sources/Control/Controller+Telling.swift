@@ -10,7 +10,10 @@ extension Controller {
         }
         guard old?.state != new.state || old?.leaving != new.leaving else { return }
         let server =
-            new.server.map { "\($0.hostname), load \($0.load) %" + ($0.latencyMilliseconds.map { ", \(Figures.milliseconds($0))" } ?? "") }
+            new.server.map {
+                $0.hostname + ($0.load.map { ", load \($0) %" } ?? "")
+                    + ($0.latencyMilliseconds.map { ", \(Figures.milliseconds($0))" } ?? "")
+            }
             ?? ""
         switch new.state {
         case .pending, .failed:

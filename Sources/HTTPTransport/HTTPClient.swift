@@ -64,6 +64,25 @@ package final class HTTPClient: Sendable {
         }
     }
 
+    /// Hands the body of a successful answer to `take` piece by piece, and keeps none of it; the answer's own body is then empty.
+    /// The body of any other answer is kept as usual.
+    ///
+    /// - Parameter take: called on the client's thread, in order, and never after the return: it must be quick. False ends the
+    ///   transfer, which counts as an answer.
+    package func send(_ request: HTTPRequest, taking take: @escaping @Sendable (UnsafeRawBufferPointer) -> Bool) async throws
+        -> HTTPResponse
+    {
+        let id = nextID()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                post(Transfer(id: id, request: request, sink: .pieces(take, continuation)))
+                if Task.isCancelled { cancel(id) }
+            }
+        } onCancel: {
+            cancel(id)
+        }
+    }
+
     /// The body of an answer as it arrives; an answer whose status is not 2xx ends it with that status as error.
     /// At most 256 chunks wait for a slow reader; then the oldest is dropped.
     package func stream(_ request: HTTPRequest) -> AsyncThrowingStream<[UInt8], any Error> {

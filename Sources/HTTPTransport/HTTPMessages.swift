@@ -18,7 +18,9 @@ package struct HTTPRequest: Sendable {
     /// Seconds to connect, and for the whole; 0 for no limit on the whole, which only streams may use.
     package var connectDeadline: Double = 5
     package var deadline: Double = 30
-    /// Bytes of body that are accepted at most.
+    /// Whole seconds without a byte after which it is given up; 0 for no limit.
+    package var silenceDeadline: Double = 0
+    /// Bytes of body that are accepted at most, after decompression.
     package var bodyLimit = 64 << 20
     /// Counts the body of a successful answer, which is then not kept, and may end it.
     package var meter: Meter?

@@ -7,6 +7,7 @@ final class Transfer: @unchecked Sendable {
     enum Sink {
         case whole(CheckedContinuation<HTTPResponse, any Error>)
         case stream(AsyncThrowingStream<[UInt8], any Error>.Continuation)
+        case pieces(@Sendable (UnsafeRawBufferPointer) -> Bool, CheckedContinuation<HTTPResponse, any Error>)
     }
 
     let id: Int
@@ -16,7 +17,10 @@ final class Transfer: @unchecked Sendable {
     private var headerList: UnsafeMutablePointer<curl_slist>?
     private var headers: [String: String] = [:]
     private var body: [UInt8] = []
+    private var arrived = 0
     private var isTooLarge = false
+    /// Who takes the pieces wants no more of them.
+    private var isUnwanted = false
 
     init(id: Int, request: HTTPRequest, sink: Sink) {
         self.id = id
@@ -52,6 +56,10 @@ final class Transfer: @unchecked Sendable {
         set(CURLOPT_PROTOCOLS_STR, "http,https")
         set(CURLOPT_FOLLOWLOCATION, 0)
         set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectDeadline * 1000))
+        if request.silenceDeadline > 0 {
+            set(CURLOPT_LOW_SPEED_LIMIT, 1)
+            set(CURLOPT_LOW_SPEED_TIME, Int(request.silenceDeadline))
+        }
         if request.deadline > 0 { set(CURLOPT_TIMEOUT_MS, Int(request.deadline * 1000)) }
         // No proxy but the one that we name: the environment's must not carry our requests.
         set(CURLOPT_PROXY, request.proxy ?? "")
@@ -95,9 +103,14 @@ final class Transfer: @unchecked Sendable {
             return true
         }
         if let meter = request.meter, isSuccess { return meter.add(bytes.count) }
-        guard body.count + bytes.count <= request.bodyLimit else {
+        arrived += bytes.count
+        guard arrived <= request.bodyLimit else {
             isTooLarge = true
             return false
+        }
+        if case .pieces(let take, _) = sink, isSuccess {
+            isUnwanted = !take(bytes)
+            return !isUnwanted
         }
         body.append(contentsOf: bytes)
         return true
@@ -117,12 +130,12 @@ final class Transfer: @unchecked Sendable {
 
     func finish(_ result: CURLcode) {
         // One that was ended because enough has come, ended well.
-        let isEnough = result == CURLE_WRITE_ERROR && request.meter?.isFull == true
+        let isEnough = isUnwanted || (result == CURLE_WRITE_ERROR && request.meter?.isFull == true)
         guard result == CURLE_OK || isEnough, let handle else { return fail(error(result)) }
         let seconds = Double(shim_curl_get_offset(handle, CURLINFO_TOTAL_TIME_T)) / 1e6
         let response = HTTPResponse(status: status, headers: headers, body: body, seconds: seconds)
         switch sink {
-        case .whole(let continuation): continuation.resume(returning: response)
+        case .whole(let continuation), .pieces(_, let continuation): continuation.resume(returning: response)
         case .stream(let continuation):
             if isSuccess { continuation.finish() } else { continuation.finish(throwing: StreamRefused(response: response)) }
         }
@@ -130,7 +143,7 @@ final class Transfer: @unchecked Sendable {
 
     func fail(_ error: TransportError) {
         switch sink {
-        case .whole(let continuation): continuation.resume(throwing: error)
+        case .whole(let continuation), .pieces(_, let continuation): continuation.resume(throwing: error)
         case .stream(let continuation): continuation.finish(throwing: error)
         }
     }

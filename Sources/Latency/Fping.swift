@@ -5,13 +5,23 @@ package struct Fping: Sendable {
     private let program: String
     package init(program: String = "fping") { self.program = program }
 
-    /// Milliseconds of each address that answered within `timeout` milliseconds.
-    /// - Parameter addresses: IPv4, at most 500.
+    /// Addresses of one run of the program.
+    private static let batch = 500
+
+    /// Milliseconds of each IPv4 address that answered within `timeout` milliseconds.
     package func measure(_ addresses: [String], timeout: Int = 300) async throws -> [String: Double] {
-        guard !addresses.isEmpty else { return [:] }
+        var times: [String: Double] = [:]
+        for start in stride(from: 0, to: addresses.count, by: Self.batch) {
+            let part = try await measureBatch(Array(addresses[start..<min(start + Self.batch, addresses.count)]), timeout)
+            times.merge(part) { $1 }
+        }
+        return times
+    }
+
+    private func measureBatch(_ addresses: [String], _ timeout: Int) async throws -> [String: Double] {
         // -i 1: its default of 10 ms between two packets is most of the time that a batch takes.
         let options = ["-q", "-C", "2", "-p", "50", "-r", "0", "-i", "1", "-t", String(timeout), "--"]
-        let result = try await Programs.run(program, options + addresses.prefix(500), deadline: 10)
+        let result = try await Programs.run(program, options + addresses, deadline: 10)
         // 0: all answered, 1: some did not, 2: some address is wrong.
         guard (0...2).contains(result.status) else {
             throw ProgramError(program: program, message: "status \(result.status): \(result.output.prefix(200))")

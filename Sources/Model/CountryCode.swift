@@ -12,6 +12,12 @@ package struct CountryCode: Hashable, Comparable, Sendable, CustomStringConverti
         rawValue = code
     }
 
+    /// By its English name, as providers write it, without regard to case; nil for one that nobody has.
+    package init?(named text: String) {
+        guard text.utf8.count <= 64, let code = Self.codes[text.lowercased()] else { return nil }
+        rawValue = code
+    }
+
     /// Lower case, as in names: "us".
     package var lowercased: String { rawValue.lowercased() }
     /// Its usual English name.
@@ -40,6 +46,22 @@ extension CountryCode: Codable {
 }
 
 extension CountryCode {
+    /// By lower-case name; with other names, and with the spelling mistakes that were seen in lists.
+    private static let codes: [String: String] = {
+        var codes = [
+            "bosnia": "BA", "bosnia & herzegovina": "BA", "brunei": "BN", "cambodja": "KH", "cape verde": "CV", "combodia": "KH",
+            "czech republic": "CZ", "democratic republic of the congo": "CD", "holland": "NL", "hong kong sar china": "HK",
+            "cote d'ivoire": "CI", "cote divoire": "CI", "ivory coast": "CI", "korea": "KR", "lao people's democratic republic": "LA",
+            "libyan arab jamahiriya": "LY", "macau": "MO", "macedonia": "MK",
+            "marocco": "MA", "moldova, republic of": "MD", "palestine, state of": "PS", "republic of moldova": "MD",
+            "russian federation": "RU", "south georgia": "GS",
+            "syrian arab republic": "SY", "the bahamas": "BS", "turkey": "TR", "uae": "AE", "uk": "GB", "usa": "US",
+            "united states of america": "US", "vatican": "VA", "viet nam": "VN", "vietnam": "VN",
+        ]
+        for (code, name) in names { codes[name.lowercased()] = code }
+        return codes
+    }()
+
     private static let names: [String: String] = [
         "AD": "Andorra", "AE": "United Arab Emirates", "AF": "Afghanistan", "AG": "Antigua and Barbuda", "AI": "Anguilla",
         "AL": "Albania", "AM": "Armenia", "AO": "Angola", "AQ": "Antarctica", "AR": "Argentina", "AS": "American Samoa", "AT": "Austria",

@@ -60,10 +60,40 @@ package enum Base64 {
 
     /// True for the canonical base64 of exactly 32 bytes, which is what a WireGuard key is.
     package static func isWireGuardKey(_ text: String) -> Bool {
-        let bytes = Array(text.utf8)
-        guard bytes.count == 44, bytes[43] == 0x3D, bytes[..<43].allSatisfy(alphabet.contains) else { return false }
-        return alphabet.firstIndex(of: bytes[42]).map { $0 & 3 == 0 } ?? false
+        var text = text
+        return text.withUTF8 { bytes in
+            guard bytes.count == 44, bytes[43] == 0x3D else { return false }
+            var last = -1
+            for byte in bytes[..<43] {
+                last = Int(values[Int(byte)])
+                if last < 0 { return false }
+            }
+            return last & 3 == 0
+        }
     }
+
+    /// The bytes of a key; nil where it is none.
+    package static func wireGuardKey(_ text: String) -> [UInt8]? {
+        guard isWireGuardKey(text) else { return nil }
+        var bytes: [UInt8] = []
+        var (bits, count) = (0, 0)
+        for byte in text.utf8.dropLast() {
+            bits = (bits << 6 | Int(values[Int(byte)])) & 0xFFFF
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> count))
+            }
+        }
+        return bytes
+    }
+
+    /// What each byte stands for; -1 for those outside the alphabet.
+    private static let values: [Int8] = {
+        var values = [Int8](repeating: -1, count: 256)
+        for (value, byte) in alphabet.enumerated() { values[Int(byte)] = Int8(value) }
+        return values
+    }()
 }
 
 /// libcrypto's life in this process.

@@ -1,205 +1,174 @@
 import FoundationEssentials
-package import HTTPTransport
-package import Model
+import HTTPTransport
+import Model
 import Platform
 
-/// NordVPN: its public server list and an account's WireGuard key.
-///
-/// Source: recorded answers of https://api.nordvpn.com. `/v2/servers` says in 9 MB what `/v1/servers` says in 32.
-package struct NordVPN: Sendable {
-    package enum Credentials: Sendable {
-        /// An access token of the account, with which its private key is fetched.
-        case accessToken(Secret)
-        /// The account's WireGuard private key itself.
-        case privateKey(Secret)
-    }
-
-    package static let defaultURL = "https://api.nordvpn.com"
-    /// Our address, the resolvers and the keepalive are those of NordVPN's own Linux client.
-    package static let facts = TunnelFacts(clientAddress: "10.5.0.2/32", dns: ["103.86.96.100", "103.86.99.100"], mtu: 1380, keepalive: 25)
-    private static let port = 51820
-    private static let wireGuard = "wireguard_udp"
-    /// Servers that are in the list but not for everybody, or not what they seem: dedicated IP, double VPN, Onion.
-    private static let excludedGroups: Set<String> = ["legacy_dedicated_ip", "legacy_double_vpn", "legacy_onion_over_vpn"]
-
-    private let baseURL: String
-    private let credentials: Credentials?
-    private let client: HTTPClient
-
-    package init(baseURL: String, credentials: Credentials?, client: HTTPClient) {
-        self.baseURL = baseURL
-        self.credentials = credentials
-        self.client = client
-    }
-
-    /// The servers that can be used, and how many rows could not, by reason.
-    package func servers() async throws -> (servers: [Server], dropped: [String: Int]) {
-        var request = HTTPRequest("GET", "\(baseURL)/v2/servers?limit=0", headers: [("Accept", "application/json")])
-        request.deadline = 60
-        request.bodyLimit = 64 << 20
-        let response = try await answer(to: request)
-        return try Self.decode(response.body)
-    }
-
-    /// The private key of our tunnels.
-    package func privateKey() async throws -> Secret {
-        switch credentials {
-        case .none:
-            throw ProviderError(code: .credentialsRejected, provider: "nordvpn", message: "no access_token or private_key is configured")
-        case .privateKey(let key): return key
-        case .accessToken(let token):
+extension Provider {
+    /// NordVPN. Source: recorded answers of its API; address, resolvers and keepalive are those of its own Linux client.
+    /// `/v2/servers` says in 9 MB what `/v1/servers` says in 32; both are read.
+    package static let nordvpn = Provider(
+        .nordvpn, url: "https://api.nordvpn.com", listPath: "/v2/servers?limit=0",
+        facts: TunnelFacts(clientAddress: "10.5.0.2/32", dns: ["103.86.96.100", "103.86.99.100"], mtu: 1380, keepalive: 25),
+        devices: 10, special: [.dedicatedIP, .double, .onion, .offline],
+        keyOfToken: { client, token in
             let basic = Base64.encode(Array("token:\(token.revealed)".utf8))
-            let request = HTTPRequest(
-                "GET", "\(baseURL)/v1/users/services/credentials",
-                headers: [("Accept", "application/json"), ("Authorization", "Basic \(basic)")])
+            let body = try await client.get("/v1/users/services/credentials", authorization: "Basic \(basic)")
             struct Answer: Decodable {
                 let privateKey: String
                 enum CodingKeys: String, CodingKey { case privateKey = "nordlynx_private_key" }
             }
-            let response = try await answer(to: request)
-            guard let key = try? JSONDecoder().decode(Answer.self, from: Data(response.body)).privateKey,
-                Base64.isWireGuardKey(key)
-            else {
+            guard let key = try? JSONDecoder().decode(Answer.self, from: Data(body)).privateKey, Base64.isWireGuardKey(key) else {
                 throw ProviderError(code: .badAnswer, provider: "nordvpn", message: "its answer about credentials holds no WireGuard key")
             }
             return Secret(key)
-        }
-    }
-
-    private func answer(to request: HTTPRequest) async throws -> HTTPResponse {
-        let response: HTTPResponse
-        do {
-            response = try await client.send(request)
-        } catch let error as TransportError {
-            throw ProviderError(code: .unreachable, provider: "nordvpn", message: "\(baseURL) can't be reached (\(error.message))")
-        }
-        switch response.status {
-        case 200: return response
-        case 401, 403:
-            guard request.headers.contains(where: { $0.name == "Authorization" }) else {
-                throw ProviderError(code: .rateLimited, provider: "nordvpn", message: "it refuses this address (status \(response.status))")
-            }
-            throw ProviderError(
-                code: .credentialsRejected, provider: "nordvpn",
-                message: "the access token is refused; make a new one in the NordVPN account and put it into providers.nordvpn.access_token"
-            )
-        case 429: throw ProviderError(code: .rateLimited, provider: "nordvpn", message: "too many requests (status 429)")
-        default: throw ProviderError(code: .badAnswer, provider: "nordvpn", message: "status \(response.status)")
-        }
-    }
-
-    // MARK: - The list
-
-    /// Reads a `/v2/servers` answer. A row that can't be read costs that row, not the list.
-    package static func decode(_ bytes: [UInt8]) throws -> (servers: [Server], dropped: [String: Int]) {
-        let list: List
-        do {
-            list = try JSONDecoder().decode(List.self, from: Data(bytes))
-        } catch {
-            throw ProviderError(code: .badAnswer, provider: "nordvpn", message: "its server list is not JSON of the known shape")
-        }
-        let wireGuardIDs = Set(list.technologies.compactMap(\.value).filter { $0.identifier == wireGuard }.map(\.id))
-        let excluded = Set(list.groups.compactMap(\.value).filter { excludedGroups.contains($0.identifier) }.map(\.id))
-        let locations = Dictionary(list.locations.compactMap(\.value).map { ($0.id, $0) }, uniquingKeysWith: { $1 })
-        var servers: [Server] = []
-        servers.reserveCapacity(list.servers.count)
-        var dropped: [String: Int] = [:]
-        var seen: Set<String> = []
-        for row in list.servers {
-            switch server(of: row.value, wireGuardIDs: wireGuardIDs, excluded: excluded, locations: locations) {
-            case .success(let server) where seen.insert(server.hostname).inserted: servers.append(server)
-            case .success: dropped["duplicate", default: 0] += 1
-            case .failure(let drop): dropped[drop.reason, default: 0] += 1
-            }
-        }
-        return (servers, dropped)
-    }
-
-    private struct Drop: Error { let reason: String }
-
-    private static func server(of row: Row?, wireGuardIDs: Set<Int>, excluded: Set<Int>, locations: [Int: Location]) -> Result<Server, Drop>
-    {
-        guard let row else { return .failure(Drop(reason: "unreadable")) }
-        guard row.status == "online" else { return .failure(Drop(reason: "offline")) }
-        guard let technology = row.technologies.first(where: { wireGuardIDs.contains($0.id) }) else {
-            return .failure(Drop(reason: "no_wireguard"))
-        }
-        guard technology.status == "online" else { return .failure(Drop(reason: "wireguard_offline")) }
-        guard excluded.isDisjoint(with: row.groups) else { return .failure(Drop(reason: "special_group")) }
-        let key = technology.metadata?.first { $0.name == "public_key" }?.value ?? ""
-        let trimmed = String(key.filter { !$0.isWhitespace })
-        guard Base64.isWireGuardKey(trimmed) else { return .failure(Drop(reason: "bad_public_key")) }
-        guard isIPv4(row.station), isHostname(row.hostname) else { return .failure(Drop(reason: "bad_address")) }
-        guard let location = row.locations.lazy.compactMap({ locations[$0] }).first, let country = CountryCode(location.country.code) else {
-            return .failure(Drop(reason: "unknown_country"))
-        }
-        return .success(
-            Server(
-                provider: .nordvpn, hostname: row.hostname, address: row.station, port: port, publicKey: trimmed, country: country,
-                city: location.country.city?.name, load: min(100, max(0, row.load))))
-    }
-
-    /// True for four numbers of 0 to 255, which is the only form of address that may reach an exit's firewall.
-    static func isIPv4(_ text: String) -> Bool {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil && String(UInt8($0) ?? 0) == $0 }
-    }
-
-    static func isHostname(_ text: String) -> Bool {
-        (1...253).contains(text.utf8.count)
-            && text.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D || $0 == 0x2E }
-    }
-
-    private struct List: Decodable {
-        var servers: [Lossy<Row>]
-        var groups: [Lossy<Named>]
-        var technologies: [Lossy<Named>]
-        var locations: [Lossy<Location>]
-    }
-
-    private struct Named: Decodable {
-        var id: Int
-        var identifier: String
-    }
-
-    private struct Location: Decodable {
-        struct Country: Decodable {
-            struct City: Decodable { var name: String }
-            var code: String
-            var city: City?
-        }
-        var id: Int
-        var country: Country
-    }
-
-    private struct Row: Decodable {
-        struct Technology: Decodable {
-            struct Metadata: Decodable {
-                var name: String
-                var value: String?
-            }
-            var id: Int
-            var metadata: [Metadata]?
-            var status: String
-        }
-        var hostname: String
-        var station: String
-        var status: String
-        var load: Int
-        var technologies: [Technology]
-        var groups: [Int]
-        var locations: [Int]
-
-        enum CodingKeys: String, CodingKey {
-            case hostname, station, status, load, technologies
-            case groups = "group_ids"
-            case locations = "location_ids"
-        }
-    }
+        },
+        shape: { NordVPNList(included: $0.included) })
 }
 
-/// A value that may be unreadable without spoiling the list that it stands in.
-struct Lossy<Value: Decodable>: Decodable {
-    var value: Value?
-    init(from decoder: any Decoder) throws { value = try? Value(from: decoder) }
+/// `/v1/servers`, a list of rows that hold everything, and `/v2/servers`, whose rows point into tables that come after them.
+private struct NordVPNList: ListShape {
+    static let fields: [StaticString] = [
+        "id", "hostname", "station", "status", "load", "technologies", "identifier", "metadata", "name", "value", "pivot", "groups",
+        "locations", "country", "code", "city", "specifications", "group_ids", "location_ids",
+    ]
+    /// The number that a list without names has for WireGuard, and those of the special groups.
+    private static let wireGuardID = 35
+    private static let groupIDs = [1: SpecialServers.double, 3: .onion, 9: .dedicatedIP]
+    private static let groupNames = [
+        "legacy_dedicated_ip": SpecialServers.dedicatedIP, "legacy_double_vpn": .double, "legacy_onion_over_vpn": .onion,
+    ]
+
+    let included: Set<SpecialServers>
+
+    private struct WireGuard {
+        var isOnline: Bool
+        var key: String?
+    }
+
+    private struct Place {
+        var country: CountryCode?
+        var city: String?
+    }
+
+    /// What a row says before its groups and places are known.
+    private struct Row {
+        var hostname: String
+        var station: String
+        var load: Int
+        var isOnline: Bool
+        var isVirtual: Bool
+    }
+
+    /// A row of version 2 that waits for the tables.
+    private struct Waiting {
+        var row: Row
+        var technologies: [(id: Int, state: WireGuard)]
+        var groups: [Int]
+        var places: [Int]
+    }
+
+    private var waiting: [Waiting] = []
+    private var wireGuardIDs: Set<Int> = []
+    private var specialIDs: [Int: SpecialServers] = [:]
+    private var p2pIDs: Set<Int> = []
+    private var places: [Int: Place] = [:]
+
+    init(included: Set<SpecialServers>) { self.included = included }
+
+    mutating func read(_ row: ListRow, of section: String, into list: inout ServerList) {
+        switch section {
+        case "": readWhole(row, into: &list)
+        case "servers": readPointing(row, into: &list)
+        case "technologies": if row["identifier"]?.isText("wireguard_udp") ?? false, let id = row["id"]?.integer { wireGuardIDs.insert(id) }
+        case "groups":
+            guard let id = row["id"]?.integer, let name = row["identifier"]?.text else { return }
+            specialIDs[id] = Self.groupNames[name]
+            if name == "legacy_p2p" { p2pIDs.insert(id) }
+        case "locations": if let id = row["id"]?.integer { places[id] = place(row) }
+        default: break
+        }
+    }
+
+    private func head(_ row: ListRow) -> Row? {
+        guard let hostname = row["hostname"]?.text, let station = row["station"]?.text, let load = row["load"]?.integer,
+            let status = row["status"], status.text != nil
+        else { return nil }
+        let isVirtual = row["specifications"]?.elements?.contains { $0["identifier"]?.isText("virtual_location") ?? false } ?? false
+        return Row(hostname: hostname, station: station, load: load, isOnline: status.isText("online"), isVirtual: isVirtual)
+    }
+
+    /// Metadata by its name: other technologies have other values there, and the first is not always the key.
+    private func state(_ technology: ListRow) -> WireGuard {
+        let status = technology["pivot"]?["status"] ?? technology["status"]
+        let key = technology["metadata"]?.elements?.first { $0["name"]?.isText("public_key") ?? false }?["value"]?.text
+        return WireGuard(isOnline: status?.isText("online") ?? false, key: key)
+    }
+
+    private func place(_ row: ListRow) -> Place {
+        Place(country: (row["country"]?["code"]?.text).flatMap { CountryCode($0) }, city: row["country"]?["city"]?["name"]?.text)
+    }
+
+    private func readWhole(_ row: ListRow, into list: inout ServerList) {
+        guard let head = head(row), let technologies = row["technologies"]?.elements, let groups = row["groups"]?.elements,
+            let locations = row["locations"]?.elements
+        else { return list.drop("unreadable") }
+        let wireGuard = technologies.first { technology in
+            if let name = technology["identifier"] { return name.isText("wireguard_udp") }
+            return technology["id"]?.integer == Self.wireGuardID
+        }
+        var special: SpecialServers?
+        var isP2P = false
+        for group in groups {
+            let name = group["identifier"]?.text
+            if name == "legacy_p2p" { isP2P = true }
+            special = special ?? name.flatMap { Self.groupNames[$0] }
+            if name == nil, let id = group["id"]?.integer { special = special ?? Self.groupIDs[id] }
+        }
+        let found = locations.lazy.map { self.place($0) }.first { $0.country != nil }
+        add(head, wireGuard: wireGuard.map { state($0) }, special: special, isP2P: isP2P, place: found, into: &list)
+    }
+
+    private mutating func readPointing(_ row: ListRow, into list: inout ServerList) {
+        guard let head = head(row), let technologies = row["technologies"]?.elements, let groups = row["group_ids"]?.elements,
+            let locations = row["location_ids"]?.elements
+        else { return list.drop("unreadable") }
+        var states: [(id: Int, state: WireGuard)] = []
+        for technology in technologies { if let id = technology["id"]?.integer { states.append((id, state(technology))) } }
+        waiting.append(
+            Waiting(
+                row: head, technologies: states, groups: groups.compactMap { $0.integer }, places: locations.compactMap { $0.integer }))
+    }
+
+    mutating func finish(into list: inout ServerList) {
+        for entry in waiting {
+            let wireGuard = entry.technologies.first { wireGuardIDs.contains($0.id) }?.state
+            let special = entry.groups.compactMap { specialIDs[$0] }.first
+            let place = entry.places.compactMap { places[$0] }.first { $0.country != nil }
+            add(
+                entry.row, wireGuard: wireGuard, special: special, isP2P: entry.groups.contains(where: p2pIDs.contains), place: place,
+                into: &list)
+        }
+        waiting = []
+    }
+
+    private func add(
+        _ row: Row, wireGuard: WireGuard?, special: SpecialServers?, isP2P: Bool, place: Place?, into list: inout ServerList
+    ) {
+        var tags: [String] = []
+        if let special {
+            guard included.contains(special) else { return list.drop(special.rawValue) }
+            tags.append(special.rawValue)
+        }
+        if !row.isOnline || wireGuard?.isOnline == false {
+            guard included.contains(.offline) else { return list.drop(row.isOnline ? "wireguard_offline" : "offline") }
+            tags.append(SpecialServers.offline.rawValue)
+        }
+        guard let wireGuard else { return list.drop("no_wireguard") }
+        if isP2P { tags.append("p2p") }
+        if row.isVirtual { tags.append("virtual") }
+        list.add(
+            hostname: row.hostname, address: row.station, key: wireGuard.key ?? "", country: place?.country, city: place?.city,
+            load: row.load,
+            tags: tags)
+    }
 }

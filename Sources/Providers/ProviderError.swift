@@ -12,6 +12,16 @@ package struct ProviderError: Error, CustomStringConvertible {
     package var code: Code
     package var provider: String
     package var message: String
+    /// Seconds that it asks us to wait; nil where it says nothing.
+    package var retryAfter: Double?
+
+    package init(code: Code, provider: String, message: String, retryAfter: Double? = nil) {
+        self.code = code
+        self.provider = provider
+        self.message = message
+        self.retryAfter = retryAfter
+    }
+
     package var isRetryable: Bool { code != .credentialsRejected }
     package var description: String { "\(provider): \(message)" }
 }

@@ -9,6 +9,8 @@ package import Model
 /// | `<prefix>:exits` | hash | exit id to `Exit` as JSON |
 /// | `<prefix>:users` | hash | name to `ProxyUser` as JSON |
 /// | `<prefix>:catalog:<provider>` | string | the provider's last good server list as JSON |
+/// | `<prefix>:catalog:<provider>:fetched` | string | when it was fetched |
+/// | `<prefix>:catalog:<provider>:fetcher` | string, expires | which controller fetches it at the moment |
 /// | `<prefix>:health:<exit>` | stream | the latest probes, at most 1,000 |
 package final class Store: Sendable {
     package struct State: Sendable {
@@ -124,8 +126,27 @@ package final class Store: Sendable {
         try await connection.command(["GET", key("catalog:\(provider)")]).text
     }
 
-    package func saveListing(_ json: String, of provider: ProviderName) async throws {
-        try await connection.command(["SET", key("catalog:\(provider)"), json])
+    package func saveListing(_ json: String, fetchedAt: Timestamp, of provider: ProviderName) async throws {
+        try await connection.transaction([
+            ["SET", key("catalog:\(provider)"), json], ["SET", key("catalog:\(provider):fetched"), fetchedAt.description],
+        ])
+    }
+
+    /// When the stored list of a provider was fetched.
+    package func fetchTime(of provider: ProviderName) async throws -> Timestamp? {
+        try await connection.command(["GET", key("catalog:\(provider):fetched")]).text.flatMap { Timestamp($0) }
+    }
+
+    /// Takes the right to fetch a provider's list, for that many seconds at most; nil while another controller has it.
+    package func beginFetch(of provider: ProviderName, right: String, seconds: Int) async throws -> Bool {
+        let reply = try await connection.command(["SET", key("catalog:\(provider):fetcher"), right, "NX", "EX", String(seconds)])
+        return reply.text == "OK"
+    }
+
+    /// Gives the right back, unless it has become somebody else's.
+    package func endFetch(of provider: ProviderName, right: String) async throws {
+        let script = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+        try await connection.command(["EVAL", script, "1", key("catalog:\(provider):fetcher"), right])
     }
 
     private func key(_ name: String) -> String { "\(prefix):\(name)" }

@@ -39,7 +39,7 @@ enum Daemon {
         }
         let api = API(
             operations: ControllerOperations(
-                controller: parts.controller, catalog: parts.catalog,
+                controller: parts.controller, servers: parts.catalog,
                 speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL)), keys: keys,
             proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), version: Version.current,
             log: log)
@@ -50,6 +50,7 @@ enum Daemon {
         log.info("API on http://\(configuration.api.address):\(server.port)", ["admin_key": configuration.adminKeyFile])
 
         let loop = Task { await parts.controller.run() }
+        let refreshing = Task { await parts.keepCatalogFresh() }
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
         let welcome = Task { if let country { await Welcome(parts, configuration).open(country) } }
@@ -59,6 +60,7 @@ enum Daemon {
         welcome.cancel()
         supervision.cancel()
         warmUp.cancel()
+        refreshing.cancel()
         await server.stop()
         loop.cancel()
         await loop.value
@@ -117,19 +119,25 @@ struct Parts: Sendable {
             share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), log: log,
             warrant: { _ = try warrant() })
         let store = Store(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence })
-        guard let settings = configuration.nordvpn else { throw StartError(message: "no provider is configured") }
-        let nordvpn = NordVPN(baseURL: settings.apiURL, credentials: settings.credentials, client: client)
-        let fping = Fping()
+        let client = client
+        let providers = configuration.providers.map { settings in
+            let account = ProviderClient(
+                settings.provider, url: settings.apiURL, listPath: settings.listPath, options: settings.options,
+                credentials: settings.credentials, client: client)
+            return (client: account, facts: settings.facts)
+        }
+        let keys = ProviderKeys(providers)
+        let latency = LatencyMeasurement(keys: keys)
         catalog = Catalog(
-            sources: [nordvpn], settings: .init(refreshSeconds: configuration.catalogRefreshSeconds), store: RedisListings(store: store),
-            log: log,
-            measure: { try await fping.measure($0) })
+            sources: providers.map { ProviderSource(client: $0.client) },
+            settings: .init(refreshSeconds: configuration.catalogRefreshSeconds), store: RedisListings(store: store), log: log,
+            resolve: { await NameResolver.addresses(of: $0) }, measure: { try await latency.measure($0, $1) })
         prober = HTTPProber(client: client, urls: configuration.verification.urls, log: log)
         controller = Controller(
             parts: .init(
                 engine: DockerExits(containers: exits), gateway: gateway,
                 store: RedisState(store: store, leadership: leadership, log: log), catalog: catalog,
-                keys: ProviderKeys(nordvpn: nordvpn, facts: settings.facts), prober: prober, leadership: leadership,
+                keys: keys, prober: prober, leadership: leadership,
                 orders: configuration.redisIsShared
                     ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
                 log: log),
@@ -197,6 +205,18 @@ struct Parts: Sendable {
             group.addTask { try? await catalog.refresh() }
             group.addTask { _ = await prober.directAddress() }
         }
+    }
+
+    /// The catalog sees pools and exits, and keeps the candidates of all pools measured.
+    func keepCatalogFresh() async {
+        let controller = controller
+        await catalog.follow {
+            let snapshot = controller.snapshot
+            return .init(
+                pools: snapshot.desired.pools.values.sorted { $0.country < $1.country },
+                held: snapshot.exits.values.filter { $0.state != .stopped }.compactMap(\.server))
+        }
+        await catalog.run()
     }
 
     func close() async {

@@ -66,7 +66,7 @@ struct Welcome: Sendable {
         let text = """
 
               country        \(exit.country.name)
-              server         \(server?.hostname ?? "?") in \(server?.city ?? "?"): load \(server?.load ?? 0) %, latency \(latency)
+              server         \(server?.hostname ?? "?") in \(server?.city ?? "?"): load \(server?.load.map { "\($0) %" } ?? "unknown"), latency \(latency)
               your address   \(direct)
               through proxy  \(proxied)
 

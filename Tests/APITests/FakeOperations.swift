@@ -13,6 +13,7 @@ final class FakeOperations: Operations {
         var readings = 0
         var waits: [Double] = []
         var neverSettles = false
+        var catalogRevision = 1
         var error: (any Error)?
     }
 
@@ -61,16 +62,42 @@ final class FakeOperations: Operations {
 
     let providers: [ProviderName] = [.nordvpn]
 
-    /// 25 servers, in which the load grows with the number.
-    func servers(of provider: ProviderName?) async throws -> [Server] {
-        (1...25).map { number in
+    /// 25 servers of the US, in which the load grows with the number, and three of Germany.
+    func catalog() async throws -> CatalogView {
+        let american = (1...25).map { number in
             Server(
                 provider: .nordvpn, hostname: "us\(number)", address: "198.18.1.\(number)", port: 51820, publicKey: "k",
-                country: us, city: number.isMultiple(of: 2) ? "New York" : "Dallas", load: number)
+                country: us, city: number.isMultiple(of: 2) ? "New York" : "Dallas", load: number,
+                tags: number > 20 ? ["p2p", "virtual"] : [])
+        }
+        let german = (1...3).map { number in
+            Server(
+                provider: .nordvpn, hostname: "de\(number)", address: "198.18.2.\(number)", port: 51820, publicKey: "k",
+                country: CountryCode("de")!, city: nil, load: number == 3 ? nil : 30 + number)  // An ISO code.
+        }
+        return CatalogView(
+            revision: with { $0.catalogRevision }, servers: american + german,
+            listings: [
+                ProviderListing(
+                    name: .nordvpn, servers: 28, dropped: ["offline": 2], fetchedAt: start, stale: false, problem: nil, devices: 10)
+            ])
+    }
+
+    func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
+        try await catalog().servers.filter(wish.contains).map { server in
+            RankedServer(server: server, parts: [.init(name: "load", points: Double(server.load ?? 50), reason: "\(strategy)")])
         }
     }
 
-    func countries() async throws -> [CountryCode: Int] { [us: 12, CountryCode("de")!: 3] }  // An ISO code.
+    func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
+        try await catalog().servers.filter(wish.contains).prefix(limit).map { server in
+            (server, LatencyFigures(median: 1.23456, jitter: nil, loss: 0, samples: 1, method: method, measuredAt: start))
+        }
+    }
+
+    func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
+        try await measured(wish, method: method, limit: limit)
+    }
 
     func speedTest(of id: ExitID) -> SpeedTest? {
         guard state.exits[id] != nil else { return nil }

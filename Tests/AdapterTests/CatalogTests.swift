@@ -20,14 +20,14 @@ private final class FakeSource: ServerSource {
 
     var fetches: Int { state.withLock { $0.fetches } }
 
-    func servers() async throws -> (servers: [Server], dropped: [String: Int]) {
+    func list(newerThan stamp: ListStamp?) async throws -> ListAnswer {
         try await Task.sleep(for: .milliseconds(20))
         let answer = state.withLock { state in
             state.fetches += 1
             return state.answers.count > 1 ? state.answers.removeFirst() : state.answers[0]
         }
         guard let answer else { throw Failure() }
-        return (answer, ["offline": 1])
+        return .list(servers: answer, dropped: ["offline": 1], stamp: ListStamp())
     }
 }
 
@@ -43,16 +43,17 @@ private final class FakeSource: ServerSource {
     private var american: [Server] { [server(1, load: 30), server(2, load: 10, city: "Miami"), server(3, load: 12)] }
 
     private func catalog(
-        _ sources: any ServerSource..., refresh: Double = 3600, pause: Double = 1, measure: @escaping Catalog.Measure = { _ in [:] }
+        _ sources: any ServerSource..., refresh: Double = 3600, pause: Double = 1, measure: @escaping Catalog.Measure = { _, _ in [:] }
     ) -> Catalog {
         let settings = Catalog.Settings(refreshSeconds: refresh, backOff: BackOff(first: pause))
         return Catalog(sources: sources, settings: settings, log: .none, measure: measure)
     }
 
     @Test func `the servers of a pool are ranked with their measured latency`() async throws {
-        let catalog = catalog(FakeSource(.nordvpn, american + [server(9, de, load: 1)])) { addresses in
-            #expect(addresses.sorted() == ["198.18.0.1", "198.18.0.2", "198.18.0.3"])
-            return ["198.18.0.2": 80, "198.18.0.3": 9]
+        let catalog = catalog(FakeSource(.nordvpn, american + [server(9, de, load: 1)])) { servers, method in
+            #expect(method == .auto && servers.allSatisfy { $0.country == us })
+            let times = ["us2": 80.0, "us3": 9]
+            return times.filter { time in servers.contains { $0.hostname == time.key } }
         }
         let ranked = try await catalog.ranked(for: Pool(country: us, size: 1))
         #expect(ranked.map(\.hostname) == ["us3", "us2", "us1"] && ranked.map(\.latencyMilliseconds) == [9, 80, nil])
@@ -108,8 +109,8 @@ private final class FakeSource: ServerSource {
     @Test func `many callers cause one fetch and one measurement of each server`() async throws {
         let source = FakeSource(.nordvpn, american)
         let measured = Mutex<[String]>([])
-        let catalog = catalog(source) { addresses in
-            measured.withLock { $0 += addresses }
+        let catalog = catalog(source) { servers, _ in
+            measured.withLock { $0 += servers.map(\.address) }
             return [:]
         }
         try await withThrowingTaskGroup(of: Int.self) { group in
@@ -121,30 +122,40 @@ private final class FakeSource: ServerSource {
     }
 
     @Test func `a measurement that fails leaves the ranking without latencies`() async throws {
-        let catalog = catalog(FakeSource(.nordvpn, american)) { _ in throw FakeSource.Failure() }
+        let catalog = catalog(FakeSource(.nordvpn, american)) { _, _ in throw FakeSource.Failure() }
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1)).map(\.hostname) == ["us2", "us3", "us1"])
     }
 
     /// Keeps lists in memory.
     private final class FakeStore: ListingStore {
         private let kept: Mutex<[ProviderName: StoredListing]>
+        private let fetcher = Mutex<String?>(nil)
         init(_ listing: StoredListing? = nil) { kept = Mutex(listing.map { [.nordvpn: $0] } ?? [:]) }
         var listing: StoredListing? { kept.withLock { $0[.nordvpn] } }
         func listing(of provider: ProviderName) async throws -> StoredListing? { kept.withLock { $0[provider] } }
         func save(_ listing: StoredListing, of provider: ProviderName) async throws { kept.withLock { $0[provider] = listing } }
+        func fetchTime(of provider: ProviderName) async throws -> Timestamp? { kept.withLock { $0[provider]?.fetchedAt } }
+        func beginFetch(of provider: ProviderName, seconds: Int) async throws -> String? {
+            fetcher.withLock { fetcher in
+                guard fetcher == nil else { return nil }
+                fetcher = "right \(seconds)"
+                return fetcher
+            }
+        }
+        func endFetch(of provider: ProviderName, right: String) async throws { fetcher.withLock { if $0 == right { $0 = nil } } }
     }
 
     @Test func `a start works from the stored list while the provider is away, and a good list is stored`() async throws {
         let old = SystemClock.now() + -7_200
         let store = FakeStore(StoredListing(servers: american, fetchedAt: old))
         let source = FakeSource(.nordvpn, nil)
-        let catalog = Catalog(sources: [source], store: store, log: .none, measure: { _ in [:] })
+        let catalog = Catalog(sources: [source], store: store, log: .none, measure: { _, _ in [:] })
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1)).count == 3)
         try await eventually("the provider was asked all the same") { source.fetches == 1 }
         #expect(store.listing?.fetchedAt == old)
 
         let fresh = FakeStore()
-        let second = Catalog(sources: [FakeSource(.nordvpn, american)], store: fresh, log: .none, measure: { _ in [:] })
+        let second = Catalog(sources: [FakeSource(.nordvpn, american)], store: fresh, log: .none, measure: { _, _ in [:] })
         _ = try await second.countries()
         #expect(fresh.listing?.servers == american)
     }

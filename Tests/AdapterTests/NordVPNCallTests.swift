@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HTTPServing
 import HTTPTransport
 import Model
@@ -14,8 +13,8 @@ import Testing
 
     /// NordVPN on a server of our own that answers with this.
     private func with(
-        _ status: Int, _ body: String, credentials: NordVPN.Credentials? = .accessToken(Secret(token)),
-        _ check: (NordVPN, _ requests: @escaping () -> [ServerRequest]) async throws -> Void
+        _ status: Int, _ body: String, credentials: ProviderClient.Credentials? = .accessToken(Secret(token)),
+        _ check: (ProviderClient, _ requests: @escaping () -> [ServerRequest]) async throws -> Void
     ) async throws {
         let requests = Mutex<[ServerRequest]>([])
         let server = try HTTPServer(address: "127.0.0.1", port: 0) { request in
@@ -23,7 +22,7 @@ import Testing
             return .ready(ServerResponse(status: status, body: Array(body.utf8)))
         }
         let client = HTTPClient()
-        let nordvpn = NordVPN(baseURL: "http://127.0.0.1:\(server.port)", credentials: credentials, client: client)
+        let nordvpn = ProviderClient(.nordvpn, url: "http://127.0.0.1:\(server.port)", credentials: credentials, client: client)
         let result = await Result { try await check(nordvpn) { requests.withLock { $0 } } }
         client.close()
         await server.stop()
@@ -53,8 +52,8 @@ import Testing
 
     @Test func `the whole list is asked for at once`() async throws {
         try await with(200, #"{"servers":[null],"groups":[],"technologies":[],"locations":[]}"#) { nordvpn, requests in
-            let (servers, dropped) = try await nordvpn.servers()
-            #expect(servers.isEmpty && dropped == ["unreadable": 1])
+            guard case .list(let list, _) = try await nordvpn.list() else { return #expect(Bool(false)) }
+            #expect(list.servers.isEmpty && list.dropped == ["unreadable": 1])
             #expect(requests().first?.path == ["v2", "servers"] && requests().first?.query("limit") == "0")
             #expect(requests().first?.headers["authorization"] == nil)
         }
@@ -73,7 +72,7 @@ import Testing
             // The list needs no token: where it is refused, it is we who are.
             let ofList = code == .credentialsRejected ? .rateLimited : code
             let calls: [(ProviderError.Code, () async throws -> Void)] = [
-                (code, { _ = try await nordvpn.privateKey() }), (ofList, { _ = try await nordvpn.servers() }),
+                (code, { _ = try await nordvpn.privateKey() }), (ofList, { _ = try await nordvpn.list() }),
             ]
             for (code, call) in calls {
                 let error = try await #require(throws: ProviderError.self) { try await call() }
@@ -87,29 +86,10 @@ import Testing
 
     @Test func `an API that can't be reached is unreachable`() async throws {
         let client = HTTPClient()
-        let nordvpn = NordVPN(
-            baseURL: "http://127.0.0.1:\(try Ports.free())", credentials: .accessToken(Secret(Self.token)), client: client)
-        let error = try await #require(throws: ProviderError.self) { try await nordvpn.servers() }
+        let nordvpn = ProviderClient(
+            .nordvpn, url: "http://127.0.0.1:\(try Ports.free())", credentials: .accessToken(Secret(Self.token)), client: client)
+        let error = try await #require(throws: ProviderError.self) { try await nordvpn.list() }
         #expect(error.code == .unreachable && error.isRetryable)
         client.close()
-    }
-
-    @Test(.enabled(if: Repository.sharedData != nil, "there is no ../shared/data beside the repository"))
-    func `every recorded list is read, and what is dropped has a reason`() async throws {
-        let data = try #require(Repository.sharedData)
-        let folder = try TemporaryFolder()
-        let found = try await Programs.run("find", [data, "-name", "nordvpn_v2*.json.gz"])
-        let lists = found.output.split(separator: "\n").map(String.init).sorted()
-        #expect(lists.count >= 2)
-        for list in lists {
-            // Programs.run keeps a megabyte of output, and a list has nine.
-            let unpacked = try await Programs.run("sh", ["-c", "gzip -dc \"$1\" >\"$2\"", "sh", list, "\(folder.path)/list.json"])
-            #expect(unpacked.status == 0)
-            let (servers, dropped) = try NordVPN.decode([UInt8](try Data(contentsOf: URL(filePath: "\(folder.path)/list.json"))))
-            print("\(list.split(separator: "/").last ?? ""): kept \(servers.count), dropped \(dropped.sorted { $0.key < $1.key })")
-            #expect(servers.count > dropped.values.reduce(0, +))
-            #expect(Set(servers.map(\.hostname)).count == servers.count)
-            #expect(servers.allSatisfy { Base64.isWireGuardKey($0.publicKey) && (0...100).contains($0.load) })
-        }
     }
 }

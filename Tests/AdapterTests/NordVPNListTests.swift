@@ -42,10 +42,11 @@ private struct List {
 }
 
 @Suite struct NordVPNListTests {
-    private func decode(_ text: String) throws -> (servers: [Server], dropped: [String: Int]) { try NordVPN.decode(Array(text.utf8)) }
+    private func decode(_ text: String) throws -> ServerList { try ListReader.read(Array(text.utf8), of: .nordvpn) }
 
     @Test func `a row becomes a server`() throws {
-        let (servers, dropped) = try decode(List().text)
+        let list = try decode(List().text)
+        let (servers, dropped) = (list.servers, list.dropped)
         #expect(dropped.isEmpty && servers.map(\.hostname) == ["us1.nordvpn.com", "us2.nordvpn.com"])
         #expect(
             servers[1]
@@ -65,7 +66,7 @@ private struct List {
             ("technologies", List.technologies(name: "proxy_hostname"), "bad_public_key"),
             ("technologies", #"[{"id":35,"status":"online"}]"#, "bad_public_key"),
             ("technologies", #"[{"id":35,"metadata":[{"name":"public_key","value":null}],"status":"online"}]"#, "bad_public_key"),
-            ("group_ids", "[11,9]", "special_group"), ("group_ids", "[1]", "special_group"), ("group_ids", "[3]", "special_group"),
+            ("group_ids", "[11,9]", "dedicated_ip"), ("group_ids", "[1]", "double"), ("group_ids", "[3]", "onion"),
             ("group_ids", #""9""#, "unreadable"), ("station", #""""#, "bad_address"), ("station", #""198.18.0.256""#, "bad_address"),
             ("station", #""198.18.0.02""#, "bad_address"), ("station", #""2001:db8::1""#, "bad_address"),
             ("station", #""1.2.3.4 } drop""#, "bad_address"),
@@ -75,7 +76,8 @@ private struct List {
             ("location_ids", "[99]", "unknown_country"), ("load", "null", "unreadable"), ("load", #""7""#, "unreadable"),
         ] as [(String, String?, String)])
     func `a row that can't be used costs that row, and is counted with its reason`(field: String, value: String?, reason: String) throws {
-        let (servers, dropped) = try decode(List().changed(field, value).text)
+        let list = try decode(List().changed(field, value).text)
+        let (servers, dropped) = (list.servers, list.dropped)
         #expect(servers.map(\.hostname) == ["us1.nordvpn.com"])
         #expect(dropped == [reason: 1])
     }
@@ -91,7 +93,6 @@ private struct List {
     @Test(
         arguments: [
             "", "{", "[]", "null", "<html>blocked</html>", "{}", #"{"servers":[]}"#,
-            #"{"servers":{},"groups":[],"technologies":[],"locations":[]}"#,
             #"{"errors":{"code":101301,"message":"Unauthorized"}}"#,
         ])
     func `an answer of another shape is told as that`(text: String) throws {

@@ -33,7 +33,7 @@ import Testing
         #expect(
             configuration.redis == nil && configuration.docker.host == "unix:///var/run/docker.sock" && configuration.logFormat == .text)
         #expect(configuration.dataFolder.hasSuffix("/.run") && configuration.dataFolder.hasPrefix("/"))
-        guard case .accessToken(let token)? = configuration.nordvpn?.credentials else { return #expect(Bool(false)) }
+        guard case .accessToken(let token)? = configuration.providers.first?.credentials else { return #expect(Bool(false)) }
         #expect(token.revealed == "the-access-token")
         #expect(try load(nordvpn, ["DOCKER_HOST": "unix:///run/other.sock"]).docker.host == "unix:///run/other.sock")
     }
@@ -52,8 +52,9 @@ import Testing
             catalog: {refresh_seconds: 5}
             verification: {urls: [ftp://x, 1], check_name: "a b"}
             providers:
-              nordvpn: {private_key: not-a-key-at-all, mtu: 9000, dns: [1.2.3], api_url: nowhere}
+              nordvpn: {private_key: not-a-key-at-all, mtu: 9000, dns: [1.2.3], api_url: nowhere, include: [virtual]}
               mullvad: {}
+              protonvpn: {}
             extra: 1
             """
         let problems = try problems(text)
@@ -64,7 +65,9 @@ import Testing
             "gateway.client_limit", "gateway.colour", "docker.host", "docker.owner", "docker.subnet", "redis.url", "redis.prefix",
             "catalog.refresh_seconds", "verification.urls", "verification.urls[1]", "verification.check_name",
             "providers.nordvpn.private_key",
-            "providers.nordvpn.mtu", "providers.nordvpn.dns", "providers.nordvpn.api_url", "providers.mullvad", "extra",
+            "providers.nordvpn.mtu", "providers.nordvpn.dns", "providers.nordvpn.api_url", "providers.nordvpn.include",
+            "providers.mullvad.private_key_file",
+            "providers.mullvad.address", "providers.protonvpn", "extra",
         ] { #expect(fields.contains(field), "\(field) in \(problems)") }
         #expect(problems.contains { $0.hasPrefix("redis.url: TLS to Redis is not supported") })
         let all = "\(ConfigurationError(problems: problems))"
@@ -72,9 +75,34 @@ import Testing
         #expect(!all.contains("not-a-key-at-all") && !all.contains("secret-of-redis"))
     }
 
+    @Test func `every provider is configured in its own way, and its secrets are masked`() throws {
+        try Files.write("\(Self.key)\n", to: "\(folder.path)/key", mode: 0o600)
+        let configuration = try load(
+            """
+            providers:
+              surfshark: {private_key_file: \(folder.path)/key, include: [double, static]}
+              mullvad: {private_key: "\(Self.key)", address: 10.64.0.9/32, port: 53}
+            """)
+        #expect(configuration.providers.map(\.provider.name) == [.surfshark, .mullvad])
+        let (surfshark, mullvad) = (configuration.providers[0], configuration.providers[1])
+        #expect(surfshark.facts.clientAddress == "10.14.0.2/16" && surfshark.options.included == [.double, .fixed])
+        #expect(mullvad.facts.clientAddress == "10.64.0.9/32" && mullvad.options.port == 53 && mullvad.facts.dns == ["10.64.0.1"])
+        let printed = configuration.description
+        #expect(printed.contains("mullvad:") && printed.contains("private_key: ********") && !printed.contains(Self.key))
+        let wrong = try problems("providers: {mullvad: {private_key: \"\(Self.key)\", address: 10.64.0.9}, ivpn: {access_token: x}}")
+        #expect(wrong.contains { $0.hasPrefix("providers.mullvad.address: is 10.64.0.9, want an IPv4 address with its prefix") })
+        #expect(wrong.contains { $0.hasPrefix("providers.ivpn.access_token: unknown field") })
+        try Files.write("c2hvcnQ=\n", to: "\(folder.path)/key", mode: 0o600)
+        let short = try problems("providers: {surfshark: {private_key_file: \(folder.path)/key}}")
+        #expect(short == ["providers.surfshark.private_key_file: is not a WireGuard key, want base64 of 32 bytes"])
+    }
+
     @Test func `without a provider, or without its credentials, there is a clear answer`() throws {
         #expect(
-            try problems("api: {port: 1}") == ["providers.nordvpn: is missing, want a provider: its access_token_file or private_key_file"])
+            try problems("api: {port: 1}") == [
+                "providers.nordvpn: is missing, and so is every other provider; want one or more of nordvpn, surfshark, mullvad, ivpn, windscribe, "
+                    + "each with its private_key_file (nordvpn: or access_token_file)"
+            ])
         let missing = try problems("providers: {nordvpn: {mtu: 1400}}")
         #expect(missing.count == 1 && missing[0].hasPrefix("providers.nordvpn.access_token_file: is missing"))
         let unreadable = try problems("providers: {nordvpn: {access_token_file: /no/such/file}}")
@@ -96,7 +124,7 @@ import Testing
         let only = try Configuration.load(
             file: nil,
             environment: ["SALLYPORT_SHARE_DIR": Repository.root, "SALLYPORT_PROVIDERS_NORDVPN_ACCESS_TOKEN_FILE": "\(folder.path)/token"])
-        #expect(only.nordvpn != nil)
+        #expect(only.providers.count == 1)
     }
 
     @Test func `a variable that is no setting, or whose value is wrong, is a mistake like in the file`() throws {

@@ -2,31 +2,6 @@ import Model
 import Planning
 import Testing
 
-@Suite struct ServerRankingTests {
-    private let servers = [
-        server(1, load: 31, latency: 2), server(2, load: 12, latency: 80), server(3, load: 18, latency: 9), server(4, load: 11),
-    ]
-
-    @Test(arguments: [(Strategy.load, [4, 2, 3, 1]), (.latency, [1, 3, 2, 4]), (.balanced, [3, 2, 4, 1])])
-    func `each strategy has its order`(strategy: Strategy, order: [Int]) {
-        #expect(ServerRanking.ranked(servers, strategy: strategy).map(\.hostname) == order.map { "us\($0)" })
-    }
-
-    @Test func `random keeps to the ten best, and its seed decides`() {
-        let many = (1...40).map { server($0, load: $0 * 2) }
-        let first = ServerRanking.ranked(many, strategy: .random, seed: 1)
-        #expect(first == ServerRanking.ranked(many, strategy: .random, seed: 1))
-        #expect(Set(first.prefix(10).map(\.load)) == Set((1...10).map { $0 * 2 }))
-        #expect((2...20).contains { ServerRanking.ranked(many, strategy: .random, seed: UInt64($0))[0] != first[0] })
-    }
-
-    @Test func `measuring begins with the least loaded of each city`() {
-        let many = (1...20).map { server($0, load: $0, city: $0 > 18 ? "far" : "near") }
-        let chosen = ServerRanking.worthMeasuring(many, limit: 4)
-        #expect(chosen.map(\.load) == [1, 19, 2, 3])
-    }
-}
-
 @Suite struct ListComparisonTests {
     private let old = (1...10).map { server($0) } + (1...3).map { server($0, de) }
 

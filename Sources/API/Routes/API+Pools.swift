@@ -68,18 +68,6 @@ extension API {
         return .noContent
     }
 
-    func listCountries(_ request: ServerRequest) async throws -> ServerResponse {
-        let counts = try await operations.countries()
-        let state = operations.state
-        let views = counts.sorted { $0.key < $1.key }.map { country, servers in
-            let exits = state.exits.values.filter { $0.country == country }
-            return CountryView(
-                code: country.rawValue, name: country.name, servers: servers, exits: exits.count,
-                serving: exits.count { $0.state.takesTraffic })
-        }
-        return .json(["countries": views])
-    }
-
     private func knownCountry(_ request: ServerRequest) throws -> CountryCode {
         guard let country = try request.country("cc") else { throw APIProblem.notFound("such pool") }
         return country

@@ -5,22 +5,55 @@ import Platform
 /// `/api/{provider}/servers`: the catalog. `all` stands for every provider.
 extension API {
     var catalogRoutes: [APIRoute] {
-        let limit = Parameter("limit", .whole(1...1000, 100), "how many")
+        let limit = Parameter("limit", .whole(1...20_000, 100), "how many")
         let offset = Parameter("offset", .whole(0...1_000_000, 0), "how many to leave out first")
         let city = Parameter("city", .text("New York", length: 1...100), "only of this city, compared without case")
-        let page = Answer.json(200, "a page of servers, least loaded first; Link names the next", .named("Servers"))
+        let filters = [
+            city, Parameter("tags", .text("p2p", length: 1...200), "only with all of these tags, divided by commas"),
+            Parameter("hostnames", .text("us9001.lab.test", length: 1...20_000), "only these, divided by commas"),
+            Parameter("exclude", .text("us9002.lab.test", length: 1...20_000), "without these, divided by commas"),
+            Parameter("max_load", .whole(0...100, 50), "only with this load, in percent, or less"),
+        ]
+        let order = [
+            Parameter("sort", .choice(ServerOrder.self), "by what; servers without a figure come last"),
+            Parameter("explain", .flag, "order by score, and say what each score is made of"),
+            Parameter("strategy", .choice(Strategy.self), "with `explain`: whose score (balanced)"),
+        ]
+        let method = Parameter("method", .choice(LatencyMethod.self), "how to measure; `auto` takes echoes, then TCP connections")
+        let page = Answer.json(
+            200, "a page of servers, least loaded first; Link names the next", .named("Servers"), headers: ["Link", "ETag"])
+        let measured = Answer.json(200, "servers with their figures, nearest first", .named("MeasuredServers"))
         return [
             Route(
+                "GET", "/api/providers",
+                Contract(
+                    .role(.viewer), "The providers and their lists", "How old each list is, what was left out of it and why.",
+                    answers: [.json(200, "the providers", .named("Providers"))]), .waiting(listProviders)),
+            Route(
                 "GET", "/api/{provider}/servers",
-                Contract(.role(.viewer), "Servers of a provider, or of all", query: [limit, offset, .country, city], answers: [page]),
+                Contract(
+                    .role(.viewer), "Servers of a provider, or of all", query: [limit, offset, .country] + filters + order, answers: [page]),
                 .waiting(listServers)),
             Route(
                 "GET", "/api/{provider}/servers/top",
-                Contract(.role(.viewer), "The least loaded servers", query: [limit, .country, city], answers: [page]),
+                Contract(.role(.viewer), "The least loaded servers", query: [limit, .country] + filters, answers: [page]),
                 .waiting(listTopServers)),
             Route(
+                "GET", "/api/{provider}/servers/latency",
+                Contract(
+                    .role(.viewer), "Measures servers now",
+                    "The least loaded ones, where more are wanted than `limit`. `wireguard` leaves out those that an exit holds.",
+                    query: [Parameter("limit", .whole(1...1000, 100), "how many"), .country, method] + filters, answers: [measured]),
+                .waiting(measureServers)),
+            Route(
+                "GET", "/api/{provider}/servers/fastest",
+                Contract(
+                    .role(.viewer), "The nearest servers", "One server of each city is measured, then those of the nearest cities.",
+                    query: [Parameter("limit", .whole(1...100, 1), "how many"), .country, method] + filters, answers: [measured]),
+                .waiting(findFastest)),
+            Route(
                 "GET", "/api/{provider}/servers/{cc}",
-                Contract(.role(.viewer), "Servers of a country", query: [limit, offset, city], answers: [page]),
+                Contract(.role(.viewer), "Servers of a country", query: [limit, offset] + filters + order, answers: [page]),
                 .waiting(listServersOfCountry)),
             Route(
                 "GET", "/api/{provider}/countries",
@@ -31,41 +64,15 @@ extension API {
         ]
     }
 
-    /// A server as the catalog shows it.
-    private struct ServerView: Encodable {
-        let provider: ProviderName
-        let country: String
-        let countryCode: String
-        let city: String?
-        let identifier: String
-        let address: String
-        let publicKey: String
-        let load: Int
-        /// Milliseconds; absent where it was not measured.
-        let latency: Double?
-
-        init(_ server: Server) {
-            provider = server.provider
-            country = server.country.name
-            countryCode = server.country.rawValue
-            city = server.city
-            identifier = server.hostname
-            address = server.address
-            publicKey = server.publicKey
-            load = server.load
-            latency = server.latencyMilliseconds
+    func listProviders(_ request: ServerRequest) async throws -> ServerResponse {
+        let catalog = try await operations.catalog()
+        return try answers.answer(to: request, at: "\(catalog.revision)") {
+            .json(["providers": catalog.listings])
         }
     }
 
-    private struct ServerPage: Encodable {
-        let servers: [ServerView]
-        let total: Int
-        let limit: Int
-        let offset: Int
-    }
-
     func listServers(_ request: ServerRequest) async throws -> ServerResponse {
-        return try await page(of: request, country: try request.country("country"))
+        try await page(of: request, country: try request.country("country"))
     }
 
     func listServersOfCountry(_ request: ServerRequest) async throws -> ServerResponse {
@@ -74,7 +81,7 @@ extension API {
     }
 
     func listTopServers(_ request: ServerRequest) async throws -> ServerResponse {
-        return try await page(of: request, country: try request.country("country"), standardLimit: 10)
+        try await page(of: request, country: try request.country("country"), standardLimit: 10)
     }
 
     func listCountriesOfProvider(_ request: ServerRequest) async throws -> ServerResponse {
@@ -82,46 +89,158 @@ extension API {
             let code: String
             let name: String
             let servers: Int
-            let bestLoad: Int
+            let bestLoad: Int?
         }
-        let byCountry = Dictionary(grouping: try await servers(request), by: \.country)
-        let entries = byCountry.sorted { $0.key < $1.key }.map { country, servers in
-            Entry(code: country.rawValue, name: country.name, servers: servers.count, bestLoad: servers.map(\.load).min() ?? 0)
+        let provider = try provider(of: request)
+        let catalog = try await operations.catalog()
+        return try answers.answer(to: request, at: "\(catalog.revision)") {
+            let byCountry = Dictionary(grouping: catalog.servers.filter { provider == nil || $0.provider == provider }, by: \.country)
+            return .json([
+                "countries": byCountry.sorted { $0.key < $1.key }.map { country, servers in
+                    Entry(code: country.rawValue, name: country.name, servers: servers.count, bestLoad: servers.compactMap(\.load).min())
+                }
+            ])
         }
-        return .json(["countries": entries])
+    }
+
+    /// Of all providers: how many servers, the best load, and the exits.
+    func listCountries(_ request: ServerRequest) async throws -> ServerResponse {
+        let catalog = try await operations.catalog()
+        let state = operations.state
+        return try answers.answer(to: request, at: "\(catalog.revision)/\(state.revision)") {
+            let byCountry = Dictionary(grouping: catalog.servers, by: \.country)
+            let countries = Set(byCountry.keys).union(state.exits.values.map(\.country))
+            return .json([
+                "countries": countries.sorted().map { country in
+                    let exits = state.exits.values.filter { $0.country == country }
+                    let servers = byCountry[country] ?? []
+                    return CountryView(
+                        code: country.rawValue, name: country.name, servers: servers.count, bestLoad: servers.compactMap(\.load).min(),
+                        exits: exits.count, serving: exits.count { $0.state.takesTraffic })
+                }
+            ])
+        }
+    }
+
+    func measureServers(_ request: ServerRequest) async throws -> ServerResponse {
+        let (wish, method) = try measurement(request)
+        return measured(try await operations.measured(wish, method: method, limit: Int(request.number("limit") ?? 100)), method)
+    }
+
+    func findFastest(_ request: ServerRequest) async throws -> ServerResponse {
+        let (wish, method) = try measurement(request)
+        return measured(try await operations.fastest(wish, method: method, limit: Int(request.number("limit") ?? 1)), method)
     }
 
     // MARK: - Parts of these
 
-    /// Least loaded first; the parts of the list link to each other (RFC 8288).
+    private func measurement(_ request: ServerRequest) throws -> (ServerWish, LatencyMethod) {
+        (try wish(of: request, country: try request.country("country")), request.query("method").flatMap(LatencyMethod.init) ?? .auto)
+    }
+
+    private func measured(_ entries: [(server: Server, figures: LatencyFigures)], _ method: LatencyMethod) -> ServerResponse {
+        var json = JSONText()
+        json.object { json in
+            json.field("method", method.rawValue)
+            json.list("servers", entries) { json, entry in
+                json.server(entry.server, figures: entry.figures)
+            }
+        }
+        return .json(bytes: json.bytes)
+    }
+
+    private func provider(of request: ServerRequest) throws -> ProviderName? {
+        let name = request.parameters["provider"] ?? ""
+        guard name == "all" || operations.providers.contains(where: { $0.rawValue == name }) else {
+            throw APIProblem.notFound("provider of that name")
+        }
+        return name == "all" ? nil : ProviderName(rawValue: name)
+    }
+
+    private func wish(of request: ServerRequest, country: CountryCode?) throws -> ServerWish {
+        func words(_ name: String) -> Set<String> {
+            Set((request.query(name) ?? "").split(separator: ",").map { String($0.drop { $0 == " " }) })
+        }
+        return ServerWish(
+            provider: try provider(of: request), country: country, city: request.query("city"), tags: words("tags"),
+            hostnames: words("hostnames"), excludedHostnames: words("exclude"), maximalLoad: request.number("max_load").map { Int($0) })
+    }
+
+    /// The parts of the list link to each other (RFC 8288).
     private func page(of request: ServerRequest, country: CountryCode?, standardLimit: Int = 100) async throws -> ServerResponse {
+        let wish = try wish(of: request, country: country)
+        let catalog = try await operations.catalog()
+        if let country,
+            !catalog.servers.contains(where: { $0.country == country && (wish.provider == nil || $0.provider == wish.provider) })
+        {
+            throw APIProblem.notFound("server in \(country.name)")
+        }
+        if request.query("explain") == "true" { return try await explanation(of: request, wish, standardLimit) }
+        if request.query("strategy") != nil {
+            throw APIProblem.invalid([FieldProblem(field: "strategy", message: "is for explain=true alone; want sort")])
+        }
+        return try answers.answer(to: request, at: "\(catalog.revision)") {
+            let order = request.query("sort").flatMap(ServerOrder.init) ?? .load
+            let servers = order.sorted(catalog.servers.filter(wish.contains))
+            let (range, links) = Self.part(of: request, total: servers.count, standardLimit)
+            var json = JSONText()
+            json.object { json in
+                json.field("limit", range.limit)
+                json.field("offset", range.offset)
+                json.list("servers", servers.dropFirst(range.offset).prefix(range.limit)) { $0.server($1) }
+                json.field("total", servers.count)
+            }
+            return .json(bytes: json.bytes, headers: links)
+        }
+    }
+
+    private func explanation(of request: ServerRequest, _ wish: ServerWish, _ standardLimit: Int) async throws -> ServerResponse {
+        let ranked = try await operations.explained(wish, strategy: request.query("strategy").flatMap(Strategy.init) ?? .balanced)
+        let (range, links) = Self.part(of: request, total: ranked.count, standardLimit)
+        var json = JSONText()
+        json.object { json in
+            json.field("limit", range.limit)
+            json.field("offset", range.offset)
+            json.list("servers", ranked.dropFirst(range.offset).prefix(range.limit)) { json, entry in
+                json.server(entry.server, score: entry.score, parts: entry.parts)
+            }
+            json.field("total", ranked.count)
+        }
+        return .json(bytes: json.bytes, headers: links)
+    }
+
+    private static func part(
+        of request: ServerRequest, total: Int, _ standardLimit: Int
+    ) -> ((limit: Int, offset: Int), [(name: String, value: String)]) {
         let limit = Int(request.number("limit") ?? Double(standardLimit))
         let offset = Int(request.number("offset") ?? 0)
-        var servers = try await servers(request)
-        if let country { servers.removeAll { $0.country != country } }
-        if let city = request.query("city")?.lowercased() { servers.removeAll { $0.city?.lowercased() != city } }
-        let shown = servers.dropFirst(offset).prefix(limit).map(ServerView.init)
         var links: [String] = []
         func link(_ offset: Int, _ relation: String) {
             let others = request.query.filter { $0.name != "offset" && $0.name != "limit" }
             let query = (others + [("limit", String(limit)), ("offset", String(offset))]).map {
                 "\($0.name)=\(PercentEncoding.encode($0.value))"
             }
-            links.append(
-                "</\(request.path.map(PercentEncoding.encode).joined(separator: "/"))?\(query.joined(separator: "&"))>; rel=\"\(relation)\""
-            )
+            let path = request.path.map(PercentEncoding.encode).joined(separator: "/")
+            links.append("</\(path)?\(query.joined(separator: "&"))>; rel=\"\(relation)\"")
         }
-        if offset + limit < servers.count { link(offset + limit, "next") }
+        if offset + limit < total { link(offset + limit, "next") }
         if offset > 0 { link(max(0, offset - limit), "prev") }
-        let page = ServerPage(servers: shown, total: servers.count, limit: limit, offset: offset)
-        return .json(page, headers: links.isEmpty ? [] : [("Link", links.joined(separator: ", "))])
+        return ((limit, offset), links.isEmpty ? [] : [("Link", links.joined(separator: ", "))])
     }
+}
 
-    private func servers(_ request: ServerRequest) async throws -> [Server] {
-        let name = request.parameters["provider"] ?? ""
-        guard name == "all" || operations.providers.contains(where: { $0.rawValue == name }) else {
-            throw APIProblem.notFound("provider of that name")
+/// By what a list of servers is sorted.
+enum ServerOrder: String, CaseIterable {
+    case load, latency, city, hostname
+
+    /// - Parameter servers: least loaded first.
+    func sorted(_ servers: [Server]) -> [Server] {
+        switch self {
+        case .load: servers
+        case .latency:
+            servers.sorted { ($0.latencyMilliseconds ?? .infinity, $0.hostname) < ($1.latencyMilliseconds ?? .infinity, $1.hostname) }
+        case .city: servers.sorted { ($0.city ?? "~", $0.hostname) < ($1.city ?? "~", $1.hostname) }
+        case .hostname: servers.sorted { $0.hostname < $1.hostname }
         }
-        return try await operations.servers(of: name == "all" ? nil : ProviderName(rawValue: name))
     }
 }

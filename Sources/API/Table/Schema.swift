@@ -90,7 +90,8 @@ package struct Schema: Sendable {
 
     package static func map(_ schema: Schema) -> Schema { Schema(kind: .map(schema)) }
 
-    package static func object(_ fields: Field...) -> Schema { Schema(kind: .object(fields)) }
+    package static func object(_ fields: Field...) -> Schema { object(fields) }
+    package static func object(_ fields: [Field]) -> Schema { Schema(kind: .object(fields)) }
     package static func named(_ name: String) -> Schema { Schema(kind: .named(name)) }
 
     // MARK: - As JSON Schema (2020-12, which OpenAPI 3.1 uses)

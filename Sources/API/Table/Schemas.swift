@@ -40,7 +40,7 @@ enum Schemas {
                 .object(
                     .always("hostname", .text("us9001.lab.test")), .always("address", .text("198.18.1.10")),
                     .maybe("city", .text("New York")),
-                    .always("load", .whole(0...1000, 3), "percent"), .maybe("latency_ms", .number(0...1e9, 0.061), "round trip")),
+                    .maybe("load", .whole(0...100, 3), "percent"), .maybe("latency_ms", .number(0...1e9, 0.061), "round trip")),
                 "the server that it is bound to, or was last"),
             .always("state", .choice(ExitState.self)),
             .maybe("reason", .choice(ExitReason.self)),
@@ -79,7 +79,7 @@ enum Schemas {
                 .list(
                     .object(
                         .always("code", .text("DE")), .always("name", .text("Germany")), .always("servers", .whole(412)),
-                        .always("exits", .whole(0)),
+                        .maybe("best_load", .whole(0...100, 3), "percent"), .always("exits", .whole(0)),
                         .always("serving", .whole(0)))))),
         "ProviderCountries": .object(
             .always(
@@ -87,15 +87,43 @@ enum Schemas {
                 .list(
                     .object(
                         .always("code", .text("DE")), .always("name", .text("Germany")), .always("servers", .whole(412)),
-                        .always("best_load", .whole(0...1000, 3), "percent"))))),
-        "Server": .object(
-            .always("provider", .text("nordvpn")), .always("country", .text("United States")), .always("country_code", .text("US")),
-            .maybe("city", .text("New York")), .always("identifier", .text("us9001.lab.test")), .always("address", .text("198.18.1.10")),
-            .always("public_key", .text("yWPoYOUuQAnPjJxHYYQ4EUAbsSHWDbp0QKX0J5eKPWE=")), .always("load", .whole(0...1000, 3), "percent"),
-            .maybe("latency", .number(0...1e9, 0.04), "milliseconds")),
+                        .maybe("best_load", .whole(0...100, 3), "percent"))))),
+        "Providers": .object(
+            .always(
+                "providers",
+                .list(
+                    .object(
+                        .always("name", .text("nordvpn")), .always("servers", .whole(7211)),
+                        .always("dropped", .map(.whole(1454)), "rows of its list that are not used, by reason"),
+                        .maybe("fetched_at", .time), .always("stale", .flag, "true where the list is old, for no newer one could be had"),
+                        .maybe("problem", .text("nordvpn: too many requests (status 429)"), "why the last fetch failed"),
+                        .maybe("devices", .whole(10), "tunnels that an account may have at once"))))),
+        "Server": .object(server),
         "Servers": .object(
-            .always("servers", .list(.named("Server"))), .always("total", .whole(1949)), .always("limit", .whole(1...1000, 100)),
+            .always("servers", .list(.named("Server"))), .always("total", .whole(1949)), .always("limit", .whole(1...20_000, 100)),
             .always("offset", .whole(0))),
+        "MeasuredServers": .object(
+            .always("method", .choice(LatencyMethod.self)), .always("servers", .list(.object(server + figures)))),
+    ]
+
+    private static let server: [Schema.Field] = [
+        .always("provider", .text("nordvpn")), .always("country", .text("United States")), .always("country_code", .text("US")),
+        .maybe("city", .text("New York")), .always("identifier", .text("us9001.lab.test")),
+        .always("address", .text("198.18.1.10"), "or a name, where the provider tells only that"),
+        .always("port", .whole(1...65_535, 51820)),
+        .always("public_key", .text("yWPoYOUuQAnPjJxHYYQ4EUAbsSHWDbp0QKX0J5eKPWE=")), .maybe("load", .whole(0...100, 3), "percent"),
+        .maybe("latency", .number(0...1e9, 0.04), "median of the latest measurements, in milliseconds"),
+        .maybe("network", .text("Datapacket"), "whose network it stands in"), .always("tags", .list(.text("p2p"))),
+        .maybe("score", .number(0...1e9, 12.5), "with `explain`: points against it"),
+        .maybe(
+            "score_parts",
+            .list(.object(.always("name", .text("load")), .always("points", .number(0...1e9, 3)), .always("reason", .text("3 %"))))),
+    ]
+
+    private static let figures: [Schema.Field] = [
+        .maybe("jitter", .number(0...1e9, 0.01), "mean difference from one answer to the next, in milliseconds"),
+        .always("loss", .number(0...100, 0), "percent of the latest measurements without an answer"),
+        .always("samples", .whole(1...20, 1), "measurements that the figures are of"), .always("measured_at", .time),
     ]
 
     private static let users: [String: Schema] = [

@@ -15,10 +15,6 @@ extension HAProxyGateway: Gateway {}
 
 extension Catalog: ServerCatalog {}
 
-extension NordVPN: ServerSource {
-    var provider: ProviderName { .nordvpn }
-}
-
 struct DockerExits: ExitEngine {
     let containers: ExitContainers
 
@@ -67,48 +63,5 @@ struct RedisState: StateStore {
 
     private func fenced(_ write: () async throws -> Void) async throws {
         do { try await write() } catch let error as RedisError where error.code == .fenced { throw NotLeader(leader: leadership.leader) }
-    }
-}
-
-struct RedisListings: ListingStore {
-    let store: Store
-
-    func listing(of provider: ProviderName) async throws -> StoredListing? {
-        guard let text = try await store.listing(of: provider) else { return nil }
-        return try JSONDecoder().decode(StoredListing.self, from: Data(text.utf8))
-    }
-
-    func save(_ listing: StoredListing, of provider: ProviderName) async throws {
-        try await store.saveListing(String(decoding: JSONEncoder().encode(listing), as: UTF8.self), of: provider)
-    }
-}
-
-/// What the tunnels of each provider need.
-final class ProviderKeys: TunnelKeys {
-    private let nordvpn: NordVPN
-    private let nordvpnFacts: TunnelFacts
-    /// Asked again after an hour: an account's key can be replaced.
-    private let fetched = Mutex<(key: Secret, at: Timestamp)?>(nil)
-
-    init(nordvpn: NordVPN, facts: TunnelFacts) {
-        self.nordvpn = nordvpn
-        nordvpnFacts = facts
-    }
-
-    let providers: [ProviderName] = [.nordvpn]
-    func facts(of provider: ProviderName) -> TunnelFacts { nordvpnFacts }
-
-    func privateKey(of provider: ProviderName) async throws -> Secret {
-        if let known = fetched.withLock({ $0 }), SystemClock.now() - known.at < 3600 { return known.key }
-        do {
-            let key = try await nordvpn.privateKey()
-            fetched.withLock { $0 = (key, SystemClock.now()) }
-            return key
-        } catch let error as ProviderError {
-            let isRejected = error.code == .credentialsRejected
-            // While the provider can't be asked, what it said last is as good as anything.
-            if !isRejected, let known = fetched.withLock({ $0 }) { return known.key }
-            throw ExitFailure(reason: isRejected ? .credentialsRejected : .credentialsMissing, detail: error.description)
-        }
     }
 }

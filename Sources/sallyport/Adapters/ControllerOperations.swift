@@ -4,11 +4,12 @@ import Control
 import HTTPServing
 import Model
 import Planning
+import Providers
 
 /// The controller as the API asks for it; its errors become HTTP statuses here and nowhere else.
 struct ControllerOperations: Operations {
     let controller: Controller
-    let catalog: Catalog
+    let servers: Catalog
     let speedTester: SpeedTester
 
     var state: OperatorState {
@@ -19,10 +20,31 @@ struct ControllerOperations: Operations {
             problems: problems, leader: snapshot.leader)
     }
 
-    var providers: [ProviderName] { catalog.providers }
+    var providers: [ProviderName] { servers.providers }
 
-    func servers(of provider: ProviderName?) async throws -> [Server] { try await fromCatalog { try await catalog.servers(of: provider) } }
-    func countries() async throws -> [CountryCode: Int] { try await fromCatalog { try await catalog.countries() } }
+    func catalog() async throws -> CatalogView {
+        let snapshot = try await fromCatalog { try await servers.snapshot() }
+        return CatalogView(
+            revision: snapshot.revision, servers: snapshot.servers,
+            listings: snapshot.listings.map { listing in
+                ProviderListing(
+                    name: listing.provider, servers: listing.servers, dropped: listing.dropped, fetchedAt: listing.fetchedAt,
+                    stale: listing.isStale, problem: listing.problem,
+                    devices: Provider.all.first { $0.name == listing.provider }?.devices)
+            })
+    }
+
+    func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
+        try await fromCatalog { try await servers.explained(wish, strategy: strategy) }
+    }
+
+    func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
+        try await fromCatalog { try await servers.measured(wish, method: method, limit: limit) }
+    }
+
+    func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
+        try await fromCatalog { try await servers.fastest(wish, method: method, limit: limit) }
+    }
 
     private func fromCatalog<Value>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch {

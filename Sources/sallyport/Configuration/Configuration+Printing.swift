@@ -24,16 +24,20 @@ extension Configuration {
             "verification: {urls: [\(verification.urls.joined(separator: ", "))], check_name: \(verification.checkName)}",
             "speed_test: {url: '\(speedTestURL)'}",
         ]
-        if let nordvpn {
-            lines += ["providers:", "  nordvpn:", "    api_url: \(nordvpn.apiURL)"]
-            switch nordvpn.credentials {
+        lines.append("providers:")
+        for settings in providers {
+            lines += ["  \(settings.provider.name):", "    api_url: \(settings.apiURL)", "    list_path: \(settings.listPath)"]
+            switch settings.credentials {
             case .accessToken(let token): lines.append("    access_token: \(token)")
             case .privateKey(let key): lines.append("    private_key: \(key)")
             case .none: lines.append("    credentials: none")
             }
-            lines.append("    dns: [\(nordvpn.facts.dns.joined(separator: ", "))]")
-            lines.append("    mtu: \(nordvpn.facts.mtu)")
-            lines.append("    keepalive: \(nordvpn.facts.keepalive)")
+            lines.append("    address: \(settings.facts.clientAddress)")
+            lines.append("    port: \(settings.options.port ?? settings.provider.port)")
+            lines.append("    dns: [\(settings.facts.dns.joined(separator: ", "))]")
+            lines.append("    mtu: \(settings.facts.mtu)")
+            lines.append("    keepalive: \(settings.facts.keepalive)")
+            lines.append("    include: [\(settings.options.included.map(\.rawValue).sorted().joined(separator: ", "))]")
         }
         for key in api.keys { lines.append("api.keys.\(key.name): {role: \(key.role.rawValue)}") }
         return lines.joined(separator: "\n")

@@ -9,14 +9,20 @@ import RedisStore
 
 extension Configuration {
     /// The settings that the environment can set: `api.port` by `SALLYPORT_API_PORT`. The environment wins over the file.
-    static let environmentPaths = [
-        "data_dir", "share_dir", "log.level", "log.format", "api.address", "api.port", "gateway.address", "gateway.port",
-        "gateway.directory", "gateway.client_limit", "gateway.drain_seconds", "docker.host", "docker.owner", "docker.network",
-        "docker.subnet", "docker.image",
-        "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
-        "speed_test.url",
-        "providers.nordvpn.api_url", "providers.nordvpn.access_token_file", "providers.nordvpn.private_key_file",
-    ]
+    static let environmentPaths =
+        [
+            "data_dir", "share_dir", "log.level", "log.format", "api.address", "api.port", "gateway.address", "gateway.port",
+            "gateway.directory", "gateway.client_limit", "gateway.drain_seconds", "docker.host", "docker.owner", "docker.network",
+            "docker.subnet",
+            "docker.image",
+            "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
+            "speed_test.url",
+        ]
+        + Provider.all.flatMap { provider in
+            (["api_url", "private_key_file"] + (provider.takesTokens ? ["access_token_file"] : [])
+                + (provider.needsAddress ? ["address"] : []))
+                .map { "providers.\(provider.name).\($0)" }
+        }
 
     /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
     private static let numbers: Set = [
@@ -80,7 +86,7 @@ extension Configuration {
             gateway: readGateway(reader.section("gateway"), data: data),
             docker: readDocker(reader.section("docker"), share: share, environment: environment),
             redis: readRedis(redis), redisIsShared: readIsShared(redis), redisPrefix: word(redis, "prefix", default: "sallyport"),
-            nordvpn: readProviders(reader.section("providers")),
+            providers: readProviders(reader.section("providers")),
             catalogRefreshSeconds: catalog.number("refresh_seconds", in: 60...86_400) ?? 3600,
             verification: readVerification(reader.section("verification")), speedTestURL: readSpeedTest(reader.section("speed_test")))
     }
@@ -171,34 +177,6 @@ extension Configuration {
         return isShared ?? reader.has("url")
     }
 
-    private static func readProviders(_ reader: FieldReader) -> NordVPNSettings? {
-        guard reader.has("nordvpn") else {
-            reader.problem("nordvpn", "is missing, want a provider: its access_token_file or private_key_file")
-            return nil
-        }
-        let section = reader.section("nordvpn")
-        let token = secret(section, "access_token")
-        let key = secret(section, "private_key")
-        if !["access_token", "access_token_file", "private_key", "private_key_file"].contains(where: section.has) {
-            section.problem("access_token_file", "is missing, want a file with the account's access token (or private_key_file)")
-        }
-        if let key, !Base64.isWireGuardKey(key.revealed) {
-            section.problem("private_key", "is not a WireGuard key, want base64 of 32 bytes")
-        }
-        let url = section.string("api_url") ?? NordVPN.defaultURL
-        if !url.hasPrefix("https://"), !url.hasPrefix("http://") { section.problem("api_url", "want a URL that begins with https://") }
-        var facts = NordVPN.facts
-        if let dns = section.strings("dns", limit: 3) {
-            if dns.isEmpty { section.problem("dns", "is empty, want one to three IPv4 addresses") }
-            for address in dns where !isIPv4(address) { section.problem("dns", "\(address) is not an IPv4 address") }
-            facts.dns = dns
-        }
-        facts.mtu = section.integer("mtu", in: 1280...1420) ?? facts.mtu
-        facts.keepalive = section.integer("keepalive", in: 0...65_535) ?? facts.keepalive
-        return NordVPNSettings(
-            apiURL: url, credentials: key.map(NordVPN.Credentials.privateKey) ?? token.map(NordVPN.Credentials.accessToken), facts: facts)
-    }
-
     private static func readVerification(_ reader: FieldReader) -> Verification {
         let urls = reader.strings("urls") ?? ["https://ipinfo.io/json", "https://www.cloudflare.com/cdn-cgi/trace"]
         for url in urls where !url.hasPrefix("https://") && !url.hasPrefix("http://") {
@@ -221,7 +199,7 @@ extension Configuration {
     // MARK: - Parts
 
     /// A secret from the field itself or, better, from the file that `<field>_file` names.
-    private static func secret(_ reader: FieldReader, _ field: String) -> Secret? {
+    static func secret(_ reader: FieldReader, _ field: String) -> Secret? {
         if let text = reader.string(field) { return Secret(text) }
         guard let path = reader.string("\(field)_file") else { return nil }
         do {
@@ -249,12 +227,12 @@ extension Configuration {
         return text
     }
 
-    private static func isIPv4(_ text: String) -> Bool {
+    static func isIPv4(_ text: String) -> Bool {
         var address = in_addr()
         return inet_pton(AF_INET, text, &address) == 1
     }
 
-    private static func isCIDR(_ text: String) -> Bool {
+    static func isCIDR(_ text: String) -> Bool {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         return parts.count == 2 && isIPv4(String(parts[0])) && (Int(parts[1]).map { (8...30).contains($0) } ?? false)
     }

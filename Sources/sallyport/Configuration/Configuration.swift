@@ -31,10 +31,13 @@ struct Configuration: Sendable {
         var imageArchive: String?
     }
 
-    struct NordVPNSettings: Sendable {
+    struct ProviderSettings: Sendable {
+        var provider: Provider
         var apiURL: String
-        var credentials: NordVPN.Credentials?
+        var listPath: String
+        var credentials: ProviderClient.Credentials?
         var facts: TunnelFacts
+        var options: ListOptions
     }
 
     struct Verification: Sendable {
@@ -54,7 +57,8 @@ struct Configuration: Sendable {
     /// True where other controllers may use the same store and prefix.
     var redisIsShared: Bool
     var redisPrefix: String
-    var nordvpn: NordVPNSettings?
+    /// One or more, in the order of `Provider.all`.
+    var providers: [ProviderSettings]
     var catalogRefreshSeconds: Double
     var verification: Verification
     /// What a speed test downloads; `{bytes}` in it stands for how much.

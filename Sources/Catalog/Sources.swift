@@ -1,0 +1,86 @@
+package import Model
+
+/// What a provider's answer said about its own age, to ask for a newer one only.
+package struct ListStamp: Codable, Sendable, Equatable {
+    package var entityTag: String?
+    package var lastModified: String?
+    package init(entityTag: String? = nil, lastModified: String? = nil) {
+        self.entityTag = entityTag
+        self.lastModified = lastModified
+    }
+}
+
+package enum ListAnswer: Sendable {
+    /// The servers that can be used, and how many rows could not, by reason.
+    case list(servers: [Server], dropped: [String: Int], stamp: ListStamp)
+    /// The list that the stamp is of is still the newest.
+    case unchanged
+}
+
+/// One provider's list, as the catalog asks for it.
+package protocol ServerSource: Sendable {
+    var provider: ProviderName { get }
+    func list(newerThan stamp: ListStamp?) async throws -> ListAnswer
+}
+
+/// An error of a source that says more about when to ask again.
+package protocol SourceFailure: Error {
+    /// The provider has had enough of us: a status 429, a page that blocks.
+    var isRefusal: Bool { get }
+    /// Seconds that it asks us to wait.
+    var retryAfter: Double? { get }
+}
+
+/// A provider's list as it was fetched.
+package struct StoredListing: Codable, Sendable, Equatable {
+    package var servers: [Server]
+    package var fetchedAt: Timestamp
+    package var dropped: [String: Int]?
+    package var stamp: ListStamp?
+
+    package init(servers: [Server], fetchedAt: Timestamp, dropped: [String: Int]? = nil, stamp: ListStamp? = nil) {
+        self.servers = servers
+        self.fetchedAt = fetchedAt
+        self.dropped = dropped
+        self.stamp = stamp
+    }
+}
+
+/// Keeps the last good lists, so that a start works while a provider's API is away, and one fetch serves all controllers.
+package protocol ListingStore: Sendable {
+    func listing(of provider: ProviderName) async throws -> StoredListing?
+    func save(_ listing: StoredListing, of provider: ProviderName) async throws
+    /// When the stored list was fetched, without reading all of it.
+    func fetchTime(of provider: ProviderName) async throws -> Timestamp?
+    /// Takes the right to fetch for that many seconds; nil where somebody else has it.
+    func beginFetch(of provider: ProviderName, seconds: Int) async throws -> String?
+    /// Gives the right back, if it is still ours.
+    func endFetch(of provider: ProviderName, right: String) async throws
+}
+
+/// No list of servers could be had.
+package struct CatalogError: Error, CustomStringConvertible {
+    package var message: String
+    package var description: String { "catalog: \(message)" }
+}
+
+/// What one provider's part of the catalog is like.
+package struct ListingStatus: Sendable, Equatable {
+    package var provider: ProviderName
+    package var servers: Int
+    package var dropped: [String: Int]
+    package var fetchedAt: Timestamp?
+    /// The list is older than it should be, for the provider could not be asked.
+    package var isStale: Bool
+    /// Why the last fetch failed.
+    package var problem: String?
+}
+
+/// The catalog at one moment.
+package struct CatalogSnapshot: Sendable {
+    /// Equal revisions are equal snapshots.
+    package var revision: Int
+    /// Of all providers, least loaded first, with what was measured.
+    package var servers: [Server]
+    package var listings: [ListingStatus]
+}

@@ -1,0 +1,139 @@
+/// A way to measure how far a server is.
+package enum LatencyMethod: String, Codable, Sendable, CaseIterable {
+    /// ICMP echoes, and TCP connections to those that answer none.
+    case auto
+    /// ICMP echoes by the program `fping`.
+    case fping
+    /// TCP connections to the ports 51820, 443, 80 and 22; a refusal is an answer.
+    case tcp
+    /// A WireGuard handshake, which the server answers only if it takes our key.
+    case wireguard
+}
+
+/// What the measurements of one server add up to.
+package struct LatencyFigures: Hashable, Codable, Sendable {
+    /// Milliseconds; nil where no measurement was answered.
+    package var median: Double?
+    /// Mean difference between one answer and the next, in milliseconds; nil for fewer than two.
+    package var jitter: Double?
+    /// Percent of the measurements without an answer.
+    package var loss: Double
+    package var samples: Int
+    package var method: LatencyMethod
+    package var measuredAt: Timestamp
+
+    package init(median: Double?, jitter: Double?, loss: Double, samples: Int, method: LatencyMethod, measuredAt: Timestamp) {
+        self.median = median
+        self.jitter = jitter
+        self.loss = loss
+        self.samples = samples
+        self.method = method
+        self.measuredAt = measuredAt
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case median = "median_ms"
+        case jitter = "jitter_ms"
+        case loss = "loss_percent"
+        case samples, method
+        case measuredAt = "measured_at"
+    }
+}
+
+/// The latest measurements of one server.
+package struct LatencyHistory: Sendable {
+    /// Measurements that are kept.
+    package static let limit = 20
+
+    private var samples: [Double?] = []
+    private var method = LatencyMethod.auto
+    private var measuredAt = Timestamp(milliseconds: 0)
+
+    package init() {}
+
+    /// - Parameter milliseconds: nil where there was no answer.
+    package mutating func add(_ milliseconds: Double?, by method: LatencyMethod, at time: Timestamp) {
+        // Times by another method are of other things.
+        if method != self.method { samples = [] }
+        samples.append(milliseconds)
+        if samples.count > Self.limit { samples.removeFirst() }
+        self.method = method
+        measuredAt = time
+    }
+
+    /// Nil before the first measurement.
+    package var figures: LatencyFigures? {
+        guard !samples.isEmpty else { return nil }
+        let answered = samples.compactMap { $0 }
+        let sorted = answered.sorted()
+        let middle = sorted.count / 2
+        let median = sorted.isEmpty ? nil : sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+        let steps = zip(answered, answered.dropFirst()).map { abs($0 - $1) }
+        return LatencyFigures(
+            median: median, jitter: steps.isEmpty ? nil : steps.reduce(0, +) / Double(steps.count),
+            loss: 100 * Double(samples.count - answered.count) / Double(samples.count), samples: samples.count, method: method,
+            measuredAt: measuredAt)
+    }
+}
+
+/// A server with its score, and what the score is made of.
+package struct RankedServer: Hashable, Sendable {
+    package struct Part: Hashable, Sendable {
+        /// "load", "latency", "loss", "breaker", "held", "city", "network".
+        package var name: String
+        package var points: Double
+        package var reason: String
+
+        package init(name: String, points: Double, reason: String) {
+            self.name = name
+            self.points = points
+            self.reason = reason
+        }
+    }
+
+    package var server: Server
+    /// Points against it: the lowest is the best.
+    package var score: Double
+    package var parts: [Part]
+
+    package init(server: Server, parts: [Part]) {
+        self.server = server
+        score = parts.reduce(0) { $0 + $1.points }
+        self.parts = parts
+    }
+}
+
+/// Which servers somebody wants.
+package struct ServerWish: Hashable, Sendable {
+    package var provider: ProviderName?
+    package var country: CountryCode?
+    /// Compared without case.
+    package var city: String?
+    /// All of these.
+    package var tags: Set<String>
+    /// Only these, where it is not empty.
+    package var hostnames: Set<String>
+    package var excludedHostnames: Set<String>
+    /// Percent; a server that tells no load is not wanted then.
+    package var maximalLoad: Int?
+
+    package init(
+        provider: ProviderName? = nil, country: CountryCode? = nil, city: String? = nil, tags: Set<String> = [],
+        hostnames: Set<String> = [], excludedHostnames: Set<String> = [], maximalLoad: Int? = nil
+    ) {
+        self.provider = provider
+        self.country = country
+        self.city = city?.lowercased()
+        self.tags = tags
+        self.hostnames = hostnames
+        self.excludedHostnames = excludedHostnames
+        self.maximalLoad = maximalLoad
+    }
+
+    package func contains(_ server: Server) -> Bool {
+        (provider == nil || server.provider == provider) && (country == nil || server.country == country)
+            && (city == nil || server.city?.lowercased() == city) && tags.isSubset(of: server.tags)
+            && (hostnames.isEmpty || hostnames.contains(server.hostname)) && !excludedHostnames.contains(server.hostname)
+            && (maximalLoad.map { limit in server.load.map { $0 <= limit } ?? false } ?? true)
+    }
+}

@@ -1,0 +1,41 @@
+import Glibc
+
+/// IPv4 addresses of host names, by the machine's own resolver.
+package enum NameResolver {
+    /// One address for each name that has one, any of them where it has several; 50 names are asked for at once.
+    package static func addresses(of names: [String]) async -> [String: String] {
+        var found: [String: String] = [:]
+        let unique = Array(Set(names))
+        for start in stride(from: 0, to: unique.count, by: 50) {
+            await withTaskGroup(of: (String, String?).self) { group in
+                for name in unique[start..<min(start + 50, unique.count)] {
+                    group.addTask { (name, try? await Blocking.run { addresses(of: name).randomElement() }) }
+                }
+                for await (name, address) in group { found[name] = address }
+            }
+        }
+        return found
+    }
+
+    /// Blocks until the resolver answers or gives up.
+    private static func addresses(of name: String) -> [String] {
+        var hints = addrinfo()
+        hints.ai_family = AF_INET
+        hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
+        defer { freeaddrinfo(list) }
+        var addresses: [String] = []
+        var entry = list
+        while let current = entry {
+            var text = [CChar](repeating: 0, count: Int(INET_ADDRSTRLEN))
+            current.pointee.ai_addr.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { pointer in
+                var address = pointer.pointee.sin_addr
+                _ = inet_ntop(AF_INET, &address, &text, socklen_t(text.count))
+            }
+            addresses.append(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+            entry = current.pointee.ai_next
+        }
+        return addresses
+    }
+}

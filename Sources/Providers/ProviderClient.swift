@@ -1,0 +1,136 @@
+package import HTTPTransport
+package import Model
+import Platform
+import Synchronization
+
+/// One provider's API, with an account's credentials.
+package struct ProviderClient: Sendable {
+    package enum Credentials: Sendable {
+        /// An access token of the account, with which its private key is fetched.
+        case accessToken(Secret)
+        /// The account's WireGuard private key itself.
+        case privateKey(Secret)
+    }
+
+    /// What a provider says about the age of a list, to ask for a newer one only (RFC 9110, section 13).
+    package struct Validators: Sendable, Equatable, Codable {
+        package var entityTag: String?
+        package var lastModified: String?
+        package init(entityTag: String? = nil, lastModified: String? = nil) {
+            self.entityTag = entityTag
+            self.lastModified = lastModified
+        }
+    }
+
+    package enum Answer: Sendable {
+        case list(ServerList, Validators)
+        /// The list is still the one that the validators are from.
+        case unchanged
+    }
+
+    /// Bytes of a list at most; NordVPN's longest has 32 million.
+    private static let listLimit = 64 << 20
+
+    package let provider: Provider
+    private let url: String
+    private let listPath: String
+    private let options: ListOptions
+    private let credentials: Credentials?
+    private let client: HTTPClient
+
+    package init(
+        _ provider: Provider, url: String? = nil, listPath: String? = nil, options: ListOptions = ListOptions(), credentials: Credentials?,
+        client: HTTPClient
+    ) {
+        self.provider = provider
+        self.url = url ?? provider.url
+        self.listPath = listPath ?? provider.listPath
+        self.options = options
+        self.credentials = credentials
+        self.client = client
+    }
+
+    /// The servers that can be used. The list is read while it arrives, and never kept as a whole.
+    /// - Throws: `ProviderError`.
+    package func list(newerThan validators: Validators = Validators()) async throws -> Answer {
+        var request = HTTPRequest("GET", url + listPath, headers: headers)
+        if let tag = validators.entityTag { request.headers.append(("If-None-Match", tag)) }
+        if let time = validators.lastModified { request.headers.append(("If-Modified-Since", time)) }
+        request.connectDeadline = 5
+        request.silenceDeadline = 30
+        request.deadline = 120
+        request.bodyLimit = Self.listLimit
+        let reader = ReaderBox(ListReader(provider, options: options))
+        let response: HTTPResponse
+        do { response = try await client.send(request, taking: { reader.feed($0) }) } catch let error as TransportError {
+            throw unreachable(error)
+        }
+        if response.status == 304, validators != Validators() { return .unchanged }
+        try check(response, isPublic: true)
+        let list: ServerList
+        do { list = try reader.finish() } catch let error as ProviderError {
+            // A page for people in place of the list comes from what guards the API.
+            guard response.headers["content-type"]?.lowercased().hasPrefix("text/html") ?? false else { throw error }
+            throw ProviderError(
+                code: .rateLimited, provider: provider.name.rawValue, message: "it answers with a web page, as what blocks callers does")
+        }
+        // They go back into a header: one that can't be one is none.
+        func sound(_ value: String?) -> String? {
+            value.flatMap { $0.utf8.count <= 256 && $0.utf8.allSatisfy { (0x20...0x7E).contains($0) } ? $0 : nil }
+        }
+        return .list(list, Validators(entityTag: sound(response.headers["etag"]), lastModified: sound(response.headers["last-modified"])))
+    }
+
+    /// The private key of our tunnels.
+    package func privateKey() async throws -> Secret {
+        if case .privateKey(let key) = credentials { return key }
+        if case .accessToken(let token) = credentials, let keyOfToken = provider.keyOfToken { return try await keyOfToken(self, token) }
+        let wanted = provider.takesTokens ? "access_token or private_key" : "private_key"
+        throw ProviderError(code: .credentialsRejected, provider: provider.name.rawValue, message: "no \(wanted) is configured")
+    }
+
+    /// The body of an answer to an account's question.
+    func get(_ path: String, authorization: String) async throws -> [UInt8] {
+        var request = HTTPRequest("GET", url + path, headers: headers + [("Authorization", authorization)])
+        request.bodyLimit = 1 << 20
+        let response: HTTPResponse
+        do { response = try await client.send(request) } catch let error as TransportError { throw unreachable(error) }
+        try check(response, isPublic: false)
+        return response.body
+    }
+
+    /// Some refuse callers that don't say who they are.
+    private var headers: [(name: String, value: String)] { [("Accept", "application/json"), ("User-Agent", "sallyport")] }
+
+    private func unreachable(_ error: TransportError) -> ProviderError {
+        ProviderError(code: .unreachable, provider: provider.name.rawValue, message: "\(url) can't be reached (\(error.message))")
+    }
+
+    private func check(_ response: HTTPResponse, isPublic: Bool) throws {
+        let name = provider.name.rawValue
+        let pause = response.headers["retry-after"].flatMap { Int($0) }.map { Double(min(86_400, max(0, $0))) }
+        switch response.status {
+        case 200: return
+        case 401, 403:
+            if isPublic {
+                throw ProviderError(
+                    code: .rateLimited, provider: name, message: "it refuses this address (status \(response.status))", retryAfter: pause)
+            }
+            throw ProviderError(
+                code: .credentialsRejected, provider: name,
+                message: "the access token is refused; make a new one in the account and put it into providers.\(name).access_token_file")
+        case 429: throw ProviderError(code: .rateLimited, provider: name, message: "too many requests (status 429)", retryAfter: pause)
+        default: throw ProviderError(code: .badAnswer, provider: name, message: "status \(response.status)", retryAfter: pause)
+        }
+    }
+}
+
+/// A reader that is fed on the client's thread, and then finished on the caller's: never both at once, which the lock proves.
+private final class ReaderBox: Sendable {
+    private struct Held: @unchecked Sendable { let reader: ListReader }
+    private let held: Mutex<Held>
+
+    init(_ reader: sending ListReader) { held = Mutex(Held(reader: reader)) }
+    func feed(_ bytes: UnsafeRawBufferPointer) -> Bool { held.withLock { $0.reader.feed(bytes) } }
+    func finish() throws -> ServerList { try held.withLock { try $0.reader.finish() } }
+}
