@@ -6,7 +6,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 # Debian packages: what is linked and run, and what only tests, benchmarks and image builds use.
-BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libsimdjson-dev
+BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libsimdjson-dev zlib1g-dev
 RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iproute2
 IMAGE_PACKAGES := binutils
 TEST_PACKAGES  := tcpdump wireguard-tools wrk python3 procps conntrack docker.io

@@ -44,6 +44,7 @@ let package = Package(
         system("CMicroHTTPD", apt: "libmicrohttpd-dev"),
         system("COpenSSL", apt: "libssl-dev"),
         system("CYAML", apt: "libyaml-dev"),
+        system("CZlib", apt: "zlib1g-dev"),
         .target(name: "CShims", dependencies: ["CCurl", "CMicroHTTPD"]),
         // The one piece of C++: providers' lists by libsimdjson (apt: libsimdjson-dev).
         .target(name: "CListReader", linkerSettings: [.linkedLibrary("simdjson")]),
@@ -53,7 +54,7 @@ let package = Package(
         library("Planning", ["Model"]),
 
         // The machine: log, processes, files, digests; and the two ends of HTTP.
-        library("Platform", ["Model", "COpenSSL", "CShims"]),
+        library("Platform", ["Model", "COpenSSL", "CShims", "CZlib"]),
         library("HTTPTransport", ["Model", "Platform", "CCurl", "CShims"]),
         library("HTTPServing", ["Model", "Platform", "CMicroHTTPD", "CShims"]),
 

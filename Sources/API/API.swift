@@ -1,4 +1,4 @@
-package import HTTPServing
+import HTTPServing
 import Model
 package import Platform
 import Synchronization
@@ -8,56 +8,89 @@ package final class API: Sendable {
     let operations: any Operations
     let proxy: ProxyAddress
     let log: Log
-    private let keys: KeyRing
+    let keys: KeyRing
+    let limiter = RateLimiter()
+    package let audit: AuditLog
+    let parts: Parts
+    let metrics = APIMetrics()
+    let idempotency: Idempotency
+    private let current: Mutex<Settings>
     private let version: String
     private let written = Mutex<WrittenDocuments?>(nil)
     let answers = KeptAnswers()
-    private let exitsBody = Mutex<(revision: Int, bytes: [UInt8])?>(nil)
+    private let exitsBody = Mutex<(revision: Int, answer: ServerResponse)?>(nil)
+    private let cachedRoutes = Mutex<[APIRoute]?>(nil)
 
-    package init(operations: any Operations, keys: KeyRing, proxy: ProxyAddress, version: String = "0", log: Log) {
-        self.version = version
+    /// What the API keeps outside of this process; each may be absent, and then lives in memory.
+    package struct Parts: Sendable {
+        package var memory: (any SharedMemory)?
+        package var keys: (any KeyStore)?
+        package var audit: (any AuditStore)?
+        package init() {}
+    }
+
+    package init(
+        operations: any Operations, keys: KeyRing, proxy: ProxyAddress, settings: Settings = Settings(), parts: Parts = Parts(),
+        version: String = "0", log: Log
+    ) {
         self.operations = operations
         self.keys = keys
         self.proxy = proxy
         self.log = log
+        self.version = version
+        self.parts = parts
+        current = Mutex(settings)
+        idempotency = Idempotency(shared: parts.memory)
+        audit = AuditLog(store: parts.audit ?? MemoryAuditStore(), log: log)
     }
 
-    /// What a server calls for each request.
-    package func dispatcher() -> @Sendable (ServerRequest) -> Dispatch {
-        let router = Router(routes)
-        return { [self] request in dispatch(request, router) }
+    /// How requests are let in; what is set counts for the next request.
+    package var settings: Settings {
+        get { current.withLock { $0 } }
+        set { current.withLock { $0 = newValue } }
     }
 
-    private func dispatch(_ request: ServerRequest, _ router: Router<Contract>) -> Dispatch {
-        switch router.match(method: request.method, path: request.path) {
-        case .notFound:
-            return .ready(APIProblem(status: 404, code: "not_found", message: "there is no such path").response(id: request.id))
-        case .wrongMethod(let allowed):
-            let allow = allowed.joined(separator: ", ")
-            let problem = APIProblem(
-                status: 405, code: "method_not_allowed", message: "want one of \(allow)", headers: [("Allow", allow)])
-            return .ready(problem.response(id: request.id))
-        case .found(let route, let parameters):
-            if let problem = keys.problem(with: request, for: route.access.access) { return .ready(problem.response(id: request.id)) }
-            var request = request
-            request.parameters = parameters
-            let problems = route.queryProblems(request.query)
-            guard problems.isEmpty else { return .ready(APIProblem.invalid(problems).response(id: request.id)) }
-            switch route.handler {
-            case .ready(let body):
-                do { return .ready(try body(request)) } catch { return .ready(response(to: error, request)) }
-            case .waiting(let body):
-                let complete = request
-                return .waiting { do { return try await body(complete) } catch { return self.response(to: error, complete) } }
-            }
+    /// Shares limits and keys with other controllers and writes the audit log, until it is cancelled.
+    package func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.audit.run() }
+            group.addTask { await self.shareLimits() }
+            group.addTask { await self.followKeys() }
+            await group.waitForAll()
         }
     }
 
-    private func response(to error: any Error, _ request: ServerRequest) -> ServerResponse {
-        if let problem = error as? APIProblem { return problem.response(id: request.id) }
-        log.error("request failed", ["request_id": request.id, "error": "\(error)"])
-        return APIProblem(status: 500, code: "internal", message: "this is a defect of ours; the log has its cause").response(
-            id: request.id)
+    private func shareLimits() async {
+        guard let memory = parts.memory else { return }
+        var isAway = false
+        while !Task.isCancelled {
+            do {
+                try await limiter.share(with: memory, window: settings.windowSeconds)
+                if isAway { log.info("rate limits are shared again") }
+                isAway = false
+            } catch {
+                if !isAway { log.warning("rate limits count in this process alone: the store does not answer", ["error": "\(error)"]) }
+                isAway = true
+            }
+            try? await Task.sleep(for: .milliseconds(isAway ? 1000 : 100))
+        }
+    }
+
+    private func followKeys() async {
+        guard let store = parts.keys else { return }
+        while !Task.isCancelled {
+            if let stored = try? await store.keys() { keys.replaceStored(stored.keys, used: stored.used) }
+            try? await store.noteUse(keys.lastUses)
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    /// The table, made once.
+    func kept(_ make: () -> [APIRoute]) -> [APIRoute] {
+        if let routes = cachedRoutes.withLock({ $0 }) { return routes }
+        let routes = make()
+        cachedRoutes.withLock { $0 = routes }
+        return routes
     }
 
     /// What is written from the table, once.
@@ -70,12 +103,15 @@ package final class API: Sendable {
         }
     }
 
-    /// The list of all exits, encoded once for each state.
-    func encodedExits(_ state: OperatorState) -> [UInt8] {
-        if let cached = exitsBody.withLock({ $0 }), cached.revision == state.revision { return cached.bytes }
-        let bytes = ServerResponse.json(["exits": views(state.exits.values)]).body
-        exitsBody.withLock { $0 = (state.revision, bytes) }
-        return bytes
+    /// The list of all exits, made once for each state.
+    func allExits(_ state: OperatorState) -> ServerResponse {
+        if let cached = exitsBody.withLock({ $0 }), cached.revision == state.revision { return cached.answer }
+        var answer = ServerResponse.json(["exits": views(state.exits.values)])
+        answer.etag = Dressing.tag(of: answer.body)
+        answer.compressed = Gzip.compress(answer.body)
+        let made = answer
+        exitsBody.withLock { $0 = (state.revision, made) }
+        return made
     }
 
     func views(_ exits: some Collection<Exit>) -> [ExitView] {

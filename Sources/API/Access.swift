@@ -1,8 +1,10 @@
 import HTTPServing
+package import Model
 import Platform
+import Synchronization
 
 /// What a caller may do; each includes the ones before.
-package enum Role: String, Sendable, CaseIterable, Comparable {
+package enum Role: String, Sendable, CaseIterable, Comparable, Codable {
     case viewer, `operator`, admin
     package static func < (left: Role, right: Role) -> Bool {
         (allCases.firstIndex(of: left) ?? 0) < (allCases.firstIndex(of: right) ?? 0)
@@ -16,51 +18,118 @@ package enum Access: Sendable, Equatable {
 }
 
 /// An API key as it is kept: never the key itself.
-package struct APIKey: Sendable {
+package struct APIKey: Sendable, Hashable, Codable {
+    /// Its name for the API; it stays when the key is renamed.
+    package var id: String
     package var name: String
     package var role: Role
     /// Hexadecimal SHA-256 of the key.
     package var digest: String
+    package var createdAt: Timestamp
+    package var expiresAt: Timestamp?
+    /// True for keys of the configuration, which the API can't change.
+    package var isConfigured: Bool
 
-    package init(name: String, role: Role, digest: String) {
+    package init(
+        id: String, name: String, role: Role, digest: String, createdAt: Timestamp, expiresAt: Timestamp? = nil, isConfigured: Bool = false
+    ) {
+        self.id = id
         self.name = name
         self.role = role
         self.digest = digest
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.isConfigured = isConfigured
+    }
+
+    /// A key of the configuration.
+    package init(name: String, role: Role, digest: String) {
+        self.init(id: "config.\(name)", name: name, role: role, digest: digest, createdAt: SystemClock.now(), isConfigured: true)
     }
 }
 
 /// Knows the API keys and finds the one that a request carries.
-package struct KeyRing: Sendable {
-    private let keys: [APIKey]
-    package init(_ keys: [APIKey]) { self.keys = keys }
+package final class KeyRing: Sendable {
+    private struct State {
+        var configured: [APIKey]
+        var stored: [APIKey] = []
+        var byDigest: [String: APIKey] = [:]
+        var used: [String: Timestamp] = [:]
 
-    /// The key in `X-API-Key` or `Authorization: Bearer`; every known one is compared, in constant time.
-    func key(of request: ServerRequest) -> APIKey? {
+        mutating func index() { byDigest = Dictionary((stored + configured).map { ($0.digest, $0) }) { $1 } }
+    }
+
+    private let state: Mutex<State>
+
+    package init(_ configured: [APIKey]) {
+        var first = State(configured: configured)
+        first.index()
+        state = Mutex(first)
+    }
+
+    /// Every key, those of the configuration first.
+    var all: [APIKey] { state.withLock { $0.configured + $0.stored.sorted { $0.createdAt < $1.createdAt } } }
+    func key(_ id: String) -> APIKey? { all.first { $0.id == id } }
+    func lastUse(of id: String) -> Timestamp? { state.withLock { $0.used[id] } }
+    var lastUses: [String: Timestamp] { state.withLock { $0.used } }
+
+    package func replaceConfigured(_ keys: [APIKey]) {
+        state.withLock { state in
+            state.configured = keys
+            state.index()
+        }
+    }
+
+    func replaceStored(_ keys: [APIKey], used: [String: Timestamp] = [:]) {
+        state.withLock { state in
+            state.stored = keys
+            state.used.merge(used) { max($0, $1) }
+            state.index()
+        }
+    }
+
+    func add(_ key: APIKey) {
+        state.withLock { state in
+            state.stored.removeAll { $0.id == key.id }
+            state.stored.append(key)
+            state.index()
+        }
+    }
+
+    func remove(_ id: String) {
+        state.withLock { state in
+            state.stored.removeAll { $0.id == id }
+            state.used[id] = nil
+            state.index()
+        }
+    }
+
+    /// The key in `X-API-Key` or `Authorization: Bearer`. It is looked up by its SHA-256, and that is compared in constant time:
+    /// what a comparison's time could tell is nothing about the key.
+    func key(of request: ServerRequest, now: Timestamp = SystemClock.now()) -> APIKey? {
         var offered = request.headers["x-api-key"]
         if offered == nil, let header = request.headers["authorization"], header.lowercased().hasPrefix("bearer ") {
             offered = String(header.dropFirst("bearer ".count))
         }
         guard let offered, (32...256).contains(offered.utf8.count) else { return nil }
         let digest = Digest.sha256(offered)
-        var found: APIKey?
-        for key in keys where Digest.equal(key.digest, digest) { found = key }
-        return found
+        return state.withLock { state in
+            guard let key = state.byDigest[digest], Digest.equal(key.digest, digest) else { return nil }
+            if let end = key.expiresAt, end <= now { return nil }
+            state.used[key.id] = now
+            return key
+        }
     }
 
-    /// The problem with a request for this access; nil where it may go on.
-    func problem(with request: ServerRequest, for access: Access) -> APIProblem? {
-        guard case .role(let wanted) = access else { return nil }
-        guard let key = key(of: request) else {
-            let isMissing = request.headers["x-api-key"] == nil && request.headers["authorization"] == nil
-            return APIProblem(
-                status: 401, code: isMissing ? "key_missing" : "key_unknown",
-                message: isMissing ? "an API key is needed, as X-API-Key or Authorization: Bearer" : "no such API key",
-                headers: [("WWW-Authenticate", "Bearer realm=\"sallyport\"")])
-        }
-        guard key.role >= wanted else {
-            return APIProblem(
-                status: 403, code: "role_too_low", message: "this needs role \(wanted.rawValue), the key has \(key.role.rawValue)")
-        }
-        return nil
+    static func isOffered(_ request: ServerRequest) -> Bool {
+        request.headers["x-api-key"] != nil || request.headers["authorization"] != nil
     }
+}
+
+/// Keeps the keys that were made through the API.
+package protocol KeyStore: Sendable {
+    func keys() async throws -> (keys: [APIKey], used: [String: Timestamp])
+    func save(_ key: APIKey) async throws
+    func removeKey(_ id: String) async throws
+    func noteUse(_ used: [String: Timestamp]) async throws
 }

@@ -4,12 +4,13 @@
 #include <string.h>
 
 struct MHD_Daemon *shim_mhd_start(
-    int listening_socket, unsigned int connection_limit, unsigned int idle_seconds, size_t memory_limit,
+    int listening_socket, unsigned int connection_limit, unsigned int address_limit, unsigned int idle_seconds, size_t memory_limit,
     shim_mhd_handler handler, shim_mhd_completed completed, shim_mhd_uri_logger uri_logger, void *context) {
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handler, context,
         MHD_OPTION_LISTEN_SOCKET, listening_socket,
         MHD_OPTION_CONNECTION_LIMIT, connection_limit,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, address_limit,
         MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_limit,
         MHD_OPTION_NOTIFY_COMPLETED, completed, context,

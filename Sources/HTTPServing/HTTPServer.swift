@@ -18,6 +18,8 @@ package enum Dispatch: Sendable {
 package final class HTTPServer: Sendable {
     package struct Limits: Sendable {
         package var connections: UInt32 = 1_000
+        /// Connections of one address; 0 is no limit.
+        package var connectionsPerAddress: UInt32 = 0
         /// Seconds without a byte.
         package var idleSeconds: UInt32 = 30
         /// Bytes of a request's body, and of its head.
@@ -37,6 +39,7 @@ package final class HTTPServer: Sendable {
         var deadline: ContinuousClock.Instant?
         var hasEnded = false
         var waiters: [CheckedContinuation<Void, Never>] = []
+        var streams: [ObjectIdentifier: BodyStream] = [:]
     }
 
     package let port: Int
@@ -58,7 +61,8 @@ package final class HTTPServer: Sendable {
         let this = Unmanaged.passUnretained(self).toOpaque()
         guard
             let pointer = shim_mhd_start(
-                listeningSocket, limits.connections, limits.idleSeconds, limits.head, ServerCallbacks.handle, ServerCallbacks.completed,
+                listeningSocket, limits.connections, limits.connectionsPerAddress, limits.idleSeconds, limits.head, ServerCallbacks.handle,
+                ServerCallbacks.completed,
                 ServerCallbacks.begin, this)
         else {
             Glibc.close(listeningSocket)
@@ -96,6 +100,8 @@ package final class HTTPServer: Sendable {
                 isQuiet = true
                 MHD_quiesce_daemon(daemon)
                 shutdown(listeningSocket, Int32(SHUT_RDWR))
+                // They have no end of their own; clients come back, and go on where they were.
+                for stream in state.withLock({ Array($0.streams.values) }) { stream.finish() }
             }
             // Stopped with a suspended connection, MHD would abort the process.
             if isStopping, isOver, !hasWork { break }
@@ -139,6 +145,9 @@ package final class HTTPServer: Sendable {
             return true
         }
     }
+
+    func began(_ stream: BodyStream) { state.withLock { $0.streams[ObjectIdentifier(stream)] = stream } }
+    func ended(_ stream: BodyStream) { state.withLock { $0.streams[ObjectIdentifier(stream)] = nil } }
 
     /// On any thread, after the connection was resumed. MHD's own signal of it can be swallowed by a run that has just looked
     /// for resumed connections, so the thread is woken here too.

@@ -3,12 +3,38 @@ import CShims
 import Platform
 import Synchronization
 
+/// The header fields of a request, as they came.
+struct Head {
+    /// Fields that a request may have.
+    static let limit = 100
+    private static let single: Set = [
+        "host", "content-length", "transfer-encoding", "content-type", "authorization", "x-api-key", "idempotency-key", "last-event-id",
+    ]
+    /// By lower-case name; several fields of one name are one list (RFC 9110, section 5.3).
+    var headers: [String: String] = [:]
+    var count = 0
+    var isAmbiguous = false
+
+    mutating func add(_ name: String, _ value: String) {
+        count += 1
+        let name = name.lowercased()
+        guard let present = headers[name] else {
+            headers[name] = value
+            return
+        }
+        if Self.single.contains(name) { isAmbiguous = true }
+        if count <= Self.limit { headers[name] = "\(present), \(value)" }
+    }
+}
+
 /// One request while MHD reads it. It belongs to MHD's thread; only `answer` is set from another.
 final class Exchange: Sendable {
     private struct State {
         var target: String
         var method = ""
         var headers: [String: String] = [:]
+        var isAmbiguous = false
+        var hasManyFields = false
         var body: [UInt8] = []
         var hasBegun = false
         var isTooLarge = false
@@ -16,9 +42,20 @@ final class Exchange: Sendable {
         var answer: ServerResponse?
     }
 
-    let id = Digest.randomHex(bytes: 8)
+    private let ownID = Digest.randomHex(bytes: 8)
     private let state: Mutex<State>
     init(target: String) { state = Mutex(State(target: target)) }
+
+    /// The caller's own name for it where that is plain, else one of ours.
+    var id: String { state.withLock { Self.isPlain($0.headers["x-request-id"]) } ?? ownID }
+
+    private static func isPlain(_ text: String?) -> String? {
+        guard let text, (8...64).contains(text.utf8.count) else { return nil }
+        let isPlain = text.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D || $0 == 0x5F
+        }
+        return isPlain ? text : nil
+    }
 
     var answer: ServerResponse? { state.withLock { $0.answer } }
     func setAnswer(_ response: ServerResponse) { state.withLock { $0.answer = response } }
@@ -28,12 +65,16 @@ final class Exchange: Sendable {
     func setReceived() { state.withLock { $0.isReceived = true } }
 
     /// True on the first of MHD's calls, when only the head is there.
-    func begin(method: String, headers: [String: String]) -> Bool {
+    func begin(method: () -> String, head: () -> Head) -> Bool {
         state.withLock { state in
             guard !state.hasBegun else { return false }
+            let head = head()
             state.hasBegun = true
-            state.method = method
-            state.headers = headers
+            state.method = method()
+            state.headers = head.headers
+            // Two lengths, or a length beside chunks, are read in two ways by two servers (RFC 9112, section 6.3).
+            state.isAmbiguous = head.isAmbiguous || (head.headers["transfer-encoding"] != nil && head.headers["content-length"] != nil)
+            state.hasManyFields = head.count > Head.limit
             return true
         }
     }
@@ -47,7 +88,15 @@ final class Exchange: Sendable {
 
     /// The whole request, or the answer to one that can't be used.
     func request(clientAddress: String) -> Result<ServerRequest, APIProblem> {
-        state.withLock { state in
+        let id = id
+        return state.withLock { state in
+            if state.isAmbiguous {
+                return .failure(APIProblem(status: 400, code: "bad_head", message: "a header field that must stand alone is there twice"))
+            }
+            if state.hasManyFields {
+                let message = "the head has more than \(Head.limit) fields"
+                return .failure(APIProblem(status: 431, code: "head_too_large", message: message))
+            }
             if state.isTooLarge { return .failure(APIProblem(status: 413, code: "body_too_large", message: "the body is too large")) }
             guard let (path, query) = RequestTarget.parse(state.target) else {
                 return .failure(APIProblem(status: 400, code: "bad_target", message: "the request's path or query is malformed"))
@@ -81,15 +130,15 @@ enum ServerCallbacks {
         guard let context, let connection, let size, let pointer = request?.pointee else { return MHD.no }
         let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
         let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
-        if let answer = exchange.answer { return send(answer, of: exchange, on: connection) }
-        if exchange.begin(method: method.map { String(cString: $0) } ?? "", headers: headers(of: connection)) { return MHD.yes }
+        if let answer = exchange.answer { return send(answer, of: exchange, by: server, on: connection) }
+        if exchange.begin(method: { method.map { String(cString: $0) } ?? "" }, head: { head(of: connection) }) { return MHD.yes }
         if size.pointee > 0 {
             exchange.receive(UnsafeRawBufferPointer(start: data, count: size.pointee), limit: server.limits.body)
             size.pointee = 0
             return MHD.yes
         }
         switch exchange.request(clientAddress: clientAddress(of: connection)) {
-        case .failure(let problem): return send(problem.response(id: exchange.id), of: exchange, on: connection)
+        case .failure(let problem): return send(problem.response(id: exchange.id), of: exchange, by: server, on: connection)
         case .success(let request): return answer(request, of: exchange, by: server, on: connection)
         }
     }
@@ -100,11 +149,11 @@ enum ServerCallbacks {
         exchange.setReceived()
         server.received()
         switch server.dispatch(request) {
-        case .ready(let response): return send(response, of: exchange, on: connection)
+        case .ready(let response): return send(response, of: exchange, by: server, on: connection)
         case .waiting(let work):
             guard server.suspends() else {
                 let problem = APIProblem(status: 503, code: "stopping", message: "the server is stopping", headers: [("Retry-After", "1")])
-                return send(problem.response(id: exchange.id), of: exchange, on: connection)
+                return send(problem.response(id: exchange.id), of: exchange, by: server, on: connection)
             }
             MHD_suspend_connection(connection)
             let suspended = Connection(pointer: connection)
@@ -117,9 +166,18 @@ enum ServerCallbacks {
         }
     }
 
-    private static func send(_ answer: ServerResponse, of exchange: Exchange, on connection: OpaquePointer) -> MHD_Result {
-        let made = answer.body.withUnsafeBytes { bytes in
-            MHD_create_response_from_buffer(bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), MHD.mustCopy)
+    private static func send(
+        _ answer: ServerResponse, of exchange: Exchange, by server: HTTPServer, on connection: OpaquePointer
+    ) -> MHD_Result {
+        let made: OpaquePointer?
+        if let stream = answer.stream {
+            let context = StreamContext(stream: stream, server: server, connection: connection)
+            made = MHD_create_response_from_callback(
+                UInt64.max, 16 << 10, readStream, Unmanaged.passRetained(context).toOpaque(), endStream)
+        } else {
+            made = answer.body.withUnsafeBytes { bytes in
+                MHD_create_response_from_buffer(bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), MHD.mustCopy)
+            }
         }
         guard let made else { return MHD.no }
         defer { MHD_destroy_response(made) }
@@ -128,18 +186,61 @@ enum ServerCallbacks {
         return MHD_queue_response(connection, UInt32(answer.status), made)
     }
 
-    private static func headers(of connection: OpaquePointer) -> [String: String] {
-        var headers: [String: String] = [:]
-        withUnsafeMutablePointer(to: &headers) { pointer in
+    // MARK: - Streams
+
+    /// What libmicrohttpd's reader of a stream gets; used on the server's thread alone.
+    private final class StreamContext {
+        let stream: BodyStream
+        let server: HTTPServer
+        let connection: OpaquePointer
+
+        init(stream: BodyStream, server: HTTPServer, connection: OpaquePointer) {
+            self.stream = stream
+            self.server = server
+            self.connection = connection
+            server.began(stream)
+        }
+    }
+
+    private static let readStream: MHD_ContentReaderCallback = { context, _, buffer, size in
+        guard let context, let buffer else { return -1 }
+        let this = Unmanaged<StreamContext>.fromOpaque(context).takeUnretainedValue()
+        let server = this.server
+        let piece = this.stream.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: size)) {
+            guard server.suspends() else { return nil }
+            MHD_suspend_connection(this.connection)
+            let suspended = Connection(pointer: this.connection)
+            return {
+                MHD_resume_connection(suspended.pointer)
+                server.resumed()
+            }
+        }
+        switch piece {
+        case .bytes(let count): return count
+        case .nothingYet: return 0
+        // MHD_CONTENT_READER_END_OF_STREAM
+        case .end: return -1
+        }
+    }
+
+    private static let endStream: MHD_ContentReaderFreeCallback = { context in
+        guard let context else { return }
+        let this = Unmanaged<StreamContext>.fromOpaque(context).takeRetainedValue()
+        this.server.ended(this.stream)
+        this.stream.end()
+    }
+
+    private static func head(of connection: OpaquePointer) -> Head {
+        var head = Head()
+        withUnsafeMutablePointer(to: &head) { pointer in
             _ = MHD_get_connection_values(connection, MHD.headerKind, collect, pointer)
         }
-        return headers
+        return head
     }
 
     private static let collect: MHD_KeyValueIterator = { context, _, name, value in
         guard let context, let name else { return MHD.no }
-        let headers = context.assumingMemoryBound(to: [String: String].self)
-        headers.pointee[String(cString: name).lowercased()] = value.map { String(cString: $0) } ?? ""
+        context.assumingMemoryBound(to: Head.self).pointee.add(String(cString: name), value.map { String(cString: $0) } ?? "")
         return MHD.yes
     }
 

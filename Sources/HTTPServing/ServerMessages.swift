@@ -32,11 +32,16 @@ package struct ServerRequest: Sendable {
     package func query(_ name: String) -> String? { query.first { $0.name == name }?.value }
 }
 
-/// An answer: status, headers and a ready body.
+/// An answer: status, headers and a ready body, or a stream.
 package struct ServerResponse: Sendable {
     package var status: Int
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
+    /// What `body` is compressed by gzip, and its ETag, where somebody has made them already.
+    package var compressed: [UInt8]?
+    package var etag: String?
+    /// A body that comes piece by piece, in place of `body`.
+    package var stream: BodyStream?
 
     package init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
         self.status = status
@@ -45,10 +50,13 @@ package struct ServerResponse: Sendable {
     }
 
     /// Encodes a value; its properties become snake case.
-    package static func json(_ value: some Encodable, status: Int = 200, headers: [(name: String, value: String)] = []) -> ServerResponse {
+    /// - Parameter asIs: true where its keys are data, or named as they are to be.
+    package static func json(
+        _ value: some Encodable, status: Int = 200, headers: [(name: String, value: String)] = [], asIs: Bool = false
+    ) -> ServerResponse {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
+        if !asIs { encoder.keyEncodingStrategy = .convertToSnakeCase }
         guard let data = try? encoder.encode(value) else {
             return APIProblem(status: 500, code: "internal", message: "the answer can't be written").response(id: "")
         }

@@ -36,6 +36,20 @@ package struct Log: Sendable {
     package func warning(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) { write(.warning, message, fields) }
     package func error(_ message: String, _ fields: KeyValuePairs<String, String> = [:]) { write(.error, message, fields) }
 
+    /// The line of a request. It has a way of its own, since there is one for each.
+    package func request(
+        id: String, method: String, path: String, status: Int, seconds: Double, bytes: Int, address: String, key: String?
+    ) {
+        guard descriptor >= 0, Level.info >= minimum else { return }
+        write(
+            .info, "\(method) \(path) \(status)",
+            [
+                "request_id": id, "status": String(status), "us": String(Int(seconds * 1_000_000)), "bytes": String(bytes),
+                "address": address,
+                "key": key ?? "-",
+            ])
+    }
+
     private func write(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) {
         guard descriptor >= 0, level >= minimum else { return }
         let time = SystemClock.now().description

@@ -37,20 +37,28 @@ enum Daemon {
         if parts.leadership.isLeader {
             do { try await parts.controller.load() } catch { log.warning("the store does not answer yet", ["error": "\(error)"]) }
         }
+        let apiRedis = RedisConnection(address: configuration.redisAddress)
+        let apiStore = APIStore(connection: apiRedis, prefix: configuration.redisPrefix)
+        var apiParts = API.Parts()
+        (apiParts.memory, apiParts.keys, apiParts.audit) = (apiStore, apiStore, apiStore)
         let api = API(
             operations: ControllerOperations(
                 controller: parts.controller, servers: parts.catalog,
                 speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL)), keys: keys,
-            proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), version: Version.current,
+            proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), settings: configuration.api.serving,
+            parts: apiParts, version: Version.current,
             log: log)
         do { try Ports.check(configuration.api.address, configuration.api.port) } catch {
             throw StartError(message: "the API \(error); set api.port")
         }
-        let server = try HTTPServer(address: configuration.api.address, port: configuration.api.port, dispatch: api.dispatcher())
+        api.audit.retentionDays = configuration.api.auditRetentionDays
+        let server = try HTTPServer(
+            address: configuration.api.address, port: configuration.api.port, limits: configuration.api.limits, dispatch: api.dispatcher())
         log.info("API on http://\(configuration.api.address):\(server.port)", ["admin_key": configuration.adminKeyFile])
 
         let loop = Task { await parts.controller.run() }
         let refreshing = Task { await parts.keepCatalogFresh() }
+        let serving = Task { await api.run() }
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
         let welcome = Task { if let country { await Welcome(parts, configuration).open(country) } }
@@ -62,6 +70,10 @@ enum Daemon {
         warmUp.cancel()
         refreshing.cancel()
         await server.stop()
+        // After the last request: what it did is written down too.
+        serving.cancel()
+        await serving.value
+        await apiRedis.close()
         loop.cancel()
         await loop.value
         await parts.leadership.resign()

@@ -57,7 +57,6 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
 
     @Test func `a key is kept as its digest alone`() throws {
         let key = try #require(Subject.keys[.admin])
-        #expect(!"\(KeyRing([APIKey(name: "a", role: .admin, digest: "00")]))".contains(key))
         let subject = try Subject(.direct)
         var dumped = ""
         dump(subject.api, to: &dumped)

@@ -1,4 +1,4 @@
-import API
+@testable import API
 import FoundationEssentials
 import HTTPServing
 import HTTPTransport
@@ -40,16 +40,26 @@ struct Subject: Sendable {
     private let dispatcher: @Sendable (ServerRequest) -> Dispatch
     private let live: (server: HTTPServer, client: HTTPClient)?
 
-    init(_ way: Way) throws {
+    init(_ way: Way, settings: API.Settings? = nil, parts: API.Parts = .init()) throws {
+        var generous = API.Settings()
+        (generous.requests, generous.strictRequests, generous.failedKeys) = (100_000, 100_000, 100_000)
         let keys = KeyRing(Self.keys.map { APIKey(name: $0.key.rawValue, role: $0.key, digest: Digest.sha256($0.value)) })
-        api = API(operations: operations, keys: keys, proxy: ProxyAddress(host: "127.0.0.1", port: 8128), log: .none)
+        // A key that was made through the API, under the id that the table has as its example.
+        keys.add(APIKey(id: "k3f9ab27c", name: "stored", role: .viewer, digest: Digest.sha256("stored"), createdAt: SystemClock.now()))
+        api = API(
+            operations: operations, keys: keys, proxy: ProxyAddress(host: "127.0.0.1", port: 8128), settings: settings ?? generous,
+            parts: parts, log: .none)
         dispatcher = api.dispatcher()
         live = way == .live ? (try HTTPServer(address: "127.0.0.1", port: 0, dispatch: dispatcher), HTTPClient()) : nil
     }
 
     /// Runs a body on an API, and ends its server.
-    static func with(_ way: Way, _ body: (Subject) async throws -> Void) async throws {
-        let subject = try Subject(way)
+    static func with(
+        _ way: Way, settings: API.Settings? = nil, parts: API.Parts = .init(), _ body: (Subject) async throws -> Void
+    ) async throws {
+        let subject = try Subject(way, settings: settings, parts: parts)
+        let running = Task { [api = subject.api] in await api.run() }
+        defer { running.cancel() }
         do { try await body(subject) } catch {
             await subject.stop()
             throw error
@@ -68,18 +78,24 @@ struct Subject: Sendable {
         try await call(method, target, headers: role.flatMap { Self.keys[$0] }.map { [("X-API-Key", $0)] } ?? [], body: body)
     }
 
+    private static func completed(_ headers: [(name: String, value: String)], _ body: String?) -> [(name: String, value: String)] {
+        guard body != nil, !headers.contains(where: { $0.name.lowercased() == "content-type" }) else { return headers }
+        return headers + [("Content-Type", "application/json")]
+    }
+
     func call(_ method: String, _ target: String, headers: [(name: String, value: String)], body: String? = nil) async throws -> Answer {
         if let live {
             let request = HTTPRequest(
-                method, "http://127.0.0.1:\(live.server.port)\(target)", headers: headers, body: body.map { Array($0.utf8) })
+                method, "http://127.0.0.1:\(live.server.port)\(target)", headers: Self.completed(headers, body),
+                body: body.map { Array($0.utf8) })
             let response = try await live.client.send(request)
             return Answer(status: response.status, headers: response.headers, body: response.body)
         }
         guard let (path, query) = RequestTarget.parse(target) else { return Answer(status: 400, headers: [:], body: []) }
         let request = ServerRequest(
             method: method, path: path, query: query,
-            headers: Dictionary(uniqueKeysWithValues: headers.map { ($0.name.lowercased(), $0.value) }),
-            body: Array((body ?? "").utf8), id: "the-request")
+            headers: Dictionary(uniqueKeysWithValues: Self.completed(headers, body).map { ($0.name.lowercased(), $0.value) }),
+            body: Array((body ?? "").utf8), clientAddress: "127.0.0.1", id: "the-request")
         let response: ServerResponse
         switch dispatcher(request) {
         case .ready(let ready): response = ready

@@ -84,11 +84,10 @@ import Testing
 
     @Test(
         arguments: [
-            ("PATCH", "/api/exits", "GET, HEAD, POST"), ("DELETE", "/api/exits", "GET, HEAD, POST"),
-            ("GET", "/api/exits/us-1/rotate", "POST"),
-            ("POST", "/api/pools/us", "DELETE, GET, HEAD, PUT"), ("POST", "/health/live", "GET, HEAD"),
-            ("GET", "/api/users/alice", "DELETE"),
-            ("OPTIONS", "/api/countries", "GET, HEAD"),
+            ("PATCH", "/api/exits", "GET, HEAD, OPTIONS, POST"), ("DELETE", "/api/exits", "GET, HEAD, OPTIONS, POST"),
+            ("GET", "/api/exits/us-1/rotate", "OPTIONS, POST"),
+            ("POST", "/api/pools/us", "DELETE, GET, HEAD, OPTIONS, PUT"), ("POST", "/health/live", "GET, HEAD, OPTIONS"),
+            ("GET", "/api/users/alice", "DELETE, OPTIONS"),
         ], Way.allCases)
     func `a method that a path doesn't have is 405 with those that it has`(call: (String, String, String), way: Way) async throws {
         try await Subject.with(way) { subject in
@@ -103,7 +102,9 @@ import Testing
             let get = try await subject.call("GET", target)
             let head = try await subject.call("HEAD", target)
             #expect(head.status == 200 && head.body.isEmpty)
-            #expect(head.headers["content-length"] == String(get.body.count) && head.headers["content-type"] == get.headers["content-type"])
+            #expect(
+                head.headers["content-length"] == get.headers["content-length"]
+                    && head.headers["content-type"] == get.headers["content-type"])
         }
     }
 }

@@ -56,7 +56,7 @@ extension API {
 
     func listExits(_ request: ServerRequest) throws -> ServerResponse {
         let state = operations.state
-        if request.query.isEmpty { return .json(bytes: encodedExits(state)) }
+        if request.query.isEmpty { return allExits(state) }
         let country = try request.country("country")
         let wanted = request.query("state").flatMap(ExitState.init(rawValue:))
         let exits = state.exits.values.filter { (country == nil || $0.country == country) && (wanted == nil || $0.state == wanted) }

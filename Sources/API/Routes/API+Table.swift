@@ -3,7 +3,21 @@ import Model
 
 /// The table of routes. Each file of `Routes` has the lines of its subject, and the handlers below them.
 extension API {
-    var routes: [APIRoute] { systemRoutes + exitRoutes + speedTestRoutes + poolRoutes + catalogRoutes + userRoutes }
+    var routes: [APIRoute] {
+        kept {
+            let subjects = [
+                systemRoutes,
+                exitRoutes,
+                speedTestRoutes,
+                poolRoutes,
+                catalogRoutes,
+                userRoutes,
+                keyRoutes,
+                auditRoutes,
+            ]
+            return subjects.flatMap { $0 }
+        }
+    }
 }
 
 /// The API about itself, and about the process.

@@ -105,6 +105,7 @@ struct Placeholder: Sendable {
         "cc": Placeholder(schema: .country, about: "a country, an ISO 3166-1 alpha-2 code"),
         "provider": Placeholder(schema: .text("all", pattern: "^[a-z0-9]{1,64}$"), about: "a provider, or `all`"),
         "name": Placeholder(schema: .text("alice", pattern: "^[a-z0-9_.]{1,32}$"), about: "the proxy user's name"),
+        "key": Placeholder(schema: .text("k3f9ab27c", pattern: "^[A-Za-z0-9_.-]{1,80}$"), about: "an API key's id"),
     ]
 }
 

@@ -2,7 +2,9 @@ import Model
 
 /// The shapes of what the API answers, by name; the OpenAPI document lists them as its components.
 enum Schemas {
-    static let all: [String: Schema] = shared.merging(exits) { $1 }.merging(catalog) { $1 }.merging(users) { $1 }
+    static let all: [String: Schema] = [shared, exits, catalog, users, API.keySchemas, API.auditSchemas].reduce(into: [:]) {
+        $0.merge($1) { $1 }
+    }
 
     private static let shared: [String: Schema] = [
         "Problem": .object(

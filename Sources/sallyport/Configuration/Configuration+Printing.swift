@@ -1,4 +1,5 @@
 import API
+import HTTPServing
 import Model
 import Platform
 import Providers
@@ -11,6 +12,14 @@ extension Configuration {
             "share_dir: \(shareFolder)",
             "log: {level: \(logLevel), format: \(logFormat.rawValue)}",
             "api: {address: \(api.address), port: \(api.port)}",
+            "api.limits: {requests: \(api.serving.requests), strict_requests: \(api.serving.strictRequests), failed_keys: \(api.serving.failedKeys), window_seconds: \(api.serving.windowSeconds)}",
+            "api.trusted_proxies: [\(api.serving.trustedProxies.map(\.description).joined(separator: ", "))]",
+            "api.allowed_networks: [\(api.serving.allowedNetworks.map(\.description).joined(separator: ", "))]",
+            "api.origins: [\(api.serving.origins.joined(separator: ", "))]",
+            "api.log_requests: \(api.serving.logsRequests)",
+            "api.audit: {requests: \(api.serving.auditsRequests), retention_days: \(Int(api.auditRetentionDays))}",
+            "api.connections: \(api.limits.connections)",
+            "api.connections_per_address: \(api.limits.connectionsPerAddress)",
             "gateway: {address: \(gateway.address), port: \(gateway.port), directory: \(gateway.directory), client_limit: \(gateway.clientLimit), drain_seconds: \(gateway.drainSeconds)}",
             "docker:",
             "  host: \(docker.host)",

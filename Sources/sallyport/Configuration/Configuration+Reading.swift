@@ -2,6 +2,7 @@ import API
 import DockerEngine
 import Glibc
 import HAProxyControl
+import HTTPServing
 import Model
 import Platform
 import Providers
@@ -11,7 +12,9 @@ extension Configuration {
     /// The settings that the environment can set: `api.port` by `SALLYPORT_API_PORT`. The environment wins over the file.
     static let environmentPaths =
         [
-            "data_dir", "share_dir", "log.level", "log.format", "api.address", "api.port", "gateway.address", "gateway.port",
+            "data_dir", "share_dir", "log.level", "log.format", "api.address", "api.port", "api.log_requests",
+            "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys", "api.limits.window_seconds", "api.connections",
+            "api.connections_per_address", "api.audit.requests", "api.audit.retention_days", "gateway.address", "gateway.port",
             "gateway.directory", "gateway.client_limit", "gateway.drain_seconds", "docker.host", "docker.owner", "docker.network",
             "docker.subnet",
             "docker.image",
@@ -26,7 +29,9 @@ extension Configuration {
 
     /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
     private static let numbers: Set = [
-        "redis.shared", "api.port", "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "catalog.refresh_seconds",
+        "redis.shared", "api.port", "api.log_requests", "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys",
+        "api.limits.window_seconds", "api.connections", "api.connections_per_address", "api.audit.requests", "api.audit.retention_days",
+        "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "catalog.refresh_seconds",
     ]
 
     static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
@@ -117,7 +122,47 @@ extension Configuration {
             }
             if let role, let digest { keys.append(APIKey(name: name, role: role, digest: digest.lowercased())) }
         }
-        return APISettings(address: address, port: port, keys: keys)
+        return APISettings(
+            address: address, port: port, keys: keys, serving: readServing(reader), limits: readLimits(reader),
+            auditRetentionDays: reader.section("audit").number("retention_days", in: 0...36_500) ?? 365)
+    }
+
+    private static func readServing(_ reader: FieldReader) -> API.Settings {
+        var settings = API.Settings()
+        let limits = reader.section("limits")
+        settings.requests = limits.integer("requests", in: 1...100_000_000) ?? settings.requests
+        settings.strictRequests = limits.integer("strict_requests", in: 1...100_000_000) ?? settings.strictRequests
+        settings.failedKeys = limits.integer("failed_keys", in: 1...100_000_000) ?? settings.failedKeys
+        settings.windowSeconds = limits.integer("window_seconds", in: 1...3600) ?? settings.windowSeconds
+        settings.trustedProxies = networks(reader, "trusted_proxies")
+        settings.allowedNetworks = networks(reader, "allowed_networks")
+        settings.origins = reader.strings("origins") ?? []
+        for origin in settings.origins where !isOrigin(origin) {
+            reader.problem("origins", "\(origin) is no origin, want one like https://dashboard.example (`*` is refused)")
+        }
+        settings.logsRequests = reader.bool("log_requests") ?? settings.logsRequests
+        settings.auditsRequests = reader.section("audit").bool("requests") ?? settings.auditsRequests
+        return settings
+    }
+
+    private static func readLimits(_ reader: FieldReader) -> HTTPServer.Limits {
+        var limits = HTTPServer.Limits()
+        limits.connections = UInt32(reader.integer("connections", in: 10...100_000) ?? 2000)
+        limits.connectionsPerAddress = UInt32(reader.integer("connections_per_address", in: 1...100_000) ?? 1500)
+        return limits
+    }
+
+    private static func networks(_ reader: FieldReader, _ field: String) -> [IPNetwork] {
+        (reader.strings(field) ?? []).compactMap { text in
+            let network = IPNetwork(text)
+            if network == nil { reader.problem(field, "\(text) is no address or network like 10.0.0.0/8") }
+            return network
+        }
+    }
+
+    private static func isOrigin(_ text: String) -> Bool {
+        let rest = text.hasPrefix("https://") ? text.dropFirst(8) : text.hasPrefix("http://") ? text.dropFirst(7) : ""
+        return !rest.isEmpty && rest.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ".-:[]".contains($0)) }
     }
 
     private static func readGateway(_ reader: FieldReader, data: String) -> GatewaySettings {

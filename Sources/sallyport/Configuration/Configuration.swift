@@ -1,5 +1,6 @@
 import API
 import HAProxyControl
+import HTTPServing
 import Model
 import Platform
 import Providers
@@ -11,6 +12,9 @@ struct Configuration: Sendable {
         var address: String
         var port: Int
         var keys: [APIKey]
+        var serving: API.Settings
+        var limits: HTTPServer.Limits
+        var auditRetentionDays: Double
     }
 
     struct GatewaySettings: Sendable {

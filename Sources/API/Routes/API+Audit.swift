@@ -1,0 +1,226 @@
+import FoundationEssentials
+import HTTPServing
+import Model
+import Platform
+
+/// `/audit`: who did what.
+extension API {
+    static let auditSchemas: [String: Schema] = [
+        "AuditEntry": .object(
+            .always("seq", .whole(17)),
+            .always("prev", .text("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"), "hash of the entry before"),
+            .always("hash", .text("60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752")), .always("at", .time),
+            .always("kind", .choice(AuditEntry.Kind.self)), .always("action", .text("POST /api/exits")), .maybe("key", .text("admin")),
+            .maybe("key_id", .text("config.admin")), .maybe("role", .choice(Role.self)), .maybe("address", .text("127.0.0.1")),
+            .maybe("method", .text("POST")), .maybe("path", .text("/api/exits")), .maybe("status", .whole(100...599, 202)),
+            .maybe("duration_ms", .number(0...1e9, 3.25)), .maybe("request_id", .text("0f3c9a1b2c3d4e5f")),
+            .maybe("user_agent", .text("curl/7.88.1")), .maybe("before", .anything, "what was there"),
+            .maybe("after", .anything, "what was answered, without secrets"), .maybe("details", .text("a sentence"))),
+        "AuditLogs": .object(
+            .always("entries", .list(.named("AuditEntry")), "newest first"),
+            .maybe("next", .text("17"), "the cursor of the next page; absent on the last")),
+        "AuditStats": .object(
+            .always("entries", .whole(17)), .always("head", .text("60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752")),
+            .always("waiting", .whole(0), "entries that are not written yet"),
+            .always("looked_at", .whole(17), "the newest entries that the figures below are of"),
+            .always("kinds", .map(.whole(12))), .always("actions", .map(.whole(12))), .always("keys", .map(.whole(12))),
+            .always("statuses", .map(.whole(12)))),
+        "AuditVerification": .object(
+            .always("intact", .flag), .always("entries", .whole(17)), .maybe("first", .whole(1)),
+            .maybe(
+                "head", .text("17 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"),
+                "note it, and pass it as `expect` later"),
+            .always("problems", .list(.text("entry 5 was altered: its hash is not that of its text")))),
+    ]
+
+    var auditRoutes: [APIRoute] {
+        let cursor = Schema.whole(1...9_007_199_254_740_991, 1000)
+        return [
+            Route(
+                "GET", "/audit/logs",
+                Contract(
+                    .role(.admin), "The audit log, newest first",
+                    query: [
+                        Parameter("limit", .whole(1...1000, 100), "how many"), Parameter("cursor", cursor, "`next` of the page before"),
+                        Parameter("kind", .choice(AuditEntry.Kind.self), "only of this kind"),
+                        Parameter("key", .text("admin", length: 1...64), "only of this key, by name or id"),
+                        Parameter("address", .text("127.0.0.1", length: 1...64), "only from this address"),
+                        Parameter("action", .text("POST /api/exits", length: 1...256), "only this action"),
+                        Parameter("status", .whole(100...599, 202), "only with this status"),
+                        Parameter("since", .time, "not before this time"), Parameter("until", .time, "not after this time"),
+                    ], answers: [.json(200, "a page", .named("AuditLogs"))], limit: .strict),
+                .waiting(listAudit)),
+            Route(
+                "GET", "/audit/stats",
+                Contract(
+                    .role(.admin), "Figures about the audit log", "Over the newest 10,000 entries.",
+                    answers: [.json(200, "the figures", .named("AuditStats"))], limit: .strict),
+                .waiting(showAuditStats)),
+            Route(
+                "GET", "/audit/verify",
+                Contract(
+                    .role(.admin), "Checks the chain of the audit log", "Reads every entry.",
+                    query: [
+                        Parameter(
+                            "expect",
+                            .text(
+                                "17:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+                                pattern: "^[1-9][0-9]{0,14}:[0-9a-f]{64}$"),
+                            "an entry that was noted, as number:hash")
+                    ], answers: [.json(200, "what was found", .named("AuditVerification"))], limit: .strict),
+                .waiting(verifyAudit)),
+            Route(
+                "GET", "/audit/export",
+                Contract(
+                    .role(.admin), "The audit log as JSON lines, oldest first",
+                    "Each line is {\"hash\",\"entry\"}; the entry's text is what was hashed.",
+                    query: [
+                        Parameter("after", .whole(0...9_007_199_254_740_991, 0), "entries after this number"),
+                        Parameter("limit", .whole(1...10_000, 1000), "how many"),
+                    ], answers: [.text("the lines", "application/x-ndjson")], limit: .strict),
+                .waiting(exportAudit)),
+        ]
+    }
+
+    private struct LineView: Encodable {
+        let line: AuditLine
+        let entry: AuditEntry
+
+        func encode(to encoder: any Encoder) throws {
+            try entry.encode(to: encoder)
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(line.hash, forKey: .hash)
+        }
+
+        enum Key: String, CodingKey { case hash }
+    }
+
+    func listAudit(_ request: ServerRequest) async throws -> ServerResponse {
+        func time(_ name: String) throws -> Timestamp? {
+            guard let text = request.query(name) else { return nil }
+            guard let time = Timestamp(text) else {
+                throw APIProblem.invalid([FieldProblem(field: name, message: "want a time like 2026-11-21T01:02:03.456Z")])
+            }
+            return time
+        }
+        let (since, until) = (try time("since"), try time("until"))
+        let limit = Int(request.number("limit") ?? 100)
+        let kind = request.query("kind")
+        let status = request.number("status").map(Int.init)
+        var cursor = request.query("cursor").flatMap(Int.init) ?? Int(9_007_199_254_740_991)
+        var found: [LineView] = []
+        var next: Int?
+        // A filter may have to pass over much: it goes on with the next page after so many.
+        var budget = 20_000
+        return try await fromAudit {
+            search: while true {
+                let lines = try await audit.store.lines(before: cursor, limit: 1000)
+                for line in lines {
+                    guard let entry = line.entry else { continue }
+                    cursor = line.seq
+                    if let since, entry.at < since { break search }
+                    let isWanted =
+                        (until.map { entry.at <= $0 } ?? true) && (kind.map { entry.kind.rawValue == $0 } ?? true)
+                        && (request.query("key").map { entry.key == $0 || entry.keyID == $0 } ?? true)
+                        && (request.query("address").map { entry.address == $0 } ?? true)
+                        && (request.query("action").map { entry.action == $0 } ?? true) && (status.map { entry.status == $0 } ?? true)
+                    if isWanted { found.append(LineView(line: line, entry: entry)) }
+                    if found.count == limit {
+                        next = line.seq
+                        break search
+                    }
+                }
+                budget -= lines.count
+                if lines.count < 1000 { break }
+                if budget <= 0 {
+                    next = cursor
+                    break
+                }
+            }
+            struct Page: Encodable {
+                let entries: [LineView]
+                let next: String?
+            }
+            let isLast = next.map { $0 <= 1 } ?? true
+            return .json(Page(entries: found, next: isLast ? nil : next.map(String.init)), asIs: true)
+        }
+    }
+
+    func showAuditStats(_ request: ServerRequest) async throws -> ServerResponse {
+        struct Stats: Encodable {
+            var entries = 0
+            var head = ""
+            var waiting = 0
+            var lookedAt = 0
+            var kinds: [String: Int] = [:]
+            var actions: [String: Int] = [:]
+            var keys: [String: Int] = [:]
+            var statuses: [String: Int] = [:]
+
+            enum CodingKeys: String, CodingKey {
+                case entries, head, waiting, kinds, actions, keys, statuses
+                case lookedAt = "looked_at"
+            }
+        }
+        return try await fromAudit {
+            var stats = Stats()
+            let head = try await audit.store.head()
+            (stats.entries, stats.head, stats.waiting) = (head.seq, head.hash, audit.figures.pending)
+            var cursor = head.seq + 1
+            while stats.lookedAt < 10_000 {
+                let lines = try await audit.store.lines(before: cursor, limit: 1000)
+                for entry in lines.compactMap(\.entry) {
+                    stats.lookedAt += 1
+                    stats.kinds[entry.kind.rawValue, default: 0] += 1
+                    stats.actions[entry.action, default: 0] += 1
+                    if let key = entry.key { stats.keys[key, default: 0] += 1 }
+                    if let status = entry.status { stats.statuses[String(status), default: 0] += 1 }
+                }
+                guard let last = lines.last, lines.count == 1000 else { break }
+                cursor = last.seq
+            }
+            return .json(stats, asIs: true)
+        }
+    }
+
+    func verifyAudit(_ request: ServerRequest) async throws -> ServerResponse {
+        struct Found: Encodable {
+            let intact: Bool
+            let entries: Int
+            let first: Int?
+            let head: String?
+            let problems: [String]
+        }
+        var expected: [AuditHead] = []
+        if let text = request.query("expect") {
+            guard let head = AuditHead(text.replacing(":", with: " ")), head.seq > 0 else {
+                throw APIProblem.invalid([FieldProblem(field: "expect", message: "want number:hash, as verify has shown it")])
+            }
+            expected = [head]
+        }
+        let heads = expected
+        return try await fromAudit {
+            let found = try await audit.verify(expecting: heads)
+            return .json(
+                Found(
+                    intact: found.problems.isEmpty, entries: found.count, first: found.first, head: found.head?.text,
+                    problems: found.problems))
+        }
+    }
+
+    func exportAudit(_ request: ServerRequest) async throws -> ServerResponse {
+        let after = request.query("after").flatMap(Int.init) ?? 0
+        let limit = Int(request.number("limit") ?? 1000)
+        return try await fromAudit {
+            let lines = try await audit.store.lines(after: after, limit: limit)
+            let text = lines.map { $0.exported + "\n" }.joined()
+            return ServerResponse(status: 200, headers: [("Content-Type", "application/x-ndjson")], body: Array(text.utf8))
+        }
+    }
+
+    private func fromAudit(_ body: () async throws -> ServerResponse) async throws -> ServerResponse {
+        do { return try await body() } catch let problem as APIProblem { throw problem } catch {
+            throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
+        }
+    }
+}

@@ -1,0 +1,183 @@
+package import HTTPServing
+import Model
+import Platform
+
+/// The way of a request: limits, key, CORS and headers, coding, route. Each may answer by itself; request id, log, metrics and
+/// audit stand around all of them.
+extension API {
+    /// What a server calls for each request.
+    package func dispatcher() -> @Sendable (ServerRequest) -> Dispatch {
+        let router = Router(routes)
+        return { [self] request in dispatch(request, router) }
+    }
+
+    private func dispatch(_ request: ServerRequest, _ router: Router<Contract>) -> Dispatch {
+        var call = Call(request, settings: settings)
+        let match = router.match(method: request.method, path: request.path)
+        if case .found(let route, let parameters) = match {
+            call.route = route
+            call.request.parameters = parameters
+        }
+        if let problem = refusal(of: &call) { return .ready(finish(problem.response(id: request.id), call, refused: true)) }
+        switch match {
+        case .notFound:
+            return .ready(
+                finish(APIProblem(status: 404, code: "not_found", message: "there is no such path").response(id: request.id), call))
+        case .wrongMethod(let allowed):
+            let allow = (allowed + ["OPTIONS"]).sorted().joined(separator: ", ")
+            if request.method == "OPTIONS" { return .ready(finish(ServerResponse(status: 204, headers: [("Allow", allow)]), call)) }
+            let problem = APIProblem(
+                status: 405, code: "method_not_allowed", message: "want one of \(allow)", headers: [("Allow", allow)])
+            return .ready(finish(problem.response(id: request.id), call))
+        case .found(let route, _):
+            if let problem = Self.mistake(in: call, route) { return .ready(finish(problem.response(id: request.id), call)) }
+            return answer(call, route)
+        }
+    }
+
+    // MARK: - Who may
+
+    /// Limits and keys: why a request is not let in, nil where it is.
+    private func refusal(of call: inout Call) -> APIProblem? {
+        let settings = call.settings
+        let limit = call.route?.access.limit ?? .standard
+        if limit != .none {
+            let isStrict = limit == .strict
+            let most = isStrict ? settings.strictRequests : settings.requests
+            let kind = isStrict ? "strict" : "standard"
+            call.note(limiter.take("\(kind):address:\(call.address)", limit: most, window: settings.windowSeconds))
+            if let problem = Self.tooMany(call) { return problem }
+            if !settings.allowedNetworks.isEmpty, !Self.isIn(settings.allowedNetworks, call.address) {
+                return APIProblem(status: 403, code: "address_not_allowed", message: "requests from this address are not allowed")
+            }
+        }
+        guard let route = call.route, case .role(let wanted) = route.access.access else { return nil }
+        guard KeyRing.isOffered(call.request) else {
+            return unauthorized("key_missing", "an API key is needed, as X-API-Key or Authorization: Bearer")
+        }
+        // One who guesses must wait, also for a right key: else a right guess could be told.
+        let failures = "failed:address:\(call.address)"
+        let guesses = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds, counts: false)
+        guard guesses.isAllowed else {
+            metrics.keyFailures.add(1, "too_many")
+            return APIProblem(
+                status: 429, code: "too_many_tries", message: "too many wrong keys from this address",
+                headers: [("Retry-After", String(guesses.reset))])
+        }
+        guard let key = keys.key(of: call.request) else {
+            _ = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds)
+            metrics.keyFailures.add(1, "unknown")
+            return unauthorized("key_unknown", "no such API key")
+        }
+        call.key = key
+        if limit != .none {
+            let most = limit == .strict ? settings.strictRequests : settings.requests
+            call.note(limiter.take("\(limit.rawValue):key:\(key.id)", limit: most, window: settings.windowSeconds))
+            if let problem = Self.tooMany(call) { return problem }
+        }
+        guard key.role >= wanted else {
+            return APIProblem(
+                status: 403, code: "role_too_low", message: "this needs role \(wanted.rawValue), the key has \(key.role.rawValue)")
+        }
+        return nil
+    }
+
+    private static func isIn(_ networks: [IPNetwork], _ address: String) -> Bool {
+        guard let address = IPNetwork(address) else { return false }
+        return networks.contains { $0.contains(address) }
+    }
+
+    private static func tooMany(_ call: Call) -> APIProblem? {
+        guard let verdict = call.verdict, !verdict.isAllowed else { return nil }
+        return APIProblem(
+            status: 429, code: "too_many_requests", message: "\(verdict.limit) requests are allowed in \(call.settings.windowSeconds) s",
+            headers: [("Retry-After", String(verdict.reset))])
+    }
+
+    private func unauthorized(_ code: String, _ message: String) -> APIProblem {
+        APIProblem(status: 401, code: code, message: message, headers: [("WWW-Authenticate", "Bearer realm=\"sallyport\"")])
+    }
+
+    // MARK: - What is wrong with it
+
+    private static func mistake(in call: Call, _ route: APIRoute) -> APIProblem? {
+        let request = call.request
+        let types = route.access.answers.map(\.mediaType).filter { !$0.isEmpty }
+        if !Negotiation.accepts(request.headers["accept"], types) {
+            return APIProblem(status: 406, code: "not_acceptable", message: "the answer is \(types.joined(separator: " or "))")
+        }
+        if !request.body.isEmpty {
+            guard route.access.body != nil else {
+                return APIProblem(status: 415, code: "media_type", message: "this request takes no body")
+            }
+            guard Negotiation.isJSON(request.headers["content-type"]) else {
+                return APIProblem(status: 415, code: "media_type", message: "want Content-Type: application/json")
+            }
+        }
+        let problems = route.queryProblems(request.query)
+        return problems.isEmpty ? nil : APIProblem.invalid(problems)
+    }
+
+    // MARK: - The answer
+
+    private func answer(_ call: Call, _ route: APIRoute) -> Dispatch {
+        let changes = call.changes
+        if !changes, case .ready(let body) = route.handler {
+            let response: ServerResponse
+            do { response = try body(call.request) } catch { response = self.response(to: error, call.request) }
+            return .ready(finish(response, call))
+        }
+        return .waiting { [self] in
+            let before = changes ? await state(of: call, route) : nil
+            let response =
+                call.request.method == "POST"
+                ? await idempotency.answer(call, isSecret: route.access.answersSecret) { await run(route, call.request) }
+                : await run(route, call.request)
+            if changes { await audit.recordNow(entry(.change, call, response, before: before)) }
+            return finish(response, call)
+        }
+    }
+
+    private func run(_ route: APIRoute, _ request: ServerRequest) async -> ServerResponse {
+        do {
+            switch route.handler {
+            case .ready(let body): return try body(request)
+            case .waiting(let body): return try await body(request)
+            }
+        } catch {
+            return response(to: error, request)
+        }
+    }
+
+    private func response(to error: any Error, _ request: ServerRequest) -> ServerResponse {
+        if let problem = error as? APIProblem { return problem.response(id: request.id) }
+        log.error("request failed", ["request_id": request.id, "error": "\(error)"])
+        return APIProblem(status: 500, code: "internal", message: "this is a defect of ours; the log has its cause").response(
+            id: request.id)
+    }
+
+    private func finish(_ response: ServerResponse, _ call: Call, refused: Bool = false) -> ServerResponse {
+        let response = Dressing.dress(response, of: call)
+        let seconds = (ContinuousClock.now - call.begin) / .seconds(1)
+        metrics.count(call, response.status, seconds)
+        if refused, response.status != 429 || call.route?.access.limit == .strict {
+            audit.record(entry(.refused, call, response))
+        } else if call.settings.auditsRequests, !call.changes {
+            audit.record(entry(.request, call, response))
+        }
+        if call.settings.logsRequests {
+            log.request(
+                id: call.request.id, method: call.request.method, path: call.path, status: response.status, seconds: seconds,
+                bytes: response.body.count, address: call.address, key: call.key?.id)
+        }
+        return response
+    }
+}
+
+extension Call {
+    /// True where the request asks for a change.
+    var changes: Bool { route != nil && !["GET", "HEAD", "OPTIONS"].contains(request.method) }
+
+    /// The path as it was asked for, without its query, which may hold what nobody should read.
+    var path: String { "/" + request.path.map(PercentEncoding.encode).joined(separator: "/").prefix(512) }
+}

@@ -1,0 +1,27 @@
+import HTTPServing
+import Model
+import Platform
+
+/// One request on its way through the API, and what has been found out about it.
+struct Call: Sendable {
+    var request: ServerRequest
+    let settings: API.Settings
+    let begin: ContinuousClock.Instant
+    /// Who it comes from, as trusted proxies tell.
+    let address: String
+    var route: APIRoute?
+    var key: APIKey?
+    var verdict: RateLimiter.Verdict?
+
+    init(_ request: ServerRequest, settings: API.Settings) {
+        self.request = request
+        self.settings = settings
+        begin = .now
+        address = ClientAddress.of(request, trusted: settings.trustedProxies)
+    }
+
+    /// Keeps the verdict that leaves the least.
+    mutating func note(_ new: RateLimiter.Verdict) {
+        if !new.isAllowed || (verdict.map { new.remaining < $0.remaining } ?? true) { verdict = new }
+    }
+}

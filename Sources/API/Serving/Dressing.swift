@@ -1,0 +1,81 @@
+import HTTPServing
+import Platform
+
+/// What every answer gets, whoever has made it.
+enum Dressing {
+    /// Bodies from here on are compressed for those who accept it.
+    static let compressedFrom = 500
+
+    static let security: [(name: String, value: String)] = [
+        ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
+        ("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        ("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
+    ]
+
+    static func dress(_ response: ServerResponse, of call: Call) -> ServerResponse {
+        var response = response
+        response.headers.reserveCapacity(response.headers.count + 16)
+        if let verdict = call.verdict {
+            response.headers.append(("X-RateLimit-Limit", String(verdict.limit)))
+            response.headers.append(("X-RateLimit-Remaining", String(verdict.remaining)))
+            response.headers.append(("X-RateLimit-Reset", String(verdict.reset)))
+        }
+        allowOrigin(&response, call)
+        response.headers += security
+        if response.stream == nil {
+            addTag(&response, call)
+            compress(&response, call)
+        }
+        let seconds = (ContinuousClock.now - call.begin) / .seconds(1)
+        response.headers.append(("X-Response-Time", "\(Int(seconds * 1_000_000)) us"))
+        return response
+    }
+
+    /// Cross-origin calls are for the listed origins alone (the Fetch standard, section 3.3).
+    private static func allowOrigin(_ response: inout ServerResponse, _ call: Call) {
+        guard !call.settings.origins.isEmpty else { return }
+        response.headers.append(("Vary", "Origin"))
+        guard let origin = call.request.headers["origin"], call.settings.origins.contains(origin) else { return }
+        response.headers.append(("Access-Control-Allow-Origin", origin))
+        if call.request.method == "OPTIONS" {
+            response.headers.append(("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE"))
+            response.headers.append(
+                ("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-API-Key"))
+            response.headers.append(("Access-Control-Max-Age", "600"))
+        } else {
+            response.headers.append(
+                (
+                    "Access-Control-Expose-Headers",
+                    "ETag, Link, Location, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-ID"
+                ))
+        }
+    }
+
+    private static func addTag(_ response: inout ServerResponse, _ call: Call) {
+        let isReading = call.request.method == "GET" || call.request.method == "HEAD"
+        guard isReading, response.status == 200 else {
+            response.headers.append(("Cache-Control", "no-store"))
+            return
+        }
+        let tag = response.etag ?? self.tag(of: response.body)
+        response.headers.append(("ETag", tag))
+        response.headers.append(("Cache-Control", "private, no-cache"))
+        if let header = call.request.headers["if-none-match"], Negotiation.matches(header, tag) {
+            response.status = 304
+            response.body = []
+            response.compressed = nil
+            response.headers.removeAll { $0.name == "Content-Type" }
+        }
+    }
+
+    static func tag(of body: [UInt8]) -> String { "W/\"\(Digest.sha256(body).prefix(22))\"" }
+
+    private static func compress(_ response: inout ServerResponse, _ call: Call) {
+        guard response.body.count >= compressedFrom else { return }
+        response.headers.append(("Vary", "Accept-Encoding"))
+        guard Negotiation.acceptsGzip(call.request.headers["accept-encoding"]) else { return }
+        guard let bytes = response.compressed ?? Gzip.compress(response.body), bytes.count < response.body.count else { return }
+        response.body = bytes
+        response.headers.append(("Content-Encoding", "gzip"))
+    }
+}

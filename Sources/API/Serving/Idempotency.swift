@@ -1,0 +1,114 @@
+import FoundationEssentials
+import HTTPServing
+import Model
+import Platform
+import Synchronization
+
+/// Remembers what POSTs with an `Idempotency-Key` were answered, for a day, so that one that is sent again is done once.
+final class Idempotency: Sendable {
+    /// What is kept of a request and, when it is done, of its answer.
+    struct Record: Codable, Sendable {
+        var fingerprint: String
+        var status: Int?
+        var location: String?
+        var body: [UInt8]?
+    }
+
+    private static let seconds = 86_400
+    /// A request that takes longer than this to answer is taken for lost, with its controller.
+    private static let runningSeconds = 300
+    private static let capacity = 10_000
+
+    private struct Kept {
+        var record: Record
+        var until: Timestamp
+    }
+
+    private let kept = Mutex<[String: Kept]>([:])
+    private let shared: (any SharedMemory)?
+
+    init(shared: (any SharedMemory)?) { self.shared = shared }
+
+    /// Answers a request, or as it was answered before.
+    /// - Parameter isSecret: the answer must not leave this process.
+    func answer(
+        _ call: Call, isSecret: Bool, _ body: @Sendable () async -> ServerResponse
+    ) async -> ServerResponse {
+        guard let name = call.request.headers["idempotency-key"] else { return await body() }
+        let id = call.request.id
+        guard Self.isValid(name) else {
+            return APIProblem.invalid([FieldProblem(field: "Idempotency-Key", message: "want 1 to 128 of A-Z a-z 0-9 _ . : -")]).response(
+                id: id)
+        }
+        // Another caller's key is another key.
+        let key = "idempotency:" + Digest.sha256("\(call.key?.id ?? "")\n\(name)")
+        let fingerprint = Digest.sha256(
+            Array("\(call.request.method) \(call.request.path) \(call.request.query)\n".utf8) + call.request.body)
+        let record = Record(fingerprint: fingerprint)
+        if let present = await claim(key, record, isSecret: isSecret) {
+            guard present.fingerprint == fingerprint else {
+                let message = "was used for another request, want a new one"
+                return APIProblem.invalid([FieldProblem(field: "Idempotency-Key", message: message)]).response(id: id)
+            }
+            guard let status = present.status else {
+                return APIProblem(
+                    status: 409, code: "in_progress", message: "the first request of this key is not answered yet",
+                    headers: [("Retry-After", "1")]
+                ).response(id: id)
+            }
+            var headers = [("Content-Type", "application/json"), ("Idempotent-Replayed", "true")]
+            if let location = present.location { headers.append(("Location", location)) }
+            return ServerResponse(status: status, headers: headers.map { (name: $0.0, value: $0.1) }, body: present.body ?? [])
+        }
+        let response = await body()
+        if response.status >= 500 {
+            await forget(key, isSecret: isSecret)
+        } else {
+            var done = record
+            done.status = response.status
+            done.location = response.headers.first { $0.name == "Location" }?.value
+            done.body = response.body
+            await keep(key, done, isSecret: isSecret)
+        }
+        return response
+    }
+
+    static func isValid(_ text: String) -> Bool {
+        (1...128).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+                    || [0x5F, 0x2E, 0x3A, 0x2D].contains($0)
+            }
+    }
+
+    /// Nil when the key is ours now, else what was there.
+    private func claim(_ key: String, _ record: Record, isSecret: Bool) async -> Record? {
+        let now = SystemClock.now()
+        let present = kept.withLock { kept -> Record? in
+            if let present = kept[key], present.until > now { return present.record }
+            if kept.count >= Self.capacity { kept = kept.filter { $0.value.until > now } }
+            if kept.count >= Self.capacity, let oldest = kept.min(by: { $0.value.until < $1.value.until }) { kept[oldest.key] = nil }
+            kept[key] = Kept(record: record, until: now + Double(Self.runningSeconds))
+            return nil
+        }
+        if let present { return present }
+        guard let shared, !isSecret, let text = Self.text(record) else { return nil }
+        guard let there = try? await shared.claim(key, text, seconds: Self.runningSeconds) else { return nil }
+        kept.withLock { $0[key] = nil }
+        return try? JSONDecoder().decode(Record.self, from: Data(there.utf8))
+    }
+
+    private func keep(_ key: String, _ record: Record, isSecret: Bool) async {
+        kept.withLock { $0[key] = Kept(record: record, until: SystemClock.now() + Double(Self.seconds)) }
+        if let shared, !isSecret, let text = Self.text(record) { try? await shared.put(key, text, seconds: Self.seconds) }
+    }
+
+    private func forget(_ key: String, isSecret: Bool) async {
+        kept.withLock { $0[key] = nil }
+        if let shared, !isSecret { try? await shared.remove([key]) }
+    }
+
+    private static func text(_ record: Record) -> String? {
+        (try? JSONEncoder().encode(record)).map { String(decoding: $0, as: UTF8.self) }
+    }
+}

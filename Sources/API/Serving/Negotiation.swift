@@ -1,0 +1,49 @@
+import HTTPServing
+
+/// What a client accepts (RFC 9110, section 12).
+enum Negotiation {
+    /// True where one of the types is among those that `Accept` names with a weight above 0; without the header all are.
+    static func accepts(_ header: String?, _ types: [String]) -> Bool {
+        guard let header, !types.isEmpty else { return true }
+        var weights: [String: Double] = [:]
+        for item in header.split(separator: ",").prefix(64) {
+            let parts = item.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
+            guard let type = parts.first else { continue }
+            weights[type] = weight(parts.dropFirst())
+        }
+        if weights.isEmpty { return true }
+        return types.contains { type in
+            let range = type.prefix { $0 != "/" } + "/*"
+            return (weights[type] ?? weights[String(range)] ?? weights["*/*"] ?? 0) > 0
+        }
+    }
+
+    static func acceptsGzip(_ header: String?) -> Bool {
+        guard let header, header.contains("gzip") || header.contains("*") else { return false }
+        var any: Double?
+        for item in header.split(separator: ",").prefix(64) {
+            let parts = item.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
+            if parts.first == "gzip" { return weight(parts.dropFirst()) > 0 }
+            if parts.first == "*" { any = weight(parts.dropFirst()) }
+        }
+        return (any ?? 0) > 0
+    }
+
+    private static func weight(_ parameters: ArraySlice<String>) -> Double {
+        parameters.first { $0.hasPrefix("q=") }.flatMap { Double($0.dropFirst(2)) } ?? 1
+    }
+
+    /// True where `If-None-Match` names this ETag, by weak comparison.
+    static func matches(_ header: String, _ etag: String) -> Bool {
+        if header == "*" { return true }
+        func opaque(_ text: Substring) -> Substring { text.hasPrefix("W/") ? text.dropFirst(2) : text }
+        let wanted = opaque(etag[...])
+        return header.split(separator: ",").contains { opaque($0.drop { $0 == " " }.prefix { $0 != " " }) == wanted }
+    }
+
+    /// True for `application/json`, with or without parameters.
+    static func isJSON(_ header: String?) -> Bool {
+        guard let header else { return false }
+        return header.prefix { $0 != ";" }.filter { $0 != " " }.lowercased() == "application/json"
+    }
+}

@@ -1,0 +1,24 @@
+package import Platform
+
+extension API {
+    /// How requests are let in. Can be replaced while the API runs.
+    package struct Settings: Sendable {
+        /// Requests of one address or one key in a window.
+        package var requests = 6000
+        /// Those to keys and administration.
+        package var strictRequests = 120
+        /// Refused keys of one address in a window, after which it must wait.
+        package var failedKeys = 20
+        package var windowSeconds = 60
+        /// Proxies whose X-Forwarded-For is believed.
+        package var trustedProxies: [IPNetwork] = []
+        /// Addresses that may call at all, other than for health; empty for everybody.
+        package var allowedNetworks: [IPNetwork] = []
+        /// Origins of pages whose scripts may call: `https://dashboard.example`.
+        package var origins: [String] = []
+        package var logsRequests = true
+        /// True where requests that change nothing are audited too.
+        package var auditsRequests = false
+        package init() {}
+    }
+}

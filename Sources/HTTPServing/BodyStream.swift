@@ -1,0 +1,117 @@
+import Synchronization
+
+/// A body that comes piece by piece, for as long as both sides want. Thread-safe.
+///
+/// What the client has not taken yet is kept up to a limit. A client that is slower than that gets one last piece, which tells
+/// it so, and the end.
+package final class BodyStream: Sendable {
+    private struct State {
+        var pieces: [[UInt8]] = []
+        /// Bytes of the first piece that have left.
+        var sent = 0
+        var kept = 0
+        var isOver = false
+        var hasEnded = false
+        /// Set while the connection is suspended for want of something to send.
+        var wake: (@Sendable () -> Void)?
+        var onEnd: (@Sendable () -> Void)?
+    }
+
+    private let state: Mutex<State>
+    private let limit: Int
+    private let farewell: [UInt8]
+
+    /// - Parameters:
+    ///   - limit: bytes that are kept for a client that does not take them.
+    ///   - farewell: what one that was too slow is told.
+    package init(limit: Int = 256 << 10, farewell: [UInt8] = [], onEnd: (@Sendable () -> Void)? = nil) {
+        self.limit = limit
+        self.farewell = farewell
+        state = Mutex(State(onEnd: onEnd))
+    }
+
+    /// Adds a piece. False when the stream is over, or ends now because its client is too slow.
+    @discardableResult
+    package func send(_ piece: [UInt8]) -> Bool {
+        let (goesOn, wake) = state.withLock { state in
+            guard !state.isOver, !state.hasEnded else { return (false, nil as (@Sendable () -> Void)?) }
+            var goesOn = true
+            if state.kept + piece.count > limit {
+                // A piece that has begun to leave is finished: half of one would be no text of its kind.
+                state.pieces = state.sent > 0 ? Array(state.pieces.prefix(1)) : []
+                state.pieces.append(farewell)
+                state.isOver = true
+                goesOn = false
+            } else {
+                state.pieces.append(piece)
+            }
+            state.kept = state.pieces.reduce(0) { $0 + $1.count }
+            defer { state.wake = nil }
+            return (goesOn, state.wake)
+        }
+        wake?()
+        return goesOn
+    }
+
+    /// Ends the stream when what was sent before has left.
+    package func finish() {
+        let wake = state.withLock { state in
+            state.isOver = true
+            defer { state.wake = nil }
+            return state.wake
+        }
+        wake?()
+    }
+
+    /// True once the client is gone, or has everything.
+    package var hasEnded: Bool { state.withLock { $0.hasEnded } }
+
+    // MARK: - The server's side
+
+    enum Piece {
+        case bytes(Int)
+        /// The connection was suspended, and will be woken.
+        case nothingYet
+        case end
+    }
+
+    /// Copies what there is into a buffer. Where there is nothing yet, `suspend` is called and gives what will wake the connection;
+    /// nil from it ends the stream.
+    func read(into buffer: UnsafeMutableRawBufferPointer, suspend: () -> (@Sendable () -> Void)?) -> Piece {
+        state.withLock { state in
+            var count = 0
+            while let first = state.pieces.first, count < buffer.count {
+                let part = min(buffer.count - count, first.count - state.sent)
+                first.withUnsafeBytes { bytes in
+                    UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + part]).copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: bytes[state.sent..<state.sent + part]))
+                }
+                count += part
+                state.sent += part
+                if state.sent == first.count {
+                    state.pieces.removeFirst()
+                    state.kept -= first.count
+                    state.sent = 0
+                }
+            }
+            if count > 0 { return .bytes(count) }
+            if state.isOver { return .end }
+            // Under the lock: nobody may wake a connection that is not suspended yet.
+            guard let wake = suspend() else { return .end }
+            state.wake = wake
+            return .nothingYet
+        }
+    }
+
+    /// The connection is gone, or everything has left.
+    func end() {
+        let onEnd = state.withLock { state in
+            state.hasEnded = true
+            state.isOver = true
+            state.pieces = []
+            defer { state.onEnd = nil }
+            return state.onEnd
+        }
+        onEnd?()
+    }
+}

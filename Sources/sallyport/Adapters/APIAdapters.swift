@@ -1,0 +1,48 @@
+import API
+import FoundationEssentials
+import Model
+import RedisStore
+
+// What the API keeps outside of the process, in Redis.
+
+extension APIStore: SharedMemory {}
+
+extension APIStore: KeyStore {
+    func keys() async throws -> (keys: [APIKey], used: [String: Timestamp]) {
+        let decoder = JSONDecoder()
+        let keys = try await table("keys").values.compactMap { try? decoder.decode(APIKey.self, from: Data($0.utf8)) }
+        return (keys, try await table("keys:used").compactMapValues(Timestamp.init))
+    }
+
+    func save(_ key: APIKey) async throws {
+        try await set("keys", [key.id: String(decoding: JSONEncoder().encode(key), as: UTF8.self)])
+    }
+
+    func removeKey(_ id: String) async throws {
+        try await remove(id, from: "keys")
+        try await remove(id, from: "keys:used")
+    }
+
+    func noteUse(_ used: [String: Timestamp]) async throws { try await set("keys:used", used.mapValues(\.description)) }
+}
+
+extension APIStore: AuditStore {
+    func head() async throws -> AuditHead { try await auditHead().flatMap(AuditHead.init) ?? .genesis }
+
+    func append(_ lines: [AuditLine], after head: AuditHead) async throws -> AuditHead? {
+        guard let last = lines.last else { return nil }
+        let new = AuditHead(seq: last.seq, hash: last.hash)
+        let other = try await appendAudit(lines.map { ($0.seq, $0.text, $0.hash) }, expected: head.text, head: new.text)
+        return other.flatMap(AuditHead.init)
+    }
+
+    func lines(after seq: Int, limit: Int) async throws -> [AuditLine] {
+        try await auditLines(after: seq, limit: limit).map { AuditLine(seq: $0.seq, text: $0.text, hash: $0.hash) }
+    }
+
+    func lines(before seq: Int, limit: Int) async throws -> [AuditLine] {
+        try await auditLines(before: seq, limit: limit).map { AuditLine(seq: $0.seq, text: $0.text, hash: $0.hash) }
+    }
+
+    func removeLines(upTo seq: Int) async throws { try await removeAudit(upTo: seq) }
+}
