@@ -88,7 +88,7 @@ let package = Package(
             "AdapterTests",
             [
                 "DockerEngine", "HAProxyControl", "RedisStore", "Providers", "Latency", "Catalog", "HTTPServing", "HTTPTransport",
-                "Planning",
+                "Planning", "API", "sallyport",
                 "Model", "Platform",
             ]),
         tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),
