@@ -41,6 +41,7 @@ import Testing
             #expect(!one.take("a", limit: 6, window: 60).isAllowed)
             // Cleared at one, it is cleared at the other when that tells its own the next time.
             try await a.remove(one.clear(["a"], window: 60))
+            #expect(!other.take("a", limit: 6, window: 60).isAllowed)
             try await other.share(with: b, window: 60)
             #expect(one.take("a", limit: 6, window: 60).isAllowed && other.take("a", limit: 6, window: 60).isAllowed)
         }
