@@ -10,7 +10,6 @@ final class KeptAnswers: Sendable {
     private struct Entry {
         var revision: String
         var response: ServerResponse
-        var tag: String
     }
 
     private struct State {
@@ -20,8 +19,7 @@ final class KeptAnswers: Sendable {
 
     private let state = Mutex(State())
 
-    /// The answer that was made at this revision, else a new one; with an ETag (RFC 9110, section 8.8.3), and without a body
-    /// for who has it already.
+    /// The answer that was made at this revision, else a new one, tagged and compressed.
     func answer(to request: ServerRequest, at revision: String, _ make: () throws -> ServerResponse) throws -> ServerResponse {
         let target = request.path.joined(separator: "/") + "?" + request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
         let entry: Entry
@@ -29,13 +27,12 @@ final class KeptAnswers: Sendable {
             entry = kept
         } else {
             var response = try make()
-            let tag = "\"\(Digest.sha256(response.body).prefix(24))\""
-            response.headers += [("ETag", tag), ("Cache-Control", "private, no-cache")]
-            entry = Entry(revision: revision, response: response, tag: tag)
+            response.etag = Dressing.tag(of: response.body)
+            response.compressed = response.body.count >= Dressing.compressedFrom ? Gzip.compress(response.body) : nil
+            entry = Entry(revision: revision, response: response)
             keep(entry, target)
         }
-        guard let known = request.headers["if-none-match"], Self.names(entry.tag, known) else { return entry.response }
-        return ServerResponse(status: 304, headers: entry.response.headers.filter { $0.name != "Content-Type" })
+        return entry.response
     }
 
     private func keep(_ entry: Entry, _ target: String) {
@@ -49,14 +46,6 @@ final class KeptAnswers: Sendable {
             guard size <= Self.limit else { return }
             state.entries[target] = entry
             state.size += size
-        }
-    }
-
-    /// Whether the tag is in an If-None-Match header; a weak one is as good there.
-    private static func names(_ tag: String, _ header: String) -> Bool {
-        header.split(separator: ",").contains { part in
-            let word = part.filter { $0 != " " }
-            return word == "*" || word == tag || word == "W/\(tag)"
         }
     }
 }
