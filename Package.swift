@@ -94,7 +94,7 @@ let package = Package(
         tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),
         tests("APITests", ["API", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
         tests("CommandTests", ["sallyport", "API", "HTTPServing", "HTTPTransport", "Model", "Platform", "Providers", "RedisStore"]),
-        tests("LabTests", ["Lab", "DockerEngine", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
+        tests("LabTests", ["Lab", "Latency", "DockerEngine", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -2,7 +2,7 @@ import HTTPServing
 import Platform
 import Synchronization
 
-/// The provider's API over HTTP, in NordVPN's shapes; it can be told to misbehave.
+/// The provider's API over HTTP, in the shapes of NordVPN and Surfshark; it can be told to misbehave.
 final class LabAPI: Sendable {
     enum Mode: String, CaseIterable, Sendable {
         case ok
@@ -14,6 +14,8 @@ final class LabAPI: Sendable {
         /// No token is right.
         case refusing
     }
+
+    private static let tag = "\"the-lab\""
 
     private let catalog: LabCatalog
     private let keys: LabKeys
@@ -46,6 +48,7 @@ final class LabAPI: Sendable {
         [
             Route("GET", "/v1/servers", true, .ready { self.list($0) { limit in Array(self.catalog.version1(limit: limit).utf8) } }),
             Route("GET", "/v2/servers", true, .ready { self.list($0) { limit in self.version2(limit) } }),
+            Route("GET", "/v4/server/clusters/all", true, .ready { self.list($0) { _ in Array(self.catalog.clusters().utf8) } }),
             Route("GET", "/v1/servers/countries", true, .ready { _ in .json(bytes: Array(self.catalog.countries().utf8)) }),
             Route("GET", "/v1/users/services/credentials", true, .ready(credentials)),
             Route(
@@ -67,7 +70,10 @@ final class LabAPI: Sendable {
         case .half:
             let whole = body(0)
             return .json(bytes: Array(whole.prefix(whole.count / 2)))
-        case .ok, .refusing: return .json(bytes: body(request.query("limit").flatMap { Int($0) } ?? 100))
+        case .ok, .refusing:
+            // The list of a lab never changes while its API runs.
+            if request.headers["if-none-match"] == Self.tag { return ServerResponse(status: 304, headers: [("ETag", Self.tag)]) }
+            return .json(bytes: body(request.query("limit").flatMap { Int($0) } ?? 100), headers: [("ETag", Self.tag)])
         }
     }
 

@@ -128,6 +128,20 @@ struct LabCatalog: Sendable {
         return "[\(servers.joined(separator: ","))]"
     }
 
+    /// Surfshark's `/v4/server/clusters/all`: one cluster for each city.
+    func clusters() -> String {
+        var seen: Set<String> = []
+        let clusters = rows.reversed().filter { $0.group == 11 && seen.insert("\($0.country)/\($0.city)").inserted }.map { row -> String in
+            let name = "\(row.country.lowercased)-\(row.id).lab.test"
+            return
+                #"{"country":"\#(row.country.name)","countryCode":"\#(row.country)","region":"","regionCode":"EU","load":\#(row.load),"#
+                + #""createdAt":"2026-01-01T00:00:00+00:00","updatedAt":"2026-11-21T00:00:00+00:00","id":"\#(row.id)","#
+                + #""coordinates":{"longitude":1.5,"latitude":21},"info":[{"id":"i","entry":{"value":"U2FsdGVkX18="}}],"type":"generic","#
+                + #""location":"\#(row.city)","connectionName":"\#(name)","pubKey":"\#(row.key)","tags":["physical"],"transitCluster":null,"flagUrl":""}"#
+        }
+        return "[\(clusters.joined(separator: ","))]"
+    }
+
     /// `/v1/servers/countries`
     func countries() -> String {
         let counts = rows.reduce(into: [CountryCode: Int]()) { $0[$1.country, default: 0] += 1 }

@@ -172,6 +172,163 @@ private final class FakeSource: ServerSource {
         #expect(source.fetches >= 4, "once good, three times short")
     }
 
+    /// A provider that remembers what it was asked, and answers as it is told.
+    private final class Scripted: ServerSource {
+        struct Refusal: SourceFailure {
+            let isRefusal = true
+            let retryAfter: Double? = nil
+        }
+        let provider = ProviderName.nordvpn
+        let asked = Mutex<[ListStamp?]>([])
+        private let answer: @Sendable (Int) throws -> ListAnswer
+        init(_ answer: @escaping @Sendable (Int) throws -> ListAnswer) { self.answer = answer }
+
+        func list(newerThan stamp: ListStamp?) async throws -> ListAnswer {
+            let number = asked.withLock { asked in
+                asked.append(stamp)
+                return asked.count
+            }
+            try await Task.sleep(for: .milliseconds(30))
+            return try answer(number)
+        }
+    }
+
+    @Test func `an unchanged list is kept, and is new again`() async throws {
+        let servers = american
+        let stamp = ListStamp(entityTag: "\"one\"")
+        let source = Scripted { $0 == 1 ? .list(servers: servers, dropped: [:], stamp: stamp) : .unchanged }
+        let store = FakeStore()
+        let catalog = Catalog(
+            sources: [source], settings: .init(refreshSeconds: 0.05), store: store, log: .none, measure: { _, _ in [:] })
+        _ = try await catalog.countries()
+        let first = try #require(store.listing)
+        try await eventually("it is asked again, and says that nothing has changed") {
+            let counts = try await catalog.countries()
+            #expect(counts == [us: 3])
+            return store.listing.map { $0.fetchedAt > first.fetchedAt } ?? false
+        }
+        #expect(source.asked.withLock { $0.prefix(2) } == [nil, stamp])
+        #expect(store.listing?.servers == servers && store.listing?.stamp == stamp)
+    }
+
+    @Test func `controllers that share a store share one fetch`() async throws {
+        let servers = american
+        let store = FakeStore()
+        let sources = (0..<4).map { _ in Scripted { _ in .list(servers: servers, dropped: [:], stamp: ListStamp()) } }
+        let catalogs = sources.map { Catalog(sources: [$0], store: store, log: .none, measure: { _, _ in [:] }) }
+        try await withThrowingTaskGroup(of: [CountryCode: Int].self) { group in
+            for catalog in catalogs { group.addTask { try await catalog.countries() } }
+            for try await counts in group { #expect(counts == [us: 3]) }
+        }
+        #expect(sources.map { $0.asked.withLock { $0.count } }.reduce(0, +) == 1)
+    }
+
+    @Test func `a fetch that fails gives the right to fetch back`() async throws {
+        let servers = american
+        let store = FakeStore()
+        let failing = Catalog(sources: [Scripted { _ in throw FakeSource.Failure() }], store: store, log: .none, measure: { _, _ in [:] })
+        await #expect(throws: FakeSource.Failure.self) { try await failing.countries() }
+        let other = Catalog(
+            sources: [Scripted { _ in .list(servers: servers, dropped: [:], stamp: ListStamp()) }], store: store, log: .none,
+            measure: { _, _ in [:] })
+        #expect(try await other.countries() == [us: 3])
+    }
+
+    @Test func `a provider that has had enough of us is left alone for longer`() async throws {
+        let source = Scripted { _ in throw Scripted.Refusal() }
+        let catalog = Catalog(
+            sources: [source], settings: .init(backOff: BackOff(first: 0.01, longest: 0.01), refusalSeconds: 60), log: .none,
+            measure: { _, _ in [:] })
+        for _ in 0..<10 {
+            await #expect(throws: Scripted.Refusal.self) { try await catalog.countries() }
+            try await Task.sleep(for: .milliseconds(15))
+        }
+        #expect(source.asked.withLock { $0.count } == 1)
+    }
+
+    @Test func `the catalog shows what was dropped, how old it is, and what went wrong`() async throws {
+        let source = FakeSource(.nordvpn, american, nil)
+        let catalog = catalog(source, refresh: 0.01, pause: 60)
+        let first = try await catalog.snapshot()
+        #expect(first.servers.map(\.hostname) == ["us2", "us3", "us1"] && first.listings[0].dropped == ["offline": 1])
+        #expect(first.listings[0].problem == nil)
+        try await eventually("the second fetch has failed") {
+            _ = try await catalog.countries()
+            return try await catalog.snapshot().listings[0].problem != nil
+        }
+        let second = try await catalog.snapshot()
+        #expect(second.revision > first.revision && second.listings[0].isStale && second.servers.count == 3)
+        #expect(try await catalog.snapshot().revision == second.revision)
+    }
+
+    @Test func `one server of each city is measured before the best few`() async throws {
+        let many = (1...200).map { server($0, load: $0 / 3, city: "City \($0 % 8)") }
+        let rounds = Mutex<[[Server]]>([])
+        let catalog = catalog(FakeSource(.nordvpn, many)) { servers, _ in
+            rounds.withLock { $0.append(servers) }
+            return Dictionary(uniqueKeysWithValues: servers.map { ($0.hostname, $0.city == "City 5" ? 2 : 90) })
+        }
+        let ranked = try await catalog.ranked(for: Pool(country: us, size: 1, strategy: .latency))
+        let measured = rounds.withLock { $0 }
+        #expect(measured.count == 2 && measured[0].count == 8 && Set(measured[0].map(\.city)).count == 8)
+        // After the first round it is known which city is near: only its servers are worth more packets.
+        #expect(measured[1].allSatisfy { $0.city == "City 5" } && measured[1].count <= 10)
+        #expect(ranked.prefix(5).allSatisfy { $0.city == "City 5" && $0.latencyMilliseconds == 2 })
+        #expect(measured.flatMap { $0 }.count <= 18, "of 200 servers")
+    }
+
+    @Test func `a handshake never goes to a server that an exit holds`() async throws {
+        let asked = Mutex<[(Set<String>, LatencyMethod)]>([])
+        let catalog = catalog(FakeSource(.nordvpn, american)) { servers, method in
+            asked.withLock { $0.append((Set(servers.map(\.hostname)), method)) }
+            return Dictionary(uniqueKeysWithValues: servers.map { ($0.hostname, Double($0.load ?? 0)) })
+        }
+        let held = american[1]
+        await catalog.follow { .init(held: [held]) }
+        let wish = ServerWish(country: us)
+        #expect(try await catalog.measured(wish, method: .wireguard, limit: 10).map(\.server.hostname) == ["us3", "us1"])
+        #expect(try await catalog.fastest(wish, method: .wireguard, limit: 1).map(\.server.hostname) == ["us3"])
+        #expect(try await catalog.measured(wish, method: .fping, limit: 10).map(\.server.hostname) == ["us2", "us3", "us1"])
+        for (names, method) in asked.withLock({ $0 }) where method == .wireguard { #expect(!names.contains("us2")) }
+        #expect(try await catalog.ranked(for: Pool(country: us, size: 2)).last?.hostname == "us2")
+    }
+
+    @Test func `servers that are known by name are resolved again at each use`() async throws {
+        var named = server(1, load: 1)
+        named.address = "us1.example.test"
+        named.hostname = "us1.example.test"
+        var lost = server(2, load: 2)
+        lost.address = "lost.example.test"
+        let count = Mutex(0)
+        let catalog = Catalog(
+            sources: [FakeSource(.nordvpn, [named, lost])], log: .none,
+            resolve: { names in
+                let number = count.withLock { number in
+                    number += 1
+                    return number
+                }
+                return names.contains("us1.example.test") ? ["us1.example.test": "198.18.7.\(number)"] : [:]
+            }, measure: { _, _ in [:] })
+        let first = try await catalog.ranked(for: Pool(country: us, size: 1))
+        let second = try await catalog.ranked(for: Pool(country: us, size: 1))
+        #expect(first.count == 1 && second.count == 1 && !first[0].needsResolving && first[0].address != second[0].address)
+        #expect(try await catalog.snapshot().servers.first?.address == "us1.example.test")
+    }
+
+    @Test func `measurements add up to median, jitter and loss`() throws {
+        var history = LatencyHistory()
+        #expect(history.figures == nil)
+        let start = Timestamp(milliseconds: 0)
+        for time in [10, nil, 14, 12] as [Double?] { history.add(time, by: .fping, at: start) }
+        #expect(
+            history.figures
+                == LatencyFigures(median: 12, jitter: 3, loss: 25, samples: 4, method: .fping, measuredAt: start))
+        for _ in 0..<50 { history.add(7, by: .fping, at: start + 1) }
+        #expect(history.figures?.samples == LatencyHistory.limit && history.figures?.loss == 0 && history.figures?.median == 7)
+        history.add(nil, by: .wireguard, at: start + 2)
+        #expect(history.figures?.samples == 1 && history.figures?.median == nil && history.figures?.loss == 100)
+    }
+
     @Test func `without a provider there is a clear error`() async throws {
         await #expect(throws: CatalogError.self) { try await catalog().countries() }
     }

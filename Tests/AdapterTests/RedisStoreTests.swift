@@ -31,6 +31,31 @@ import Testing
         return exit
     }
 
+    @Test func `one controller at a time has the right to fetch, and nobody keeps it for ever`() async throws {
+        try await withRedis { redis, _, connection in
+            let store = Store(connection: connection, prefix: "test")
+            #expect(try await store.beginFetch(of: .nordvpn, right: "mine", seconds: 60))
+            #expect(try await !store.beginFetch(of: .nordvpn, right: "yours", seconds: 60))
+            #expect(try await store.beginFetch(of: .mullvad, right: "yours", seconds: 60))
+            // Only its owner gives it back.
+            try await store.endFetch(of: .nordvpn, right: "yours")
+            #expect(try await !store.beginFetch(of: .nordvpn, right: "yours", seconds: 60))
+            try await store.endFetch(of: .nordvpn, right: "mine")
+            #expect(try await store.beginFetch(of: .nordvpn, right: "yours", seconds: 1))
+            try await eventually("the right ends by itself") { try await store.beginFetch(of: .nordvpn, right: "mine", seconds: 60) }
+        }
+    }
+
+    @Test func `a list is stored with the time of its fetch`() async throws {
+        try await withRedis { redis, _, connection in
+            let store = Store(connection: connection, prefix: "test")
+            #expect(try await store.fetchTime(of: .nordvpn) == nil)
+            try await store.saveListing("{}", fetchedAt: now, of: .nordvpn)
+            #expect(try await store.fetchTime(of: .nordvpn) == now)
+            #expect(try await store.listing(of: .nordvpn) == "{}")
+        }
+    }
+
     @Test func `pools, exits and users come back as they were saved`() async throws {
         try await withRedis { redis, _, connection in
             let store = Store(connection: connection, prefix: "test")

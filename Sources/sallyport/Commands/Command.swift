@@ -9,7 +9,7 @@ struct Command: Sendable {
     /// Returns the exit status.
     var run: @Sendable (Arguments) async throws -> Int32
 
-    static let all: [Command] = [run, up, down, exits, status, speedtest, servers, countries, users, config, teardown]
+    static let all: [Command] = [run, up, down, exits, status, speedtest, servers, latency, countries, users, config, teardown]
 
     /// Exit statuses, the same for every command.
     enum Status {
@@ -47,6 +47,12 @@ struct Command: Sendable {
 
 /// Plain text for terminals.
 enum Text {
+    /// How far something is: `[#####---------------]`.
+    static func bar(_ done: Int, of all: Int) -> String {
+        let filled = all > 0 ? min(20, max(0, 20 * done / all)) : 0
+        return "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled) + "]"
+    }
+
     /// Rows with their columns aligned, two blanks between them.
     static func columns(_ rows: [[String]]) -> String {
         let count = rows.map(\.count).max() ?? 0
