@@ -49,6 +49,8 @@ extension Controller {
         unsaved = []
         published = nil
         hasLoaded = false
+        unsavedBreakers = []
+        followWatches()
     }
 
     /// Shows what the store holds. Nothing is planned from it before we lead, and then it is read again.

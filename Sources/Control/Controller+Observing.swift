@@ -64,6 +64,26 @@ extension Controller {
         }
     }
 
+    func recentLaunches() -> [CountryCode: [Timestamp]] {
+        let now = parts.now()
+        launches = launches.mapValues { $0.filter { now - $0 < settings.rules.budget.window } }.filter { !$0.value.isEmpty }
+        return launches
+    }
+
+    /// Adds what the gateway has carried for each exit since it was last asked.
+    func countBytes(_ gateway: GatewayObservation?) {
+        guard let gateway else { return }
+        for exit in exits.values where exit.state.takesTraffic || exit.state == .draining {
+            guard let slot = gateway.entry(country: exit.country, slot: exit.slot), slot.slot.endpoint == exit.endpoint else { continue }
+            let last = slotBytes[exit.id]
+            slotBytes[exit.id] = (exit.generation, slot.received)
+            // After a reload the gateway counts from zero again.
+            guard let last, last.generation == exit.generation, slot.received > last.bytes else { continue }
+            exits[exit.id]?.carriedBytes += slot.received - last.bytes
+        }
+        for id in slotBytes.keys where exits[id] == nil { slotBytes[id] = nil }
+    }
+
     func freshServers() -> [CountryCode: [Server]] {
         let now = parts.now()
         servers = servers.filter { now - $0.value.at < 60 }

@@ -10,7 +10,9 @@ extension Controller {
         for step in steps {
             switch step {
             case .findServers(let country): findServers(country)
-            case .launch(let id): begin(id) { await self.launch(id) }
+            case .launch(let id):
+                launches[id.country, default: []].append(parts.now())
+                begin(id) { await self.launch(id) }
             case .verify(let id): begin(id) { await self.verify(id) }
             case .remove, .publish: continue
             }
@@ -38,6 +40,7 @@ extension Controller {
 
     private func findServers(_ country: CountryCode) {
         guard let pool = desired.pools[country], searches.insert(country).inserted else { return }
+        searchedAt[country] = parts.now()
         Task {
             do {
                 let ranked = try await parts.catalog.ranked(for: pool)
@@ -150,9 +153,15 @@ extension Controller {
             do {
                 await tellLastWords(of: container)
                 try await parts.engine.remove(container)
+                removalTries[container] = nil
+                stuckContainers[container] = nil
             } catch {
                 parts.log.warning("container can't be removed", ["container": container, "error": "\(error)"])
-                try? await Task.sleep(for: .seconds(2))
+                removalTries[container, default: 0] += 1
+                // Whoever must be called is called once; the tries go on, seldom.
+                let tries = removalTries[container] ?? 1
+                if tries >= 3, problems[.engine] == nil { stuckContainers[container] = "\(error)" }
+                try? await Task.sleep(for: .seconds(min(60, 2 * Double(tries))))
             }
             removing.remove(container)
             ring()
@@ -165,43 +174,5 @@ extension Controller {
             return
         }
         if !last.contains("proxy listening") { parts.log.warning("container \(container) said", ["last": String(last.prefix(300))]) }
-    }
-
-    // MARK: - Probes
-
-    func probeRegularly() async {
-        while !Task.isCancelled {
-            // One that follows shows the leader's verdicts; one that only waits for the store goes on looking for the truth.
-            for exit in exits.values where hasLoaded && exit.state.takesTraffic && !probing.contains(exit.id) {
-                probing.insert(exit.id)
-                Task { await self.probe(exit) }
-            }
-            try? await Task.sleep(for: .seconds(settings.probeSeconds))
-        }
-    }
-
-    private func probe(_ exit: Exit) async {
-        defer { probing.remove(exit.id) }
-        guard let endpoint = exit.endpoint, let server = exit.server,
-            let resolver = parts.keys.facts(of: server.provider).dns.first
-        else { return }
-        var latency: Double?
-        var reason: ExitReason?
-        do {
-            latency = try await parts.prober.probe(endpoint, resolver: resolver)
-        } catch {
-            reason = (error as? ExitFailure)?.reason ?? .unknown
-        }
-        guard !Task.isCancelled else { return }
-        let now = parts.now()
-        let before = exits[exit.id]?.health.verdict
-        let hadChanged = changedWhileLooking.contains(exit.id)
-        change(exit.id, generation: exit.generation) { exit in
-            if exit.state.takesTraffic { exit.probed(latencyMilliseconds: latency, reason: reason, now: now) }
-        }
-        // A probe is no news for the loop unless its verdict is; nor must it hide the container from the next look.
-        if !hadChanged { changedWhileLooking.remove(exit.id) }
-        if exits[exit.id]?.health.verdict != before { ring() }
-        if let health = exits[exit.id]?.health { try? await parts.store.append(health, of: exit.id) }
     }
 }

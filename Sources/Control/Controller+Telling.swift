@@ -1,36 +1,61 @@
 import Model
+import Planning
 import Platform
 
-/// A line in the log for each thing that happens to an exit.
+/// An event for each thing that happens to an exit.
 extension Controller {
     func tell(from old: Exit?, to new: Exit?) {
         guard let new else {
-            if let old { parts.log.info("exit \(old.id) is gone") }
+            if let old { record(.exitGone, .info, "exit \(old.id) is gone", exit: old) }
             return
         }
-        guard old?.state != new.state || old?.leaving != new.leaving else { return }
-        let server =
-            new.server.map {
-                $0.hostname + ($0.load.map { ", load \($0) %" } ?? "")
-                    + ($0.latencyMilliseconds.map { ", \(Figures.milliseconds($0))" } ?? "")
-            }
-            ?? ""
+        if old?.leaving != new.leaving, new.leaving, new.state.isProbed {
+            let why = new.detail.map { ": \($0)" } ?? ""
+            record(.exitLeaving, .info, "exit \(new.id) is to leave\(why)", exit: new, reason: new.reason)
+        }
+        if let failure = new.lastFailure, failure != old?.lastFailure { tell(failure, of: new, old) }
+        guard old?.state != new.state else { return }
         switch new.state {
-        case .pending, .failed:
-            guard let reason = new.reason else { return parts.log.info("exit \(new.id) is wanted") }
-            parts.log.warning("exit \(new.id) waits: \(reason.rawValue)", ["detail": new.detail ?? "", "attempts": String(new.attempts)])
-        case .starting: parts.log.info("exit \(new.id) starts on \(server)")
-        case .verifying: parts.log.info("exit \(new.id) proves its tunnel")
-        case .serving:
-            if old?.state == .degraded { return parts.log.info("exit \(new.id) is well again") }
-            if new.leaving { return parts.log.info("exit \(new.id) is to leave") }
+        case .pending: if new.lastFailure == nil { record(.exitWanted, .info, "exit \(new.id) is wanted", exit: new) }
+        case .failed:
+            record(.exitFailed, .warning, "exit \(new.id) has failed \(new.attempts) times in a row", exit: new, reason: new.reason)
+        case .starting: record(.exitStarting, .info, "exit \(new.id) starts on \(Self.words(new.server))", exit: new)
+        case .verifying: record(.exitVerifying, .info, "exit \(new.id) proves its tunnel", exit: new)
+        case .standby:
             let seconds = new.since - (old?.since ?? new.since)
             let place = new.publicCountry.map { " in \($0)" } ?? ""
-            parts.log.info(
-                "exit \(new.id) serves as \(new.publicAddress ?? "?")\(place)", ["verified_s": Figures.decimal(seconds, digits: 2)])
-        case .degraded: parts.log.warning("exit \(new.id) is degraded", ["reason": new.reason?.rawValue ?? "unknown"])
-        case .draining: parts.log.info("exit \(new.id) finishes its connections")
-        case .stopped: parts.log.info("exit \(new.id) stops")
+            record(
+                .exitStandby, .info, "exit \(new.id) is proved as \(new.publicAddress ?? "?")\(place)", exit: new,
+                log: ["verified_s": Figures.decimal(seconds, digits: 2)])
+        case .serving:
+            if old?.state == .degraded { return record(.exitRecovered, .info, "exit \(new.id) is well again", exit: new) }
+            record(.exitServing, .info, "exit \(new.id) serves as \(new.publicAddress ?? "?")", exit: new)
+        case .degraded:
+            let reason = new.reason?.rawValue ?? "unknown"
+            record(.exitDegraded, .warning, "exit \(new.id) is degraded: \(reason)", exit: new, reason: new.reason, cause: "probe")
+        case .draining: record(.exitDraining, .info, "exit \(new.id) finishes its connections", exit: new, reason: new.reason)
+        case .stopped: record(.exitStopped, .info, "exit \(new.id) stops", exit: new, reason: new.reason)
         }
+    }
+
+    private func tell(_ failure: Exit.Failure, of exit: Exit, _ old: Exit?) {
+        let isEngines = failure.reason == .containerExited || failure.reason == .containerGone
+        let cause = isEngines ? "engine" : old?.state.isProbed ?? false ? "probe" : "start"
+        var told = exit
+        told.server = failure.server
+        let kind: EventKind = failure.tookTraffic ? .failover : .exitLost
+        let unwell = failure.at - (old?.health.degradedSince ?? failure.at)
+        record(
+            kind, .warning, "exit \(exit.id) is lost: \(failure.reason.rawValue)", exit: told, reason: failure.reason, cause: cause,
+            log: [
+                "detail": failure.detail, "attempts": String(exit.attempts), "server": failure.server?.hostname ?? "",
+                "unwell_s": Figures.decimal(unwell, digits: 2),
+            ])
+    }
+
+    private static func words(_ server: Server?) -> String {
+        guard let server else { return "" }
+        return server.hostname + (server.load.map { ", load \($0) %" } ?? "")
+            + (server.latencyMilliseconds.map { ", \(Figures.milliseconds($0))" } ?? "")
     }
 }

@@ -9,8 +9,15 @@ package actor Controller {
         package var rules: Planner.Rules
         /// Seconds between looks at the world when nothing rings.
         package var lookSeconds: Double
-        /// Seconds between two probes of an exit.
+        /// Seconds between two fast probes of an exit, and fast probes of all exits in a second at most: with many exits the
+        /// pauses are longer.
         package var probeSeconds: Double
+        package var probesPerSecond: Double
+        /// Seconds between two deep probes of an exit, and between two samples of its history.
+        package var deepSeconds: Double
+        package var historySeconds: Double
+        /// Servers that must refuse a provider's key, one after the other, for the key to be at fault.
+        package var serversUntilCredential = 3
         /// Seconds that a new exit has to prove itself.
         package var verifySeconds: Double
         /// Seconds that exits have to recover by themselves once the machine is online again.
@@ -21,13 +28,17 @@ package actor Controller {
         package var checkName: String
 
         package init(
-            rules: Planner.Rules = .init(), lookSeconds: Double = 1, probeSeconds: Double = 2, verifySeconds: Double = 15,
-            recoverySeconds: Double = 15, orderSeconds: Double = 15,
+            rules: Planner.Rules = .init(), lookSeconds: Double = 1, probeSeconds: Double = 0.5, probesPerSecond: Double = 200,
+            deepSeconds: Double = 15, historySeconds: Double = 10, verifySeconds: Double = 15, recoverySeconds: Double = 15,
+            orderSeconds: Double = 15,
             checkName: String
         ) {
             self.rules = rules
             self.lookSeconds = lookSeconds
             self.probeSeconds = probeSeconds
+            self.probesPerSecond = probesPerSecond
+            self.deepSeconds = deepSeconds
+            self.historySeconds = historySeconds
             self.verifySeconds = verifySeconds
             self.recoverySeconds = recoverySeconds
             self.orderSeconds = orderSeconds
@@ -75,9 +86,28 @@ package actor Controller {
     var desired = Desired()
     var exits: [ExitID: Exit] = [:]
     var problems: [Part: String] = [:]
+    var problemsSince: [Part: Timestamp] = [:]
     /// Operations under way, one at most for each exit.
     var operations: [ExitID: Task<Void, Never>] = [:]
-    var probing: Set<ExitID> = []
+    var watches: [ExitID: Watch] = [:]
+    var breakers: [String: Breaker] = [:]
+    var unsavedBreakers: Set<String> = []
+    var handshakeFailures: [ProviderName: [HandshakeFailure]] = [:]
+    var alerts: [String: Alert] = [:]
+    /// Pools that nobody serves, and since when.
+    var unserved: [CountryCode: Timestamp] = [:]
+    /// Containers whose removal was refused, and why.
+    var stuckContainers: [String: String] = [:]
+    var removalTries: [String: Int] = [:]
+    /// When containers of each pool were begun lately, and when its servers were last asked for.
+    var launches: [CountryCode: [Timestamp]] = [:]
+    var searchedAt: [CountryCode: Timestamp] = [:]
+    /// Bytes of each slot when they were last looked at.
+    var slotBytes: [ExitID: (generation: Int, bytes: Int)] = [:]
+    /// Events that the store has not been told of yet.
+    var unsentEvents: [Event] = []
+    let events: AsyncStream<Void>
+    nonisolated let eventBell: AsyncStream<Void>.Continuation
     var removing: Set<String> = []
     /// Exits that changed while the world was being looked at: what was seen says nothing about them.
     var changedWhileLooking: Set<ExitID> = []
@@ -114,6 +144,7 @@ package actor Controller {
         self.settings = settings
         view = StateView()
         (bell, bellPull) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (events, eventBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Something happened: look at the world now.
@@ -133,12 +164,15 @@ package actor Controller {
         adopt(state)
         hasLoaded = true
         problems[.store] = nil
+        followWatches()
         publishView()
     }
 
     func adopt(_ state: StoredState) {
         desired = Desired(pools: state.pools, users: state.users)
         exits = state.exits
+        breakers = state.breakers
+        alerts = state.alerts.reduce(into: [:]) { $0[$1.id] = $1 }
         plugged = Set(exits.values.filter { $0.state.takesTraffic }.map(\.id))
     }
 
@@ -146,13 +180,16 @@ package actor Controller {
     package func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.followEngine() }
-            group.addTask { await self.probeRegularly() }
+            group.addTask { await self.keepHistory() }
+            group.addTask { await self.keepEvents() }
             group.addTask { await self.lookRegularly() }
             group.addTask { await self.keepLease() }
             group.addTask { await self.takeOrders() }
             await group.waitForAll()
         }
         for operation in operations.values { operation.cancel() }
+        for watch in watches.values { watch.task?.cancel() }
+        watches = [:]
     }
 
     private func lookRegularly() async {
@@ -187,7 +224,11 @@ package actor Controller {
         async let seenGateway = observeGateway()
         var world = await World(containers: seenContainers, gateway: seenGateway, published: published)
         world.servers = freshServers()
+        world.searchedAt = searchedAt
+        world.breakers = breakers
+        world.launches = recentLaunches()
         world.hostIsOnline = await observeHost()
+        countBytes(world.gateway)
         world.busy = Set(operations.keys).union(changedWhileLooking)
         world.removing = removing
         // What was seen in another term, or what nobody may act on, is worth nothing.
@@ -198,6 +239,8 @@ package actor Controller {
         await saveExits()
         guard term == self.term else { return nil }
         await apply(plan.steps)
+        await saveBreakers()
+        await reviewAlerts()
         if !hasLooked, world.containers != nil {
             hasLooked = true
             publishView()
@@ -230,9 +273,11 @@ package actor Controller {
     func take(_ new: [ExitID: Exit]) {
         for id in Set(exits.keys).union(new.keys) where exits[id] != new[id] {
             tell(from: exits[id], to: new[id])
+            if let exit = new[id] { learn(from: exits[id], to: exit) }
             if !Self.differOnlyInFigures(exits[id], new[id]) { unsaved.insert(id) }
         }
         exits = new
+        followWatches()
         publishView()
     }
 
@@ -241,6 +286,7 @@ package actor Controller {
         guard var old, let new else { return false }
         guard old.health.verdict == new.health.verdict else { return false }
         old.health = new.health
+        old.carriedBytes = new.carriedBytes
         return old == new
     }
 
@@ -281,10 +327,10 @@ package actor Controller {
         for (id, exit) in exits where exit.state.takesTraffic && exit.health.verdict != .dead && !plugged.contains(id) {
             shown[id]?.state = .verifying
         }
-        let leader = parts.leadership.leader
         view.set(
             Snapshot(
-                hasLooked: hasLooked || isFollowing, desired: desired, exits: shown, problems: problems, leader: leader))
+                hasLooked: hasLooked || isFollowing, desired: desired, exits: shown, problems: problems, breakers: breakers,
+                alerts: alerts.values.sorted { $0.id < $1.id }, leader: parts.leadership.leader))
     }
 
     /// Remembers what is wrong with a part, and says so once.
@@ -292,7 +338,10 @@ package actor Controller {
         // Whoever stops us in the middle of a question is no trouble of the part's.
         if Task.isCancelled || error is NotLeader { return }
         let words = "\(error)"
-        if problems[part] == nil { parts.log.warning("trouble with the \(part.rawValue)", ["error": words]) }
+        if problems[part] == nil {
+            problemsSince[part] = parts.now()
+            record(.partTroubled, .warning, "trouble with the \(part.rawValue)", log: ["error": words])
+        }
         guard problems[part] != words else { return }
         problems[part] = words
         publishView()
@@ -301,7 +350,8 @@ package actor Controller {
     func clear(_ part: Part) {
         guard problems[part] != nil else { return }
         problems[part] = nil
-        parts.log.info("the \(part.rawValue) is well again")
+        problemsSince[part] = nil
+        record(.partRecovered, .info, "the \(part.rawValue) is well again")
         publishView()
     }
 }

@@ -1,4 +1,5 @@
 package import Model
+package import Planning
 
 // What the loop asks of the world, in its own words. Adapters answer; `sallyport` brings the two together.
 
@@ -11,6 +12,8 @@ package protocol ExitEngine: Sendable {
     func remove(_ container: String) async throws
     /// The last lines that a container wrote.
     func logs(of container: String, lines: Int) async throws -> String
+    /// What the tunnel of a running container says of itself.
+    func tunnel(of container: String) async throws -> TunnelReading
     /// Rings for each change of one of our containers, until the engine goes away.
     func changes() async throws -> AsyncThrowingStream<Void, any Error>
     /// Does ahead of time what the first launch would have to do.
@@ -32,17 +35,28 @@ package protocol StateStore: Sendable {
     func removePool(_ country: CountryCode) async throws
     func save(_ user: ProxyUser) async throws
     func removeUser(_ name: String) async throws
-    func append(_ health: Health, of exit: ExitID) async throws
+    func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws
+    func append(_ events: [Event]) async throws
+    /// Nil forgets a breaker.
+    func save(breakers: [String: Breaker?]) async throws
+    func save(alerts: [Alert], cleared: [String]) async throws
 }
 
 package struct StoredState: Sendable {
     package var pools: [CountryCode: Pool]
     package var exits: [ExitID: Exit]
     package var users: [ProxyUser]
-    package init(pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = []) {
+    package var breakers: [String: Breaker]
+    package var alerts: [Alert]
+    package init(
+        pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [], breakers: [String: Breaker] = [:],
+        alerts: [Alert] = []
+    ) {
         self.pools = pools
         self.exits = exits
         self.users = users
+        self.breakers = breakers
+        self.alerts = alerts
     }
 }
 
@@ -66,6 +80,9 @@ package protocol ExitProber: Sendable {
     func hostIsOnline() async -> Bool
     /// Opens a connection through the exit and its tunnel; milliseconds that it took.
     func probe(_ endpoint: Endpoint, resolver: String) async throws -> Double
+    /// What users would notice and a fast probe doesn't: names, large packets, the address and its country. Nil where all is
+    /// well, or where it can't be told.
+    func examine(_ endpoint: Endpoint, country: CountryCode) async -> ExitReason?
 }
 
 /// What the internet sees of an exit.

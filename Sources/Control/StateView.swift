@@ -11,13 +11,17 @@ package struct Snapshot: Sendable {
     package var desired: Desired
     package var exits: [ExitID: Exit]
     package var problems: [Controller.Part: String]
+    package var breakers: [String: Breaker]
+    package var alerts: [Alert]
     /// The controller that leads, where it is another one.
     package var leader: String?
 
     package init(
         hasLooked: Bool = false, desired: Desired = .init(), exits: [ExitID: Exit] = [:], problems: [Controller.Part: String] = [:],
-        leader: String? = nil
+        breakers: [String: Breaker] = [:], alerts: [Alert] = [], leader: String? = nil
     ) {
+        self.breakers = breakers
+        self.alerts = alerts
         self.hasLooked = hasLooked
         self.desired = desired
         self.exits = exits

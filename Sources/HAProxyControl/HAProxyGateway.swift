@@ -40,13 +40,17 @@ package actor HAProxyGateway {
     /// Every slot with its address, state and connections, those of workers that finish after a reload included.
     package func observe() async throws -> GatewayObservation {
         var slots = RuntimeAnswers.slots(try await stats.send("show servers state"))
-        var sessions = RuntimeAnswers.sessions(try await stats.send("show stat -1 4 -1"))
+        var traffic = RuntimeAnswers.traffic(try await stats.send("show stat -1 4 -1"))
         for pid in RuntimeAnswers.processes(try await master.send("show proc")).oldWorkers {
             // It may end between the two questions.
             guard let text = try? await master.send("@!\(pid) show stat -1 4 -1") else { continue }
-            sessions.merge(RuntimeAnswers.sessions(text)) { $0 + $1 }
+            traffic.merge(RuntimeAnswers.traffic(text), uniquingKeysWith: +)
         }
-        for index in slots.indices { slots[index].sessions = sessions["\(slots[index].backend)/\(slots[index].slot.name)"] ?? 0 }
+        for index in slots.indices {
+            guard let seen = traffic["\(slots[index].backend)/\(slots[index].slot.name)"] else { continue }
+            slots[index].sessions = seen.sessions
+            slots[index].received = seen.received
+        }
         return GatewayObservation(slots: slots)
     }
 
@@ -189,9 +193,11 @@ package actor HAProxyGateway {
         if present.endpoint != endpoint {
             if present.state != .maintenance { commands += ["set server \(name) state maint", "shutdown sessions server \(name)"] }
             commands.append("set server \(name) addr \(endpoint.address) port \(endpoint.port)")
+            if present.weight != wanted.weight { commands.append("set server \(name) weight \(wanted.weight)") }
             commands.append("set server \(name) state \(wanted.state.rawValue)")
-        } else if present.state != wanted.state {
-            commands.append("set server \(name) state \(wanted.state.rawValue)")
+        } else {
+            if present.weight != wanted.weight { commands.append("set server \(name) weight \(wanted.weight)") }
+            if present.state != wanted.state { commands.append("set server \(name) state \(wanted.state.rawValue)") }
         }
         return commands
     }

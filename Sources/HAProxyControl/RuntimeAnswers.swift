@@ -18,7 +18,9 @@ enum RuntimeAnswers {
                 let number = Int(name.dropFirst()), let address = word("srv_addr"), let port = word("srv_port").flatMap({ Int($0) }),
                 let operation = word("srv_op_state").flatMap({ Int($0) }), let admin = word("srv_admin_state").flatMap({ Int($0) })
             else { continue }
-            let slot = GatewaySlot(number: number, endpoint: Endpoint(address: address, port: port), state: state(operation, admin))
+            let slot = GatewaySlot(
+                number: number, endpoint: Endpoint(address: address, port: port), state: state(operation, admin),
+                weight: word("srv_uweight").flatMap { Int($0) } ?? 100)
             slots.append(.init(backend: backend, slot: slot, sessions: 0))
         }
         return slots
@@ -32,20 +34,34 @@ enum RuntimeAnswers {
         return operation == 0 ? .maintenance : .ready
     }
 
-    /// `show stat`: connections that each server carries now, by "backend/server".
-    static func sessions(_ text: String) -> [String: Int] {
+    /// What one server of a backend carries.
+    struct Traffic: Equatable {
+        /// Connections now.
+        var sessions = 0
+        /// Bytes that came from it since the process began.
+        var received = 0
+
+        static func + (left: Traffic, right: Traffic) -> Traffic {
+            Traffic(sessions: left.sessions + right.sessions, received: left.received + right.received)
+        }
+    }
+
+    /// `show stat`: the traffic of each server, by "backend/server".
+    static func traffic(_ text: String) -> [String: Traffic] {
         var columns: [String: Int] = [:]
-        var sessions: [String: Int] = [:]
+        var traffic: [String: Traffic] = [:]
         for line in text.split(separator: "\n") {
             let words = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
             if line.hasPrefix("# ") {
                 columns = Dictionary(words.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
                 continue
             }
-            guard let name = columns["svname"], let current = columns["scur"], words.count > max(name, current) else { continue }
-            sessions["\(words[0])/\(words[name])"] = Int(words[current]) ?? 0
+            guard let name = columns["svname"], let current = columns["scur"], let out = columns["bout"],
+                words.count > max(name, current, out)
+            else { continue }
+            traffic["\(words[0])/\(words[name])"] = Traffic(sessions: Int(words[current]) ?? 0, received: Int(words[out]) ?? 0)
         }
-        return sessions
+        return traffic
     }
 
     /// The value of a line `name: value` of `show info`.

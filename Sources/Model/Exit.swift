@@ -52,6 +52,8 @@ package enum ExitState: String, Codable, Sendable, CaseIterable {
     case serving
     /// Plugged in, but its probes fail now and then.
     case degraded
+    /// Proved, and waits unplugged until one that serves is lost.
+    case standby
     /// Takes no new connection; waits for its last ones, or for the deadline.
     case draining
     /// Its container is being removed.
@@ -61,6 +63,8 @@ package enum ExitState: String, Codable, Sendable, CaseIterable {
 
     /// True where the gateway sends new connections to it.
     package var takesTraffic: Bool { self == .serving || self == .degraded }
+    /// True where its tunnel is proved, so that it is probed.
+    package var isProbed: Bool { takesTraffic || self == .standby }
 }
 
 /// Why an exit is in its state, as a word for machines. `Exit.detail` has the sentence for people.
@@ -81,6 +85,13 @@ package enum ExitReason: String, Codable, Sendable, CaseIterable {
     case containerExited = "container_exited"
     case containerGone = "container_gone"
     case blackhole
+    /// Small answers come, large ones don't.
+    case mtu
+    /// Many probes fail, though not all.
+    case lossy
+    case slow
+    /// Its pool has begun so many containers lately that it must wait.
+    case restartBudget = "restart_budget"
     case rotated
     case unwanted
     case unknown
@@ -97,16 +108,29 @@ package struct Health: Hashable, Codable, Sendable {
     package var reason: ExitReason?
     /// Time of the last successful probe through the exit.
     package var latencyMilliseconds: Double?
-    /// Share of the latest probes (at most 20) that succeeded, 0 to 1.
+    /// Share of the latest probes (at most 60) that succeeded, 0 to 1.
     package var successRate: Double?
     /// How many probes in a row have failed.
     package var failures: Int
     package var checkedAt: Timestamp?
+    /// 0 to 1: success, latency against its own usual one, and jitter in one figure.
+    package var score: Double
+    /// The gateway's weight that follows the score, 1 to 100.
+    package var weight: Int
+    /// Since when it has been degraded or dead.
+    package var degradedSince: Timestamp?
+    /// The tunnel's last handshake, where it was asked for.
+    package var handshakeAt: Timestamp?
 
     package init(
         verdict: Verdict = .unknown, reason: ExitReason? = nil, latencyMilliseconds: Double? = nil, successRate: Double? = nil,
-        failures: Int = 0, checkedAt: Timestamp? = nil
+        failures: Int = 0, checkedAt: Timestamp? = nil, score: Double = 1, weight: Int = 100, degradedSince: Timestamp? = nil,
+        handshakeAt: Timestamp? = nil
     ) {
+        self.score = score
+        self.weight = weight
+        self.degradedSince = degradedSince
+        self.handshakeAt = handshakeAt
         self.verdict = verdict
         self.reason = reason
         self.latencyMilliseconds = latencyMilliseconds
@@ -116,7 +140,9 @@ package struct Health: Hashable, Codable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case verdict, reason, failures
+        case verdict, reason, failures, score, weight
+        case degradedSince = "degraded_since"
+        case handshakeAt = "handshake_at"
         case latencyMilliseconds = "latency_ms"
         case successRate = "success_rate"
         case checkedAt = "checked_at"
@@ -152,6 +178,13 @@ package struct Exit: Hashable, Codable, Sendable {
     package var avoid: [AvoidedServer]
     /// It is to leave as soon as its pool has enough others: rotation, or a pool made smaller.
     package var leaving: Bool
+    /// When its tunnel was proved, and bytes that it has carried since; nil and 0 before.
+    package var provedAt: Timestamp?
+    package var carriedBytes: Int
+    /// What it was given up for last.
+    package var lastFailure: Failure?
+    /// Since when another server has been much better than its own.
+    package var outclassedSince: Timestamp?
 
     package init(id: ExitID, slot: Int, now: Timestamp) {
         self.id = id
@@ -163,6 +196,7 @@ package struct Exit: Hashable, Codable, Sendable {
         attempts = 0
         avoid = []
         leaving = false
+        carriedBytes = 0
     }
 
     package var country: CountryCode { id.country }
@@ -172,6 +206,38 @@ package struct Exit: Hashable, Codable, Sendable {
         case publicAddress = "exit_ip"
         case publicCountry = "exit_country"
         case retryAt = "retry_at"
+        case provedAt = "proved_at"
+        case carriedBytes = "carried_bytes"
+        case lastFailure = "last_failure"
+        case outclassedSince = "outclassed_since"
+    }
+}
+
+extension Exit {
+    /// Why an exit was given up, and on which server.
+    package struct Failure: Hashable, Codable, Sendable {
+        package var at: Timestamp
+        package var reason: ExitReason
+        package var detail: String
+        package var server: Server?
+        package var isServersFault: Bool
+        /// True where it took traffic until then.
+        package var tookTraffic: Bool
+
+        package init(at: Timestamp, reason: ExitReason, detail: String, server: Server?, isServersFault: Bool, tookTraffic: Bool) {
+            self.at = at
+            self.reason = reason
+            self.detail = detail
+            self.server = server
+            self.isServersFault = isServersFault
+            self.tookTraffic = tookTraffic
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case at, reason, detail, server
+            case isServersFault = "is_servers_fault"
+            case tookTraffic = "took_traffic"
+        }
     }
 }
 

@@ -38,11 +38,14 @@ package struct GatewaySlot: Hashable, Sendable {
     /// The exit's proxy; nil for a free slot.
     package var endpoint: Endpoint?
     package var state: State
+    /// Its share of new connections against the others of its pool, 1 to 100.
+    package var weight: Int
 
-    package init(number: Int, endpoint: Endpoint?, state: State) {
+    package init(number: Int, endpoint: Endpoint?, state: State, weight: Int = 100) {
         self.number = number
         self.endpoint = endpoint
         self.state = state
+        self.weight = weight
     }
 
     package var name: String { "s\(number)" }
@@ -56,10 +59,13 @@ package struct GatewayObservation: Hashable, Sendable {
         package var slot: GatewaySlot
         /// Connections that it carries now.
         package var sessions: Int
-        package init(backend: String, slot: GatewaySlot, sessions: Int) {
+        /// Bytes that came from the exit since the gateway's process began.
+        package var received: Int
+        package init(backend: String, slot: GatewaySlot, sessions: Int, received: Int = 0) {
             self.backend = backend
             self.slot = slot
             self.sessions = sessions
+            self.received = received
         }
     }
 
@@ -68,6 +74,10 @@ package struct GatewayObservation: Hashable, Sendable {
 
     /// Connections that an exit of this country in this slot carries; 0 when the gateway doesn't know the slot.
     package func sessions(country: CountryCode, slot: Int) -> Int {
-        slots.first { $0.backend == "pool-\(country.lowercased)" && $0.slot.number == slot }?.sessions ?? 0
+        entry(country: country, slot: slot)?.sessions ?? 0
+    }
+
+    package func entry(country: CountryCode, slot: Int) -> Slot? {
+        slots.first { $0.backend == "pool-\(country.lowercased)" && $0.slot.number == slot }
     }
 }

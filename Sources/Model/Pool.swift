@@ -13,13 +13,49 @@ package struct Pool: Hashable, Codable, Sendable {
     /// Only servers of this city, compared without case; nil for any.
     package var city: String?
     package var strategy: Strategy
+    /// Exits that are proved and wait unplugged, on other servers than those that serve: 0 to `standbyLimit`.
+    package var standby: Int
+    /// Seconds after which an exit that serves is moved to another server, `rotateEveryRange`; nil for never.
+    package var rotateEvery: Int?
+    /// Megabytes (10^6) carried after which it is moved, 1 or more; nil for never.
+    package var rotateAfterMegabytes: Int?
 
-    package init(country: CountryCode, size: Int, provider: ProviderName? = nil, city: String? = nil, strategy: Strategy = .balanced) {
+    package static let standbyLimit = 3
+    /// A minute to 30 days.
+    package static let rotateEveryRange = 60...2_592_000
+    package static let rotateAfterRange = 1...10_000_000
+
+    package init(
+        country: CountryCode, size: Int, provider: ProviderName? = nil, city: String? = nil, strategy: Strategy = .balanced,
+        standby: Int = 0, rotateEvery: Int? = nil, rotateAfterMegabytes: Int? = nil
+    ) {
         self.country = country
         self.size = size
         self.provider = provider
         self.city = city
         self.strategy = strategy
+        self.standby = standby
+        self.rotateEvery = rotateEvery
+        self.rotateAfterMegabytes = rotateAfterMegabytes
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case country, size, provider, city, strategy, standby
+        case rotateEvery = "rotate_every"
+        case rotateAfterMegabytes = "rotate_after_mb"
+    }
+
+    /// What an older version stored lacks the newer fields.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        country = try container.decode(CountryCode.self, forKey: .country)
+        size = try container.decode(Int.self, forKey: .size)
+        provider = try container.decodeIfPresent(ProviderName.self, forKey: .provider)
+        city = try container.decodeIfPresent(String.self, forKey: .city)
+        strategy = try container.decode(Strategy.self, forKey: .strategy)
+        standby = try container.decodeIfPresent(Int.self, forKey: .standby) ?? 0
+        rotateEvery = try container.decodeIfPresent(Int.self, forKey: .rotateEvery)
+        rotateAfterMegabytes = try container.decodeIfPresent(Int.self, forKey: .rotateAfterMegabytes)
     }
 }
 
@@ -39,9 +75,12 @@ package struct ExitWish: Hashable, Codable, Sendable {
 
     /// The pool with one more exit and these settings; a new one where there is none.
     package func grown(_ pool: Pool?) -> Pool {
-        Pool(
-            country: country, size: (pool?.size ?? 0) + 1, provider: provider ?? pool?.provider, city: city ?? pool?.city,
-            strategy: strategy ?? pool?.strategy ?? .balanced)
+        var grown = pool ?? Pool(country: country, size: 0)
+        grown.size += 1
+        if let provider { grown.provider = provider }
+        if let city { grown.city = city }
+        if let strategy { grown.strategy = strategy }
+        return grown
     }
 }
 

@@ -1,3 +1,20 @@
+/// What a tunnel's own counters say at one moment.
+package struct TunnelReading: Hashable, Sendable {
+    package var at: Timestamp
+    /// Nil where there has been none.
+    package var handshakeAt: Timestamp?
+    /// Bytes since the tunnel was made.
+    package var received: Int
+    package var sent: Int
+
+    package init(at: Timestamp, handshakeAt: Timestamp?, received: Int, sent: Int) {
+        self.at = at
+        self.handshakeAt = handshakeAt
+        self.received = received
+        self.sent = sent
+    }
+}
+
 /// What a WireGuard client needs from a provider, beside the server itself.
 package struct TunnelFacts: Hashable, Sendable {
     /// Our address inside the tunnel, in CIDR form: "10.5.0.2/32".

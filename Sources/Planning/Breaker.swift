@@ -43,6 +43,15 @@ package struct Breaker: Hashable, Codable, Sendable {
 
     package init() {}
 
+    /// The names under which they are kept.
+    package static func name(server hostname: String) -> String { "server:\(hostname)" }
+    package static func name(credential provider: ProviderName) -> String { "credential:\(provider)" }
+
+    /// A server that failed once is left alone at once: there are others.
+    package static let ofServers = Rules(threshold: 1, firstCoolDown: 60, longestCoolDown: 3600, trials: 1)
+    /// A credential is opened by whoever counts the servers that refuse it.
+    package static let ofCredentials = Rules(threshold: 1, firstCoolDown: 60, longestCoolDown: 1800, trials: 1)
+
     package func state(_ now: Timestamp) -> State {
         guard let openUntil else { return .closed }
         return now < openUntil ? .open : .halfOpen

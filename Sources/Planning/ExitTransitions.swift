@@ -9,13 +9,11 @@ extension Exit {
     package static let secondsUntilProven = 30.0
     /// Seconds for which a server that failed is left alone, unless there is no other.
     package static let secondsAvoided = 60.0
-    /// Probes in a row that must fail for an exit to be dead.
-    package static let failuresUntilDead = 3
 
     /// True while its container, of its generation, is to stay.
     package var keepsContainer: Bool {
         switch state {
-        case .starting, .verifying, .serving, .degraded, .draining: true
+        case .starting, .verifying, .serving, .degraded, .standby, .draining: true
         case .pending, .stopped, .failed: false
         }
     }
@@ -46,7 +44,10 @@ extension Exit {
         publicCountry = country
         retryAt = nil
         health = Health(verdict: .healthy, latencyMilliseconds: latencyMilliseconds, successRate: 1, checkedAt: now)
-        move(to: .serving, now: now)
+        provedAt = now
+        carriedBytes = 0
+        // The planner plugs it in at once where its pool wants one more.
+        move(to: .standby, now: now)
     }
 
     package mutating func failed(_ reason: ExitReason, _ detail: String, avoidServer: Bool, now: Timestamp) {
@@ -75,11 +76,13 @@ extension Exit {
         }
     }
 
-    private func isProven(_ now: Timestamp) -> Bool { state.takesTraffic && now - since >= Self.secondsUntilProven }
+    private func isProven(_ now: Timestamp) -> Bool { provedAt.map { now - $0 >= Self.secondsUntilProven } ?? false }
 
     /// Back to waiting, for a new try after a pause that grows with each failure; the first loss of a serving exit has none.
     package mutating func giveUp(_ reason: ExitReason, _ detail: String, avoidServer: Bool, now: Timestamp) {
         let wasServing = state.takesTraffic
+        lastFailure = Failure(
+            at: now, reason: reason, detail: detail, server: server, isServersFault: avoidServer, tookTraffic: wasServing)
         if avoidServer, let hostname = server?.hostname {
             avoid.removeAll { $0.hostname == hostname || $0.until <= now }
             avoid = Array((avoid + [AvoidedServer(hostname: hostname, until: now + Self.secondsAvoided)]).suffix(20))
@@ -88,6 +91,7 @@ extension Exit {
         health = Health(verdict: .unknown)
         publicAddress = nil
         publicCountry = nil
+        provedAt = nil
         move(to: attempts >= Self.attemptsUntilFailed ? .failed : .pending, reason: reason, now: now)
         self.detail = detail
         let salt = UInt64(truncatingIfNeeded: now.milliseconds) &+ UInt64(id.number)
@@ -95,26 +99,19 @@ extension Exit {
         retryAt = wasServing && attempts <= 1 ? nil : now + Self.backOff.pause(attempts: attempts, salt: salt)
     }
 
-    /// Counts one probe into the health of a plugged-in exit.
-    package mutating func probed(latencyMilliseconds: Double?, reason: ExitReason?, now: Timestamp) {
-        let succeeded = latencyMilliseconds != nil
-        let rate = health.successRate ?? 1
-        health.successRate = rate + ((succeeded ? 1 : 0) - rate) / 20
-        health.checkedAt = now
+    /// Takes what its probes add up to.
+    package mutating func judged(_ health: Health, now: Timestamp) {
+        guard state.isProbed else { return }
+        self.health = health
         if isProven(now) { attempts = 0 }
-        if succeeded {
-            health.failures = 0
-            health.latencyMilliseconds = latencyMilliseconds
-            health.reason = nil
-            health.verdict = .healthy
-        } else {
-            health.failures += 1
-            health.reason = reason
-            health.verdict = health.failures >= Self.failuresUntilDead ? .dead : .degraded
-        }
-        if state == .serving || state == .degraded {
-            let wanted: ExitState = health.verdict == .healthy ? .serving : .degraded
-            if state != wanted { move(to: wanted, reason: health.reason, now: now) }
-        }
+        guard state.takesTraffic else { return }
+        let wanted: ExitState = health.verdict == .degraded || health.verdict == .dead ? .degraded : .serving
+        if state != wanted { move(to: wanted, reason: health.reason, now: now) }
+    }
+
+    /// Plugs a proved exit in.
+    package mutating func promote(now: Timestamp) {
+        guard state == .standby else { return }
+        move(to: health.verdict == .degraded ? .degraded : .serving, reason: health.reason, now: now)
     }
 }

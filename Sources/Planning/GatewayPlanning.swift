@@ -28,7 +28,8 @@ extension GatewayLayout {
         guard wanted.count == seen.count else { return true }
         return wanted.contains { name, slot in
             guard let present = seen[name] else { return true }
-            return present.state != slot.state || (slot.endpoint != nil && present.endpoint != slot.endpoint)
+            guard present.state == slot.state else { return true }
+            return slot.endpoint != nil && (present.endpoint != slot.endpoint || present.weight != slot.weight)
         }
     }
 }

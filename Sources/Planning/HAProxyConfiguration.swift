@@ -97,9 +97,9 @@ package struct HAProxyConfiguration: Sendable {
         var text = "backend \(pool.backendName) from pool\n    balance leastconn\n"
         for slot in pool.slots {
             switch (slot.endpoint, slot.state) {
-            case (let endpoint?, .ready): text += "    server \(slot.name) \(endpoint)\n"
+            case (let endpoint?, .ready): text += "    server \(slot.name) \(endpoint) weight \(slot.weight)\n"
             // A reload in the middle of a drain: the new worker must give it nothing new either.
-            default: text += "    server \(slot.name) 127.0.0.1:1 disabled\n"
+            default: text += "    server \(slot.name) 127.0.0.1:1 weight 100 disabled\n"
             }
         }
         return text

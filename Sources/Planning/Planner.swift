@@ -7,6 +7,8 @@ package struct Planner: Sendable {
         package var drainSeconds: Double
         /// Seconds until servers are asked for again where a country had none left.
         package var noServerSeconds: Double
+        package var budget = RestartBudget()
+        package var retirement = Retirement()
 
         package init(drainSeconds: Double = 30, noServerSeconds: Double = 30) {
             self.drainSeconds = drainSeconds
@@ -14,13 +16,17 @@ package struct Planner: Sendable {
         }
     }
 
-    private let desired: Desired
-    private let world: World
-    private let now: Timestamp
-    private let rules: Rules
-    private var exits: [ExitID: Exit]
+    let desired: Desired
+    let world: World
+    let now: Timestamp
+    let rules: Rules
+    var exits: [ExitID: Exit]
     private var steps: [Step] = []
     private var lookAgain: Timestamp?
+    /// Launches of this plan, and half-open breakers on which one of them is a trial.
+    private var begun: [CountryCode: Int] = [:]
+    private var trials: Set<String> = []
+    private var started: Set<ExitID> = []
 
     package static func plan(
         desired: Desired, exits: [ExitID: Exit], world: World, now: Timestamp, rules: Rules = Rules()
@@ -39,11 +45,17 @@ package struct Planner: Sendable {
 
     private mutating func run() -> Plan {
         if let containers = world.containers {
-            for id in exits.keys.sorted() where !world.busy.contains(id) { follow(id, in: containers) }
-            for pool in desired.pools.values.sorted(by: { $0.country < $1.country }) { resize(pool) }
-            for id in exits.keys.sorted() where !world.busy.contains(id) { leave(id, in: containers) }
-            for id in exits.keys.sorted() where !world.busy.contains(id) { begin(id, containers) }
+            // One change may call for another, of an exit that has been looked at: again until nothing changes. What takes
+            // time is begun once, so that a few rounds are always enough.
+            for _ in 0..<8 {
+                let before = exits
+                turn(containers)
+                if exits == before { break }
+            }
             removeOrphans(containers)
+        } else {
+            // Taking a dead exit out and plugging a standby in needs no engine.
+            pools.forEach { promote(in: $0) }
         }
         let layout = GatewayLayout.of(desired: desired, exits: exits, hostIsOnline: world.hostIsOnline)
         if world.published != layout || world.gateway.map({ layout.differs(from: $0) }) ?? false {
@@ -51,6 +63,23 @@ package struct Planner: Sendable {
         }
         return Plan(exits: exits, steps: steps, lookAgain: lookAgain)
     }
+
+    private mutating func turn(_ containers: [ExitContainer]) {
+        for id in idle { follow(id, in: containers) }
+        for pool in pools {
+            promote(in: pool)
+            retire(from: pool)
+            resize(pool)
+            promote(in: pool)
+        }
+        for id in idle { leave(id, in: containers) }
+        for id in idle { begin(id, containers) }
+    }
+
+    /// The exits without an operation, neither under way nor begun by this plan.
+    private var idle: [ExitID] { exits.keys.filter { !world.busy.contains($0) && !started.contains($0) }.sorted() }
+
+    private var pools: [Pool] { desired.pools.values.sorted { $0.country < $1.country } }
 
     // MARK: - One exit
 
@@ -67,6 +96,7 @@ package struct Planner: Sendable {
                 exit.container = container.name
                 exit.endpoint = endpoint
                 exit.move(to: .verifying, now: now)
+                started.insert(id)
                 steps.append(.verify(id))
             } else if exit.state == .starting {
                 // Its launch was lost with the controller that began it: begin anew, with a new generation.
@@ -74,10 +104,10 @@ package struct Planner: Sendable {
             } else {
                 exit.lose(container, now: now)
             }
-        case .serving, .degraded:
+        case .serving, .degraded, .standby:
             if !isRunning {
                 exit.lose(container, now: now)
-            } else if exit.health.verdict == .dead, world.hostIsOnline {
+            } else if world.hostIsOnline, exit.health.verdict == .dead || isUselessStandby(exit) {
                 exit.giveUp(exit.health.reason ?? .blackhole, "its probes fail", avoidServer: true, now: now)
             } else {
                 exit.endpoint = container?.endpoint ?? exit.endpoint
@@ -124,25 +154,38 @@ package struct Planner: Sendable {
 
     private func isReplaced(_ exit: Exit) -> Bool {
         guard let pool = desired.pools[exit.country] else { return true }
-        return exits.values.count { $0.country == exit.country && !$0.leaving && $0.state.takesTraffic } >= pool.size
+        return serving(of: exit.country).count >= pool.size
+    }
+
+    /// The exits that take a country's traffic, and are to go on with it.
+    func serving(of country: CountryCode) -> [Exit] {
+        exits.values.filter {
+            $0.country == country && !$0.leaving && $0.state.takesTraffic && ($0.health.verdict != .dead || !world.hostIsOnline)
+        }
+    }
+
+    /// A standby has nobody to lose: it need not wait for its replacement.
+    private func isUselessStandby(_ exit: Exit) -> Bool {
+        exit.state == .standby && rules.retirement.isDue(exit.health, now)
     }
 
     /// Gives a waiting exit a server and starts it.
     private mutating func begin(_ id: ExitID, _ containers: [ExitContainer]) {
         guard var exit = exits[id], exit.state == .pending || exit.state == .failed else { return }
         if let retryAt = exit.retryAt, retryAt > now { return look(at: retryAt) }
-        guard let candidates = world.servers[id.country] else {
-            if !steps.contains(.findServers(id.country)) { steps.append(.findServers(id.country)) }
-            return
+        guard let known = world.servers[id.country] else { return search(id.country) }
+        if let until = budget(id.country) { return wait(&exit, .restartBudget, "its pool has begun too many containers lately", until) }
+        let blocked = Set(known.map(\.provider).filter { !isAllowed(Breaker.name(credential: $0), Breaker.ofCredentials) })
+        let candidates = known.filter { !blocked.contains($0.provider) }
+        if candidates.isEmpty, let provider = blocked.min(by: { $0.rawValue < $1.rawValue }) {
+            let until = world.breakers[Breaker.name(credential: provider)]?.openUntil ?? now
+            let detail = "many servers of \(provider) refuse its key: it is tried seldom until one accepts it"
+            return wait(&exit, .credentialsRejected, detail, max(until, now + 1))
         }
         guard let server = choose(for: exit, from: candidates, containers) else {
             if keepLeaver(insteadOf: exit) { return }
-            exit.move(to: .pending, reason: .noServer, now: now)
-            exit.detail = candidates.isEmpty ? "the catalog has no server for it" : "every server of \(id.country) is in use"
-            exit.retryAt = now + rules.noServerSeconds
-            look(at: now + rules.noServerSeconds)
-            exits[id] = exit
-            return
+            let detail = candidates.isEmpty ? "the catalog has no server for it" : "every server of \(id.country) is in use"
+            return wait(&exit, .noServer, detail, now + rules.noServerSeconds)
         }
         // Where only a server is left whose last container still runs, that one goes first: two tunnels with one key on one
         // server would take the session from each other.
@@ -152,6 +195,33 @@ package struct Planner: Sendable {
         exit.move(to: .starting, now: now)
         exits[id] = exit
         steps.append(.launch(id))
+        started.insert(id)
+        begun[id.country, default: 0] += 1
+        for name in [Breaker.name(server: server.hostname), Breaker.name(credential: server.provider)]
+        where world.breakers[name]?.state(now) == .halfOpen { trials.insert(name) }
+    }
+
+    /// Nil where the pool may begin another container now.
+    private func budget(_ country: CountryCode) -> Timestamp? {
+        let launches = (world.launches[country] ?? []) + Array(repeating: now, count: begun[country] ?? 0)
+        let next = rules.budget.next(after: launches, of: desired.pools[country], now: now)
+        return next > now ? next : nil
+    }
+
+    func isAllowed(_ name: String, _ rules: Breaker.Rules) -> Bool {
+        world.breakers[name].map { $0.allows(now, rules) && !trials.contains(name) } ?? true
+    }
+
+    private mutating func wait(_ exit: inout Exit, _ reason: ExitReason, _ detail: String, _ until: Timestamp) {
+        exit.move(to: exit.state == .failed ? .failed : .pending, reason: reason, now: now)
+        exit.detail = detail
+        exit.retryAt = until
+        look(at: until)
+        exits[exit.id] = exit
+    }
+
+    mutating func search(_ country: CountryCode) {
+        if !steps.contains(.findServers(country)) { steps.append(.findServers(country)) }
     }
 
     /// Where every server is taken, an exit that was to leave holds the one that its replacement needs: then it stays.
@@ -170,9 +240,17 @@ package struct Planner: Sendable {
         let avoided = exit.avoid.filter { $0.until > now }
         let tunnelled = tunnelled(by: containers)
         let free = candidates.filter { !held.contains($0.address) }
-        let fresh = free.filter { server in !avoided.contains { $0.hostname == server.hostname } }
+        let fresh = free.filter { server in
+            !avoided.contains { $0.hostname == server.hostname }
+                && isAllowed(Breaker.name(server: server.hostname), Breaker.ofServers)
+        }
         return fresh.first { !tunnelled.contains($0.address) } ?? fresh.first
             ?? avoided.lazy.compactMap { entry in free.first { $0.hostname == entry.hostname } }.first
+            ?? free.min { (openUntil($0), $0.hostname) < (openUntil($1), $1.hostname) }
+    }
+
+    private func openUntil(_ server: Server) -> Timestamp {
+        world.breakers[Breaker.name(server: server.hostname)]?.openUntil ?? now
     }
 
     /// The servers to which a tunnel of ours still leads, whoever's it is.
@@ -183,17 +261,35 @@ package struct Planner: Sendable {
     // MARK: - The whole
 
     private mutating func resize(_ pool: Pool) {
-        let staying = exits.values.filter {
-            $0.country == pool.country && !$0.leaving && $0.state != .draining && $0.state != .stopped
+        // Never more of those that serve than the pool wants, and the ones that don't serve go first, then the newest.
+        func rank(_ exit: Exit) -> Int { exit.state.takesTraffic ? 0 : exit.state == .standby ? 1 : 2 }
+        let order = staying(pool.country).sorted { (rank($0), $0.id.number) > (rank($1), $1.id.number) }
+        let serving = order.filter(\.state.takesTraffic)
+        for exit in serving.prefix(max(0, serving.count - pool.size)) { dismiss(exit) }
+        let wanted = pool.size + pool.standby
+        let left = order.filter { exits[$0.id]?.leaving == false }
+        for exit in left.prefix(max(0, left.count - wanted)) { dismiss(exit) }
+        for _ in 0..<max(0, wanted - left.count) { add(to: pool) }
+    }
+
+    private func staying(_ country: CountryCode) -> [Exit] {
+        exits.values.filter { $0.country == country && !$0.leaving && $0.state != .draining && $0.state != .stopped }
+    }
+
+    private mutating func dismiss(_ exit: Exit) {
+        exits[exit.id]?.leaving = true
+        exits[exit.id]?.reason = .unwanted
+    }
+
+    /// Plugs standbys in for as many exits as the pool lacks, the best first.
+    private mutating func promote(in pool: Pool) {
+        let missing = pool.size - serving(of: pool.country).count
+        guard missing > 0 else { return }
+        let standbys = exits.values.filter {
+            $0.country == pool.country && $0.state == .standby && !$0.leaving && $0.health.verdict != .dead && !world.busy.contains($0.id)
         }
-        for _ in 0..<max(0, pool.size - staying.count) { add(to: pool) }
-        guard staying.count > pool.size else { return }
-        // The ones that don't serve go first, then the newest.
-        let order = staying.sorted { ($0.state.takesTraffic ? 0 : 1, $0.id.number) > ($1.state.takesTraffic ? 0 : 1, $1.id.number) }
-        for exit in order.prefix(staying.count - pool.size) {
-            exits[exit.id]?.leaving = true
-            exits[exit.id]?.reason = .unwanted
-        }
+        let best = standbys.sorted { ($1.health.score, $0.id.number) < ($0.health.score, $1.id.number) }
+        for exit in best.prefix(missing) { exits[exit.id]?.promote(now: now) }
     }
 
     private mutating func add(to pool: Pool) {
@@ -218,7 +314,7 @@ package struct Planner: Sendable {
         }
     }
 
-    private mutating func look(at time: Timestamp) {
+    mutating func look(at time: Timestamp) {
         lookAgain = min(lookAgain ?? time, time)
     }
 }

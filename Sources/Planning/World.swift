@@ -23,6 +23,12 @@ package struct World: Sendable {
     package var servers: [CountryCode: [Server]]
     /// False where this machine itself has lost the internet; then no exit is to blame for its failing probes.
     package var hostIsOnline: Bool
+    /// What is remembered of servers and credentials that failed, by `Breaker.name`.
+    package var breakers: [String: Breaker]
+    /// When the containers of each pool were begun lately.
+    package var launches: [CountryCode: [Timestamp]]
+    /// When the servers of each pool were last asked for.
+    package var searchedAt: [CountryCode: Timestamp]
     /// Exits with an operation under way; they are left alone until its result is in.
     package var busy: Set<ExitID>
     /// Containers that are being removed.
@@ -30,13 +36,18 @@ package struct World: Sendable {
 
     package init(
         containers: [ExitContainer]? = nil, gateway: GatewayObservation? = nil, published: GatewayLayout? = nil,
-        servers: [CountryCode: [Server]] = [:], hostIsOnline: Bool = true, busy: Set<ExitID> = [], removing: Set<String> = []
+        servers: [CountryCode: [Server]] = [:], hostIsOnline: Bool = true, breakers: [String: Breaker] = [:],
+        launches: [CountryCode: [Timestamp]] = [:], searchedAt: [CountryCode: Timestamp] = [:], busy: Set<ExitID> = [],
+        removing: Set<String> = []
     ) {
         self.containers = containers
         self.gateway = gateway
         self.published = published
         self.servers = servers
         self.hostIsOnline = hostIsOnline
+        self.breakers = breakers
+        self.launches = launches
+        self.searchedAt = searchedAt
         self.busy = busy
         self.removing = removing
     }

@@ -11,7 +11,11 @@ package import Model
 /// | `<prefix>:catalog:<provider>` | string | the provider's last good server list as JSON |
 /// | `<prefix>:catalog:<provider>:fetched` | string | when it was fetched |
 /// | `<prefix>:catalog:<provider>:fetcher` | string, expires | which controller fetches it at the moment |
-/// | `<prefix>:health:<exit>` | stream | the latest probes, at most 1,000 |
+/// | `<prefix>:health:<exit>` | stream | what its probes said, a `HealthSample` as JSON each 10 s, at most about 2,000 |
+/// | `<prefix>:events` | stream | what happened, an `Event` as JSON each, at most about 10,000 |
+/// | `<prefix>:events:counts` | hash | kind to how often it has happened |
+/// | `<prefix>:breakers` | hash | `server:<hostname>`, `credential:<provider>` to `Breaker` as JSON |
+/// | `<prefix>:alerts` | hash | id to `Alert` as JSON, for as long as each is true |
 package final class Store: Sendable {
     package struct State: Sendable {
         package var pools: [CountryCode: Pool] = [:]
@@ -87,12 +91,83 @@ package final class Store: Sendable {
 
     package func removeUser(_ name: String) async throws { try await write([["HDEL", key("users"), name]]) }
 
-    /// Adds one probe to an exit's history, which keeps the latest thousand.
-    package func append(_ health: Health, of exit: ExitID) async throws {
-        var words = ["XADD", key("health:\(exit)"), "MAXLEN", "~", "1000", "*", "verdict", health.verdict.rawValue]
-        if let latency = health.latencyMilliseconds, health.failures == 0 { words += ["latency_ms", String(latency)] }
-        if let reason = health.reason { words += ["reason", reason.rawValue] }
-        try await write([words], isChange: false)
+    // MARK: - Histories
+
+    /// Adds one sample to each exit's history.
+    package func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws {
+        let commands = try samples.map { exit, sample in
+            ["XADD", key("health:\(exit)"), "MAXLEN", "~", "2000", "*", "sample", try text(sample)]
+        }
+        if !commands.isEmpty { try await write(commands, isChange: false) }
+    }
+
+    /// An exit's latest samples, newest first.
+    package func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] {
+        let reply = try await connection.command(["XREVRANGE", key("health:\(exit)"), "+", "-", "COUNT", String(limit)])
+        return Self.entries(reply).compactMap { try? JSONDecoder().decode(HealthSample.self, from: Data($0.text.utf8)) }
+    }
+
+    /// Not fenced: a controller that stands by tells of what happens to it, too.
+    package func append(_ events: [Event]) async throws {
+        var commands: [[String]] = []
+        for event in events {
+            commands.append(["XADD", key("events"), "MAXLEN", "~", "10000", "*", "event", try text(event)])
+            commands.append(["HINCRBY", key("events:counts"), event.kind.rawValue, "1"])
+        }
+        if !commands.isEmpty { try await connection.transaction(commands) }
+    }
+
+    /// Events in the order in which they came, from after an id on; the latest ones where that is nil.
+    package func events(after id: String?, limit: Int) async throws -> [StoredEvent] {
+        let reply =
+            if let id {
+                try await connection.command(["XRANGE", key("events"), "(\(id)", "+", "COUNT", String(limit)])
+            } else {
+                try await connection.command(["XREVRANGE", key("events"), "+", "-", "COUNT", String(limit)])
+            }
+        let events = Self.entries(reply).compactMap { entry in
+            (try? JSONDecoder().decode(Event.self, from: Data(entry.text.utf8))).map { StoredEvent(id: entry.id, event: $0) }
+        }
+        return id == nil ? events.reversed() : events
+    }
+
+    /// How often each kind of event has happened since the store began.
+    package func eventCounts() async throws -> [String: Int] {
+        try await hash("events:counts").reduce(into: [:]) { $0[$1.0] = Int($1.1) ?? 0 }
+    }
+
+    /// The entries of a stream that have one field: their ids and its value.
+    private static func entries(_ reply: RedisReply) -> [(id: String, text: String)] {
+        (reply.list ?? []).compactMap { entry in
+            guard let parts = entry.list, parts.count == 2, let id = parts[0].text, let fields = parts[1].list, fields.count >= 2,
+                let text = fields[1].text
+            else { return nil }
+            return (id, text)
+        }
+    }
+
+    // MARK: - Breakers and alerts
+
+    package func breakers<Value: Decodable>(as type: Value.Type) async throws -> [String: Value] {
+        try await hash("breakers").reduce(into: [:]) { $0[$1.0] = try? JSONDecoder().decode(type, from: Data($1.1.utf8)) }
+    }
+
+    /// Nil forgets one.
+    package func save(breakers: [String: (some Encodable)?]) async throws {
+        let commands = try breakers.map { name, value in
+            try value.map { ["HSET", key("breakers"), name, try text($0)] } ?? ["HDEL", key("breakers"), name]
+        }
+        if !commands.isEmpty { try await write(commands) }
+    }
+
+    package func alerts() async throws -> [Alert] {
+        try await hash("alerts").compactMap { try? JSONDecoder().decode(Alert.self, from: Data($0.1.utf8)) }
+    }
+
+    package func save(alerts: [Alert], cleared: [String]) async throws {
+        let commands =
+            try alerts.map { ["HSET", key("alerts"), $0.id, try text($0)] } + cleared.map { ["HDEL", key("alerts"), $0] }
+        if !commands.isEmpty { try await write(commands) }
     }
 
     /// Carries commands out, all or nothing, unless another controller has held the lease since we did.

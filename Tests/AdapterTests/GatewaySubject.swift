@@ -99,7 +99,7 @@ final class GatewaySubject: Sendable {
         let observation = try await gateway.observe()
         guard !layout.differs(from: observation) else { return false }
         let ready = observation.slots.filter { $0.slot.state == .ready }
-            .compactMap { slot in slot.slot.endpoint.map { "    server \(slot.slot.name) \($0)" } }
+            .compactMap { slot in slot.slot.endpoint.map { "    server \(slot.slot.name) \($0) weight \(slot.slot.weight)" } }
         let written = file.split(separator: "\n").filter { $0.hasPrefix("    server s") && $0.hasSuffix("disabled") == false }.map(
             String.init
         )

@@ -30,9 +30,11 @@ import Testing
     }
 
     @Test func `connections are read by backend and server`() {
-        let text = "# pxname,svname,qcur,qmax,scur,smax\npool-us,s1,0,0,7,9\npool-us,s2,,,x,\npool-us,s3,0\n\nhttp,http,0,0,2,3\n"
-        #expect(RuntimeAnswers.sessions(text) == ["pool-us/s1": 7, "pool-us/s2": 0, "http/http": 2])
-        #expect(RuntimeAnswers.sessions("").isEmpty && RuntimeAnswers.sessions("garbage\n").isEmpty)
+        let text = "# pxname,svname,qcur,scur,bin,bout\npool-us,s1,0,7,5,900\npool-us,s2,,x,,\npool-us,s3,0\n\nhttp,http,0,2,3,4\n"
+        let traffic = RuntimeAnswers.traffic(text)
+        #expect(traffic["pool-us/s1"] == .init(sessions: 7, received: 900) && traffic["pool-us/s2"] == .init())
+        #expect(traffic["http/http"] == .init(sessions: 2, received: 4) && traffic.count == 3)
+        #expect(RuntimeAnswers.traffic("").isEmpty && RuntimeAnswers.traffic("garbage\n").isEmpty)
     }
 
     @Test func `old workers are told from the present one, and a failed reload from a good one`() {

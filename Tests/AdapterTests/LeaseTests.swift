@@ -88,6 +88,7 @@ import Testing
         try await withRedis { _, _, connection in
             let record = LeaseRecord(connection: connection, prefix: "test")
             let exit = Exit(id: ExitID(country: us, number: 1), slot: 1, now: SystemClock.now())
+            let sample = HealthSample(at: exit.since, verdict: .healthy, probes: 1, failures: 0, latencyMilliseconds: 1, score: 1)
             let (old, new) = (
                 Store(connection: connection, prefix: "test", fence: { 1 }), Store(connection: connection, prefix: "test", fence: { 2 })
             )
@@ -95,12 +96,12 @@ import Testing
             try await old.save([exit], removed: [])
             try await old.save(Pool(country: us, size: 1))
             try await record.resign(token: "a's")
-            try await old.append(exit.health, of: exit.id)
+            try await old.append([(exit.id, sample)])
             #expect(try await record.claim(claim("b")) == LeaseAnswer(isOurs: true, fence: 2, holder: "b", version: 2))
             let user = ProxyUser(name: "alice", salt: "0a", digest: "1b", createdAt: SystemClock.now())
             let writes: [() async throws -> Void] = [
                 { try await old.save([], removed: [exit.id]) }, { try await old.save(Pool(country: us, size: 9)) },
-                { try await old.removePool(us) }, { try await old.save(user) }, { try await old.append(exit.health, of: exit.id) },
+                { try await old.removePool(us) }, { try await old.save(user) }, { try await old.append([(exit.id, sample)]) },
             ]
             for write in writes {
                 let error = try await #require(throws: RedisError.self) { try await write() }

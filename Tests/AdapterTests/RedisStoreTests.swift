@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import Planning
 import Platform
 @testable import RedisStore
 import TestSupport
@@ -142,17 +143,55 @@ import Testing
         server.stop()
     }
 
+    @Test func `events are read in their order from after an id on, and counted by kind`() async throws {
+        try await withRedis { _, _, connection in
+            let store = Store(connection: connection, prefix: "test")
+            let events = (0..<5).map { number in
+                Event(
+                    at: Timestamp(milliseconds: Int64(number)), .exitServing, .info, "number \(number)", exit: exit(1).id, reason: .rotated)
+            }
+            try await store.append(events)
+            let all = try await store.events(after: nil, limit: 10)
+            #expect(all.map(\.event) == events && all.allSatisfy { StoredEvent.isValidID($0.id) })
+            #expect(try await store.events(after: nil, limit: 2).map(\.event) == Array(events.suffix(2)), "the latest")
+            #expect(try await store.events(after: all[1].id, limit: 2).map(\.event) == Array(events[2...3]))
+            #expect(try await store.events(after: all[4].id, limit: 2).isEmpty)
+            #expect(try await store.eventCounts() == ["exit.serving": 5])
+        }
+    }
+
+    @Test func `breakers and alerts are kept until they are taken back`() async throws {
+        try await withRedis { _, _, connection in
+            let store = Store(connection: connection, prefix: "test")
+            var breaker = Breaker()
+            breaker.fail("timeout", Timestamp(milliseconds: 5), .init(threshold: 1))
+            try await store.save(breakers: ["server:us1": breaker, "server:us2": Breaker()])
+            #expect(try await store.breakers(as: Breaker.self) == ["server:us1": breaker, "server:us2": Breaker()])
+            try await store.save(breakers: ["server:us2": Breaker?.none])
+            #expect(try await store.breakers(as: Breaker.self) == ["server:us1": breaker])
+            let alert = Alert(id: "host", severity: .critical, message: "m", remedy: "r", since: Timestamp(milliseconds: 1))
+            try await store.save(alerts: [alert], cleared: [])
+            #expect(try await store.alerts() == [alert])
+            try await store.save(alerts: [], cleared: ["host"])
+            #expect(try await store.alerts().isEmpty)
+        }
+    }
+
     @Test func `the history of an exit is bounded, and goes with it`() async throws {
         try await withRedis { _, _, connection in
             let store = Store(connection: connection, prefix: "test")
-            let healthy = Health(verdict: .healthy, latencyMilliseconds: 1.5)
-            for _ in 0..<1300 { try await store.append(healthy, of: exit(1).id) }
-            try await store.append(Health(verdict: .dead, reason: .blackhole, latencyMilliseconds: 1.5, failures: 3), of: exit(1).id)
-            // "About a thousand" is Redis's own promise: whole nodes of a hundred entries go at once.
+            func sample(_ number: Int, _ verdict: Verdict) -> HealthSample {
+                HealthSample(
+                    at: Timestamp(milliseconds: Int64(number)), verdict: verdict, probes: 20, failures: 0, latencyMilliseconds: 1.5,
+                    score: 1)
+            }
+            for batch in 0..<25 { try await store.append((0..<100).map { (exit(1).id, sample(batch * 100 + $0, .healthy)) }) }
+            try await store.append([(exit(1).id, sample(2_500, .dead))])
+            // "About two thousand" is Redis's own promise: whole nodes of a hundred entries go at once.
             let length = try #require(try await connection.command(["XLEN", "test:health:us-1"]).integer)
-            #expect((1000...1100).contains(length))
-            let last = try await connection.command(["XREVRANGE", "test:health:us-1", "+", "-", "COUNT", "1"])
-            #expect(last.list?.first?.list?.last == .list([.text("verdict"), .text("dead"), .text("reason"), .text("blackhole")]))
+            #expect((2000...2100).contains(length))
+            let history = try await store.history(of: exit(1).id, limit: 3)
+            #expect(history == [sample(2_500, .dead), sample(2_499, .healthy), sample(2_498, .healthy)])
             try await store.save([], removed: [exit(1).id])
             #expect(try await connection.command(["EXISTS", "test:health:us-1"]) == .integer(0))
         }

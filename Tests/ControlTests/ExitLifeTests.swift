@@ -22,8 +22,7 @@ import Testing
         try await withController { world, running in
             world.go(away: .gateway)
             _ = try await running.controller.addExit(ExitWish(country: us))
-            try await eventually("it is verified") { running.exit(1)?.publicAddress != nil }
-            #expect(running.exit(1)?.state == .verifying)
+            try await eventually("it is verified") { running.exit(1)?.publicAddress != nil && running.exit(1)?.state == .verifying }
             #expect(running.controller.snapshot.problems[.gateway] == "nobody answers")
             world.come(back: .gateway)
             try await running.serves(1)
@@ -166,7 +165,9 @@ import Testing
                 running.exit(1)?.server?.hostname == "us2" && running.exit(1)?.state == .serving
             }
             try await eventually("the old one is removed") { world.runningContainers.count == 1 }
-            #expect(world.with { $0.health[id(1)]?.contains(.dead) } == true)
+            try await eventually("it is told") {
+                world.with { $0.events.contains { $0.kind == .failover && $0.reason == .blackhole && $0.server == "us1" } }
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 import Control
 import Model
 import Planning
+import Platform
 
 /// One controller's line to the world: all of its parts at once.
 struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, ExitProber {
@@ -76,6 +77,19 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         world.tellListeners()
     }
 
+    /// Nothing comes through a dead server's tunnel, and a good one carries a little all the time.
+    func tunnel(of container: String) async throws -> TunnelReading {
+        try call(.engine) { state in
+            guard let endpoint = state.containers[container]?.endpoint, let server = state.serverOfEndpoint[endpoint] else { throw Away() }
+            if !state.deadServers.contains(server.hostname) || state.busyServers.contains(server.hostname) { state.carried += 10_000 }
+            return TunnelReading(at: SystemClock.now(), handshakeAt: nil, received: state.carried, sent: 0)
+        }
+    }
+
+    func examine(_ endpoint: Endpoint, country: CountryCode) async -> ExitReason? {
+        try? call(.prober) { state in (try? server(of: endpoint, state)).flatMap { state.faults[$0.hostname] } }
+    }
+
     func logs(of container: String, lines: Int) async throws -> String { try call(.engine) { _ in "exit: up\n" } }
 
     func changes() async throws -> AsyncThrowingStream<Void, any Error> {
@@ -129,7 +143,19 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     func save(_ pool: Pool) async throws { try await store { $0.stored.pools[pool.country] = pool } }
     func removePool(_ country: CountryCode) async throws { try await store { $0.stored.pools[country] = nil } }
     func removeUser(_ name: String) async throws { try await store { $0.stored.users.removeAll { $0.name == name } } }
-    func append(_ health: Health, of exit: ExitID) async throws { try await store { $0.health[exit, default: []].append(health.verdict) } }
+    func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws {
+        try await store { state in for (exit, sample) in samples { state.health[exit, default: []].append(sample.verdict) } }
+    }
+    func append(_ events: [Event]) async throws { try await store { $0.events += events } }
+    func save(breakers: [String: Breaker?]) async throws {
+        try await store { state in for (name, breaker) in breakers { state.stored.breakers[name] = breaker } }
+    }
+    func save(alerts: [Alert], cleared: [String]) async throws {
+        try await store { state in
+            state.stored.alerts.removeAll { alert in cleared.contains(alert.id) || alerts.contains { $0.id == alert.id } }
+            state.stored.alerts += alerts
+        }
+    }
 
     func save(_ exits: [Exit], removed: [ExitID]) async throws {
         try await store { state in

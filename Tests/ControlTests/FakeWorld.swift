@@ -20,10 +20,15 @@ final class FakeWorld: Sendable {
         var sessions = 0
         var stored = StoredState()
         var health: [ExitID: [Verdict]] = [:]
+        var events: [Event] = []
         var servers: [Server] = []
         var away: Set<Outside> = []
         /// Servers through which nothing comes, and those that the internet sees in another country.
         var deadServers: Set<String> = []
+        /// Dead for probes, though bytes come through their tunnels; and what deep probes find at a server.
+        var busyServers: Set<String> = []
+        var faults: [String: ExitReason] = [:]
+        var carried = 0
         var misplaced: [String: CountryCode] = [:]
         /// Thrown by the next launches, in order.
         var launchFailures: [ExitFailure] = []

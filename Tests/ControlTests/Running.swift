@@ -44,7 +44,7 @@ struct Running: Sendable {
                 orders: instance == nil ? nil : lease, log: .none),
             settings: .init(
                 rules: .init(drainSeconds: drainSeconds, noServerSeconds: 0.1), lookSeconds: 0.1, probeSeconds: 0.02,
-                verifySeconds: verifySeconds, orderSeconds: orderSeconds, checkName: "check.test"))
+                deepSeconds: 0.05, historySeconds: 0.05, verifySeconds: verifySeconds, orderSeconds: orderSeconds, checkName: "check.test"))
         self.controller = controller
         loop = Task { await controller.run() }
     }

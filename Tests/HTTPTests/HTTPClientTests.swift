@@ -53,7 +53,7 @@ import Testing
                     group.addTask {
                         let request = Task {
                             var request = HTTPRequest("GET", url)
-                            request.deadline = 10
+                            request.deadline = 60
                             return try await client.send(request)
                         }
                         for _ in 0..<number % 3 { await Task.yield() }
@@ -62,7 +62,7 @@ import Testing
                     }
                 }
             }
-            #expect(ContinuousClock.now - start < .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(40), "none of them is waited for until its deadline")
         }
     }
 

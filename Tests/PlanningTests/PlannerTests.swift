@@ -63,7 +63,7 @@ import Testing
 
     @Test func `an exit whose probes say dead moves to another server`() {
         var exit = serving(1, on: server(1))
-        for _ in 0..<Exit.failuresUntilDead { exit.probed(latencyMilliseconds: nil, reason: .blackhole, now: start) }
+        exit.judged(dead, now: start)
         let plan = Planner.plan(desired: one, exits: [exit.id: exit], world: world(exit), now: start)
         #expect(plan.exits[id(1)]?.server == server(2))
         #expect(plan.removals == ["c-us-1-2"])
@@ -71,7 +71,7 @@ import Testing
 
     @Test func `while the machine itself is offline no exit is moved for its failing probes`() {
         var exit = serving(1, on: server(1))
-        for _ in 0..<Exit.failuresUntilDead { exit.probed(latencyMilliseconds: nil, reason: .blackhole, now: start) }
+        exit.judged(dead, now: start)
         var seen = world(exit)
         seen.hostIsOnline = false
         let plan = Planner.plan(desired: one, exits: [exit.id: exit], world: seen, now: start)
@@ -126,9 +126,10 @@ import Testing
             pauses.append((exit.retryAt ?? start) - start)
             exit.state = .verifying
             exit.verified(address: "198.18.1.1", country: us, latencyMilliseconds: 1, now: start)
+            exit.promote(now: start)
         }
         #expect(pauses[0] == 0 && pauses[1] > 0 && pauses[3] > pauses[1])
-        exit.probed(latencyMilliseconds: 1, reason: nil, now: start + Exit.secondsUntilProven)
+        exit.judged(Health(verdict: .healthy), now: start + Exit.secondsUntilProven)
         exit.lose(container(of: exit, isRunning: false, exitCode: 1), now: start + Exit.secondsUntilProven)
         #expect(exit.retryAt == nil && exit.attempts == 0)
     }
@@ -156,7 +157,7 @@ import Testing
 
     @Test func `a dead exit is unplugged at once, also while the engine is away`() {
         var exit = serving(1, on: server(1))
-        for _ in 0..<Exit.failuresUntilDead { exit.probed(latencyMilliseconds: nil, reason: .blackhole, now: start) }
+        exit.judged(dead, now: start)
         let plan = Planner.plan(desired: one, exits: [exit.id: exit], world: World(containers: nil), now: start)
         #expect(plan.layout?.pools.first?.slots.first?.state == .maintenance)
         #expect(plan.exits[id(1)]?.state == .degraded)

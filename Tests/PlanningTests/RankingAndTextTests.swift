@@ -49,7 +49,10 @@ import Testing
         let layout = GatewayLayout(pools: [GatewayPool(country: us, slots: slots)])
         let text = HAProxyConfiguration(template: template, settings: settings).text(of: layout, revision: "abc")
         #expect(text.contains("backend pool-us from pool\n"))
-        #expect(text.contains("    server s1 172.31.0.2:3128\n    server s2 127.0.0.1:1 disabled\n    server s3 127.0.0.1:1 disabled\n"))
+        #expect(
+            text.contains(
+                "    server s1 172.31.0.2:3128 weight 100\n    server s2 127.0.0.1:1 weight 100 disabled\n    server s3 127.0.0.1:1 weight 100 disabled\n"
+            ))
     }
 
     @Test func `the structure changes with a pool and not with a slot or a user`() {

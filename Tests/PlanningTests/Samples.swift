@@ -22,7 +22,21 @@ func serving(_ number: Int, _ country: CountryCode = us, on server: Server) -> E
     exit.container = "c-\(exit.id)-2"
     exit.endpoint = Endpoint(address: "172.31.0.\(number + 10)", port: 3128)
     exit.verified(address: server.address, country: country, latencyMilliseconds: 5, now: start)
+    exit.promote(now: start)
     return exit
+}
+
+/// An exit that waits, proved and unplugged.
+func standby(_ number: Int, _ country: CountryCode = us, on server: Server) -> Exit {
+    var exit = serving(number, country, on: server)
+    exit.state = .standby
+    return exit
+}
+
+let dead = Health(verdict: .dead, reason: .blackhole, failures: 3)
+
+func degraded(_ reason: ExitReason, since: Timestamp = start) -> Health {
+    Health(verdict: .degraded, reason: reason, degradedSince: since)
 }
 
 /// The container that belongs to an exit.

@@ -13,28 +13,43 @@ private struct SimulatedWorld {
     /// Operations whose result is still to come.
     var running: [(id: ExitID, generation: Int, isLaunch: Bool)] = []
     var faults = true
-    let servers: [CountryCode: [Server]] = [us: (1...6).map { server($0) }, de: (1...3).map { server($0, de) }]
+    var breakers: [String: Breaker] = [:]
+    var launches: [CountryCode: [Timestamp]] = [:]
+    var hostIsOnline = true
+    /// Seconds that a turn takes at most.
+    var longestTurn = 3.0
+    let servers: [CountryCode: [Server]] = [us: (1...6).map { server($0) }, de: (1...5).map { server($0, de) }]
     let rules = Planner.Rules(drainSeconds: 10, noServerSeconds: 5)
+    private let breakerRules = Breaker.Rules(threshold: 1, firstCoolDown: 20, longestCoolDown: 60)
 
     init(seed: UInt64) { random = SplitMix64(state: seed) }
+
+    mutating func endFaults() {
+        faults = false
+        for country in desired.pools.keys { desired.pools[country]?.rotateEvery = nil }
+    }
 
     mutating func chance(_ percent: Int) -> Bool { faults && Int.random(in: 0..<100, using: &random) < percent }
 
     mutating func turn() {
-        now = now + Double.random(in: 0.01...3, using: &random)
+        // The clock may be set back, too.
+        now = now + (chance(1) ? -30 : Double.random(in: 0.01...longestTurn, using: &random))
+        hostIsOnline = !chance(5)
         finishOperations()
         if chance(5) { restartController() }
         if chance(8), let name = containers.keys.sorted().randomElement(using: &random) {
             if chance(50) { containers[name]?.isRunning = false } else { containers[name] = nil }
         }
-        if chance(4), let id = exits.keys.sorted().randomElement(using: &random) { exits[id]?.health.verdict = .dead }
+        judge()
         if chance(4), let id = exits.keys.sorted().randomElement(using: &random) { exits[id]?.leaving = true }
         if chance(6) {
             let country = [us, de].randomElement(using: &random) ?? us
             if chance(20) {
                 desired.pools[country] = nil
             } else {
-                desired.pools[country] = Pool(country: country, size: Int.random(in: 1...3, using: &random))
+                desired.pools[country] = Pool(
+                    country: country, size: Int.random(in: 1...3, using: &random), standby: Int.random(in: 0...1, using: &random),
+                    rotateEvery: chance(30) ? 60 : nil)
             }
         }
         let isPartial = chance(10)
@@ -44,10 +59,15 @@ private struct SimulatedWorld {
     mutating func look(isPartial: Bool) {
         var world = World(containers: isPartial ? nil : Array(containers.values), published: published, servers: servers)
         world.busy = Set(running.map(\.id))
+        world.hostIsOnline = hostIsOnline
+        world.breakers = breakers
+        world.launches = launches
         let before = exits
         let plan = Planner.plan(desired: desired, exits: exits, world: world, now: now, rules: rules)
         check(plan, before: before, isPartial: isPartial)
+        checkSecond(plan, world)
         exits = plan.exits
+        for id in plan.launches { launches[id.country, default: []].append(now) }
         for step in plan.steps { apply(step) }
     }
 
@@ -58,6 +78,42 @@ private struct SimulatedWorld {
         case .remove(let name): if !chance(10) { containers[name] = nil }
         case .publish(let layout): published = chance(10) ? nil : layout
         case .findServers: Issue.record("servers are always there")
+        }
+    }
+
+    /// Probes say something, mostly that all is well.
+    private mutating func judge() {
+        for id in exits.keys.sorted() {
+            guard exits[id]?.state.isProbed ?? false else { continue }
+            let health =
+                if chance(2) { dead } else if chance(4) {
+                    degraded([.dnsFailed, .lossy].randomElement(using: &random) ?? .mtu, since: now)
+                } else {
+                    Health(verdict: .healthy, score: Double.random(in: 0.5...1, using: &random))
+                }
+            exits[id]?.judged(health, now: now)
+        }
+    }
+
+    /// The same world, with what the plan asked for under way: there is nothing more to do.
+    private func checkSecond(_ plan: Plan, _ world: World) {
+        var world = world
+        world.published = plan.layout ?? world.published
+        world.removing.formUnion(plan.removals)
+        for case .launch(let id) in plan.steps {
+            world.busy.insert(id)
+            world.launches[id.country, default: []].append(now)
+        }
+        for case .verify(let id) in plan.steps { world.busy.insert(id) }
+        let second = Planner.plan(desired: desired, exits: plan.exits, world: world, now: now, rules: rules)
+        #expect(
+            second.steps.isEmpty && second.exits == plan.exits,
+            "a second plan is empty: \(second.steps) \(Self.difference(plan.exits, second.exits))")
+    }
+
+    private static func difference(_ first: [ExitID: Exit], _ second: [ExitID: Exit]) -> [String] {
+        Set(first.keys).union(second.keys).sorted().filter { first[$0] != second[$0] }.map { id in
+            "\(id): \(first[id].map { "\($0.state) \($0.leaving) \($0.reason?.rawValue ?? "")" } ?? "none") -> \(second[id].map { "\($0.state) \($0.leaving) \($0.reason?.rawValue ?? "")" } ?? "none")"
         }
     }
 
@@ -74,7 +130,9 @@ private struct SimulatedWorld {
                 let name = "\(exit.id)-\(exit.generation)"
                 let endpoint = Endpoint(address: "172.31.0.\(exit.slot)", port: 3128)
                 if chance(10) {
-                    exit.failed(.startFailed, "", avoidServer: false, now: now)
+                    exit.failed(.startFailed, "", avoidServer: true, now: now)
+                    let name = Breaker.name(server: exit.server?.hostname ?? "")
+                    breakers[name, default: Breaker()].fail("start", now, breakerRules)
                 } else {
                     containers[name] = ExitContainer(
                         name: name, exit: exit.id, generation: exit.generation, isRunning: true, endpoint: endpoint,
@@ -106,7 +164,8 @@ private struct SimulatedWorld {
     /// What must be true of every plan, whatever the world.
     private func check(_ plan: Plan, before: [ExitID: Exit], isPartial: Bool) {
         if isPartial {
-            #expect(plan.exits == before, "a partial observation changes no exit")
+            let promoted = plan.exits.filter { before[$0.key]?.state == .standby && $0.value.state.takesTraffic }
+            #expect(plan.exits.merging(before.filter { promoted[$0.key] != nil }) { $1 } == before, "a partial observation changes no exit")
             #expect(plan.launches.isEmpty && plan.removals.isEmpty)
         }
         let held = plan.exits.values.filter { $0.state.takesTraffic || $0.state == .starting || $0.state == .verifying }.compactMap(
@@ -122,9 +181,32 @@ private struct SimulatedWorld {
             let slots = plan.exits.values.filter { $0.country == country }.map(\.slot)
             #expect(Set(slots).count == slots.count, "two exits never hold one slot")
         }
+        for (country, times) in launches {
+            let recent = times.filter { now - $0 < rules.budget.window && now >= $0 }.count + plan.launches.count { $0.country == country }
+            let pool = desired.pools[country]
+            let limit = max(rules.budget.least, rules.budget.launchesAnExit * ((pool?.size ?? 0) + (pool?.standby ?? 0)))
+            if plan.launches.contains(where: { $0.country == country }) { #expect(recent <= limit, "no storm of containers") }
+        }
+        for pool in desired.pools.values {
+            let idle = plan.exits.values.filter {
+                $0.country == pool.country && $0.state == .standby && !$0.leaving && $0.health.verdict != .dead
+            }
+            let serving = plan.exits.values.count {
+                $0.country == pool.country && $0.state.takesTraffic && !$0.leaving && ($0.health.verdict != .dead || !hostIsOnline)
+            }
+            let isFree = idle.contains { exit in !running.contains { $0.id == exit.id } }
+            #expect(serving >= pool.size || !isFree, "nobody waits unplugged while the pool lacks somebody")
+        }
+        if !hostIsOnline {
+            for exit in before.values where exit.state.takesTraffic && exit.health.verdict == .dead && !isPartial {
+                let isGone = !containers.values.contains { $0.exit == exit.id && $0.generation == exit.generation && $0.isRunning }
+                let isKept = plan.exits[exit.id].map { $0.state == exit.state || $0.leaving } ?? true
+                #expect(isGone || isKept, "offline, no exit is moved for its probes")
+            }
+        }
         for exit in before.values where exit.leaving && exit.state.takesTraffic && plan.exits[exit.id]?.state == .draining {
             guard let pool = desired.pools[exit.country] else { continue }
-            let others = plan.exits.values.count { $0.country == exit.country && !$0.leaving && $0.state.takesTraffic }
+            let others = plan.exits.values.count { $0.country == exit.country && $0.state.takesTraffic }
             #expect(others >= pool.size, "nothing leaves before its replacement serves")
         }
         for exit in plan.exits.values where exit.state.takesTraffic {
@@ -134,8 +216,10 @@ private struct SimulatedWorld {
 
     /// True when every pool has exactly its exits, all serving, and nothing else runs.
     var isSettled: Bool {
-        let wanted = desired.pools.values.map(\.size).reduce(0, +)
-        return exits.count == wanted && exits.values.allSatisfy { $0.state == .serving } && containers.count == wanted && running.isEmpty
+        let wanted = desired.pools.values.map { $0.size + $0.standby }.reduce(0, +)
+        let serving = exits.values.count { $0.state == .serving }
+        return exits.count == wanted && serving == desired.pools.values.map(\.size).reduce(0, +)
+            && exits.values.allSatisfy { $0.state == .serving || $0.state == .standby } && containers.count == wanted && running.isEmpty
             && published == GatewayLayout.of(desired: desired, exits: exits)
     }
 }
@@ -146,7 +230,7 @@ private struct SimulatedWorld {
         var world = SimulatedWorld(seed: seed)
         world.desired.pools[us] = Pool(country: us, size: 2)
         for _ in 0..<150 { world.turn() }
-        world.faults = false
+        world.endFaults()
         var turns = 0
         while !world.isSettled, turns < 400 {
             world.turn()
@@ -154,5 +238,22 @@ private struct SimulatedWorld {
         }
         let isSettled = world.isSettled
         #expect(isSettled, "seed \(seed): \(world.exits.values.map { "\($0.id) \($0.state) \(String(describing: $0.reason))" })")
+    }
+
+    /// With turns of up to a minute: some four hundred hours in all.
+    @Test(arguments: 1000..<1008 as Range<UInt64>) func `nor does any plan in days of faults`(seed: UInt64) {
+        var world = SimulatedWorld(seed: seed)
+        world.longestTurn = 60
+        world.desired.pools[us] = Pool(country: us, size: 2, standby: 1)
+        let began = world.now
+        for _ in 0..<6_000 {
+            world.turn()
+            world.launches = world.launches.mapValues { $0.suffix(50) }
+        }
+        #expect(world.now - began > 45 * 3_600)
+        world.endFaults()
+        for _ in 0..<400 where !world.isSettled { world.turn() }
+        let isSettled = world.isSettled
+        #expect(isSettled, "seed \(seed)")
     }
 }

@@ -4,6 +4,7 @@ import DockerEngine
 import FoundationEssentials
 import HAProxyControl
 import Model
+import Planning
 import Platform
 import Providers
 import RedisStore
@@ -21,6 +22,7 @@ struct DockerExits: ExitEngine {
     func list() async throws -> [ExitContainer] { try await containers.list() }
     func remove(_ container: String) async throws { try await containers.remove(container) }
     func logs(of container: String, lines: Int) async throws -> String { try await containers.logs(of: container, lines: lines) }
+    func tunnel(of container: String) async throws -> TunnelReading { try await containers.tunnel(of: container) }
     func changes() async throws -> AsyncThrowingStream<Void, any Error> { try await containers.changes() }
 
     func warmUp() async throws {
@@ -51,7 +53,9 @@ struct RedisState: StateStore {
     func load() async throws -> StoredState {
         let state = try await store.load()
         for entry in state.unreadable { log.warning("the store holds an entry that can't be read", ["entry": entry]) }
-        return StoredState(pools: state.pools, exits: state.exits, users: state.users)
+        return StoredState(
+            pools: state.pools, exits: state.exits, users: state.users, breakers: try await store.breakers(as: Breaker.self),
+            alerts: try await store.alerts())
     }
 
     func save(_ exits: [Exit], removed: [ExitID]) async throws { try await fenced { try await store.save(exits, removed: removed) } }
@@ -59,7 +63,12 @@ struct RedisState: StateStore {
     func removePool(_ country: CountryCode) async throws { try await fenced { try await store.removePool(country) } }
     func save(_ user: ProxyUser) async throws { try await fenced { try await store.save(user) } }
     func removeUser(_ name: String) async throws { try await fenced { try await store.removeUser(name) } }
-    func append(_ health: Health, of exit: ExitID) async throws { try await fenced { try await store.append(health, of: exit) } }
+    func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws { try await fenced { try await store.append(samples) } }
+    func append(_ events: [Event]) async throws { try await store.append(events) }
+    func save(breakers: [String: Breaker?]) async throws { try await fenced { try await store.save(breakers: breakers) } }
+    func save(alerts: [Alert], cleared: [String]) async throws {
+        try await fenced { try await store.save(alerts: alerts, cleared: cleared) }
+    }
 
     private func fenced(_ write: () async throws -> Void) async throws {
         do { try await write() } catch let error as RedisError where error.code == .fenced { throw NotLeader(leader: leadership.leader) }

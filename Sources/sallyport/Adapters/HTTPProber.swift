@@ -55,13 +55,50 @@ final class HTTPProber: ExitProber {
         request.proxy = "http://\(endpoint)"
         request.tunnels = true
         request.connectOnly = true
-        request.connectDeadline = 2
-        request.deadline = 2
+        request.connectDeadline = 3
+        request.deadline = 3
         do {
             return try await client.send(request).seconds * 1000
         } catch let error as TransportError {
             throw Self.failure(of: error)
         }
+    }
+
+    /// Asks up to two address services by name, with a request that doesn't fit into one small packet.
+    func examine(_ endpoint: Endpoint, country: CountryCode) async -> ExitReason? {
+        var answered = 0
+        var elsewhere = 0
+        for url in urls.prefix(2) {
+            var request = HTTPRequest("GET", url, headers: [("X-Padding", String(repeating: "x", count: 1_400))])
+            request.proxy = "http://\(endpoint)"
+            request.tunnels = true
+            request.connectDeadline = 4
+            request.deadline = 6
+            request.bodyLimit = 64 << 10
+            guard let response = try? await client.send(request) else { continue }
+            // Any answer at all means that names, tunnel and large packets are well.
+            answered += 1
+            guard let answer = EchoAnswer(response.body) else { return nil }
+            if let own = direct.withLock({ $0?.address }), own == answer.address { return .leak }
+            guard let seen = answer.country, seen != country else { return nil }
+            elsewhere += 1
+        }
+        if answered > 0 { return elsewhere == answered ? .wrongCountry : nil }
+        return await diagnosis(endpoint)
+    }
+
+    /// Why no service answers, while the resolver's port does: the name can't be found, or the data doesn't pass.
+    private func diagnosis(_ endpoint: Endpoint) async -> ExitReason? {
+        for url in urls.prefix(2) {
+            var request = HTTPRequest("GET", url)
+            request.proxy = "http://\(endpoint)"
+            request.tunnels = true
+            request.connectOnly = true
+            request.connectDeadline = 4
+            request.deadline = 4
+            if (try? await client.send(request)) != nil { return .mtu }
+        }
+        return .dnsFailed
     }
 
     func hostIsOnline() async -> Bool {

@@ -1,0 +1,174 @@
+import Model
+import Planning
+import Platform
+
+/// A server that did not answer our key.
+struct HandshakeFailure {
+    var hostname: String
+    var at: Timestamp
+}
+
+/// Events, breakers and alerts: what the loop remembers of what happened, and tells.
+extension Controller {
+    // MARK: - Events
+
+    /// Tells of something that happened: to the log at once, to the store as soon as it answers.
+    func record(
+        _ kind: EventKind, _ severity: Severity = .info, _ message: String, exit: Exit? = nil, country: CountryCode? = nil,
+        reason: ExitReason? = nil, cause: String? = nil, log fields: KeyValuePairs<String, String> = [:]
+    ) {
+        switch severity {
+        case .info: parts.log.info(message, fields)
+        case .warning: parts.log.warning(message, fields)
+        case .critical: parts.log.error(message, fields)
+        }
+        unsentEvents.append(
+            Event(
+                at: parts.now(), kind, severity, message, country: country, exit: exit?.id, server: exit?.server?.hostname, reason: reason,
+                cause: cause))
+        // Without a store the oldest go first: a controller must not grow for as long as it is away.
+        if unsentEvents.count > 2_000 { unsentEvents.removeFirst(unsentEvents.count - 2_000) }
+        eventBell.yield()
+    }
+
+    /// Stores events as they come, in their order; while the store is away they wait.
+    func keepEvents() async {
+        var rings = events.makeAsyncIterator()
+        while await rings.next(isolation: self) != nil, !Task.isCancelled {
+            while !unsentEvents.isEmpty, !Task.isCancelled {
+                let batch = Array(unsentEvents.prefix(200))
+                do {
+                    try await parts.store.append(batch)
+                    // Some may have been dropped meanwhile, at the front.
+                    if let last = batch.last, let index = unsentEvents.lastIndex(of: last) { unsentEvents.removeFirst(index + 1) }
+                } catch {
+                    note(.store, error)
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+        }
+    }
+
+    // MARK: - Breakers
+
+    /// What a change of an exit says about its server and its provider's key.
+    func learn(from old: Exit?, to new: Exit) {
+        let now = parts.now()
+        if let failure = new.lastFailure, failure != old?.lastFailure, let server = failure.server {
+            if failure.isServersFault {
+                changeBreaker(Breaker.name(server: server.hostname)) { breaker in
+                    breaker.fail(failure.reason.rawValue, now, Breaker.ofServers, salt: UInt64(truncatingIfNeeded: now.milliseconds))
+                }
+            }
+            learnAboutCredential(of: server, failure.reason, now)
+        }
+        guard let server = new.server, old?.state != new.state else { return }
+        switch new.state {
+        case .starting:
+            for name in [Breaker.name(server: server.hostname), Breaker.name(credential: server.provider)] where breakers[name] != nil {
+                changeBreaker(name) { $0.begin(now) }
+            }
+        case .standby:
+            handshakeFailures[server.provider] = nil
+            changeBreaker(Breaker.name(credential: server.provider)) { $0.succeed(now, Breaker.ofCredentials) }
+        default: return
+        }
+    }
+
+    /// A server whose exit has served for a while is a good one again.
+    func noteProven(_ exit: Exit) {
+        guard let server = exit.server, breakers[Breaker.name(server: server.hostname)] != nil else { return }
+        breakers[Breaker.name(server: server.hostname)] = nil
+        unsavedBreakers.insert(Breaker.name(server: server.hostname))
+    }
+
+    /// Many servers that don't answer one key mean a bad key, unless somebody else gets on with it.
+    private func learnAboutCredential(of server: Server, _ reason: ExitReason, _ now: Timestamp) {
+        let name = Breaker.name(credential: server.provider)
+        if reason == .credentialsRejected { return openCredential(name, reason, now) }
+        guard reason == .handshakeTimeout else { return }
+        if breakers[name]?.state(now) == .halfOpen { return openCredential(name, reason, now) }
+        let recent = (handshakeFailures[server.provider] ?? []).filter { now - $0.at < 120 && $0.hostname != server.hostname }
+        handshakeFailures[server.provider] = recent + [HandshakeFailure(hostname: server.hostname, at: now)]
+        let isAccepted = exits.values.contains {
+            $0.server?.provider == server.provider && $0.state.isProbed && $0.health.verdict == .healthy
+        }
+        if recent.count + 1 >= settings.serversUntilCredential, !isAccepted { openCredential(name, reason, now) }
+    }
+
+    private func openCredential(_ name: String, _ reason: ExitReason, _ now: Timestamp) {
+        var breaker = breakers[name] ?? Breaker()
+        breaker.fail(reason.rawValue, now, Breaker.ofCredentials, salt: UInt64(truncatingIfNeeded: now.milliseconds))
+        set(breaker, name)
+    }
+
+    private func changeBreaker(_ name: String, _ body: (inout Breaker) -> Void) {
+        var breaker = breakers[name] ?? Breaker()
+        body(&breaker)
+        set(breaker, name)
+    }
+
+    private func set(_ breaker: Breaker, _ name: String) {
+        let now = parts.now()
+        let old = breakers[name]?.state(now) ?? .closed
+        // A closed one without failures is the same as none.
+        let isIdle = breaker.state(now) == .closed && breaker.failures == 0
+        guard breakers[name] != (isIdle ? nil : breaker) else { return }
+        breakers[name] = isIdle ? nil : breaker
+        unsavedBreakers.insert(name)
+        let new = breaker.state(now)
+        if new == .open, old != .open {
+            let seconds = breaker.openUntil.map { Figures.decimal($0 - now, digits: 0) } ?? "?"
+            record(.breakerOpened, .warning, "\(name) is left alone for \(seconds) s: \(breaker.reason ?? "it failed")")
+        } else if new == .closed, old != .closed {
+            record(.breakerClosed, .info, "\(name) is good again")
+        }
+    }
+
+    func saveBreakers() async {
+        guard !unsavedBreakers.isEmpty else { return }
+        let names = unsavedBreakers
+        unsavedBreakers = []
+        let now = parts.now()
+        // One that has been quiet for a day after its cool-down is forgotten.
+        for name in names where breakers[name]?.openUntil.map({ now - $0 > 86_400 }) ?? false { breakers[name] = nil }
+        do {
+            try await parts.store.save(breakers: names.reduce(into: [:]) { $0.updateValue(breakers[$1], forKey: $1) })
+        } catch {
+            unsavedBreakers.formUnion(names)
+            note(.store, error)
+        }
+    }
+
+    // MARK: - Alerts
+
+    /// Raises what has become true and clears what is no more.
+    func reviewAlerts() async {
+        let now = parts.now()
+        for pool in desired.pools.values {
+            let isServed = exits.values.contains {
+                $0.country == pool.country && $0.state.takesTraffic && ($0.health.verdict != .dead || problems[.host] != nil)
+            }
+            if isServed { unserved[pool.country] = nil } else if unserved[pool.country] == nil { unserved[pool.country] = now }
+        }
+        for country in unserved.keys where desired.pools[country] == nil { unserved[country] = nil }
+        let facts = Alerts.Facts(
+            desired: desired, exits: exits, breakers: breakers,
+            problems: problems.reduce(into: [:]) { $0[$1.key.rawValue] = ($1.value, problemsSince[$1.key] ?? now) },
+            unserved: unserved, stuckContainers: stuckContainers)
+        let wanted = Alerts.of(facts, now: now)
+        let old = alerts
+        alerts = wanted.reduce(into: [:]) { result, alert in
+            var alert = alert
+            alert.since = old[alert.id]?.since ?? alert.since
+            result[alert.id] = alert
+        }
+        let raised = wanted.filter { old[$0.id] == nil }
+        let cleared = old.keys.filter { alerts[$0] == nil }.sorted()
+        for alert in raised { record(.alertRaised, alert.severity, "alert \(alert.id): \(alert.message); \(alert.remedy)") }
+        for id in cleared { record(.alertCleared, .info, "alert \(id) is over") }
+        guard old != alerts else { return }
+        publishView()
+        do { try await parts.store.save(alerts: Array(alerts.values), cleared: cleared) } catch { note(.store, error) }
+    }
+}

@@ -1,0 +1,103 @@
+package import Model
+
+/// What a human should see to, from the state alone. Pure: an alert stands for as long as what it says is true.
+package enum Alerts {
+    /// Seconds that a pool may be without anybody who serves, or a part without an answer, before somebody is called.
+    package static let patience = 30.0
+
+    package struct Facts: Sendable {
+        package var desired: Desired
+        package var exits: [ExitID: Exit]
+        package var breakers: [String: Breaker]
+        /// Parts that don't answer, the reason, and since when.
+        package var problems: [String: (message: String, since: Timestamp)]
+        /// Pools that nobody serves, and since when.
+        package var unserved: [CountryCode: Timestamp]
+        /// Containers that can't be removed, and the reason.
+        package var stuckContainers: [String: String]
+
+        package init(
+            desired: Desired, exits: [ExitID: Exit], breakers: [String: Breaker] = [:],
+            problems: [String: (message: String, since: Timestamp)] = [:], unserved: [CountryCode: Timestamp] = [:],
+            stuckContainers: [String: String] = [:]
+        ) {
+            self.desired = desired
+            self.exits = exits
+            self.breakers = breakers
+            self.problems = problems
+            self.unserved = unserved
+            self.stuckContainers = stuckContainers
+        }
+    }
+
+    package static func of(_ facts: Facts, now: Timestamp) -> [Alert] {
+        var alerts: [Alert] = []
+        for (part, problem) in facts.problems where part == "host" || now - problem.since >= patience {
+            let isCritical = part == "host" || part == "gateway"
+            alerts.append(
+                Alert(
+                    id: "part:\(part)", severity: isCritical ? .critical : .warning, message: "\(part): \(problem.message)",
+                    remedy: remedy(part: part), since: problem.since))
+        }
+        for (name, breaker) in facts.breakers where name.hasPrefix("credential:") && breaker.state(now) != .closed {
+            let provider = name.dropFirst("credential:".count)
+            alerts.append(
+                Alert(
+                    id: name, severity: .critical, message: "servers of \(provider) refuse its key, so no exit is moved for that",
+                    remedy: "renew the token or key of \(provider) in the configuration; check the account and its limit of devices",
+                    since: breaker.changedAt ?? now))
+        }
+        for pool in facts.desired.pools.values {
+            if let alert = alert(pool, facts, now: now) { alerts.append(alert) }
+        }
+        for (container, reason) in facts.stuckContainers {
+            alerts.append(
+                Alert(
+                    id: "container:\(container)", severity: .warning, message: "container \(container) can't be removed: \(reason)",
+                    remedy: "remove it by hand (docker rm -f \(container)), or restart the engine", since: now))
+        }
+        return alerts.sorted { $0.id < $1.id }
+    }
+
+    private static func alert(_ pool: Pool, _ facts: Facts, now: Timestamp) -> Alert? {
+        let members = facts.exits.values.filter { $0.country == pool.country && !$0.leaving }.sorted { $0.id < $1.id }
+        let stuck = members.filter { $0.state == .failed || $0.reason == .restartBudget }
+        let serving = members.count(where: \.state.takesTraffic)
+        let reason = (stuck.first ?? members.first { $0.reason != nil })?.reason
+        let detail = (stuck.first ?? members.first { $0.detail != nil })?.detail ?? "its exits don't come up"
+        if let since = facts.unserved[pool.country], now - since >= patience {
+            return Alert(
+                id: "pool:\(pool.country.lowercased)", severity: .critical, message: "nobody serves \(pool.country): \(detail)",
+                remedy: remedy(reason: reason), since: since)
+        }
+        guard let first = stuck.first, serving < pool.size else { return nil }
+        return Alert(
+            id: "pool:\(pool.country.lowercased)", severity: .warning,
+            message: "\(pool.country) has \(serving) of \(pool.size) exits: \(detail)", remedy: remedy(reason: reason), since: first.since)
+    }
+
+    private static func remedy(part: String) -> String {
+        switch part {
+        case "host": "check this machine's network, its firewall for UDP, and its resolver"
+        case "engine": "check that the Docker Engine runs and that docker.host leads to it"
+        case "gateway": "see the log for why HAProxy refuses its configuration or can't be started"
+        case "store": "check that Redis runs and that redis.url leads to it; the exits go on meanwhile"
+        case "catalog": "check the provider's API and the token; the last good list is used meanwhile"
+        default: "see the log"
+        }
+    }
+
+    private static func remedy(reason: ExitReason?) -> String {
+        switch reason {
+        case .noServer: "allow more servers: another city or provider, or a smaller pool"
+        case .credentialsMissing, .credentialsRejected: "set a valid token or key of the provider in the configuration"
+        case .imageMissing: "build the exit's image (make images), or set docker.image_archive"
+        case .badConfiguration: "see the exit's log (sallyport status) for the field that is refused"
+        case .startFailed: "check that the host lets containers have NET_ADMIN and /dev/net/tun"
+        case .engineUnavailable: "check that the Docker Engine runs"
+        case .wrongCountry: "the provider's servers are elsewhere than it says: choose another city or provider"
+        case .restartBudget: "its exits die as soon as they come up; see the events for the reason"
+        default: "see the events of the pool for what its servers answer"
+        }
+    }
+}

@@ -1,0 +1,218 @@
+package import Model
+
+/// What is remembered of one exit's probes, and what it adds up to. Pure: a verdict depends on samples and times alone.
+///
+/// How many failures in a row mean death follows from how often probes of this exit fail anyway: so many that bad luck
+/// explains them in fewer than one of eight million cases. On a clean tunnel that is three; on one that loses four percent
+/// of all probes it is five. An exit through which bytes come is never dead, however many probes fail.
+package struct HealthRecord: Sendable {
+    package struct Rules: Sendable {
+        /// How often, at most, as many failures in a row as mean death may be bad luck.
+        package var chance = 1.25e-7
+        package var failuresUntilDead = 3...8
+        /// Failures in a row, and the share of the latest probes that must succeed, below which an exit is degraded.
+        package var failuresUntilDegraded = 2
+        package var rateUntilDegraded = 0.8
+        /// Successes in a row that end it.
+        package var successesUntilHealthy = 5
+        /// Deep probes in a row that must fail for the same reason.
+        package var deepFailures = 2
+        /// Slow is so many times its own usual latency, and at least so many milliseconds more, for so many seconds.
+        package var slowFactor = 4.0
+        package var slowMilliseconds = 250.0
+        package var slowSeconds = 60.0
+        /// Seconds after which an unanswered probe counts as failed for now: this many times the usual latency, in this range.
+        package var suspectFactor = 5.0
+        package var suspectSeconds = 0.25...2.0
+        /// Bytes that must have come through the tunnel since the first failure for it to be alive.
+        package var bytesOfLife = 2_048
+
+        package init() {}
+    }
+
+    package static let window = 60
+
+    private let rules: Rules
+    /// The latest outcomes, oldest first, at most 100; those of the failures that go on now are not in it yet.
+    private var outcomes: [Bool] = []
+    /// Latencies of successes, oldest first, at most `window`.
+    private var latencies: [Double] = []
+    package private(set) var failures = 0
+    package private(set) var successes = 0
+    package private(set) var checkedAt: Timestamp?
+    private var failureReason: ExitReason?
+    private var deepReason: ExitReason?
+    private var deepCount = 0
+    private var hasLeaked = false
+    private var isDegraded = false
+    private var slowSince: Timestamp?
+    private var degradedSince: Timestamp?
+    /// What the tunnel's counters said when the failures began, and said last.
+    private var firstReading: TunnelReading?
+    private var lastReading: TunnelReading?
+    private var weight = 100
+
+    package init(rules: Rules = Rules()) { self.rules = rules }
+
+    // MARK: - What was seen
+
+    package mutating func succeed(milliseconds: Double, _ now: Timestamp) {
+        // What failed before it was bad luck, and says how much of that there is here.
+        for _ in 0..<failures { remember(false) }
+        remember(true)
+        latencies.append(milliseconds)
+        if latencies.count > Self.window { latencies.removeFirst() }
+        failures = 0
+        failureReason = nil
+        firstReading = nil
+        lastReading = nil
+        successes += 1
+        checkedAt = now
+        updateSlowness(now)
+    }
+
+    package mutating func fail(_ reason: ExitReason, _ now: Timestamp) {
+        failures += 1
+        successes = 0
+        failureReason = reason
+        checkedAt = now
+    }
+
+    /// The tunnel's counters, read after a failure.
+    package mutating func read(_ reading: TunnelReading) {
+        lastReading = reading
+        if firstReading == nil { firstReading = reading }
+    }
+
+    /// What a deep probe found; nil where all was well.
+    package mutating func found(_ reason: ExitReason?, _ now: Timestamp) {
+        if reason == .leak { hasLeaked = true }
+        guard let reason else {
+            (deepReason, deepCount) = (nil, 0)
+            return
+        }
+        deepCount = reason == deepReason ? deepCount + 1 : 1
+        deepReason = reason
+    }
+
+    private mutating func remember(_ isSuccess: Bool) {
+        outcomes.append(isSuccess)
+        if outcomes.count > 100 { outcomes.removeFirst() }
+    }
+
+    private mutating func updateSlowness(_ now: Timestamp) {
+        guard let usual, let recent, recent > max(usual * rules.slowFactor, usual + rules.slowMilliseconds) else {
+            slowSince = nil
+            return
+        }
+        if slowSince == nil { slowSince = now }
+    }
+
+    // MARK: - Figures
+
+    /// The median of all latencies remembered, and of the ten latest; nil before there is one.
+    package var usual: Double? { Self.median(latencies[...]) }
+    package var recent: Double? { Self.median(latencies.suffix(10)) }
+
+    /// The share of the latest `window` probes that succeeded; 1 before there is one.
+    package var successRate: Double {
+        let latest = outcomes.suffix(Self.window) + Array(repeating: false, count: min(failures, Self.window))
+        return latest.isEmpty ? 1 : Double(latest.suffix(Self.window).count { $0 }) / Double(min(latest.count, Self.window))
+    }
+
+    /// How far apart neighbouring latencies lie, in the median.
+    package var jitter: Double {
+        let steps = zip(latencies, latencies.dropFirst()).map { abs($0 - $1) }
+        return Self.median(steps[...]) ?? 0
+    }
+
+    /// 0 to 1: how much of the traffic of a perfect exit this one should get.
+    package var score: Double {
+        guard let usual, let recent else { return 1 }
+        let speed = min(1, max(0.2, (usual + 10) / (recent + 10)))
+        let steadiness = 1 / (1 + jitter / (recent + 20))
+        return successRate * successRate * speed * (0.5 + steadiness / 2)
+    }
+
+    /// Failures in a row that mean death here.
+    package var failuresUntilDead: Int {
+        // As if a hundred probes with half a failure had gone before: an exit that has just begun is taken for a good one.
+        let loss = (Double(outcomes.count { !$0 }) + 0.5) / (Double(outcomes.count) + 100)
+        return min(rules.failuresUntilDead.upperBound, max(rules.failuresUntilDead.lowerBound, Self.needed(rules.chance, loss)))
+    }
+
+    /// How often something of this likelihood must come in a row to be less likely than `chance`.
+    private static func needed(_ chance: Double, _ likelihood: Double) -> Int {
+        var (count, product) = (0, 1.0)
+        while product > chance, count < 100 {
+            product *= likelihood
+            count += 1
+        }
+        return count
+    }
+
+    /// Seconds after which a probe that has no answer yet counts as failed, until one comes after all.
+    package var suspectSeconds: Double {
+        guard let usual else { return 1 }
+        let seconds = usual / 1000 * rules.suspectFactor
+        return min(rules.suspectSeconds.upperBound, max(rules.suspectSeconds.lowerBound, seconds))
+    }
+
+    /// Bytes that came through the tunnel since the failures began; nil where that is not known.
+    package var bytesSinceFailure: Int? {
+        guard let firstReading, let lastReading, lastReading.at > firstReading.at else { return nil }
+        return max(0, lastReading.received - firstReading.received)
+    }
+
+    // MARK: - The verdict
+
+    package mutating func health(_ now: Timestamp) -> Health {
+        let (verdict, reason) = judge(now)
+        if verdict == .degraded || verdict == .dead {
+            if degradedSince == nil { degradedSince = now }
+        } else {
+            degradedSince = nil
+        }
+        let wanted = max(1, Int((score * 100).rounded()))
+        // A weight that follows every probe would make the gateway change all the time.
+        if abs(wanted - weight) >= 15 || (wanted > 95 && weight != 100) { weight = wanted > 95 ? 100 : wanted }
+        return Health(
+            verdict: verdict, reason: reason, latencyMilliseconds: failures == 0 ? latencies.last : recent, successRate: successRate,
+            failures: failures, checkedAt: checkedAt, score: score, weight: weight, degradedSince: degradedSince,
+            handshakeAt: lastReading?.handshakeAt)
+    }
+
+    private mutating func judge(_ now: Timestamp) -> (Verdict, ExitReason?) {
+        if hasLeaked { return (.dead, .leak) }
+        if failures >= failuresUntilDead, let reason = deathReason { return (.dead, reason) }
+        if let reason = degradation(now) {
+            isDegraded = true
+            return (.degraded, reason)
+        }
+        if isDegraded, successes < rules.successesUntilHealthy { return (.degraded, failureReason ?? .unknown) }
+        isDegraded = false
+        return (checkedAt == nil ? .unknown : .healthy, nil)
+    }
+
+    /// Nil where bytes come through all the same.
+    private var deathReason: ExitReason? {
+        guard let bytes = bytesSinceFailure else { return failureReason ?? .blackhole }
+        if bytes >= rules.bytesOfLife { return nil }
+        // A tunnel that carries something, while nobody at the resolver answers, has lost its resolver.
+        return bytes > 0 && failureReason == .blackhole ? .dnsFailed : failureReason ?? .blackhole
+    }
+
+    private func degradation(_ now: Timestamp) -> ExitReason? {
+        if failures >= rules.failuresUntilDegraded { return failureReason ?? .blackhole }
+        if deepCount >= rules.deepFailures { return deepReason }
+        if successRate < rules.rateUntilDegraded { return .lossy }
+        if let slowSince, now - slowSince >= rules.slowSeconds { return .slow }
+        return nil
+    }
+
+    private static func median(_ values: ArraySlice<Double>) -> Double? {
+        guard !values.isEmpty else { return nil }
+        let sorted = values.sorted()
+        return sorted[sorted.count / 2]
+    }
+}

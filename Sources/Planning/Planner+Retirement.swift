@@ -1,0 +1,115 @@
+package import Model
+
+/// When an exit that still works is worth a planned move: make before break, one exit of a pool at a time.
+package struct Retirement: Sendable, Equatable {
+    /// Seconds that an exit may be degraded; what a deep probe has confirmed needs no more time.
+    package var degradedSeconds = 30.0
+    /// Seconds between two planned moves of a pool.
+    package var pauseSeconds = 10.0
+    /// How much less load, in percent points, and what share of the latency another server must have to be much better,
+    /// for how many seconds, and how long after the last move of the pool.
+    package var lessLoad = 30
+    package var latencyShare = 0.75
+    package var betterSeconds = 600.0
+    package var betterPauseSeconds = 1_800.0
+    /// Seconds between two questions for the servers of a pool that has all its exits.
+    package var searchSeconds = 300.0
+
+    package init() {}
+
+    /// True where an exit has been degraded for long enough.
+    package func isDue(_ health: Health, _ now: Timestamp) -> Bool {
+        guard health.verdict == .degraded, let since = health.degradedSince else { return false }
+        switch health.reason {
+        case .dnsFailed, .mtu, .wrongCountry, .slow: return true
+        default: return now - since >= degradedSeconds
+        }
+    }
+}
+
+extension Planner {
+    /// Marks at most one exit of a pool as leaving: because it is degraded, because its time or its volume is up, or because
+    /// another server is much better.
+    mutating func retire(from pool: Pool) {
+        let serving = serving(of: pool.country).sorted { $0.id < $1.id }
+        let isMoving = exits.values.contains { $0.country == pool.country && $0.leaving && $0.state.takesTraffic }
+        let lastMove = serving.compactMap(\.provedAt).max()
+        guard !isMoving, world.hostIsOnline, serving.count >= pool.size else { return }
+        let sinceMove = lastMove.map { now - $0 } ?? .infinity
+        reconsider(serving)
+        guard hasAlternative(to: serving) else { return }
+        guard sinceMove >= rules.retirement.pauseSeconds else {
+            if let lastMove { look(at: lastMove + rules.retirement.pauseSeconds) }
+            return
+        }
+        if let exit = serving.first(where: { rules.retirement.isDue($0.health, now) }) {
+            return leave(exit, exit.health.reason ?? .unknown, "it has been degraded for a while")
+        }
+        for exit in serving {
+            if isUp(exit) { return leave(exit, .rotated, "its time or its volume is up") }
+            if let due = dueTime(of: exit, in: pool) { look(at: due) }
+            if let since = exit.outclassedSince, now - since >= rules.retirement.betterSeconds,
+                sinceMove >= rules.retirement.betterPauseSeconds
+            {
+                return leave(exit, .rotated, "another server is much better")
+            }
+        }
+    }
+
+    private func isUp(_ exit: Exit) -> Bool {
+        guard let pool = desired.pools[exit.country] else { return false }
+        return dueTime(of: exit, in: pool).map { $0 <= now } ?? false
+            || pool.rotateAfterMegabytes.map { exit.carriedBytes >= $0 * 1_000_000 } ?? false
+    }
+
+    /// The moment of an exit's scheduled rotation, spread by up to a tenth so that a pool's exits don't go together.
+    private func dueTime(of exit: Exit, in pool: Pool) -> Timestamp? {
+        guard let seconds = pool.rotateEvery, let provedAt = exit.provedAt else { return nil }
+        var random = SplitMix64(state: UInt64(exit.id.number) &+ UInt64(exit.generation) << 16)
+        return provedAt + Double(seconds) * Double.random(in: 0.9...1, using: &random)
+    }
+
+    /// Notes which exits stand on a server that another one beats by far.
+    private mutating func reconsider(_ serving: [Exit]) {
+        guard let country = serving.first?.country else { return }
+        guard let ranked = world.servers[country] else {
+            // At once where somebody is to be moved, else from time to time.
+            let isUrgent = serving.contains { rules.retirement.isDue($0.health, now) || isUp($0) }
+            if isUrgent || world.searchedAt[country].map({ now - $0 >= rules.retirement.searchSeconds }) ?? true { search(country) }
+            return
+        }
+        let held = Set(exits.values.compactMap(\.server?.address))
+        let free = ranked.filter {
+            !held.contains($0.address) && isAllowed(Breaker.name(server: $0.hostname), Breaker.ofServers)
+        }
+        for exit in serving {
+            guard let server = exit.server, let current = ranked.first(where: { $0.address == server.address }) else { continue }
+            let isOutclassed = free.contains { other in
+                guard let load = current.load, let its = other.load, load - its >= rules.retirement.lessLoad else { return false }
+                guard let mine = current.latencyMilliseconds, let its = other.latencyMilliseconds else { return false }
+                return its <= mine * rules.retirement.latencyShare
+            }
+            if !isOutclassed {
+                exits[exit.id]?.outclassedSince = nil
+            } else if exit.outclassedSince == nil {
+                exits[exit.id]?.outclassedSince = now
+            }
+        }
+    }
+
+    /// False where a move would find no other server.
+    private func hasAlternative(to serving: [Exit]) -> Bool {
+        guard let country = serving.first?.country else { return false }
+        if exits.values.contains(where: { $0.country == country && $0.state == .standby && !$0.leaving }) { return true }
+        guard let ranked = world.servers[country] else { return false }
+        let held = Set(exits.values.compactMap(\.server?.address))
+        return ranked.contains { !held.contains($0.address) }
+    }
+
+    private mutating func leave(_ exit: Exit, _ reason: ExitReason, _ detail: String) {
+        exits[exit.id]?.leaving = true
+        exits[exit.id]?.reason = reason
+        exits[exit.id]?.detail = detail
+        look(at: now)
+    }
+}
