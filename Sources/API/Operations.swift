@@ -17,6 +17,10 @@ package protocol Operations: Sendable {
     func addExit(_ wish: ExitWish) async throws -> Exit
     func removeExit(_ id: ExitID) async throws -> Exit
     func rotate(_ id: ExitID) async throws -> Exit
+    /// What the probes of an exit said, newest first.
+    func history(of id: ExitID, limit: Int) async throws -> [HealthSample]
+    /// Events from after an id on, in their order; the latest ones where it is nil.
+    func events(after id: String?, limit: Int) async throws -> [StoredEvent]
     func logs(of id: ExitID, lines: Int) async throws -> String
     /// Downloads through an exit, at most so many bytes and seconds; one at a time for each exit.
     func testSpeed(of id: ExitID, bytes: Int, seconds: Double) async throws -> SpeedTest
@@ -41,11 +45,15 @@ package struct OperatorState: Sendable {
     package var problems: [String: String]
     /// The controller that leads, where it is another one and this one only shows its state.
     package var leader: String?
+    package var alerts: [Alert]
+    package var breakers: [BreakerView]
 
     package init(
         revision: Int = 0, pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [],
-        problems: [String: String] = [:], leader: String? = nil
+        problems: [String: String] = [:], leader: String? = nil, alerts: [Alert] = [], breakers: [BreakerView] = []
     ) {
+        self.alerts = alerts
+        self.breakers = breakers
         self.revision = revision
         self.pools = pools
         self.exits = exits

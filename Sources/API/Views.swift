@@ -32,6 +32,8 @@ struct ExitView: Encodable {
         let reason: ExitReason?
         let latencyMs: Double?
         let successRate: Double?
+        let score: Double
+        let handshakeAgeS: Double?
         let checkedAt: Timestamp?
     }
 
@@ -80,7 +82,14 @@ struct ExitView: Encodable {
     static func view(of health: Health) -> HealthView {
         HealthView(
             verdict: health.verdict, reason: health.reason, latencyMs: health.latencyMilliseconds.map(rounded),
-            successRate: health.successRate.map(rounded), checkedAt: health.checkedAt)
+            successRate: health.successRate.map(rounded), score: rounded(health.score), handshakeAgeS: handshakeAge(health),
+            checkedAt: health.checkedAt)
+    }
+
+    /// Seconds between the last handshake and the last probe.
+    private static func handshakeAge(_ health: Health) -> Double? {
+        guard let handshake = health.handshakeAt, let checked = health.checkedAt else { return nil }
+        return max(0, rounded(checked - handshake))
     }
 
     /// Three digits behind the point are more than a measurement is worth.
@@ -96,6 +105,9 @@ struct PoolView: Encodable {
     let provider: ProviderName?
     let city: String?
     let strategy: Strategy
+    let standby: Int
+    let rotateEvery: Int?
+    let rotateAfterMb: Int?
     let exits: [ExitID]
 
     init(_ pool: Pool, state: OperatorState) {
@@ -107,6 +119,9 @@ struct PoolView: Encodable {
         provider = pool.provider
         city = pool.city
         strategy = pool.strategy
+        standby = pool.standby
+        rotateEvery = pool.rotateEvery
+        rotateAfterMb = pool.rotateAfterMegabytes
         exits = members.map(\.id).sorted()
     }
 }

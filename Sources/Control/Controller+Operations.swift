@@ -136,6 +136,22 @@ extension Controller {
         }
     }
 
+    /// What the probes of an exit said, newest first.
+    package func history(of id: ExitID, limit: Int) async throws -> [HealthSample] {
+        _ = try known(id)
+        return try await read { try await parts.store.history(of: id, limit: limit) }
+    }
+
+    package func events(after id: String?, limit: Int) async throws -> [StoredEvent] {
+        try await read { try await parts.store.events(after: id, limit: limit) }
+    }
+
+    private func read<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch {
+            throw OperationError(code: .storeUnavailable, message: "the store does not answer: \(error)")
+        }
+    }
+
     // MARK: - Parts of these
 
     /// Until the store was read, nobody knows what a change would change.

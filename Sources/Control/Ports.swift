@@ -37,6 +37,10 @@ package protocol StateStore: Sendable {
     func removeUser(_ name: String) async throws
     func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws
     func append(_ events: [Event]) async throws
+    /// An exit's latest samples, newest first.
+    func history(of exit: ExitID, limit: Int) async throws -> [HealthSample]
+    /// Events from after an id on, in their order; the latest ones where it is nil.
+    func events(after id: String?, limit: Int) async throws -> [StoredEvent]
     /// Nil forgets a breaker.
     func save(breakers: [String: Breaker?]) async throws
     func save(alerts: [Alert], cleared: [String]) async throws

@@ -34,6 +34,8 @@ final class FakeOperations: Operations {
         var state = State()
         state.shown.exits = [exit.id: exit]
         state.shown.pools = [us: Pool(country: us, size: 1)]
+        state.shown.alerts = [Alert(id: "part:host", severity: .critical, message: "offline", remedy: "check the network", since: start)]
+        state.shown.breakers = [BreakerView(name: "server:us2", state: "open", reason: "blackhole", openings: 2, openUntil: start + 60)]
         state.shown.users = [ProxyUser(name: "alice", salt: "the salt", digest: "the digest", createdAt: start)]
         inner = Mutex(state)
     }
@@ -137,6 +139,23 @@ final class FakeOperations: Operations {
             shown.exits[id]?.leaving = true
             return shown.exits[id] ?? Exit(id: id, slot: 1, now: start)
         }
+    }
+
+    func history(of id: ExitID, limit: Int) async throws -> [HealthSample] {
+        guard with({ $0.shown.exits[id] }) != nil else { throw Self.missing("exit \(id)") }
+        return [HealthSample(at: start, verdict: .healthy, probes: 20, failures: 1, latencyMilliseconds: 1.5, score: 0.9)]
+    }
+
+    func events(after id: String?, limit: Int) async throws -> [StoredEvent] {
+        let exit = ExitID(country: us, number: 1)
+        let all = [
+            StoredEvent(id: "1-0", event: Event(at: start, .exitServing, .info, "exit us-1 serves", exit: exit)),
+            StoredEvent(
+                id: "2-0", event: Event(at: start, .failover, .warning, "exit us-1 is lost", exit: exit, reason: .blackhole, cause: "probe")
+            ),
+            StoredEvent(id: "3-0", event: Event(at: start, .partTroubled, .warning, "trouble with the engine")),
+        ]
+        return all.filter { id == nil || $0.id > id ?? "" }
     }
 
     func logs(of id: ExitID, lines: Int) async throws -> String {

@@ -147,6 +147,8 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         try await store { state in for (exit, sample) in samples { state.health[exit, default: []].append(sample.verdict) } }
     }
     func append(_ events: [Event]) async throws { try await store { $0.events += events } }
+    func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] { [] }
+    func events(after id: String?, limit: Int) async throws -> [StoredEvent] { [] }
     func save(breakers: [String: Breaker?]) async throws {
         try await store { state in for (name, breaker) in breakers { state.stored.breakers[name] = breaker } }
     }

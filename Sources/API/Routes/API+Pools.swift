@@ -20,7 +20,10 @@ extension API {
                             .always("size", .whole(1...Pool.sizeLimit, 2), "wanted exits"),
                             .maybe("provider", .text("nordvpn", length: 1...64), "a configured one"),
                             .maybe("city", .text("New York", length: 1...100), "only servers of this city"),
-                            .maybe("strategy", .choice(Strategy.self), "how servers are picked")),
+                            .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
+                            .maybe("standby", .whole(0...Pool.standbyLimit, 1), "proved exits that wait unplugged"),
+                            .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is moved"),
+                            .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is moved")),
                         example: .object(["size": .integer(2)])),
                     answers: [.json(200, "it was changed", .named("Pool")), .json(201, "it was made", .named("Pool"))]),
                 .waiting(setPool)),
@@ -57,7 +60,11 @@ extension API {
             guard let size = reader.required("size", reader.integer("size", in: 1...Pool.sizeLimit), want: "1 to \(Pool.sizeLimit)") else {
                 return nil
             }
-            return Pool(country: country, size: size, provider: provider, city: city, strategy: strategy)
+            return Pool(
+                country: country, size: size, provider: provider, city: city, strategy: strategy,
+                standby: reader.integer("standby", in: 0...Pool.standbyLimit) ?? 0,
+                rotateEvery: reader.integer("rotate_every", in: Pool.rotateEveryRange),
+                rotateAfterMegabytes: reader.integer("rotate_after_mb", in: Pool.rotateAfterRange))
         }
         try await operations.setPool(pool)
         return .json(PoolView(pool, state: operations.state), status: isNew ? 201 : 200)

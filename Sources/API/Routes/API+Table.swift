@@ -8,6 +8,7 @@ extension API {
             let subjects = [
                 systemRoutes,
                 exitRoutes,
+                watchRoutes,
                 speedTestRoutes,
                 poolRoutes,
                 catalogRoutes,

@@ -29,9 +29,12 @@ enum Schemas {
     private static let exits: [String: Schema] = [
         "Health": .object(
             .always("verdict", .choice(["healthy", "degraded", "dead", "unknown"])),
-            .maybe("reason", .choice(ExitReason.self), "why the last probe failed"),
+            .maybe("reason", .choice(ExitReason.self), "why it is not healthy"),
             .maybe("latency_ms", .number(0...1e9, 0.912), "time of the last successful probe"),
-            .maybe("success_rate", .number(0...1, 1), "of about the last 20 probes"),
+            .maybe("success_rate", .number(0...1, 1), "of the last 60 probes"),
+            .always(
+                "score", .number(0...1, 0.97), "success, latency against its own usual one, and jitter; the gateway's weight follows it"),
+            .maybe("handshake_age_s", .number(0...1e9, 31.2), "of the tunnel, where it was asked for"),
             .maybe("checked_at", .time)),
         "Exit": .object(
             .always("id", .text("us-1")),
@@ -70,8 +73,46 @@ enum Schemas {
             .always("country", .text("US")), .always("name", .text("United States")), .always("size", .whole(1...10, 2), "wanted exits"),
             .always("serving", .whole(2), "exits that take traffic"), .maybe("provider", .text("nordvpn")),
             .maybe("city", .text("New York")),
-            .always("strategy", .choice(Strategy.self)), .always("exits", .list(.text("us-1")))),
+            .always("strategy", .choice(Strategy.self)), .always("standby", .whole(0...Pool.standbyLimit, 1), "exits that wait unplugged"),
+            .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds"),
+            .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes"), .always("exits", .list(.text("us-1")))),
         "Pools": .object(.always("pools", .list(.named("Pool")))),
+        "HealthHistory": .object(
+            .always("exit", .text("us-1")),
+            .always(
+                "samples",
+                .list(
+                    .object(
+                        .always("at", .time), .always("verdict", .choice(["healthy", "degraded", "dead", "unknown"])),
+                        .maybe("reason", .choice(ExitReason.self)), .always("probes", .whole(20), "that were made"),
+                        .always("failures", .whole(0), "of these"), .maybe("latency_ms", .number(0...1e9, 0.9), "median"),
+                        .always("score", .number(0...1, 0.97)))), "newest first")),
+        "Events": .object(
+            .always(
+                "events",
+                .list(
+                    .object(
+                        .always("id", .text("1763686923456-0"), "grows with each event"), .always("at", .time),
+                        .always("kind", .choice(EventKind.self)), .always("severity", .choice(Severity.self)),
+                        .always("message", .text("exit us-1 serves as 198.18.1.10")), .maybe("country", .text("US")),
+                        .maybe("exit", .text("us-1")), .maybe("server", .text("us9001.lab.test")),
+                        .maybe("reason", .choice(ExitReason.self)), .maybe("cause", .text("probe"), "what set it off"))), "in their order")),
+        "Alerts": .object(
+            .always(
+                "alerts",
+                .list(
+                    .object(
+                        .always("id", .text("credential:nordvpn")), .always("severity", .choice(Severity.self)),
+                        .always("message", .text("servers of nordvpn refuse its key, so no exit is moved for that")),
+                        .always("remedy", .text("renew the token or key of nordvpn in the configuration")), .always("since", .time))))),
+        "Breakers": .object(
+            .always(
+                "breakers",
+                .list(
+                    .object(
+                        .always("name", .text("server:us9001.lab.test"), "what it is about"),
+                        .always("state", .choice(["closed", "open", "half_open"])), .maybe("reason", .text("blackhole")),
+                        .always("openings", .whole(1), "in a row"), .maybe("open_until", .time))))),
     ]
 
     private static let catalog: [String: Schema] = [

@@ -65,6 +65,8 @@ struct RedisState: StateStore {
     func removeUser(_ name: String) async throws { try await fenced { try await store.removeUser(name) } }
     func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws { try await fenced { try await store.append(samples) } }
     func append(_ events: [Event]) async throws { try await store.append(events) }
+    func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] { try await store.history(of: exit, limit: limit) }
+    func events(after id: String?, limit: Int) async throws -> [StoredEvent] { try await store.events(after: id, limit: limit) }
     func save(breakers: [String: Breaker?]) async throws { try await fenced { try await store.save(breakers: breakers) } }
     func save(alerts: [Alert], cleared: [String]) async throws {
         try await fenced { try await store.save(alerts: alerts, cleared: cleared) }

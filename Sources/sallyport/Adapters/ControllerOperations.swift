@@ -4,6 +4,7 @@ import Control
 import HTTPServing
 import Model
 import Planning
+import Platform
 import Providers
 
 /// The controller as the API asks for it; its errors become HTTP statuses here and nowhere else.
@@ -17,7 +18,14 @@ struct ControllerOperations: Operations {
         let problems = snapshot.problems.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
         return OperatorState(
             revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
-            problems: problems, leader: snapshot.leader)
+            problems: problems, leader: snapshot.leader, alerts: snapshot.alerts,
+            breakers: snapshot.breakers.map { Self.view(of: $1, name: $0) }.sorted { $0.name < $1.name })
+    }
+
+    private static func view(of breaker: Breaker, name: String) -> BreakerView {
+        BreakerView(
+            name: name, state: breaker.state(SystemClock.now()).rawValue, reason: breaker.reason, openings: breaker.openings,
+            openUntil: breaker.openUntil)
     }
 
     var providers: [ProviderName] { servers.providers }
@@ -55,6 +63,12 @@ struct ControllerOperations: Operations {
     func addExit(_ wish: ExitWish) async throws -> Exit { try await exit(after: .addExit(wish)) }
     func removeExit(_ id: ExitID) async throws -> Exit { try await exit(after: .removeExit(id)) }
     func rotate(_ id: ExitID) async throws -> Exit { try await exit(after: .rotate(id)) }
+    func history(of id: ExitID, limit: Int) async throws -> [HealthSample] {
+        try await mapped { try await controller.history(of: id, limit: limit) }
+    }
+    func events(after id: String?, limit: Int) async throws -> [StoredEvent] {
+        try await mapped { try await controller.events(after: id, limit: limit) }
+    }
     func logs(of id: ExitID, lines: Int) async throws -> String { try await mapped { try await controller.logs(of: id, lines: lines) } }
     func speedTest(of id: ExitID) -> SpeedTest? { speedTester.latest(of: id) }
 
@@ -76,7 +90,7 @@ struct ControllerOperations: Operations {
     func settled(_ id: ExitID, seconds: Double) async -> Exit? {
         let snapshot = await controller.publicView.wait(seconds: seconds) { snapshot in
             guard let exit = snapshot.exits[id] else { return true }
-            return exit.state.takesTraffic || exit.state == .failed
+            return exit.state.isProbed || exit.state == .failed
         }
         return snapshot.exits[id]
     }

@@ -1,0 +1,99 @@
+import HTTPServing
+package import Model
+
+/// A breaker as the API shows it.
+package struct BreakerView: Encodable, Hashable, Sendable {
+    package var name: String
+    package var state: String
+    package var reason: String?
+    package var openings: Int
+    package var openUntil: Timestamp?
+
+    package init(name: String, state: String, reason: String?, openings: Int, openUntil: Timestamp?) {
+        self.name = name
+        self.state = state
+        self.reason = reason
+        self.openings = openings
+        self.openUntil = openUntil
+    }
+}
+
+/// What happened and what needs somebody: history, events, alerts, breakers.
+extension API {
+    var watchRoutes: [APIRoute] {
+        [
+            Route(
+                "GET", "/api/exits/{id}/health/history",
+                Contract(
+                    .role(.viewer), "What an exit's probes said",
+                    query: [Parameter("limit", .whole(1...2000, 100), "samples at most; there is one each ten seconds")],
+                    answers: [.json(200, "the samples", .named("HealthHistory"))]),
+                .waiting(showHistory)),
+            Route(
+                "GET", "/api/events",
+                Contract(
+                    .role(.viewer), "What happened", "Without `after`: the latest ones.",
+                    query: [
+                        Parameter("after", .text("1763686923456-0", length: 3...40), "the id of the last event that is known"),
+                        Parameter("limit", .whole(1...1000, 100), "events at most, before those of other countries and kinds are left out"),
+                        .country, Parameter("kind", .choice(EventKind.self), "only of this kind"),
+                    ], answers: [.json(200, "the events", .named("Events"))]),
+                .waiting(listEvents)),
+            Route(
+                "GET", "/api/alerts",
+                Contract(.role(.viewer), "What needs a human, and what to do", answers: [.json(200, "the alerts", .named("Alerts"))]),
+                .ready(listAlerts)),
+            Route(
+                "GET", "/api/breakers",
+                Contract(
+                    .role(.viewer), "Servers and credentials that failed, and for how long they are left alone",
+                    answers: [.json(200, "the breakers", .named("Breakers"))]),
+                .ready(listBreakers)),
+        ]
+    }
+
+    func showHistory(_ request: ServerRequest) async throws -> ServerResponse {
+        struct Answer: Encodable {
+            let exit: ExitID
+            let samples: [HealthSample]
+        }
+        let id = try request.exitID()
+        let limit = request.number("limit").map { Int($0) } ?? 100
+        return .json(Answer(exit: id, samples: try await operations.history(of: id, limit: limit)))
+    }
+
+    func listEvents(_ request: ServerRequest) async throws -> ServerResponse {
+        struct Line: Encodable {
+            let id: String
+            let at: Timestamp
+            let kind: EventKind
+            let severity: Severity
+            let message: String
+            let country: CountryCode?
+            let exit: ExitID?
+            let server: String?
+            let reason: ExitReason?
+            let cause: String?
+        }
+        let after = request.query("after")
+        if let after, !StoredEvent.isValidID(after) {
+            throw APIProblem.invalid([FieldProblem(field: "after", message: "not an event's id, want one like 1763686923456-0")])
+        }
+        let country = try request.country("country")
+        let kind = request.query("kind").flatMap(EventKind.init(rawValue:))
+        let limit = request.number("limit").map { Int($0) } ?? 100
+        let events = try await operations.events(after: after, limit: limit).filter { entry in
+            (country == nil || entry.event.country == country) && (kind == nil || entry.event.kind == kind)
+        }
+        let lines = events.map { entry in
+            let event = entry.event
+            return Line(
+                id: entry.id, at: event.at, kind: event.kind, severity: event.severity, message: event.message, country: event.country,
+                exit: event.exit, server: event.server, reason: event.reason, cause: event.cause)
+        }
+        return .json(["events": lines])
+    }
+
+    func listAlerts(_ request: ServerRequest) throws -> ServerResponse { .json(["alerts": operations.state.alerts]) }
+    func listBreakers(_ request: ServerRequest) throws -> ServerResponse { .json(["breakers": operations.state.breakers]) }
+}
