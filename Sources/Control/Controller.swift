@@ -271,14 +271,16 @@ package actor Controller {
 
     /// Makes these the exits, tells what changed, and remembers to save it.
     func take(_ new: [ExitID: Exit]) {
-        for id in Set(exits.keys).union(new.keys) where exits[id] != new[id] {
-            tell(from: exits[id], to: new[id])
-            if let exit = new[id] { learn(from: exits[id], to: exit) }
-            if !Self.differOnlyInFigures(exits[id], new[id]) { unsaved.insert(id) }
-        }
+        for id in Set(exits.keys).union(new.keys) where exits[id] != new[id] { noteChange(of: id, to: new[id]) }
         exits = new
         followWatches()
         publishView()
+    }
+
+    private func noteChange(of id: ExitID, to new: Exit?) {
+        tell(from: exits[id], to: new)
+        if let new { learn(from: exits[id], to: new) }
+        if !Self.differOnlyInFigures(exits[id], new) { unsaved.insert(id) }
     }
 
     /// True where only the figures of a probe differ, which is nothing that a restart must remember.
@@ -292,12 +294,16 @@ package actor Controller {
 
     /// Changes one exit, unless it has moved on since the operation began.
     func change(_ id: ExitID, generation: Int, _ body: (inout Exit) -> Void) {
-        guard var exit = exits[id], exit.generation == generation else { return }
+        guard let old = exits[id], old.generation == generation else { return }
+        var exit = old
         body(&exit)
         changedWhileLooking.insert(id)
-        var new = exits
-        new[id] = exit
-        take(new)
+        guard exit != old else { return }
+        // Every probe comes here: it must not cost more where there are more exits.
+        noteChange(of: id, to: exit)
+        exits[id] = exit
+        if exit.state.isProbed != old.state.isProbed || exit.generation != old.generation { followWatches() }
+        view.show(shown(exit))
     }
 
     func saveExits() async {
@@ -323,14 +329,17 @@ package actor Controller {
     }
 
     func publishView() {
-        var shown = exits
-        for (id, exit) in exits where exit.state.takesTraffic && exit.health.verdict != .dead && !plugged.contains(id) {
-            shown[id]?.state = .verifying
-        }
         view.set(
             Snapshot(
-                hasLooked: hasLooked || isFollowing, desired: desired, exits: shown, problems: problems, breakers: breakers,
-                alerts: alerts.values.sorted { $0.id < $1.id }, leader: parts.leadership.leader))
+                hasLooked: hasLooked || isFollowing, desired: desired, exits: exits.mapValues(shown), problems: problems,
+                breakers: breakers, alerts: alerts.values.sorted { $0.id < $1.id }, leader: parts.leadership.leader))
+    }
+
+    private func shown(_ exit: Exit) -> Exit {
+        guard exit.state.takesTraffic, exit.health.verdict != .dead, !plugged.contains(exit.id) else { return exit }
+        var shown = exit
+        shown.state = .verifying
+        return shown
     }
 
     /// Remembers what is wrong with a part, and says so once.

@@ -44,10 +44,15 @@ package final class StateView: Sendable {
 
     package var current: Snapshot { state.withLock { $0.snapshot } }
 
-    func set(_ snapshot: Snapshot) {
+    func set(_ snapshot: Snapshot) { change { $0 = snapshot } }
+
+    /// One exit is another one now.
+    func show(_ exit: Exit) { change { $0.exits[exit.id] = exit } }
+
+    private func change(_ body: (inout sending Snapshot) -> Void) {
         let waiters = state.withLock { state in
             let revision = state.snapshot.revision + 1
-            state.snapshot = snapshot
+            body(&state.snapshot)
             state.snapshot.revision = revision
             return Array(state.waiters.values)
         }
