@@ -61,6 +61,7 @@ format: ## format the Swift code
 
 bench: install-test ## measure, on the lab
 	@$(MAKE) --no-print-directory build images
+	@swift build -c release --product CatalogBench
 	@containers/engine run containers/bench
 
 clean: ## remove what was built

@@ -77,6 +77,7 @@ let package = Package(
                 "Model", "Planning", "Platform", "HTTPTransport", "HTTPServing", "DockerEngine", "HAProxyControl",
                 "RedisStore", "Providers", "Latency", "Catalog", "Control", "API", "CYAML",
             ]),
+        program("CatalogBench", ["Model", "Planning", "Platform", "Providers", "Latency"]),
         program("Lab", ["Model", "Platform", "HTTPServing", "HTTPTransport", "DockerEngine"]),
 
         library("TestSupport", ["Model", "Platform", "HTTPTransport"]),

@@ -21,6 +21,11 @@ import Testing
         #expect(times.values.allSatisfy { (0..<100).contains($0) })
     }
 
+    @Test func `more addresses than one run takes are measured by several`() async throws {
+        let addresses = (0..<1_200).map { "127.2.\($0 / 250).\(1 + $0 % 250)" }
+        #expect(try await Fping().measure(addresses).count > 1_100)
+    }
+
     @Test func `nothing is measured of nothing, and a missing program is an error`() async throws {
         #expect(try await Fping(program: "no-such-program").measure([]).isEmpty)
         await #expect(throws: ProgramError.self) { try await Fping(program: "no-such-program").measure(["127.0.0.1"]) }

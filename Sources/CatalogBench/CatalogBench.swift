@@ -1,0 +1,82 @@
+import Glibc
+import Latency
+import Model
+import Planning
+import Platform
+import Providers
+
+/// Measures the parts of the catalog for `make bench`; prints one line of JSON for each figure.
+@main
+enum CatalogBench {
+    static func main() async throws {
+        Signals.ignorePipe()
+        CryptoLibrary.initialize()
+        let words = Array(CommandLine.arguments.dropFirst())
+        switch words.first {
+        case "parse": try parse(words[1], runs: Int(words[2]) ?? 10)
+        case "handshakes": try await handshakes(words[1], key: words[2], server: words[3], count: Int(words[4]) ?? 100)
+        case "fping": try await echoes(words[1], count: Int(words[2]) ?? 100)
+        case "tcp": try await connections(words[1], count: Int(words[2]) ?? 100)
+        default:
+            print("usage: catalog-bench parse FILE RUNS | handshakes ADDRESSES KEYFILE SERVERKEY N | fping ADDRESSES N | tcp ADDRESSES N")
+            exit(2)
+        }
+    }
+
+    /// From a list in a file, read in pieces of 16 KiB as they come from a network, to servers in the order of their scores.
+    private static func parse(_ path: String, runs: Int) throws {
+        for _ in 0..<runs {
+            let start = ContinuousClock.now
+            let descriptor = open(path, O_RDONLY)
+            guard descriptor >= 0 else { throw ProgramError(program: "catalog-bench", message: "\(path) can't be opened") }
+            defer { close(descriptor) }
+            let reader = ListReader(.nordvpn)
+            var piece = [UInt8](repeating: 0, count: 16_384)
+            while true {
+                let count = read(descriptor, &piece, piece.count)
+                guard count > 0 else { break }
+                guard piece.withUnsafeBytes({ reader.feed(UnsafeRawBufferPointer(rebasing: $0[..<count])) }) else { break }
+            }
+            let list = try reader.finish()
+            let ranked = ServerRanking.ranked(list.servers, strategy: .load)
+            report(start, ranked.count)
+        }
+    }
+
+    private static func handshakes(_ addresses: String, key: String, server: String, count: Int) async throws {
+        let privateKey = Secret(try Files.read(key).filter { !$0.isWhitespace })
+        let targets = all(addresses, count).enumerated().map {
+            HandshakeProbe.Target(name: "\($0)", address: $1, port: 51820, publicKey: server)
+        }
+        let start = ContinuousClock.now
+        let answers = try await HandshakeProbe().measure(targets, privateKey: privateKey)
+        report(start, answers.count)
+    }
+
+    private static func echoes(_ addresses: String, count: Int) async throws {
+        let start = ContinuousClock.now
+        report(start, try await Fping().measure(all(addresses, count)).count)
+    }
+
+    private static func connections(_ addresses: String, count: Int) async throws {
+        let start = ContinuousClock.now
+        report(start, try await TCPProbe().measure(all(addresses, count)).count)
+    }
+
+    /// Addresses that follow each other: "198.18.1.10" or the first of many.
+    private static func all(_ first: String, _ count: Int) -> [String] {
+        let parts = first.split(separator: ".").compactMap { Int($0) }
+        let start = parts.reduce(0) { $0 << 8 | $1 }
+        return (0..<count).map { offset in
+            let number = start + offset
+            return "\(number >> 24 & 255).\(number >> 16 & 255).\(number >> 8 & 255).\(number & 255)"
+        }
+    }
+
+    private static func report(_ start: ContinuousClock.Instant, _ count: Int) {
+        let seconds = Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        print(#"{"seconds":\#(seconds),"count":\#(count),"resident_kb":\#(usage.ru_maxrss)}"#)
+    }
+}
