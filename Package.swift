@@ -45,7 +45,8 @@ let package = Package(
         system("COpenSSL", apt: "libssl-dev"),
         system("CYAML", apt: "libyaml-dev"),
         system("CZlib", apt: "zlib1g-dev"),
-        .target(name: "CShims", dependencies: ["CCurl", "CMicroHTTPD"]),
+        .target(
+            name: "CShims", dependencies: ["CCurl", "CMicroHTTPD"], linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("microhttpd")]),
         // The one piece of C++: providers' lists by libsimdjson (apt: libsimdjson-dev).
         .target(name: "CListReader", linkerSettings: [.linkedLibrary("simdjson")]),
 

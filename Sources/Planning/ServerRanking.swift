@@ -24,7 +24,7 @@ package enum ServerRanking {
         package var cities: [String: Double] = [:]
         /// Servers that exits hold.
         package var held: [Server] = []
-        /// By host name; absent ones are closed.
+        /// By `Breaker.name(server:)`; absent ones are closed.
         package var breakers: [String: Breaker.State] = [:]
 
         package init() {}
@@ -102,7 +102,8 @@ package enum ServerRanking {
         }
         if let figures { add("loss", figures.loss * latencyWeight, "\(Figures.decimal(figures.loss, digits: 0)) % of \(figures.samples)") }
 
-        switch knowledge.breakers[server.hostname] ?? .closed {
+        // Most often there is none, and no name needs to be made.
+        switch knowledge.breakers.isEmpty ? .closed : knowledge.breakers[Breaker.name(server: server.hostname)] ?? .closed {
         case .closed: break
         case .open: add("breaker", 1000, "it failed lately")
         case .halfOpen: add("breaker", 100, "it failed, and may be tried again")

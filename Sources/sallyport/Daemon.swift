@@ -224,9 +224,11 @@ struct Parts: Sendable {
         let controller = controller
         await catalog.follow {
             let snapshot = controller.snapshot
+            let now = SystemClock.now()
             return .init(
                 pools: snapshot.desired.pools.values.sorted { $0.country < $1.country },
-                held: snapshot.exits.values.filter { $0.state != .stopped }.compactMap(\.server))
+                held: snapshot.exits.values.filter { $0.state != .stopped }.compactMap(\.server),
+                breakers: snapshot.breakers.mapValues { $0.state(now) })
         }
         await catalog.run()
     }
