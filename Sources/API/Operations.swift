@@ -31,7 +31,11 @@ package protocol Operations: Sendable {
     func setPool(_ pool: Pool) async throws
     func removePool(_ country: CountryCode) async throws
     func addUser(_ user: ProxyUser) async throws
+    /// Puts a user in the place of the one of that name.
+    func changeUser(_ user: ProxyUser) async throws
     func removeUser(_ name: String) async throws
+    /// What a user has used until now, and in these many hours and days.
+    func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport
 }
 
 /// All that the API shows.
@@ -41,6 +45,8 @@ package struct OperatorState: Sendable {
     package var pools: [CountryCode: Pool]
     package var exits: [ExitID: Exit]
     package var users: [ProxyUser]
+    /// Users who are over a quota, with its name.
+    package var blockedUsers: [String: String] = [:]
     /// Outside parts that do not answer, with the reason.
     package var problems: [String: String]
     /// The controller that leads, where it is another one and this one only shows its state.
@@ -50,7 +56,8 @@ package struct OperatorState: Sendable {
 
     package init(
         revision: Int = 0, pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [],
-        problems: [String: String] = [:], leader: String? = nil, alerts: [Alert] = [], breakers: [BreakerView] = []
+        problems: [String: String] = [:], leader: String? = nil, alerts: [Alert] = [], breakers: [BreakerView] = [],
+        blockedUsers: [String: String] = [:]
     ) {
         self.alerts = alerts
         self.breakers = breakers
@@ -60,6 +67,7 @@ package struct OperatorState: Sendable {
         self.users = users
         self.problems = problems
         self.leader = leader
+        self.blockedUsers = blockedUsers
     }
 }
 

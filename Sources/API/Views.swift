@@ -108,6 +108,8 @@ struct PoolView: Encodable {
     let standby: Int
     let rotateEvery: Int?
     let rotateAfterMb: Int?
+    let spread: Spread
+    let fallback: [String]
     let exits: [ExitID]
 
     init(_ pool: Pool, state: OperatorState) {
@@ -122,6 +124,8 @@ struct PoolView: Encodable {
         standby = pool.standby
         rotateEvery = pool.rotateEvery
         rotateAfterMb = pool.rotateAfterMegabytes
+        spread = pool.spread ?? .leastConnections
+        fallback = (pool.fallback ?? []).map(\.rawValue)
         exits = members.map(\.id).sorted()
     }
 }
@@ -138,12 +142,71 @@ struct CountryView: Encodable {
 struct UserView: Encodable {
     let name: String
     let createdAt: Timestamp
-    /// Only in the answer that made the user.
+    let expiresAt: Timestamp?
+    let disabled: Bool
+    /// Why the user is refused for now: `quota_day`; nil for nothing.
+    let blocked: String?
+    let countries: [String]
+    let fallback: [String]
+    let addresses: [String]
+    let addressRule: ProxyUser.AddressRule
+    let limits: ProxyUser.Limits
+    /// When the older of two passwords stops being valid.
+    let oldPasswordExpiresAt: Timestamp?
+    /// Only in the answer that made it.
     var password: String?
 
-    init(_ user: ProxyUser, password: String? = nil) {
+    init(_ user: ProxyUser, blocked: String? = nil, password: String? = nil) {
         name = user.name
         createdAt = user.createdAt
+        expiresAt = user.expiresAt
+        disabled = user.isDisabled
+        self.blocked = blocked
+        countries = user.countries.map(\.rawValue)
+        fallback = user.fallback.map(\.rawValue)
+        addresses = user.addresses
+        addressRule = user.addressRule
+        limits = user.limits
+        oldPasswordExpiresAt = user.passwords.dropFirst().first?.expiresAt
         self.password = password
+    }
+}
+
+/// What a user has used.
+struct UsageView: Encodable {
+    struct Period: Encodable {
+        let from: String
+        let bytesIn: Int
+        let bytesOut: Int
+        let connections: Int
+        let errors: Int
+        let countries: [String: Usage]?
+
+        init(_ period: UsagePeriod) {
+            from = period.from
+            bytesIn = period.sum.bytesIn
+            bytesOut = period.sum.bytesOut
+            connections = period.sum.connections
+            errors = period.sum.errors
+            countries = period.countries
+        }
+    }
+
+    let name: String
+    let limits: ProxyUser.Limits
+    let total: Period
+    let today: Period
+    let month: Period
+    let days: [Period]
+    let hours: [Period]
+
+    init(_ user: ProxyUser, _ report: UsageReport) {
+        name = user.name
+        limits = user.limits
+        total = Period(report.total)
+        today = Period(report.today)
+        month = Period(report.month)
+        days = report.days.map(Period.init)
+        hours = report.hours.map(Period.init)
     }
 }

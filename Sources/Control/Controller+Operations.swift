@@ -114,6 +114,29 @@ extension Controller {
         await gatewayKnows(desired.users)
     }
 
+    /// Puts a user in the place of the one of that name.
+    package func changeUser(_ user: ProxyUser) async throws {
+        try await loaded()
+        try await changes.pass {
+            guard let index = desired.users.firstIndex(where: { $0.name == user.name }) else {
+                throw OperationError(code: .notFound, message: "there is no user \(user.name)")
+            }
+            try await stored { try await parts.store.save(user) }
+            desired.users[index] = user
+            publishView()
+        }
+        ring()
+        await gatewayKnows(desired.users)
+    }
+
+    /// Says which users are over a quota, with its name: the gateway refuses them.
+    package func block(_ users: [String: String]) {
+        guard desired.blocked != users else { return }
+        desired.blocked = users
+        publishView()
+        ring()
+    }
+
     package func removeUser(_ name: String) async throws {
         try await loaded()
         try await changes.pass {

@@ -10,6 +10,7 @@ package enum Order: Codable, Sendable, Equatable {
     case setPool(Pool)
     case removePool(CountryCode)
     case addUser(ProxyUser)
+    case changeUser(ProxyUser)
     case removeUser(String)
 }
 
@@ -48,6 +49,7 @@ extension Controller {
         case .setPool(let pool): try await setPool(pool)
         case .removePool(let country): try await removePool(country)
         case .addUser(let user): try await addUser(user)
+        case .changeUser(let user): try await changeUser(user)
         case .removeUser(let name): try await removeUser(name)
         }
         return nil

@@ -8,18 +8,25 @@ import Glibc
 /// A change of slots or users goes through the runtime API, is read back, and is written to the file as well, so that a
 /// reload at any moment changes nothing. Only a change of structure (a pool more or less) reloads.
 package actor HAProxyGateway {
-    private let settings: HAProxyConfiguration.Settings
-    private let configuration: HAProxyConfiguration
+    let settings: HAProxyConfiguration.Settings
+    var configuration: HAProxyConfiguration
     /// What the loaded Lua code is, so that a new version of it is a new structure.
     private let codeDigest: String
-    private let log: Log
+    let log: Log
     /// Asked right before each change; it throws where another controller may lead by now.
-    private let warrant: @Sendable () throws -> Void
-    private let stats: RuntimeSocket
-    private let master: RuntimeSocket
+    let warrant: @Sendable () throws -> Void
+    let stats: RuntimeSocket
+    let master: RuntimeSocket
     /// An actor lets a second publishing in at every `await`, in the middle of the first.
-    private let turns = Turnstile()
-    private var folder: String { settings.runDirectory }
+    let turns = Turnstile()
+    /// The text of each file that was written last.
+    private var written: [String: String]?
+    private(set) var lastLayout: GatewayLayout?
+    /// How often it ran something else than it had been given, and was put right.
+    package private(set) var repairs = 0
+    /// Digest of each source certificate that was looked at last.
+    var seenCertificates: [String: String] = [:]
+    var folder: String { settings.runDirectory }
     private var file: String { "\(folder)/haproxy.cfg" }
 
     /// - Parameter share: the project's `haproxy` folder, with the template and the Lua code.
@@ -30,10 +37,12 @@ package actor HAProxyGateway {
         self.log = log
         self.warrant = warrant
         configuration = HAProxyConfiguration(template: try Files.read("\(share)/haproxy.cfg.template"), settings: settings)
-        codeDigest = Digest.sha256(try Files.read(settings.luaFile))
+        codeDigest = Digest.sha256(try Self.code.map { try Files.read("\(settings.luaFolder)/\($0).lua") }.joined())
         stats = RuntimeSocket(path: settings.statsSocket)
         master = RuntimeSocket(path: "\(settings.runDirectory)/master.sock")
     }
+
+    private static let code = ["sallyport", "addresses", "users", "targets", "routing", "socks5", "checkpage"]
 
     // MARK: - What it runs
 
@@ -51,7 +60,17 @@ package actor HAProxyGateway {
             slots[index].sessions = seen.sessions
             slots[index].received = seen.received
         }
-        return GatewayObservation(slots: slots)
+        var maps: [String: [String: String]] = [:]
+        for name in GatewayLayout().maps.map(\.name) {
+            maps[name] = RuntimeAnswers.map(try await stats.send("show map \(folder)/\(name)"))
+        }
+        return GatewayObservation(slots: slots, maps: maps, fileAgrees: fileAgrees)
+    }
+
+    /// True unless somebody has changed what we wrote last: the file, or a map's.
+    private var fileAgrees: Bool {
+        guard let written else { return true }
+        return written.allSatisfy { path, text in (try? Files.read(path, limit: 64 << 20)) == text }
     }
 
     // MARK: - Making it so
@@ -60,13 +79,20 @@ package actor HAProxyGateway {
     /// start where it does not run. Returns when it has been read back.
     package func publish(_ layout: GatewayLayout) async throws { try await turns.pass { try await make(layout) } }
 
-    private func make(_ layout: GatewayLayout) async throws {
+    func make(_ layout: GatewayLayout, isRepair: Bool = true) async throws {
+        if seenCertificates.isEmpty { await takeCertificates() }
+        if isRepair, layout == lastLayout {
+            repairs += 1
+            log.warning("the gateway differed from what it was given", ["repairs": "\(repairs)"])
+        }
         let revision = String(Digest.sha256(codeDigest + configuration.structure(of: layout)).prefix(12))
         let text = configuration.text(of: layout, revision: revision)
         // Asked of the master: a second HAProxy would take the first one's ports and sockets without a word.
         let running = await isRunning() ? try await runningRevision() : nil
         if running == revision {
-            try await adjustUsers(layout.users)
+            // What takes connections comes in before the maps lead to it, and goes out after they don't any more.
+            try await adjustSlots(layout, only: .ready)
+            for map in layout.maps { try await adjust(map) }
             try writeMaps(layout)
             try warrant()
             try Files.write(text, to: file, mode: 0o600)
@@ -87,6 +113,8 @@ package actor HAProxyGateway {
             log.debug(running == nil ? "gateway started" : "gateway reloaded", ["revision": revision])
         }
         try await adjustSlots(layout)
+        written = Dictionary(layout.maps.map { ("\(folder)/\($0.name)", $0.text) } + [(file, text)], uniquingKeysWith: { $1 })
+        lastLayout = layout
         if layout.differs(from: try await observe()) {
             throw HAProxyError(code: .disagrees, action: "publishing to HAProxy", message: "what it runs differs from what it was given")
         }
@@ -168,14 +196,14 @@ package actor HAProxyGateway {
 
     // MARK: - Runtime changes
 
-    private func adjustSlots(_ layout: GatewayLayout) async throws {
+    private func adjustSlots(_ layout: GatewayLayout, only state: GatewaySlot.State? = nil) async throws {
         let seen = Dictionary(
             RuntimeAnswers.slots(try await stats.send("show servers state")).map { ("\($0.backend)/\($0.slot.name)", $0.slot) },
             uniquingKeysWith: { $1 })
         let slots = layout.pools.flatMap { pool in pool.slots.map { (name: "\(pool.backendName)/\($0.name)", slot: $0) } }
         // What takes connections comes in before anything goes out: between the two a pool would have nobody.
         for entry in slots.filter({ $0.slot.state == .ready }) + slots.filter({ $0.slot.state != .ready }) {
-            guard let present = seen[entry.name] else { continue }
+            guard let present = seen[entry.name], state == nil || entry.slot.state == state else { continue }
             for command in try Self.commands(from: present, to: entry.slot, name: entry.name) { try await tell(command) }
         }
     }
@@ -202,15 +230,17 @@ package actor HAProxyGateway {
         return commands
     }
 
-    private func adjustUsers(_ users: [ProxyUser]) async throws {
-        let map = settings.usersMap
-        let present = RuntimeAnswers.map(try await stats.send("show map \(map)"))
-        let wanted = HAProxyConfiguration.usersMap(users)
-        for (key, value) in wanted where present[key] != value {
-            try await tell(present[key] == nil ? "add map \(map) \(key) \(value)" : "set map \(map) \(key) \(value)")
+    /// Changes what differs, entry by entry.
+    private func adjust(_ map: GatewayMap) async throws {
+        try warrant()
+        let path = "\(folder)/\(map.name)"
+        let present = RuntimeAnswers.map(try await stats.send("show map \(path)"))
+        for (key, value) in map.entries.sorted(by: { $0.key < $1.key }) where present[key] != value {
+            // A blank would end the value, and a semicolon the command: HAProxy reads "\;" as the character itself.
+            let escaped = value.replacing(";", with: "\\;")
+            try await tell(present[key] == nil ? "add map \(path) \(key) \(escaped)" : "set map \(path) \(key) \(escaped)")
         }
-        let names = Set(wanted.map(\.key))
-        for key in present.keys.sorted() where !names.contains(key) { try await tell("del map \(map) \(key)") }
+        for key in present.keys.sorted() where map.entries[key] == nil { try await tell("del map \(path) \(key)") }
     }
 
     /// Sends a command that answers nothing, or tells of a changed address, when it was carried out.
@@ -226,9 +256,6 @@ package actor HAProxyGateway {
 
     private func writeMaps(_ layout: GatewayLayout) throws {
         try warrant()
-        func lines(_ entries: [(key: String, value: String)]) -> String { entries.map { "\($0.key) \($0.value)\n" }.joined() }
-        try Files.write(lines(HAProxyConfiguration.usersMap(layout.users)), to: settings.usersMap, mode: 0o600)
-        try Files.write(lines(HAProxyConfiguration.countriesMap(layout.pools)), to: settings.countriesMap, mode: 0o600)
-        try Files.write(CountryCode.all.map { "\($0.lowercased)\n" }.joined(), to: settings.knownCountries, mode: 0o600)
+        for map in layout.maps { try Files.write(map.text, to: "\(folder)/\(map.name)", mode: 0o600) }
     }
 }

@@ -20,7 +20,7 @@ enum RuntimeAnswers {
             else { continue }
             let slot = GatewaySlot(
                 number: number, endpoint: Endpoint(address: address, port: port), state: state(operation, admin),
-                weight: word("srv_uweight").flatMap { Int($0) } ?? 100)
+                weight: word("srv_uweight").flatMap { Int($0) } ?? GatewaySlot.standardWeight)
             slots.append(.init(backend: backend, slot: slot, sessions: 0))
         }
         return slots
@@ -64,6 +64,24 @@ enum RuntimeAnswers {
         return traffic
     }
 
+    /// `show stat`: what each server of a pool has carried since the worker's start, by "backend/server".
+    static func usage(_ text: String) -> [String: Usage] {
+        var columns: [String: Int] = [:]
+        var usage: [String: Usage] = [:]
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            if line.hasPrefix("# ") {
+                columns = Dictionary(words.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+                continue
+            }
+            guard line.hasPrefix("pool-"), let name = columns["svname"], words.count > name else { continue }
+            func number(_ column: String) -> Int { columns[column].flatMap { $0 < words.count ? Int(words[$0]) : nil } ?? 0 }
+            usage["\(words[0])/\(words[name])"] = Usage(
+                bytesIn: number("bin"), bytesOut: number("bout"), connections: number("stot"), errors: number("econ") + number("eresp"))
+        }
+        return usage
+    }
+
     /// The value of a line `name: value` of `show info`.
     static func info(_ name: String, in text: String) -> String? {
         for line in text.split(separator: "\n") where line.lowercased().hasPrefix("\(name.lowercased()): ") {
@@ -92,6 +110,36 @@ enum RuntimeAnswers {
             if section.contains("old workers"), words[1] == "worker" { old.append(pid) }
         }
         return (master, old, hasFailed)
+    }
+
+    /// `show table`: the key and the named numbers of each line: `0x55d: key=alice/us use=0 exp=1 bytes_in_cnt=4`.
+    static func table(_ text: String) -> [String: [String: Int]] {
+        var entries: [String: [String: Int]] = [:]
+        for line in text.split(separator: "\n") where line.hasPrefix("0x") {
+            var key: String?
+            var numbers: [String: Int] = [:]
+            for word in line.split(separator: " ").dropFirst() {
+                guard let mark = word.firstIndex(of: "=") else { continue }
+                // A rate has its period in its name: gpc0_rate(1000).
+                let name = String(word[..<mark].prefix { $0 != "(" })
+                let value = word[word.index(after: mark)...]
+                if name == "key" { key = String(value) } else if let number = Int(value) { numbers[name] = number }
+            }
+            if let key { entries[key] = numbers }
+        }
+        return entries
+    }
+
+    /// `show sess`: the address of each stream's client by the stream's id: `0x55d: proto=tcpv4 src=127.0.0.1:4 fe=proxy`.
+    static func clients(_ text: String, frontend: String) -> [String: String] {
+        var clients: [String: String] = [:]
+        for line in text.split(separator: "\n") where line.hasPrefix("0x") && line.contains(" fe=\(frontend) ") {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            for word in line.split(separator: " ") where word.hasPrefix("src=") {
+                clients[String(line[..<colon])] = String(word.dropFirst(4))
+            }
+        }
+        return clients
     }
 
     /// `show map`: each line is an address, a key and a value.

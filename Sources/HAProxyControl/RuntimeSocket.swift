@@ -15,12 +15,15 @@ struct RuntimeSocket: Sendable {
     }
 
     /// The answer without the empty line at its end.
-    func send(_ command: String) async throws -> String {
+    /// - Parameter payload: lines that follow the command; none of them empty.
+    func send(_ command: String, payload: String? = nil) async throws -> String {
         // A line break would begin a command of somebody else's.
         guard !command.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
             throw HAProxyError(code: .refused, action: "sending a command", message: "it holds a control character")
         }
-        return try await Blocking.run { try sendBlocking(command) }
+        guard let payload else { return try await Blocking.run { try sendBlocking(command) } }
+        let lines = payload.split(separator: "\n").joined(separator: "\n")
+        return try await Blocking.run { try sendBlocking("\(command) <<\n\(lines)\n") }
     }
 
     private func sendBlocking(_ command: String) throws -> String {

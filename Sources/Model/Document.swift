@@ -134,6 +134,12 @@ package final class FieldReader {
         return true
     }
 
+    /// True where the field is there, also as null, which takes a setting away.
+    package func names(_ field: String) -> Bool {
+        known.insert(field)
+        return fields[field] != nil
+    }
+
     /// The names of all fields present, in order; for objects whose keys are data.
     package var keys: [String] { fields.keys.sorted() }
 
@@ -198,6 +204,46 @@ package final class FieldReader {
             texts.append(text)
         }
         return texts
+    }
+
+    package func integers(_ field: String, in range: ClosedRange<Int>, limit: Int) -> [Int]? {
+        guard let value = present(field) else { return nil }
+        guard case .array(let items) = value else { return mismatch(field, value, "a list of whole numbers") }
+        guard items.count <= limit else {
+            problem(field, "has \(items.count) entries, want at most \(limit)")
+            return nil
+        }
+        var numbers: [Int] = []
+        for (index, item) in items.enumerated() {
+            guard case .integer(let number) = item else {
+                problem("\(field)[\(index)]", "is \(item.kind), want a whole number", isTypeMismatch: true)
+                continue
+            }
+            if range.contains(number) {
+                numbers.append(number)
+            } else {
+                problem("\(field)[\(index)]", "is \(number), want \(range.lowerBound) to \(range.upperBound)")
+            }
+        }
+        return numbers
+    }
+
+    /// A moment in the form 2026-01-31T12:00:00Z.
+    package func timestamp(_ field: String) -> Timestamp? {
+        guard let text = string(field) else { return nil }
+        if let moment = Timestamp(text) { return moment }
+        problem(field, "is no moment, want one like 2026-01-31T12:00:00Z")
+        return nil
+    }
+
+    /// The entries of a list of ISO 3166-1 codes.
+    package func countries(_ field: String, limit: Int = 250) -> [CountryCode]? {
+        guard let texts = strings(field, limit: limit) else { return nil }
+        return texts.enumerated().compactMap { index, text in
+            if let country = CountryCode(text) { return country }
+            problem("\(field)[\(index)]", "unknown country, want an ISO 3166-1 alpha-2 code like us")
+            return nil
+        }
     }
 
     /// One of a closed set of words.

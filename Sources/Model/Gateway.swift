@@ -2,10 +2,13 @@
 package struct GatewayLayout: Hashable, Sendable {
     package var pools: [GatewayPool]
     package var users: [ProxyUser]
+    /// Users who are over a quota, with the reason that they are told: `quota_day`.
+    package var blocked: [String: String]
 
-    package init(pools: [GatewayPool] = [], users: [ProxyUser] = []) {
+    package init(pools: [GatewayPool] = [], users: [ProxyUser] = [], blocked: [String: String] = [:]) {
         self.pools = pools
         self.users = users
+        self.blocked = blocked
     }
 }
 
@@ -13,10 +16,15 @@ package struct GatewayLayout: Hashable, Sendable {
 package struct GatewayPool: Hashable, Sendable {
     package var country: CountryCode
     package var slots: [GatewaySlot]
+    package var spread: Spread
+    /// Countries that take over, in this order, while no slot is ready.
+    package var fallback: [CountryCode]
 
-    package init(country: CountryCode, slots: [GatewaySlot]) {
+    package init(country: CountryCode, slots: [GatewaySlot], spread: Spread = .leastConnections, fallback: [CountryCode] = []) {
         self.country = country
         self.slots = slots
+        self.spread = spread
+        self.fallback = fallback
     }
 
     package var backendName: String { "pool-\(country.lowercased)" }
@@ -38,18 +46,50 @@ package struct GatewaySlot: Hashable, Sendable {
     /// The exit's proxy; nil for a free slot.
     package var endpoint: Endpoint?
     package var state: State
-    /// Its share of new connections against the others of its pool, 1 to 100.
+    /// Its share of new connections among the slots of its pool, 1 to 256.
     package var weight: Int
+    /// The exit in it, as sessions and the check page know it; nil for a free slot.
+    package var occupant: GatewayOccupant?
 
-    package init(number: Int, endpoint: Endpoint?, state: State, weight: Int = 100) {
+    package static let standardWeight = 100
+
+    package init(
+        number: Int, endpoint: Endpoint?, state: State, weight: Int = GatewaySlot.standardWeight, occupant: GatewayOccupant? = nil
+    ) {
         self.number = number
         self.endpoint = endpoint
         self.state = state
-        self.weight = weight
+        self.weight = min(256, max(1, weight))
+        self.occupant = occupant
     }
 
     package var name: String { "s\(number)" }
     package static func free(_ number: Int) -> GatewaySlot { GatewaySlot(number: number, endpoint: nil, state: .maintenance) }
+}
+
+/// What the gateway tells about the exit in a slot.
+package struct GatewayOccupant: Hashable, Sendable {
+    package var exit: ExitID
+    package var generation: Int
+    package var city: String?
+    /// The address that the internet sees, and its country.
+    package var publicAddress: String?
+    package var publicCountry: CountryCode?
+
+    package init(exit: ExitID, generation: Int, city: String? = nil, publicAddress: String? = nil, publicCountry: CountryCode? = nil) {
+        self.exit = exit
+        self.generation = generation
+        self.city = city
+        self.publicAddress = publicAddress
+        self.publicCountry = publicCountry
+    }
+
+    /// A number from 1 that no other exit or generation is likely to have: sessions remember it (FNV-1a, 32 bits).
+    package var number: UInt32 {
+        var hash: UInt32 = 2_166_136_261
+        for byte in "\(exit)/\(generation)".utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+        return max(1, hash)
+    }
 }
 
 /// What the gateway runs now.
@@ -70,7 +110,16 @@ package struct GatewayObservation: Hashable, Sendable {
     }
 
     package var slots: [Slot]
-    package init(slots: [Slot] = []) { self.slots = slots }
+    /// By the map's name, its entries; nil where nobody asked.
+    package var maps: [String: [String: String]]?
+    /// False where the file is not what was written last, so that a reload would change something.
+    package var fileAgrees: Bool
+
+    package init(slots: [Slot] = [], maps: [String: [String: String]]? = nil, fileAgrees: Bool = true) {
+        self.slots = slots
+        self.maps = maps
+        self.fileAgrees = fileAgrees
+    }
 
     /// Connections that an exit of this country in this slot carries; 0 when the gateway doesn't know the slot.
     package func sessions(country: CountryCode, slot: Int) -> Int {

@@ -24,10 +24,15 @@ package struct Pool: Hashable, Codable, Sendable {
     /// A minute to 30 days.
     package static let rotateEveryRange = 60...2_592_000
     package static let rotateAfterRange = 1...10_000_000
+    /// How connections without a session are spread over the exits; nil for `leastConnections`.
+    package var spread: Spread?
+    /// Countries that take over, in this order, while no exit of the pool serves; nil for none.
+    package var fallback: [CountryCode]?
 
     package init(
         country: CountryCode, size: Int, provider: ProviderName? = nil, city: String? = nil, strategy: Strategy = .balanced,
-        standby: Int = 0, rotateEvery: Int? = nil, rotateAfterMegabytes: Int? = nil
+        standby: Int = 0, rotateEvery: Int? = nil, rotateAfterMegabytes: Int? = nil,
+        spread: Spread? = nil, fallback: [CountryCode]? = nil
     ) {
         self.country = country
         self.size = size
@@ -37,10 +42,12 @@ package struct Pool: Hashable, Codable, Sendable {
         self.standby = standby
         self.rotateEvery = rotateEvery
         self.rotateAfterMegabytes = rotateAfterMegabytes
+        self.spread = spread
+        self.fallback = fallback
     }
 
     enum CodingKeys: String, CodingKey {
-        case country, size, provider, city, strategy, standby
+        case country, size, provider, city, strategy, standby, spread, fallback
         case rotateEvery = "rotate_every"
         case rotateAfterMegabytes = "rotate_after_mb"
     }
@@ -56,7 +63,23 @@ package struct Pool: Hashable, Codable, Sendable {
         standby = try container.decodeIfPresent(Int.self, forKey: .standby) ?? 0
         rotateEvery = try container.decodeIfPresent(Int.self, forKey: .rotateEvery)
         rotateAfterMegabytes = try container.decodeIfPresent(Int.self, forKey: .rotateAfterMegabytes)
+        spread = try container.decodeIfPresent(Spread.self, forKey: .spread)
+        fallback = try container.decodeIfPresent([CountryCode].self, forKey: .fallback)
     }
+}
+
+/// How a pool's connections without a session are spread over its exits.
+package enum Spread: String, Codable, Sendable, CaseIterable {
+    /// In turn, by the exits' weights.
+    case roundRobin = "round_robin"
+    /// To the exit with the fewest connections for its weight.
+    case leastConnections = "least_connections"
+    /// In turn, an exit with half the latency getting twice as many.
+    case latency
+    /// To the less busy one of two that are drawn by chance.
+    case random
+    /// In turn, by the exits' health scores.
+    case score
 }
 
 /// One more exit, as an operator asks for it: what is not said stays as it is in the country's pool.
@@ -81,33 +104,5 @@ package struct ExitWish: Hashable, Codable, Sendable {
         if let city { grown.city = city }
         if let strategy { grown.strategy = strategy }
         return grown
-    }
-}
-
-/// Who may use the proxies. The password is known only as a salted digest.
-package struct ProxyUser: Hashable, Codable, Sendable {
-    /// 1 to 32 of `a-z 0-9 _ .`: no hyphen, which begins the parameters of a proxy user name.
-    package var name: String
-    /// Hexadecimal, 32 digits.
-    package var salt: String
-    /// Hexadecimal SHA-256 of `salt:password`.
-    package var digest: String
-    package var createdAt: Timestamp
-
-    package init(name: String, salt: String, digest: String, createdAt: Timestamp) {
-        self.name = name
-        self.salt = salt
-        self.digest = digest
-        self.createdAt = createdAt
-    }
-
-    package static func isValidName(_ name: String) -> Bool {
-        (1...32).contains(name.utf8.count)
-            && name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F || $0 == 0x2E }
-    }
-
-    enum CodingKeys: String, CodingKey {
-        case name, salt, digest
-        case createdAt = "created_at"
     }
 }

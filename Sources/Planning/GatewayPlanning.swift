@@ -10,18 +10,46 @@ extension GatewayLayout {
             for exit in exits.values where exit.country == country && (1...Pool.slots).contains(exit.slot) {
                 guard let endpoint = exit.endpoint else { continue }
                 if exit.state.takesTraffic, exit.health.verdict != .dead || !hostIsOnline {
-                    slots[exit.slot - 1] = GatewaySlot(number: exit.slot, endpoint: endpoint, state: .ready)
+                    slots[exit.slot - 1] = slot(of: exit, endpoint, .ready, desired.pools[country])
                 } else if exit.state == .draining {
-                    slots[exit.slot - 1] = GatewaySlot(number: exit.slot, endpoint: endpoint, state: .drain)
+                    slots[exit.slot - 1] = slot(of: exit, endpoint, .drain, desired.pools[country])
                 }
             }
-            return GatewayPool(country: country, slots: slots)
+            let pool = desired.pools[country]
+            return GatewayPool(
+                country: country, slots: slots, spread: pool?.spread ?? .leastConnections, fallback: pool?.fallback ?? [])
         }
-        return GatewayLayout(pools: pools, users: desired.users.sorted { $0.name < $1.name })
+        return GatewayLayout(pools: pools, users: desired.users.sorted { $0.name < $1.name }, blocked: desired.blocked)
     }
 
-    /// True where the gateway runs something else than this layout: a lost slot, another address or state.
+    private static func slot(of exit: Exit, _ endpoint: Endpoint, _ state: GatewaySlot.State, _ pool: Pool?) -> GatewaySlot {
+        let occupant = GatewayOccupant(
+            exit: exit.id, generation: exit.generation, city: exit.server?.city, publicAddress: exit.publicAddress,
+            publicCountry: exit.publicCountry)
+        let weight = pool?.spread == .latency ? Self.weight(latency: exit.health.latencyMilliseconds) : exit.health.weight
+        return GatewaySlot(number: exit.slot, endpoint: endpoint, state: state, weight: weight, occupant: occupant)
+    }
+
+    /// 10 ms weigh 256, and twice as much half of that; in steps of a factor of about 1.4, so that a weight does not
+    /// change with every probe.
+    static func weight(latency milliseconds: Double?) -> Int {
+        guard let milliseconds, milliseconds > 0 else { return GatewaySlot.standardWeight }
+        var weight = 256.0
+        var bound = 10.0
+        while bound < milliseconds, weight > 1 {
+            bound *= 2.0.squareRoot()
+            weight /= 2.0.squareRoot()
+        }
+        return max(1, Int(weight))
+    }
+
+    /// True where the gateway runs something else than this layout, or would after a reload: a lost slot, another address or
+    /// state, an entry of a map, a changed file.
     package func differs(from observation: GatewayObservation) -> Bool {
+        guard observation.fileAgrees else { return true }
+        if let present = observation.maps {
+            for map in maps where present[map.name] != map.entries { return true }
+        }
         var seen: [String: GatewaySlot] = [:]
         for entry in observation.slots { seen["\(entry.backend)/\(entry.slot.name)"] = entry.slot }
         let wanted = pools.flatMap { pool in pool.slots.map { ("\(pool.backendName)/\($0.name)", $0) } }

@@ -3,15 +3,26 @@ package import Model
 /// HAProxy's configuration as text: the template of `haproxy/` with a layout filled in. Pure.
 package struct HAProxyConfiguration: Sendable {
     package struct Settings: Sendable, Equatable {
+        package enum AccessLog: String, Sendable, CaseIterable { case full, `private`, off }
+
         package var gatewayAddress: String
         package var gatewayPort: Int
-        package var statsSocket: String
-        /// The folder of its inner sockets and maps; absolute, without blanks.
+        /// The port of the country "aa"; that of "us" is 538 above. Nil for none.
+        package var countryPorts: Int?
+        /// Ports like these for a proxy in front that speaks the PROXY protocol; on the same address.
+        package var trustedPorts: Int?
+        package var tlsPort: Int?
+        /// The operator's folder of certificates with their keys, `*.pem`; without one in it there is no TLS port.
+        package var certificateSource: String?
+        /// Of targets. What is not closed is open, unless some ports are named as open.
+        package var closedPorts: [Int] = [25]
+        package var openPorts: [Int] = []
+        /// Networks that nobody may reach, beside the private ones: this machine's own addresses.
+        package var refusedNetworks: [String] = []
+        package var accessLog = AccessLog.off
+        /// The folder of its sockets and maps; absolute, without blanks.
         package var runDirectory: String
-        package var luaFile: String
-        package var usersMap: String
-        package var countriesMap: String
-        package var knownCountries: String
+        package var luaFolder: String
         /// Connections of clients at once.
         package var clientLimit: Int
         /// Seconds.
@@ -21,28 +32,34 @@ package struct HAProxyConfiguration: Sendable {
         package var hardStopAfter: Int
 
         package init(
-            gatewayAddress: String, gatewayPort: Int, runDirectory: String, luaFile: String, clientLimit: Int = 2_000,
-            connectTimeout: Int = 1,
-            responseTimeout: Int = 60, tunnelTimeout: Int = 3_600, hardStopAfter: Int = 3_600
+            gatewayAddress: String, gatewayPort: Int, runDirectory: String, luaFolder: String, clientLimit: Int = 2_000,
+            connectTimeout: Int = 1, responseTimeout: Int = 60, tunnelTimeout: Int = 3_600, hardStopAfter: Int = 3_600
         ) {
             self.gatewayAddress = gatewayAddress
             self.gatewayPort = gatewayPort
             self.runDirectory = runDirectory
-            self.luaFile = luaFile
+            self.luaFolder = luaFolder
             self.clientLimit = clientLimit
             self.connectTimeout = connectTimeout
             self.responseTimeout = responseTimeout
             self.tunnelTimeout = tunnelTimeout
             self.hardStopAfter = hardStopAfter
-            statsSocket = "\(runDirectory)/stats.sock"
-            usersMap = "\(runDirectory)/users.map"
-            countriesMap = "\(runDirectory)/countries.map"
-            knownCountries = "\(runDirectory)/countries.lst"
+        }
+
+        package var statsSocket: String { "\(runDirectory)/stats.sock" }
+        package var logSocket: String { "\(runDirectory)/log.sock" }
+        package var certificateFolder: String { "\(runDirectory)/certificates" }
+
+        /// Never open: beyond the loopback address it listens only when somebody may use it.
+        package func address(of layout: GatewayLayout) -> String {
+            layout.users.isEmpty && !gatewayAddress.hasPrefix("127.") ? "127.0.0.1" : gatewayAddress
         }
     }
 
     private let template: String
     private let settings: Settings
+    /// The files in `certificateFolder`.
+    package var certificates: [String] = []
 
     package init(template: String, settings: Settings) {
         self.template = template
@@ -51,15 +68,19 @@ package struct HAProxyConfiguration: Sendable {
 
     /// The whole file, with each slot as it is now.
     package func text(of layout: GatewayLayout, revision: String) -> String {
-        let lines: [String: String] = [
-            "user_lines": "", "log_line": "", "log_target_line": "",
-            "pools": layout.pools.map(Self.backend).joined(separator: "\n"),
+        let lines: [String: [String]] = [
+            "user_lines": [],
+            "log_line": settings.accessLog == .off ? [] : ["log \(settings.logSocket) format raw local0"],
+            "access_log_lines": settings.accessLog == .off ? [] : ["log global", Self.logFormat],
+            "log_target_line": settings.accessLog == .full ? ["http-request set-var(txn.target) req.hdr(host)"] : [],
+            "bind_lines": binds(of: layout),
+            "pools": [layout.pools.map(Self.backend).joined(separator: "\n")],
         ]
         let values: [String: String] = [
             "revision": revision, "stats_socket": settings.statsSocket, "run_directory": settings.runDirectory,
-            "lua_file": settings.luaFile,
-            "users_map": settings.usersMap, "countries_map": settings.countriesMap, "known_countries": settings.knownCountries,
-            "gateway_address": settings.gatewayAddress, "gateway_port": String(settings.gatewayPort),
+            "lua_folder": settings.luaFolder,
+            "closed_ports": Self.list(settings.closedPorts), "open_ports": Self.list(settings.openPorts),
+            "refused_networks": settings.refusedNetworks.isEmpty ? "none" : settings.refusedNetworks.joined(separator: ","),
             "connect_timeout": "\(settings.connectTimeout)s", "response_timeout": "\(settings.responseTimeout)s",
             "tunnel_timeout": "\(settings.tunnelTimeout)s", "hard_stop_after": "\(settings.hardStopAfter)s",
             "client_limit": String(settings.clientLimit), "connection_limit": String(settings.clientLimit * 2 + 200),
@@ -67,9 +88,9 @@ package struct HAProxyConfiguration: Sendable {
         var result = ""
         for line in template.split(separator: "\n", omittingEmptySubsequences: false) {
             let bare = line.drop { $0 == " " }
-            if bare.hasPrefix("{{"), bare.hasSuffix("}}"), let text = lines[String(bare.dropFirst(2).dropLast(2))] {
+            if bare.hasPrefix("{{"), bare.hasSuffix("}}"), let texts = lines[String(bare.dropFirst(2).dropLast(2))] {
                 // A placeholder that fills a whole line, and may be many or none.
-                if !text.isEmpty { result += line.prefix(line.count - bare.count) + text + "\n" }
+                for text in texts where !text.isEmpty { result += line.prefix(line.count - bare.count) + text + "\n" }
             } else {
                 result += Self.filled(line, values) + "\n"
             }
@@ -79,22 +100,43 @@ package struct HAProxyConfiguration: Sendable {
 
     /// What only a reload can change: everything but the slots.
     package func structure(of layout: GatewayLayout) -> String {
-        let free = layout.pools.map { GatewayPool(country: $0.country, slots: $0.slots.map { .free($0.number) }) }
-        return text(of: GatewayLayout(pools: free), revision: "")
+        let free = layout.pools.map {
+            GatewayPool(country: $0.country, slots: $0.slots.map { .free($0.number) }, spread: $0.spread)
+        }
+        return text(of: GatewayLayout(pools: free, users: layout.users), revision: "")
     }
 
-    /// Lines of the users' map: `alice salt:digest`.
-    package static func usersMap(_ users: [ProxyUser]) -> [(key: String, value: String)] {
-        users.map { ($0.name, "\($0.salt):\($0.digest)") }
-    }
+    private static let logFormat =
+        #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(txn.protocol)] user=%[var(txn.user)] session=%[var(txn.session)] country=%[var(txn.country)] target=%{+E}[var(txn.target)] exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
 
-    /// Lines of the countries' map: `us pool-us`.
-    package static func countriesMap(_ pools: [GatewayPool]) -> [(key: String, value: String)] {
-        pools.map { ($0.country.lowercased, $0.backendName) }
+    private func binds(of layout: GatewayLayout) -> [String] {
+        let address = settings.address(of: layout)
+        var lines = ["bind \(address):\(settings.gatewayPort) name gateway"]
+        if let base = settings.countryPorts {
+            lines += layout.pools.map { "bind \(address):\(base + $0.country.portOffset) name country-\($0.country.lowercased)" }
+        }
+        if let base = settings.trustedPorts {
+            lines += layout.pools.map {
+                "bind \(address):\(base + $0.country.portOffset) accept-proxy name country-\($0.country.lowercased)"
+            }
+        }
+        if let port = settings.tlsPort, !certificates.isEmpty {
+            let files = certificates.map { "crt \(settings.certificateFolder)/\($0)" }.joined(separator: " ")
+            lines.append("bind \(address):\(port) name tls ssl \(files) alpn http/1.1")
+        }
+        return lines
     }
 
     private static func backend(_ pool: GatewayPool) -> String {
-        var text = "backend \(pool.backendName) from pool\n    balance leastconn\n"
+        var text = """
+            backend \(pool.backendName) from pool
+                balance \(pool.spread.algorithm)
+                # A hard session's exit, or none: neither another one of the pool nor a second try elsewhere.
+                force-persist if { var(txn.hard) -m bool }
+                use-server %[var(txn.slot)] if { var(txn.slot) -m found }
+                stick store-request var(txn.connection) table connections
+
+            """
         for slot in pool.slots {
             switch (slot.endpoint, slot.state) {
             case (let endpoint?, .ready): text += "    server \(slot.name) \(endpoint) weight \(slot.weight)\n"
@@ -105,6 +147,9 @@ package struct HAProxyConfiguration: Sendable {
         return text
     }
 
+    /// An environment variable of HAProxy can't be empty.
+    private static func list(_ ports: [Int]) -> String { ports.isEmpty ? "none" : ports.map(String.init).joined(separator: ",") }
+
     private static func filled(_ line: Substring, _ values: [String: String]) -> String {
         var result = ""
         var rest = line
@@ -114,5 +159,23 @@ package struct HAProxyConfiguration: Sendable {
             rest = rest[end.upperBound...]
         }
         return result + rest
+    }
+}
+
+extension Spread {
+    /// HAProxy's name; what goes by latency or score does so by the slots' weights.
+    fileprivate var algorithm: String {
+        switch self {
+        case .roundRobin, .latency, .score: "roundrobin"
+        case .leastConnections: "leastconn"
+        case .random: "random(2)"
+        }
+    }
+}
+
+extension CountryCode {
+    /// 26 times the first letter and the second one, "a" being 0: "us" is 538.
+    package var portOffset: Int {
+        lowercased.utf8.reduce(0) { $0 * 26 + Int($1) - 0x61 }
     }
 }

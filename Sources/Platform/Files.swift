@@ -62,6 +62,9 @@ package enum Files {
         }
     }
 
+    /// The names in a folder, in order.
+    package static func list(_ path: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
+
     package static func remove(_ path: String) { _ = try? FileManager.default.removeItem(atPath: path) }
 
     package static func absolute(_ path: String) -> String {

@@ -44,7 +44,8 @@ enum Daemon {
         let api = API(
             operations: ControllerOperations(
                 controller: parts.controller, servers: parts.catalog,
-                speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL)), keys: keys,
+                speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL), usageRecord: parts.usageRecord),
+            keys: keys,
             proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), settings: configuration.api.serving,
             parts: apiParts, version: Version.current,
             log: log)
@@ -61,12 +62,18 @@ enum Daemon {
         let serving = Task { await api.run() }
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
+        let meter = Task { await parts.meter.run() }
+        let certificates = Task { await parts.watchCertificates() }
+        let accessLog = parts.accessLog.map { log in Task { await log.run() } }
         let welcome = Task { if let country { await Welcome(parts, configuration).open(country) } }
         for await _ in signals { break }
 
         log.info("the controller stops; exits, gateway and store go on")
         welcome.cancel()
         supervision.cancel()
+        meter.cancel()
+        certificates.cancel()
+        accessLog?.cancel()
         warmUp.cancel()
         refreshing.cancel()
         await server.stop()
@@ -111,6 +118,9 @@ struct Parts: Sendable {
     let catalog: Catalog
     let prober: HTTPProber
     let controller: Controller
+    let usageRecord: UsageRecord
+    let meter: UsageMeter
+    let accessLog: AccessLog?
 
     init(_ configuration: Configuration, log: Log) throws {
         self.configuration = configuration
@@ -155,6 +165,20 @@ struct Parts: Sendable {
                 log: log),
             settings: .init(
                 rules: .init(drainSeconds: configuration.gateway.drainSeconds), checkName: configuration.verification.checkName))
+        usageRecord = UsageRecord(connection: redis, prefix: configuration.redisPrefix)
+        meter = UsageMeter(source: gateway, store: usageRecord, controller: controller, log: log)
+        accessLog =
+            configuration.gateway.accessLog == .off
+            ? nil
+            : AccessLog(socket: Self.gatewaySettings(configuration).logSocket, file: "\(configuration.dataFolder)/access.log", log: log)
+    }
+
+    /// Takes renewed certificates over while we run.
+    func watchCertificates() async {
+        while !Task.isCancelled {
+            do { try await gateway.refreshCertificates() } catch { log.warning("certificates", ["error": "\(error)"]) }
+            try? await Task.sleep(for: .seconds(5))
+        }
     }
 
     static func exits(
@@ -169,10 +193,19 @@ struct Parts: Sendable {
     }
 
     static func gatewaySettings(_ configuration: Configuration) -> HAProxyConfiguration.Settings {
-        HAProxyConfiguration.Settings(
-            gatewayAddress: configuration.gateway.address, gatewayPort: configuration.gateway.port,
-            runDirectory: configuration.gateway.directory, luaFile: "\(configuration.shareFolder)/haproxy/sallyport.lua",
-            clientLimit: configuration.gateway.clientLimit)
+        let gateway = configuration.gateway
+        var settings = HAProxyConfiguration.Settings(
+            gatewayAddress: gateway.address, gatewayPort: gateway.port, runDirectory: gateway.directory,
+            luaFolder: "\(configuration.shareFolder)/haproxy/lua", clientLimit: gateway.clientLimit)
+        settings.countryPorts = gateway.countryPorts
+        settings.trustedPorts = gateway.trustedPorts
+        settings.tlsPort = gateway.tlsPort
+        settings.certificateSource = gateway.certificateFolder
+        settings.closedPorts = gateway.closedPorts
+        settings.openPorts = gateway.openPorts
+        settings.refusedNetworks = gateway.refusedNetworks + Ports.localAddresses()
+        settings.accessLog = gateway.accessLog
+        return settings
     }
 
     /// Names a port that somebody else holds, before anything is started.

@@ -78,16 +78,20 @@ import Testing
             guard case .string(let password)? = made["password"] else { return #expect(Bool(false), "\(made.text)") }
             #expect(password.utf8.count == 24 && made.status == 201)
             let bob = try #require(subject.operations.state.users.last)
-            #expect(bob.name == "bob" && bob.digest == Digest.sha256("\(bob.salt):\(password)") && bob.salt.utf8.count == 32)
+            #expect(
+                bob.name == "bob" && bob.passwords[0].digest == Digest.sha256("\(bob.passwords[0].salt):\(password)")
+                    && bob.passwords[0].salt.utf8.count == 32)
 
             let chosen = "a-password-of-ones-own"
             let taken = try await subject.call("POST", "/api/users", body: #"{"name":"carol","password":"\#(chosen)"}"#)
             #expect(taken.status == 201 && taken["password"] == nil)
             let carol = try #require(subject.operations.state.users.last)
-            #expect(carol.digest == Digest.sha256("\(carol.salt):\(chosen)"))
+            #expect(carol.passwords[0].digest == Digest.sha256("\(carol.passwords[0].salt):\(chosen)"))
 
             let list = try await subject.call("GET", "/api/users").text
-            #expect(!list.contains(password) && !list.contains(chosen) && !list.contains(bob.salt) && !list.contains(bob.digest))
+            #expect(
+                !list.contains(password) && !list.contains(chosen) && !list.contains(bob.passwords[0].salt)
+                    && !list.contains(bob.passwords[0].digest))
             #expect(try await subject.call("POST", "/api/users", body: #"{"name":"bob"}"#).status == 409)
         }
     }

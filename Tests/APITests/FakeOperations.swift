@@ -190,6 +190,21 @@ final class FakeOperations: Operations {
         }
     }
 
+    func changeUser(_ user: ProxyUser) async throws {
+        try change { shown in
+            guard let index = shown.users.firstIndex(where: { $0.name == user.name }) else { throw Self.missing("user \(user.name)") }
+            shown.users[index] = user
+        }
+    }
+
+    func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport {
+        let used = Usage(bytesIn: 10, bytesOut: 20, connections: 2, errors: 1)
+        let total = UsagePeriod(from: "", sum: used, countries: ["us": used])
+        return UsageReport(
+            total: total, today: total, month: total, days: (0..<days).map { UsagePeriod(from: "day \($0)") },
+            hours: (0..<hours).map { UsagePeriod(from: "hour \($0)") })
+    }
+
     func removeUser(_ name: String) async throws {
         try change { shown in
             guard shown.users.contains(where: { $0.name == name }) else { throw Self.missing("user \(name)") }

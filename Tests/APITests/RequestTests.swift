@@ -32,6 +32,12 @@ import Testing
             ("POST", "/api/users", #"{"name":"bob","password":"short"}"#, ["password"]),
             ("POST", "/api/users", #"{"name":"bob","password":"with a space in it"}"#, ["password"]),
             ("POST", "/api/users", #"{"name":"bob","role":"admin"}"#, ["role"]),
+            ("POST", "/api/users", #"{"name":"bob","countries":["us","zz"]}"#, ["countries[1]"]),
+            ("POST", "/api/users", #"{"name":"bob","addresses":["10.0.0.0/33"]}"#, ["addresses[0]"]),
+            ("POST", "/api/users", #"{"name":"bob","addresses":["0.0.0.0/0"],"address_rule":"instead_of_password"}"#, ["addresses[0]"]),
+            ("POST", "/api/users", #"{"name":"bob","address_rule":"instead_of_password"}"#, ["addresses"]),
+            ("POST", "/api/users", #"{"name":"bob","limits":{"connections":0}}"#, ["limits.connections"]),
+            ("POST", "/api/users", #"{"name":"bob","expires_at":"soon"}"#, ["expires_at"]),
         ] as [(String, String, String, [String])], Way.allCases)
     func `a body with mistakes is 422, and every field at fault is named`(call: (String, String, String, [String]), way: Way) async throws {
         try await Subject.with(way) { subject in

@@ -20,7 +20,7 @@ final class GatewaySubject: Sendable {
         folder = try TemporaryFolder()
         settings = HAProxyConfiguration.Settings(
             gatewayAddress: "127.0.0.1", gatewayPort: try Ports.free(), runDirectory: folder.path,
-            luaFile: "\(Repository.root)/haproxy/sallyport.lua", clientLimit: 100)
+            luaFolder: "\(Repository.root)/haproxy/lua", clientLimit: 100)
         gateway = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: settings, log: .none)
     }
 
@@ -92,6 +92,8 @@ final class GatewaySubject: Sendable {
         try await client.send(request(user, password: password))
     }
 
+    var usersMap: String { "\(folder.path)/users.map" }
+
     var file: String { (try? Files.read("\(folder.path)/haproxy.cfg")) ?? "" }
 
     /// True where a reload now would change nothing: the file and its maps say what runs.
@@ -100,12 +102,8 @@ final class GatewaySubject: Sendable {
         guard !layout.differs(from: observation) else { return false }
         let ready = observation.slots.filter { $0.slot.state == .ready }
             .compactMap { slot in slot.slot.endpoint.map { "    server \(slot.slot.name) \($0) weight \(slot.slot.weight)" } }
-        let written = file.split(separator: "\n").filter { $0.hasPrefix("    server s") && $0.hasSuffix("disabled") == false }.map(
-            String.init
-        )
-        .filter { $0.hasPrefix("    server socks5") == false }
-        let map = RuntimeAnswers.map(try await RuntimeSocket(path: settings.statsSocket).send("show map \(settings.usersMap)"))
-        let lines = Set(try Files.read(settings.usersMap).split(separator: "\n").map(String.init))
-        return ready.sorted() == written.sorted() && lines == Set(map.map { "\($0.key) \($0.value)" })
+        let written = file.split(separator: "\n").map(String.init).filter { $0.hasPrefix("    server s") && $0.contains(" weight ") && !$0.hasSuffix("disabled") }
+        let maps = try layout.maps.map { try Files.read("\(folder.path)/\($0.name)") }
+        return ready.sorted() == written.sorted() && maps == layout.maps.map(\.text)
     }
 }

@@ -51,10 +51,18 @@ import Testing
             _ = try await socket.send("set server pool-us/s1 state maint")
             _ = try await socket.send("set server pool-us/s7 addr 127.0.0.1 port 9")
             _ = try await socket.send("set server pool-us/s7 state ready")
-            _ = try await socket.send("del map \(subject.settings.usersMap) alice")
+            _ = try await socket.send("del map \(subject.usersMap) alice")
             #expect(layout.differs(from: try await subject.gateway.observe()))
             try await subject.gateway.publish(layout)
             #expect(try await subject.fileEqualsRuntime(layout))
+            #expect(await subject.gateway.repairs == 1)
+            for path in ["haproxy.cfg", "policies.map"] {
+                try Files.write("changed by hand\n", to: "\(subject.folder.path)/\(path)", mode: 0o600)
+                #expect(layout.differs(from: try await subject.gateway.observe()), "\(path)")
+                try await subject.gateway.publish(layout)
+                #expect(try await subject.fileEqualsRuntime(layout), "\(path)")
+            }
+            #expect(await subject.gateway.repairs == 3)
             #expect(try await subject.send().text == "american")
         }
     }
@@ -159,7 +167,7 @@ import Testing
             let error = try await #require(throws: HAProxyError.self) { try await socket.send("show info\nshow map") }
             #expect(error.code == .refused)
             var user = alice
-            user.digest = "has a blank and\nbreak"
+            user.passwords[0].digest = "has a blank and\nbreak"
             let bad = GatewayLayout(pools: [Subject.pool(us)], users: [user])
             let refused = try await #require(throws: HAProxyError.self) { try await subject.gateway.publish(bad) }
             #expect(!"\(refused)".contains("has a blank"))

@@ -38,7 +38,7 @@ final class ControllerProcess: Sendable {
             share_dir: \(projectFolder)
             log: {level: debug}
             api: {port: \(apiPort)}
-            gateway: {port: \(gateway.port), client_limit: 1000, drain_seconds: \(drainSeconds), directory: \(gatewayFolder)}
+            gateway: {port: \(gateway.port), country_ports: 0, client_limit: 1000, drain_seconds: \(drainSeconds), directory: \(gatewayFolder)}
             redis: {\(redis.map { "url: 'unix://\($0)'" } ?? "")}
             docker:
               host: \(dockerHost ?? engineAddress ?? "")

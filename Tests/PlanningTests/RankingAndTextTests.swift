@@ -31,13 +31,13 @@ import Testing
 
 @Suite struct HAProxyConfigurationTests {
     private let settings = HAProxyConfiguration.Settings(
-        gatewayAddress: "127.0.0.1", gatewayPort: 8128, runDirectory: "/run/x", luaFile: "/share/s.lua")
+        gatewayAddress: "127.0.0.1", gatewayPort: 8128, runDirectory: "/run/x", luaFolder: "/share/lua")
     private let template =
-        "global\n    description {{revision}}\n    {{log_line}}\n    bind {{gateway_address}}:{{gateway_port}}\n{{pools}}\n"
+        "global\n    description {{revision}}\n    {{log_line}}\n    {{bind_lines}}\n{{pools}}\n"
 
     @Test func `placeholders are filled and empty lines of them dropped`() {
         let text = HAProxyConfiguration(template: template, settings: settings).text(of: GatewayLayout(), revision: "abc")
-        #expect(text.hasPrefix("global\n    description abc\n    bind 127.0.0.1:8128\n"))
+        #expect(text.hasPrefix("global\n    description abc\n    bind 127.0.0.1:8128 name gateway\n"))
         #expect(!text.contains("{{"))
     }
 
@@ -64,5 +64,19 @@ import Testing
         full.users = [ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: start)]
         #expect(configuration.structure(of: empty) == configuration.structure(of: full))
         #expect(configuration.structure(of: empty) != configuration.structure(of: GatewayLayout()))
+    }
+
+    @Test func `without a user it listens on the loopback address alone`() {
+        var settings = settings
+        settings.gatewayAddress = "0.0.0.0"
+        settings.countryPorts = 20_000
+        let configuration = HAProxyConfiguration(template: template, settings: settings)
+        var layout = GatewayLayout(pools: [GatewayPool(country: us, slots: [.free(1)])])
+        #expect(configuration.text(of: layout, revision: "").contains("bind 127.0.0.1:8128 name gateway\n"))
+        #expect(!configuration.text(of: layout, revision: "").contains("0.0.0.0"))
+        layout.users = [ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: start)]
+        #expect(
+            configuration.text(of: layout, revision: "").contains(
+                "    bind 0.0.0.0:8128 name gateway\n    bind 0.0.0.0:20538 name country-us\n"))
     }
 }

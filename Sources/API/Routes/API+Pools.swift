@@ -23,7 +23,9 @@ extension API {
                             .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
                             .maybe("standby", .whole(0...Pool.standbyLimit, 1), "proved exits that wait unplugged"),
                             .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is moved"),
-                            .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is moved")),
+                            .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is moved"),
+                            .maybe("spread", .choice(Spread.self), "how connections without a session are spread over the exits"),
+                            .maybe("fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves")),
                         example: .object(["size": .integer(2)])),
                     answers: [.json(200, "it was changed", .named("Pool")), .json(201, "it was made", .named("Pool"))]),
                 .waiting(setPool)),
@@ -57,6 +59,9 @@ extension API {
             let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
             let city = reader.string("city", limit: 100)
             let strategy = reader.choice("strategy", Strategy.self) ?? .balanced
+            let spread = reader.choice("spread", Spread.self)
+            let fallback = reader.countries("fallback", limit: 10)
+            if fallback?.contains(country) ?? false { reader.problem("fallback", "names \(country) itself, want other countries") }
             guard let size = reader.required("size", reader.integer("size", in: 1...Pool.sizeLimit), want: "1 to \(Pool.sizeLimit)") else {
                 return nil
             }
@@ -64,7 +69,8 @@ extension API {
                 country: country, size: size, provider: provider, city: city, strategy: strategy,
                 standby: reader.integer("standby", in: 0...Pool.standbyLimit) ?? 0,
                 rotateEvery: reader.integer("rotate_every", in: Pool.rotateEveryRange),
-                rotateAfterMegabytes: reader.integer("rotate_after_mb", in: Pool.rotateAfterRange))
+                rotateAfterMegabytes: reader.integer("rotate_after_mb", in: Pool.rotateAfterRange),
+                spread: spread, fallback: fallback)
         }
         try await operations.setPool(pool)
         return .json(PoolView(pool, state: operations.state), status: isNew ? 201 : 200)

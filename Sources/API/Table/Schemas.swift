@@ -73,7 +73,10 @@ enum Schemas {
             .always("country", .text("US")), .always("name", .text("United States")), .always("size", .whole(1...10, 2), "wanted exits"),
             .always("serving", .whole(2), "exits that take traffic"), .maybe("provider", .text("nordvpn")),
             .maybe("city", .text("New York")),
-            .always("strategy", .choice(Strategy.self)), .always("standby", .whole(0...Pool.standbyLimit, 1), "exits that wait unplugged"),
+            .always("strategy", .choice(Strategy.self)),
+            .always("spread", .choice(Spread.self), "how connections are spread over the exits"),
+            .always("fallback", .list(.text("CA")), "countries that take over while no exit serves"),
+            .always("standby", .whole(0...Pool.standbyLimit, 1), "exits that wait unplugged"),
             .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds"),
             .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes"), .always("exits", .list(.text("us-1")))),
         "Pools": .object(.always("pools", .list(.named("Pool")))),
@@ -172,7 +175,32 @@ enum Schemas {
     private static let users: [String: Schema] = [
         "User": .object(
             .always("name", .text("alice")), .always("created_at", .time),
+            .maybe("expires_at", .time), .always("disabled", .flag),
+            .maybe("blocked", .text("quota_day"), "why the user is refused for now"),
+            .always("countries", .list(.text("US"))), .always("fallback", .list(.text("US"))),
+            .always("addresses", .list(.text("203.0.113.0/24"))), .always("address_rule", .choice(ProxyUser.AddressRule.self)),
+            .always("limits", userLimits), .maybe("old_password_expires_at", .time, "during a rotation"),
             .maybe("password", .text("kJ7wq3bTzyRf5XmN8pQv2LcD"), "only in the answer that made it")),
         "Users": .object(.always("users", .list(.named("User")))),
+        "Usage": .object(usageFields),
+        "UsagePeriod": .object(
+            [.always("from", .text("2026-11-21T13"), "a day or an hour in UTC; empty for all time")] + usageFields + [
+                .maybe("countries", .map(.named("Usage")), "by country")
+            ]),
+        "UserUsage": .object(
+            .always("name", .text("alice")), .always("limits", userLimits), .always("total", .named("UsagePeriod")),
+            .always("today", .named("UsagePeriod")), .always("month", .named("UsagePeriod")),
+            .always("days", .list(.named("UsagePeriod"))), .always("hours", .list(.named("UsagePeriod")))),
     ]
+
+    private static let usageFields: [Schema.Field] = [
+        .always("bytes_in", .whole(1042), "from clients to targets"), .always("bytes_out", .whole(90_210), "from targets to clients"),
+        .always("connections", .whole(3), "requests and tunnels"), .always("errors", .whole(0), "those that an exit or a target failed"),
+    ]
+
+    static let userLimits = Schema.object(
+        .maybe("connections", .whole(1...1_000_000, 100), "at once"), .maybe("connections_per_second", .whole(1...1_000_000, 20)),
+        .maybe("bytes_per_day", .whole(1...9_007_199_254_740_991, 1_000_000_000), "both directions; days and months of UTC"),
+        .maybe("bytes_per_month", .whole(1...9_007_199_254_740_991, 10_000_000_000)),
+        .maybe("bytes_total", .whole(1...9_007_199_254_740_991, 100_000_000_000)))
 }

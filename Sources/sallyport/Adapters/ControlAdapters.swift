@@ -13,6 +13,8 @@ import Synchronization
 // Where concrete parts meet the protocols that `Control` declares.
 
 extension HAProxyGateway: Gateway {}
+extension HAProxyGateway: UsageSource {}
+extension UsageRecord: UsageStore {}
 
 extension Catalog: ServerCatalog {}
 

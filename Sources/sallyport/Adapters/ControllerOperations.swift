@@ -6,12 +6,14 @@ import Model
 import Planning
 import Platform
 import Providers
+import RedisStore
 
 /// The controller as the API asks for it; its errors become HTTP statuses here and nowhere else.
 struct ControllerOperations: Operations {
     let controller: Controller
     let servers: Catalog
     let speedTester: SpeedTester
+    let usageRecord: UsageRecord
 
     var state: OperatorState {
         let snapshot = controller.snapshot
@@ -19,7 +21,8 @@ struct ControllerOperations: Operations {
         return OperatorState(
             revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
             problems: problems, leader: snapshot.leader, alerts: snapshot.alerts,
-            breakers: snapshot.breakers.map { Self.view(of: $1, name: $0) }.sorted { $0.name < $1.name })
+            breakers: snapshot.breakers.map { Self.view(of: $1, name: $0) }.sorted { $0.name < $1.name },
+            blockedUsers: snapshot.desired.blocked)
     }
 
     private static func view(of breaker: Breaker, name: String) -> BreakerView {
@@ -85,6 +88,14 @@ struct ControllerOperations: Operations {
     func setPool(_ pool: Pool) async throws { _ = try await mapped { try await controller.carryOut(.setPool(pool)) } }
     func removePool(_ country: CountryCode) async throws { _ = try await mapped { try await controller.carryOut(.removePool(country)) } }
     func addUser(_ user: ProxyUser) async throws { _ = try await mapped { try await controller.carryOut(.addUser(user)) } }
+    func changeUser(_ user: ProxyUser) async throws { _ = try await mapped { try await controller.carryOut(.changeUser(user)) } }
+
+    func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport {
+        do { return try await usageRecord.report(of: name, now: SystemClock.now(), hours: hours, days: days) } catch {
+            throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
+        }
+    }
+
     func removeUser(_ name: String) async throws { _ = try await mapped { try await controller.carryOut(.removeUser(name)) } }
 
     func settled(_ id: ExitID, seconds: Double) async -> Exit? {

@@ -1,6 +1,7 @@
 import API
 import HTTPServing
 import Model
+import Planning
 import Platform
 import Providers
 
@@ -20,7 +21,20 @@ extension Configuration {
             "api.audit: {requests: \(api.serving.auditsRequests), retention_days: \(Int(api.auditRetentionDays))}",
             "api.connections: \(api.limits.connections)",
             "api.connections_per_address: \(api.limits.connectionsPerAddress)",
-            "gateway: {address: \(gateway.address), port: \(gateway.port), directory: \(gateway.directory), client_limit: \(gateway.clientLimit), drain_seconds: \(gateway.drainSeconds)}",
+            "gateway:",
+            "  address: \(gateway.address)",
+            "  port: \(gateway.port)",
+            "  directory: \(gateway.directory)",
+            "  country_ports: \(gateway.countryPorts ?? 0)",
+            "  trusted_ports: \(gateway.trustedPorts ?? 0)",
+            "  tls_port: \(gateway.tlsPort ?? 0)",
+            "  tls_certificates: \(gateway.certificateFolder ?? "none")",
+            "  closed_ports: \(gateway.closedPorts)",
+            "  open_ports: \(gateway.openPorts)",
+            "  refused_networks: [\(gateway.refusedNetworks.joined(separator: ", "))]",
+            "  access_log: \(gateway.accessLog.rawValue)",
+            "  client_limit: \(gateway.clientLimit)",
+            "  drain_seconds: \(gateway.drainSeconds)",
             "docker:",
             "  host: \(docker.host)",
             "  owner: \(docker.owner)",

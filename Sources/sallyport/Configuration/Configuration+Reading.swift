@@ -4,6 +4,7 @@ import Glibc
 import HAProxyControl
 import HTTPServing
 import Model
+import Planning
 import Platform
 import Providers
 import RedisStore
@@ -15,7 +16,9 @@ extension Configuration {
             "data_dir", "share_dir", "log.level", "log.format", "api.address", "api.port", "api.log_requests",
             "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys", "api.limits.window_seconds", "api.connections",
             "api.connections_per_address", "api.audit.requests", "api.audit.retention_days", "gateway.address", "gateway.port",
-            "gateway.directory", "gateway.client_limit", "gateway.drain_seconds", "docker.host", "docker.owner", "docker.network",
+            "gateway.directory", "gateway.client_limit", "gateway.drain_seconds", "gateway.country_ports",
+            "gateway.trusted_ports", "gateway.tls_port", "gateway.tls_certificates", "gateway.access_log",
+            "docker.host", "docker.owner", "docker.network",
             "docker.subnet",
             "docker.image",
             "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
@@ -31,7 +34,8 @@ extension Configuration {
     private static let numbers: Set = [
         "redis.shared", "api.port", "api.log_requests", "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys",
         "api.limits.window_seconds", "api.connections", "api.connections_per_address", "api.audit.requests", "api.audit.retention_days",
-        "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "catalog.refresh_seconds",
+        "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "gateway.country_ports",
+        "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
     ]
 
     static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
@@ -172,10 +176,34 @@ extension Configuration {
         if chosen != nil, !isPlainPath(directory) || directory.utf8.count > 78 {
             reader.problem("directory", "is \(directory), want a path of at most 78 letters, digits and / . _ - (Unix sockets live in it)")
         }
+        let certificates = reader.string("tls_certificates").map(Files.absolute)
+        if let certificates, !isPlainPath(certificates) {
+            reader.problem("tls_certificates", "is \(certificates), want a path of letters, digits and / . _ -")
+        }
+        let networks = reader.strings("refused_networks", limit: 256) ?? []
+        for network in networks where Network(network) == nil {
+            reader.problem("refused_networks", "\(network) is no network, want one like 203.0.113.0/24 or an address")
+        }
         return GatewaySettings(
             address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8128,
             directory: directory, clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
-            drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30)
+            drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30,
+            countryPorts: portBase(reader, "country_ports", default: 20_000), trustedPorts: portBase(reader, "trusted_ports", default: 0),
+            tlsPort: reader.integer("tls_port", in: 1...65_535) ?? 8443, certificateFolder: certificates,
+            closedPorts: ports(reader, "closed_ports") ?? [25], openPorts: ports(reader, "open_ports") ?? [], refusedNetworks: networks,
+            accessLog: reader.choice("access_log", HAProxyConfiguration.Settings.AccessLog.self) ?? .full)
+    }
+
+    /// The first of 676 ports, one for each pair of letters; 0 for none.
+    private static func portBase(_ reader: FieldReader, _ field: String, default standard: Int) -> Int? {
+        let base = reader.integer(field, in: 0...64_860) ?? standard
+        if (1..<1024).contains(base) { reader.problem(field, "is \(base), want 0 or 1024 to 64860") }
+        return base == 0 ? nil : base
+    }
+
+    private static func ports(_ reader: FieldReader, _ field: String) -> [Int]? {
+        guard let items = reader.integers(field, in: 1...65_535, limit: 1_000) else { return nil }
+        return Array(Set(items)).sorted()
     }
 
     /// As many clients as the open-file limit allows: each takes two connections, and each connection two descriptors.

@@ -2,6 +2,7 @@ import API
 import HAProxyControl
 import HTTPServing
 import Model
+import Planning
 import Platform
 import Providers
 import RedisStore
@@ -24,6 +25,15 @@ struct Configuration: Sendable {
         var directory: String
         var clientLimit: Int
         var drainSeconds: Double
+        /// Nil for none.
+        var countryPorts: Int?
+        var trustedPorts: Int?
+        var tlsPort: Int?
+        var certificateFolder: String?
+        var closedPorts: [Int]
+        var openPorts: [Int]
+        var refusedNetworks: [String]
+        var accessLog: HAProxyConfiguration.Settings.AccessLog
     }
 
     struct DockerSettings: Sendable {

@@ -1,0 +1,83 @@
+import Model
+import Planning
+import Platform
+
+/// Certificates of the TLS port: taken over from the operator's folder into HAProxy's own, each only after HAProxy itself
+/// has found it good. A bad one changes nothing: neither the others, nor what runs.
+extension HAProxyGateway {
+    /// Looks into the operator's folder. A renewed certificate comes into use at run time; another file more or less
+    /// reloads HAProxy.
+    package func refreshCertificates() async throws {
+        guard settings.certificateSource != nil else { return }
+        try await turns.pass {
+            let before = configuration.certificates
+            await takeCertificates()
+            if before != configuration.certificates, let layout = lastLayout { try await make(layout, isRepair: false) }
+        }
+    }
+
+    func takeCertificates() async {
+        guard let source = settings.certificateSource else { return }
+        let names = ((try? Files.list(source)) ?? []).filter { $0.hasSuffix(".pem") && !$0.hasPrefix(".") && $0.utf8.count <= 100 }
+        if names.isEmpty { note("none", "there is no .pem file in \(source), so there is no TLS port") }
+        try? Files.makePrivateFolder(settings.certificateFolder)
+        for name in names {
+            guard let text = try? Files.read("\(source)/\(name)") else {
+                note(name, "it can't be read")
+                continue
+            }
+            let digest = Digest.sha256(text)
+            guard seenCertificates[name] != digest else { continue }
+            do {
+                try await take(name, text)
+                log.info("took over a certificate", ["file": name])
+            } catch {
+                log.warning("a certificate is not taken over", ["file": name, "error": "\(error)"])
+            }
+            seenCertificates[name] = digest
+        }
+        // What is gone from the operator's folder goes from ours; what was bad from the beginning never came.
+        let ours = ((try? Files.list(settings.certificateFolder)) ?? []).filter { $0.hasSuffix(".pem") }
+        for name in ours where !names.contains(name) {
+            Files.remove("\(settings.certificateFolder)/\(name)")
+            seenCertificates[name] = nil
+        }
+        configuration.certificates = ours.filter(names.contains).sorted()
+    }
+
+    private func take(_ name: String, _ text: String) async throws {
+        guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }) else {
+            throw HAProxyError(code: .refused, action: "taking \(name)", message: "want a name of letters, digits and . _ -")
+        }
+        let path = "\(settings.certificateFolder)/\(name)"
+        let candidate = "\(folder)/candidate.certificate"
+        let probe = "\(folder)/candidate.cfg"
+        try Files.write(text, to: candidate, mode: 0o600)
+        try Files.write(
+            "defaults\n    mode tcp\n    timeout client 1s\n    timeout connect 1s\n    timeout server 1s\nfrontend f\n    bind unix@\(folder)/none.sock ssl crt \(candidate)\n",
+            to: probe, mode: 0o600)
+        defer {
+            Files.remove(candidate)
+            Files.remove(probe)
+        }
+        let result = try await Programs.run("haproxy", ["-c", "-q", "-f", probe])
+        guard result.status == 0 else {
+            throw HAProxyError(code: .badConfiguration, action: "checking \(name)", message: String(result.output.prefix(500)))
+        }
+        let isNew = !Files.exists(path)
+        try Files.write(text, to: path, mode: 0o600)
+        guard !isNew, await isRunning() else { return }
+        let answer = try await stats.send("set ssl cert \(path)", payload: text)
+        let committed = try await stats.send("commit ssl cert \(path)")
+        guard committed.contains("Success") else {
+            throw HAProxyError(code: .refused, action: "replacing \(name)", message: String((answer + committed).prefix(300)))
+        }
+    }
+
+    /// Says a thing once.
+    private func note(_ name: String, _ words: String) {
+        guard seenCertificates[name] != words else { return }
+        seenCertificates[name] = words
+        log.warning("certificates", ["file": name, "problem": words])
+    }
+}

@@ -1,0 +1,138 @@
+/// Who may use the proxies, where to, and how much. Passwords are known only as salted digests.
+package struct ProxyUser: Hashable, Codable, Sendable {
+    package struct Password: Hashable, Codable, Sendable {
+        /// Hexadecimal, 32 digits.
+        package var salt: String
+        /// Hexadecimal SHA-256 of `salt:password`.
+        package var digest: String
+        /// When it stops being valid; nil for never.
+        package var expiresAt: Timestamp?
+
+        package init(salt: String, digest: String, expiresAt: Timestamp? = nil) {
+            self.salt = salt
+            self.digest = digest
+            self.expiresAt = expiresAt
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case salt, digest
+            case expiresAt = "expires_at"
+        }
+    }
+
+    /// What nil says is not limited.
+    package struct Limits: Hashable, Codable, Sendable {
+        /// Connections at once.
+        package var connections: Int?
+        /// New connections a second.
+        package var connectionsPerSecond: Int?
+        /// Bytes in both directions together, by days and months of UTC.
+        package var bytesPerDay: Int?
+        package var bytesPerMonth: Int?
+        package var bytesTotal: Int?
+
+        package init(
+            connections: Int? = nil, connectionsPerSecond: Int? = nil, bytesPerDay: Int? = nil, bytesPerMonth: Int? = nil,
+            bytesTotal: Int? = nil
+        ) {
+            self.connections = connections
+            self.connectionsPerSecond = connectionsPerSecond
+            self.bytesPerDay = bytesPerDay
+            self.bytesPerMonth = bytesPerMonth
+            self.bytesTotal = bytesTotal
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case connections
+            case connectionsPerSecond = "connections_per_second"
+            case bytesPerDay = "bytes_per_day"
+            case bytesPerMonth = "bytes_per_month"
+            case bytesTotal = "bytes_total"
+        }
+    }
+
+    /// What the list of addresses is for.
+    package enum AddressRule: String, Codable, Sendable, CaseIterable {
+        /// The right password from another address is refused.
+        case withPassword = "with_password"
+        /// Whoever comes from these addresses needs no password.
+        case insteadOfPassword = "instead_of_password"
+    }
+
+    /// 1 to 32 of `a-z 0-9 _ .`: no hyphen, which begins the parameters of a proxy user name.
+    package var name: String
+    /// The valid ones; during a rotation the new and the old.
+    package var passwords: [Password]
+    package var createdAt: Timestamp
+    /// When the user may do nothing any more; nil for never.
+    package var expiresAt: Timestamp?
+    package var isDisabled = false
+    /// The only countries that the user may use; empty for all.
+    package var countries: [CountryCode] = []
+    /// Countries that take over, in this order, while the wanted one has no exit; empty for the pool's own chain.
+    package var fallback: [CountryCode] = []
+    /// IPv4 or IPv6 networks or addresses, as text; empty for any.
+    package var addresses: [String] = []
+    package var addressRule = AddressRule.withPassword
+    package var limits = Limits()
+
+    package init(name: String, passwords: [Password], createdAt: Timestamp) {
+        self.name = name
+        self.passwords = passwords
+        self.createdAt = createdAt
+    }
+
+    package init(name: String, salt: String, digest: String, createdAt: Timestamp) {
+        self.init(name: name, passwords: [Password(salt: salt, digest: digest)], createdAt: createdAt)
+    }
+
+    package static func isValidName(_ name: String) -> Bool {
+        (1...32).contains(name.utf8.count)
+            && name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F || $0 == 0x2E }
+    }
+
+    // MARK: - As it is stored
+
+    enum CodingKeys: String, CodingKey {
+        case name, passwords, salt, digest, countries, fallback, addresses, limits
+        case createdAt = "created_at"
+        case expiresAt = "expires_at"
+        case isDisabled = "disabled"
+        case addressRule = "address_rule"
+    }
+
+    /// Reads the first version's users too, who had one password and nothing else.
+    package init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        name = try fields.decode(String.self, forKey: .name)
+        createdAt = try fields.decode(Timestamp.self, forKey: .createdAt)
+        if let salt = try fields.decodeIfPresent(String.self, forKey: .salt) {
+            passwords = [Password(salt: salt, digest: try fields.decode(String.self, forKey: .digest))]
+        } else {
+            passwords = try fields.decode([Password].self, forKey: .passwords)
+        }
+        expiresAt = try fields.decodeIfPresent(Timestamp.self, forKey: .expiresAt)
+        isDisabled = try fields.decodeIfPresent(Bool.self, forKey: .isDisabled) ?? false
+        countries = try fields.decodeIfPresent([CountryCode].self, forKey: .countries) ?? []
+        fallback = try fields.decodeIfPresent([CountryCode].self, forKey: .fallback) ?? []
+        addresses = try fields.decodeIfPresent([String].self, forKey: .addresses) ?? []
+        addressRule = try fields.decodeIfPresent(AddressRule.self, forKey: .addressRule) ?? .withPassword
+        limits = try fields.decodeIfPresent(Limits.self, forKey: .limits) ?? Limits()
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(name, forKey: .name)
+        try fields.encode(passwords, forKey: .passwords)
+        try fields.encode(createdAt, forKey: .createdAt)
+        try fields.encodeIfPresent(expiresAt, forKey: .expiresAt)
+        if isDisabled { try fields.encode(true, forKey: .isDisabled) }
+        if !countries.isEmpty { try fields.encode(countries, forKey: .countries) }
+        if !fallback.isEmpty { try fields.encode(fallback, forKey: .fallback) }
+        if !addresses.isEmpty {
+            try fields.encode(addresses, forKey: .addresses)
+            try fields.encode(addressRule, forKey: .addressRule)
+        }
+        if limits != Limits() { try fields.encode(limits, forKey: .limits) }
+    }
+}

@@ -1,0 +1,97 @@
+package import Model
+
+/// HAProxy's maps, which its Lua code reads: who may do what, and which exits there are. They change without a reload.
+package struct GatewayMap: Sendable, Equatable {
+    /// The file's name in the run directory.
+    package var name: String
+    package var entries: [String: String]
+
+    /// The file's text.
+    package var text: String { entries.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)\n" }.joined() }
+}
+
+extension GatewayLayout {
+    /// In the order in which they are to be written: a user's policy is there before the user is.
+    package var maps: [GatewayMap] {
+        [
+            GatewayMap(name: "exits.map", entries: exitEntries), GatewayMap(name: "pools.map", entries: poolEntries),
+            GatewayMap(
+                name: "policies.map",
+                entries: Dictionary(users.map { ($0.name, $0.policy(blocked: blocked[$0.name])) }, uniquingKeysWith: { $1 })),
+            GatewayMap(name: "addresses.map", entries: addressEntries),
+            GatewayMap(name: "users.map", entries: Dictionary(users.map { ($0.name, $0.passwordEntries) }, uniquingKeysWith: { $1 })),
+        ]
+    }
+
+    /// `pool-us/s1` to `us-1;198.18.1.10;US;New_York`.
+    private var exitEntries: [String: String] {
+        var entries: [String: String] = [:]
+        for pool in pools {
+            for slot in pool.slots {
+                guard let occupant = slot.occupant, slot.state == .ready else { continue }
+                entries["\(pool.backendName)/\(slot.name)"] = [
+                    "\(occupant.exit)", occupant.publicAddress.map(Self.plain) ?? "", occupant.publicCountry?.rawValue ?? "",
+                    occupant.city.map(Self.plain) ?? "",
+                ].joined(separator: ";")
+            }
+        }
+        return entries
+    }
+
+    /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:newyork`, others to `none`.
+    private var poolEntries: [String: String] {
+        var entries = Dictionary(CountryCode.all.map { ($0.lowercased, "none") }, uniquingKeysWith: { $1 })
+        for pool in pools {
+            let slots = pool.slots.filter { $0.state == .ready && $0.endpoint != nil }.map { slot in
+                let city = slot.occupant?.city.map { Self.plain($0).lowercased().filter { $0 != "_" } } ?? ""
+                // Without an occupant its number within the pool stands for it.
+                return "\(slot.name):\(slot.occupant?.number ?? UInt32(slot.number)):\(slot.weight):\(city)"
+            }
+            let fallback = pool.fallback.map(\.lowercased).joined(separator: ",")
+            entries[pool.country.lowercased] =
+                "backend=\(pool.backendName);fallback=\(fallback);slots=\(slots.joined(separator: ","))"
+        }
+        entries["any"] = "countries=\(pools.map(\.country.lowercased).joined(separator: ","))"
+        return entries
+    }
+
+    /// Networks of users who need no password: `10.0.0.0/8` to `alice`. The first user of a network has it.
+    private var addressEntries: [String: String] {
+        var entries: [String: String] = [:]
+        for user in users where user.addressRule == .insteadOfPassword {
+            for network in user.addresses where entries[network] == nil { entries[network] = user.name }
+        }
+        return entries
+    }
+
+    /// What a map's value, a header and JSON can hold without any quoting.
+    private static func plain(_ text: String) -> String {
+        String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber || ".:-".contains($0)) ? $0 : "_" })
+    }
+}
+
+extension ProxyUser {
+    /// `salt:digest`, and `:seconds` where it expires; several with commas between them.
+    var passwordEntries: String {
+        passwords.map { password in
+            "\(password.salt):\(password.digest)" + (password.expiresAt.map { ":\(Int($0.milliseconds / 1000))" } ?? "")
+        }.joined(separator: ",")
+    }
+
+    /// `countries=us,de;connections=5`; never empty, since an entry without a value is none.
+    func policy(blocked: String?) -> String {
+        var fields = ["v=1"]
+        if isDisabled { fields.append("disabled=1") }
+        if let expiresAt { fields.append("expires=\(expiresAt.milliseconds / 1000)") }
+        if let blocked { fields.append("blocked=\(blocked)") }
+        if !countries.isEmpty { fields.append("countries=\(countries.map(\.lowercased).joined(separator: ","))") }
+        if !fallback.isEmpty { fields.append("fallback=\(fallback.map(\.lowercased).joined(separator: ","))") }
+        if !addresses.isEmpty {
+            fields.append("addresses=\(addresses.joined(separator: ","))")
+            fields.append("rule=\(addressRule == .withPassword ? "with" : "instead")")
+        }
+        if let connections = limits.connections { fields.append("connections=\(connections)") }
+        if let rate = limits.connectionsPerSecond { fields.append("rate=\(rate)") }
+        return fields.joined(separator: ";")
+    }
+}

@@ -1,0 +1,140 @@
+package import Model
+
+/// What users and exits have used, in Redis.
+///
+/// | key | type | holds | kept |
+/// | --- | --- | --- | --- |
+/// | `<prefix>:usage:counters` | hash | the last reading of each counter of the gateway | while it counts |
+/// | `<prefix>:usage:total:<subject>` | hash | `us.in`, `us.out`, `us.connections`, `us.errors` | for good |
+/// | `<prefix>:usage:month:<subject>:2026-11` | hash | the same | 400 days |
+/// | `<prefix>:usage:day:<subject>:2026-11-21` | hash | the same | 100 days |
+/// | `<prefix>:usage:hour:<subject>:2026-11-21T13` | hash | the same | 8 days |
+///
+/// A subject is `user:alice` or `exit:us-1`. Sums and readings are written in one transaction: what was read is added
+/// once, whoever dies in between.
+package final class UsageRecord: Sendable {
+    private let connection: RedisConnection
+    private let prefix: String
+
+    package init(connection: RedisConnection, prefix: String) {
+        self.connection = connection
+        self.prefix = "\(prefix):usage"
+    }
+
+    // MARK: - Adding up
+
+    /// Adds what was counted since the last reading. Returns what was added for each user.
+    /// - Parameter isWhole: every counter that exists is in the reading, so that others can be forgotten.
+    package func add(_ reading: UsageReading, isWhole: Bool, now: Timestamp) async throws -> [String: Usage] {
+        let last = try await counters()
+        var commands: [[String]] = []
+        var added: [String: Usage] = [:]
+        for (name, entry) in reading.counters {
+            let fresh = entry.usage.since(last[name] ?? Usage())
+            if last[name] != entry.usage { commands.append(["HSET", "\(prefix):counters", name, Self.text(entry.usage)]) }
+            guard !fresh.isEmpty else { continue }
+            let (subject, country) = Self.parts(entry.subject)
+            for key in keys(subject, now) { commands += Self.additions(of: fresh, country: country, to: key) }
+            if case .user(let user, _) = entry.subject { added[user] = (added[user] ?? Usage()) + fresh }
+        }
+        let gone = isWhole ? last.keys.filter { reading.counters[$0] == nil } : []
+        if !gone.isEmpty { commands.append(["HDEL", "\(prefix):counters"] + gone) }
+        if !commands.isEmpty { try await connection.transaction(commands) }
+        return added
+    }
+
+    private func counters() async throws -> [String: Usage] {
+        let items = try await connection.command(["HGETALL", "\(prefix):counters"]).list ?? []
+        var counters: [String: Usage] = [:]
+        for index in stride(from: 0, to: items.count - 1, by: 2) {
+            let numbers = (items[index + 1].text ?? "").split(separator: " ").compactMap { Int($0) }
+            guard let name = items[index].text, numbers.count == 4 else { continue }
+            counters[name] = Usage(bytesIn: numbers[0], bytesOut: numbers[1], connections: numbers[2], errors: numbers[3])
+        }
+        return counters
+    }
+
+    private static func text(_ usage: Usage) -> String { "\(usage.bytesIn) \(usage.bytesOut) \(usage.connections) \(usage.errors)" }
+
+    private static func parts(_ subject: UsageSubject) -> (name: String, country: String) {
+        switch subject {
+        case .user(let name, let country): ("user:\(name)", country.lowercased)
+        case .exit(let id): ("exit:\(id)", id.country.lowercased)
+        }
+    }
+
+    /// Where something that happens now is added, with the seconds that it is kept.
+    private func keys(_ subject: String, _ now: Timestamp) -> [(key: String, seconds: Int?)] {
+        let day = 86_400
+        return [
+            ("\(prefix):total:\(subject)", nil), ("\(prefix):month:\(subject):\(now.month)", 400 * day),
+            ("\(prefix):day:\(subject):\(now.day)", 100 * day), ("\(prefix):hour:\(subject):\(now.hour)", 8 * day),
+        ]
+    }
+
+    private static func additions(of usage: Usage, country: String, to key: (key: String, seconds: Int?)) -> [[String]] {
+        let numbers = [("in", usage.bytesIn), ("out", usage.bytesOut), ("connections", usage.connections), ("errors", usage.errors)]
+        var commands = numbers.filter { $0.1 != 0 }.map { ["HINCRBY", key.key, "\(country).\($0.0)", String($0.1)] }
+        if let seconds = key.seconds { commands.append(["EXPIRE", key.key, String(seconds)]) }
+        return commands
+    }
+
+    // MARK: - Telling
+
+    /// What these users have used today, this month and ever.
+    package func sums(of users: [String], now: Timestamp) async throws -> [String: (day: Usage, month: Usage, total: Usage)] {
+        guard !users.isEmpty else { return [:] }
+        let wanted = users.flatMap { user in
+            ["day:user:\(user):\(now.day)", "month:user:\(user):\(now.month)", "total:user:\(user)"].map { ["HGETALL", "\(prefix):\($0)"] }
+        }
+        let replies = try await connection.transaction(wanted, isAtomic: false).map { Self.period("", $0).sum }
+        var sums: [String: (day: Usage, month: Usage, total: Usage)] = [:]
+        for (index, user) in users.enumerated() { sums[user] = (replies[index * 3], replies[index * 3 + 1], replies[index * 3 + 2]) }
+        return sums
+    }
+
+    package func report(of user: String, now: Timestamp, hours: Int, days: Int) async throws -> UsageReport {
+        let subject = "user:\(user)"
+        let hourNames = (0..<hours).map { (now + Double(-3600 * $0)).hour }
+        let dayNames = (0..<days).map { (now + Double(-86_400 * $0)).day }
+        var wanted: [(String, String)] = [
+            ("", "total:\(subject)"), (now.day, "day:\(subject):\(now.day)"), (now.month, "month:\(subject):\(now.month)"),
+        ]
+        for name in dayNames { wanted.append((name, "day:\(subject):\(name)")) }
+        for name in hourNames { wanted.append((name, "hour:\(subject):\(name)")) }
+        let replies = try await connection.transaction(wanted.map { ["HGETALL", "\(prefix):\($0.1)"] }, isAtomic: false)
+        let periods = zip(wanted, replies).map { Self.period($0.0.0, $0.1) }
+        return UsageReport(
+            total: periods[0], today: periods[1], month: periods[2], days: Array(periods[3..<3 + days]),
+            hours: Array(periods[(3 + days)...]))
+    }
+
+    private static func period(_ from: String, _ reply: RedisReply) -> UsagePeriod {
+        let items = reply.list ?? []
+        var countries: [String: Usage] = [:]
+        for index in stride(from: 0, to: items.count - 1, by: 2) {
+            let words = (items[index].text ?? "").split(separator: ".")
+            guard words.count == 2, let number = Int(items[index + 1].text ?? "") else { continue }
+            let country = String(words[0])
+            switch words[1] {
+            case "in": countries[country, default: Usage()].bytesIn = number
+            case "out": countries[country, default: Usage()].bytesOut = number
+            case "connections": countries[country, default: Usage()].connections = number
+            case "errors": countries[country, default: Usage()].errors = number
+            default: continue
+            }
+        }
+        return UsagePeriod(from: from, sum: countries.values.reduce(Usage(), +), countries: countries)
+    }
+
+    /// Forgets a user, whose name somebody else may get.
+    package func forget(_ user: String) async throws {
+        try await connection.command(["DEL", "\(prefix):total:user:\(user)"])
+    }
+}
+
+extension Timestamp {
+    fileprivate var month: String { String(description.prefix(7)) }
+    fileprivate var day: String { String(description.prefix(10)) }
+    fileprivate var hour: String { String(description.prefix(13)) }
+}

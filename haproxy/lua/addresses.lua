@@ -1,0 +1,101 @@
+-- Addresses as bytes, and the networks that no proxy user may reach.
+
+local M = {}
+
+local function parse_ipv4(text)
+  local a, b, c, d = text:match("^(%d+)%.(%d+)%.(%d+)%.(%d+)$")
+  if not a then return nil end
+  local bytes = ""
+  for _, part in ipairs({ a, b, c, d }) do
+    if #part > 3 or (#part > 1 and part:sub(1, 1) == "0") or tonumber(part) > 255 then return nil end
+    bytes = bytes .. string.char(tonumber(part))
+  end
+  return bytes
+end
+
+-- Sixteen-bit groups of "1:2:3", the last of which may be an IPv4 address; nil if one is none.
+local function groups(text)
+  local bytes = ""
+  if text == "" then return bytes end
+  local parts = {}
+  for part in (text .. ":"):gmatch("([^:]*):") do parts[#parts + 1] = part end
+  for index, part in ipairs(parts) do
+    local v4 = index == #parts and parse_ipv4(part)
+    if v4 then
+      bytes = bytes .. v4
+    elseif part:match("^%x%x?%x?%x?$") then
+      bytes = bytes .. string.pack(">I2", tonumber(part, 16))
+    else
+      return nil
+    end
+  end
+  return bytes
+end
+
+local function parse_ipv6(text)
+  local head, tail = text:match("^(.-)::(.*)$")
+  if not head then
+    local bytes = groups(text)
+    return bytes and #bytes == 16 and bytes or nil
+  end
+  if tail:find("::", 1, true) then return nil end
+  local left, right = groups(head), groups(tail)
+  if not left or not right or #left + #right > 14 then return nil end
+  return left .. string.rep("\0", 16 - #left - #right) .. right
+end
+
+-- The 4 or 16 bytes of an address in its usual form, or nil.
+function M.parse(text)
+  return parse_ipv4(text) or (text:find(":", 1, true) and parse_ipv6(text)) or nil
+end
+
+local networks = {}
+
+-- True if the network, "10.0.0.0/8" or a single address, has the address, given as bytes.
+function M.contains(network, bytes)
+  local parsed = networks[network]
+  if not parsed then
+    local address, prefix = network:match("^([^/]+)/?(%d*)$")
+    local base = address and M.parse(address)
+    if not base then return false end
+    parsed = { base = base, prefix = tonumber(prefix) or #base * 8 }
+    networks[network] = parsed
+  end
+  if #parsed.base ~= #bytes then return false end
+  local whole, rest = parsed.prefix // 8, parsed.prefix % 8
+  if parsed.base:sub(1, whole) ~= bytes:sub(1, whole) then return false end
+  if rest == 0 then return true end
+  return parsed.base:byte(whole + 1) >> (8 - rest) == bytes:byte(whole + 1) >> (8 - rest)
+end
+
+-- Special-purpose networks of RFC 6890 and its successors. 198.18.0.0/15, for measurements in laboratories, is not
+-- among them: the lab's internet has it.
+local REFUSED = {
+  "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+  "192.88.99.0/24", "192.168.0.0/16", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+  "100::/64", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+}
+for network in (os.getenv("SALLYPORT_REFUSED_NETWORKS") or ""):gmatch("[^,]+") do REFUSED[#REFUSED + 1] = network end
+
+-- Where an IPv6 address carries an IPv4 one: the network, and the first byte of it.
+local CARRIERS = { ["::/96"] = 13, ["::ffff:0:0/96"] = 13, ["::ffff:0:0:0/96"] = 13, ["64:ff9b::/96"] = 13, ["64:ff9b:1::/48"] = 13, ["2002::/16"] = 3 }
+
+-- True if nobody may go to this address, given as bytes.
+function M.is_refused(bytes)
+  for _, network in ipairs(REFUSED) do
+    if M.contains(network, bytes) then return true end
+  end
+  if #bytes == 16 then
+    for network, start in pairs(CARRIERS) do
+      if M.contains(network, bytes) then
+        -- The loopback and unspecified addresses are among "::/96": 0.0.0.0/8 refuses them.
+        return M.is_refused(bytes:sub(start, start + 3))
+      end
+    end
+    -- Teredo hides an IPv4 address, inverted.
+    if M.contains("2001::/32", bytes) then return true end
+  end
+  return false
+end
+
+return M

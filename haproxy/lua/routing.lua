@@ -1,0 +1,154 @@
+-- Through which exit? Countries, cities, sessions and fallbacks.
+--
+-- The map of pools has "us backend=pool-us;fallback=ca,gb;slots=s1:4711:100:newyork,s3:815:80:dallas" with the slots that
+-- take connections: name, number of the exit, weight, city. "any" has "countries=us,gb"; a country without a pool "none".
+
+local users = require("users")
+
+local pools = Map.new(os.getenv("SALLYPORT_POOLS_MAP"), Map._str)
+local exits = Map.new(os.getenv("SALLYPORT_EXITS_MAP"), Map._str)
+
+local function fields_of(text)
+  local fields = {}
+  for key, value in (text or ""):gmatch("(%a+)=([^;]*)") do fields[key] = value end
+  return fields
+end
+
+local function list_of(text)
+  local list = {}
+  for item in (text or ""):gmatch("[^,]+") do list[#list + 1] = item end
+  return list
+end
+
+-- The slots of these countries that take connections, in the wanted city.
+local function slots_of(countries, city)
+  local slots = {}
+  for _, country in ipairs(countries) do
+    local pool = fields_of(pools:lookup(country))
+    for slot, exit, weight, place in (pool.slots or ""):gmatch("(%w+):(%d+):(%d+):([^,]*)") do
+      if not city or place == city then
+        slots[#slots + 1] = {
+          name = slot, exit = tonumber(exit), weight = tonumber(weight), backend = pool.backend, country = country,
+        }
+      end
+    end
+  end
+  return slots
+end
+
+-- A share of the whole by weight.
+local function any_of(slots)
+  local sum = 0
+  for _, slot in ipairs(slots) do sum = sum + slot.weight end
+  local point = math.random() * sum
+  for _, slot in ipairs(slots) do
+    point = point - slot.weight
+    if point <= 0 then return slot end
+  end
+  return slots[#slots]
+end
+
+-- The slot that this key always leads to, as long as it is there (weighted rendezvous hashing): the connections that
+-- begin a session at the same moment all take it, without knowing of each other.
+local function slot_for(txn, key, slots)
+  local best, best_score = nil, nil
+  for _, slot in ipairs(slots) do
+    local hash = ((txn.c:xxh32(key .. "/" .. slot.exit) & 0xFFFFFFFF) + 0.5) / 4294967296.0
+    local score = -slot.weight / math.log(hash)
+    if not best or score > best_score then best, best_score = slot, score end
+  end
+  return best
+end
+
+local function with_number(slots, number)
+  for _, slot in ipairs(slots) do
+    if slot.exit == number then return slot end
+  end
+  return nil
+end
+
+-- The countries of the list that the user may use.
+local function allowed(list, policy)
+  if not policy.countries then return list end
+  local right, kept = {}, {}
+  for _, country in ipairs(list_of(policy.countries)) do right[country] = true end
+  for _, country in ipairs(list) do
+    if right[country] then kept[#kept + 1] = country end
+  end
+  return kept
+end
+
+-- What to fall back to, in order: the user's own chain, else the first pool's.
+local function fallbacks(wanted, policy)
+  if policy.fallback then return list_of(policy.fallback) end
+  return list_of(fields_of(pools:lookup(wanted[1] or "")).fallback)
+end
+
+local function quoted(text) return '"' .. text:gsub('[^%w%s._:,/-]', "") .. '"' end
+
+-- What the check page says, as JSON. All of it is ours, or was checked to be letters, digits, "_" and ".".
+local function page_of(txn, slot)
+  local id, address, country, city = (exits:lookup(slot.backend .. "/" .. slot.name) or "?;;;"):match("^([^;]*);([^;]*);([^;]*);([^;]*)$")
+  local fields = {
+    '"exit": ' .. quoted(id or "?"), '"country": ' .. quoted(slot.country:upper()), '"address": ' .. quoted(address or ""),
+    '"address_country": ' .. quoted(country or ""), '"city": ' .. quoted((city or ""):gsub("_", " ")),
+    '"user": ' .. quoted(txn:get_var("txn.user")), '"protocol": ' .. quoted(txn:get_var("txn.protocol") or ""),
+  }
+  local session = txn:get_var("txn.session")
+  fields[#fields + 1] = '"session": ' .. (session and quoted(session) or "null")
+  local seconds = session and math.max(0, txn:get_var("txn.session_until") - os.time())
+  fields[#fields + 1] = '"session_seconds_left": ' .. (seconds and tostring(seconds) or "null")
+  return "{" .. table.concat(fields, ", ") .. "}"
+end
+
+-- Sets txn.pool, and txn.slot where it must be a certain one; or txn.reason.
+local function route(txn)
+  local function refuse(reason) txn:set_var("txn.reason", reason) end
+
+  local policy = users.policy(txn:get_var("txn.user"))
+  if not policy then return refuse("authentication_failed") end
+  local city = txn:get_var("txn.city")
+  local asked = list_of(txn:get_var("txn.country"))
+  local wanted = asked
+  if asked[1] == "any" then wanted = list_of(fields_of(pools:lookup("any")).countries) end
+  for _, country in ipairs(wanted) do
+    if not pools:lookup(country) then return refuse("country_unknown") end
+  end
+  local permitted = allowed(wanted, policy)
+  if #permitted < #wanted and (asked[1] ~= "any" or #permitted == 0) then return refuse("country_not_allowed") end
+  wanted = permitted
+
+  local key, now = txn:get_var("txn.session_key"), os.time()
+  local since = key and tonumber(txn:get_var("txn.session_until")) or 0
+  local kept = key and tonumber(txn:get_var("txn.session_exit")) or 0
+  local slots = slots_of(wanted, city)
+  local chain = allowed(fallbacks(wanted, policy), policy)
+
+  local slot = nil
+  if key then
+    if kept ~= 0 and since > now then
+      slot = with_number(slots, kept) or with_number(slots_of(chain, nil), kept)
+      if not slot and txn:get_var("txn.hard") then return refuse("session_exit_gone") end
+    else
+      txn:set_var("txn.session_until", now + txn:get_var("txn.session_seconds"))
+      kept = 0
+    end
+  end
+  for _, country in ipairs(chain) do
+    if slot or #slots > 0 then break end
+    slots = slots_of({ country }, nil)
+  end
+  if not slot and #slots == 0 then return refuse(city and #slots_of(wanted, nil) > 0 and "no_exit_in_city" or "no_exit") end
+
+  local is_free = not key and not city and not txn:get_var("txn.check")
+  if not slot then slot = key and slot_for(txn, key .. "/" .. since, slots) or any_of(slots) end
+  if key then txn:set_var("txn.session_exit", slot.exit) end
+  txn:set_var("txn.pool", slot.backend)
+  txn:set_var("txn.served_country", slot.country)
+  txn:set_var("txn.usage_key", txn:get_var("txn.user") .. "/" .. slot.country)
+  -- Without a session or a city the pool's own strategy chooses the slot.
+  if not is_free then txn:set_var("txn.slot", slot.name) end
+  if txn:get_var("txn.check") then txn:set_var("txn.page", page_of(txn, slot)) end
+end
+
+core.register_action("route", { "http-req" }, route)

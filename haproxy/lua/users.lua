@@ -1,0 +1,264 @@
+-- Who is it? Users, their passwords, their policies and the parameters in their names.
+
+local addresses = require("addresses")
+
+local users = Map.new(os.getenv("SALLYPORT_USERS_MAP"), Map._str)
+local policies = Map.new(os.getenv("SALLYPORT_POLICIES_MAP"), Map._str)
+local users_of_addresses = Map.new(os.getenv("SALLYPORT_ADDRESSES_MAP"), Map._ip)
+
+local M = {}
+
+local MAX_NAME = 256
+local MAX_PASSWORD = 256
+
+-- Stands in for an unknown user, so that the same work is done for a wrong name as for a wrong password.
+local NOBODY = string.rep("0", 32) .. ":" .. string.rep("0", 64)
+
+-- ---------------------------------------------------------------------------------------------- parameters
+
+-- "us" or nil.
+local function country(text)
+  if not text:match("^%a%a$") then return nil end
+  text = text:lower()
+  return text == "uk" and "gb" or text
+end
+
+-- "us,ca" or "any" as a list, or nil.
+function M.countries(text)
+  if text:lower() == "any" then return { "any" } end
+  local list, seen = {}, {}
+  for item in (text .. ","):gmatch("([^,]*),") do
+    local code = country(item)
+    if not code or #list == 10 then return nil end
+    if not seen[code] then list[#list + 1] = code end
+    seen[code] = true
+  end
+  return list
+end
+
+local function session_id(text)
+  if not text:match("^[%w_]+$") or #text > 32 then return nil, "bad_session" end
+  return text
+end
+
+-- What may follow the user's name, as "-key-value". A parser takes the value and returns what stands for it, or nil and
+-- the reason why the request is refused.
+local PARAMETERS = {
+  country = function(text)
+    local list = M.countries(text)
+    if not list then return nil, "country_unknown" end
+    return list
+  end,
+  city = function(text)
+    local name = text:lower():gsub("_", "")
+    if not name:match("^%w+$") or #name > 40 then return nil, "bad_city" end
+    return name
+  end,
+  session = session_id,
+  hardsession = session_id,
+  sesstime = function(text)
+    local minutes = text:match("^%d+$") and #text <= 5 and tonumber(text)
+    if not minutes or minutes < 1 or minutes > 10080 then return nil, "bad_sesstime" end
+    return minutes
+  end,
+}
+
+-- Adds the values of "-key-value-key-value" to a table; nil and the reason if one is wrong or given twice.
+local function read_parameters(text, values)
+  local position = 1
+  while position <= #text do
+    local key, value, next_position = text:match("^%-([^-]*)%-?([^-]*)()", position)
+    local parse = PARAMETERS[key]
+    if not parse then return nil, "unknown_parameter" end
+    if value == "" or values[key] then return nil, "bad_user_name" end
+    local parsed, reason = parse(value)
+    if not parsed then return nil, reason end
+    values[key] = parsed
+    position = next_position
+  end
+  return values
+end
+
+local function checked(values)
+  if values.session and values.hardsession then return nil, "bad_user_name" end
+  if values.sesstime and not (values.session or values.hardsession) then return nil, "bad_sesstime" end
+  return values
+end
+
+-- "secret_country-us_session-a" as "secret" and "-country-us-session-a"; nil if there is no parameter in it.
+local function split_password(password)
+  local first = nil
+  for key in pairs(PARAMETERS) do
+    local start = password:find("_" .. key .. "-", 1, true)
+    if start and (not first or start < first) then first = start end
+  end
+  if not first then return nil end
+  local rest = password:sub(first)
+  for key in pairs(PARAMETERS) do rest = rest:gsub("_(" .. key .. "%-)", "-%1") end
+  return password:sub(1, first - 1), rest
+end
+
+-- ------------------------------------------------------------------------------------------------ passwords
+
+-- Compares two strings in a time that depends on their lengths alone.
+local function equal(left, right)
+  if #left ~= #right then return false end
+  local difference = 0
+  for index = 1, #left do
+    difference = difference | (left:byte(index) ~ right:byte(index))
+  end
+  return difference == 0
+end
+
+-- True if one of these "salt:hash[:expiry]" is of this password.
+local function matches(txn, entries, password)
+  local found = false
+  for salt, hash, expiry in entries:gmatch("(%x+):(%x+):?(%d*)") do
+    local digest = txn.c:hex(txn.c:sha2(salt .. ":" .. password, 256)):lower()
+    local valid = expiry == "" or tonumber(expiry) > os.time()
+    if equal(digest, hash) and valid then found = true end
+  end
+  return found
+end
+
+-- The part of a name before the first "-", and the rest.
+function M.split_name(name)
+  return name:match("^([^-]*)(.*)$")
+end
+
+local function is_name(text)
+  return #text <= 32 and text:find("^[a-z0-9_.]+$") ~= nil
+end
+
+-- True if the password is the user's, and the parameters that stood behind it in the password's field.
+function M.check_password(txn, user, password)
+  if #password < 1 or #password > MAX_PASSWORD or password:find("[^\32-\126]") then return false end
+  local entries = is_name(user) and users:lookup(user) or nil
+  local found = matches(txn, entries or NOBODY, password)
+  local bare, rest = split_password(password)
+  if bare and not found then
+    if matches(txn, entries or NOBODY, bare) and entries then return true, rest end
+  end
+  return found and entries ~= nil, ""
+end
+
+-- ------------------------------------------------------------------------------------------------- policies
+
+-- The fields of "key=value;key=value", or nil for an unknown user.
+function M.policy(user)
+  local text = is_name(user) and policies:lookup(user)
+  if not text then return nil end
+  local fields = {}
+  for key, value in text:gmatch("(%a+)=([^;]*)") do fields[key] = value end
+  return fields
+end
+
+-- True if the address is in the user's list.
+function M.has_address(policy, source)
+  local bytes = addresses.parse(source)
+  if not bytes or not policy.addresses then return false end
+  for network in policy.addresses:gmatch("[^,]+") do
+    if addresses.contains(network, bytes) then return true end
+  end
+  return false
+end
+
+-- The user that this address stands for without a password, or nil.
+function M.of_address(source)
+  local user = users_of_addresses:lookup(source)
+  local policy = user and M.policy(user)
+  if policy and policy.rule == "instead" and M.has_address(policy, source) then return user end
+  return nil
+end
+
+-- Why this user may not use the proxies now, from this address; nil if they may.
+local function refusal(policy, source)
+  if policy.disabled then return "user_disabled" end
+  if policy.expires and tonumber(policy.expires) <= os.time() then return "user_expired" end
+  if policy.blocked then return policy.blocked end
+  if policy.addresses and policy.rule == "with" and not M.has_address(policy, source) then return "address_not_allowed" end
+  return nil
+end
+
+-- --------------------------------------------------------------------------------------------------- action
+
+-- The name, password and true from the header; or nil and the reason, which is nil where there is no header.
+local function credentials(txn)
+  local count = txn.f:req_fhdr_cnt("proxy-authorization")
+  if count == 0 then return nil, nil end
+  if count > 1 then return nil, "authentication_failed" end
+  local header = txn.f:req_fhdr("proxy-authorization") or ""
+  if #header > 1024 then return nil, "authentication_failed" end
+  local scheme, text = header:match("^(%a+) +([%w+/]+=*)$")
+  if not scheme or scheme:lower() ~= "basic" then return nil, "authentication_required" end
+  local name, password = (txn.c:b64dec(text) or ""):match("^([^:]*):(.*)$")
+  if not name then return nil, "authentication_failed" end
+  return name, password
+end
+
+-- The country that the entry stands for: a country port, or the name that TLS was asked for.
+local function entry_country(txn)
+  local entry = txn.f:fc_pp_unique_id() or ""
+  local listener, label = entry:match("^([%w-]*)/([%w-]*)")
+  if not listener then return nil end
+  local code = listener:match("^country%-(%a%a)$") or label:lower():match("^proxy%-(%a%a)$")
+  if code then return { country(code) } end
+  return label:lower() == "proxy-any" and { "any" } or nil
+end
+
+-- Sets txn.user and the variables of what they asked for, or txn.reason, on which the configuration refuses the
+-- request. Nothing about a name is told to somebody who doesn't know its password.
+local function authenticate(txn)
+  local function refuse(reason) txn:set_var("txn.reason", reason) end
+
+  local source = txn.f:src() or ""
+  local name, password = credentials(txn)
+  local user, rest, side = nil, "", ""
+  if name then
+    user, rest = M.split_name(name)
+    local right, more = M.check_password(txn, user, password)
+    if not right then
+      local policy = M.policy(user)
+      if not (policy and policy.rule == "instead" and M.has_address(policy, source)) then return refuse("authentication_failed") end
+    end
+    side = more or ""
+  else
+    if password then return refuse(password) end
+    user = M.of_address(source)
+    if not user then return refuse("authentication_required") end
+  end
+  txn:set_var("txn.user", user)
+
+  local policy = M.policy(user)
+  if not policy then return refuse("authentication_failed") end
+  local why = refusal(policy, source)
+  if why then return refuse(why) end
+  if #(name or "") > MAX_NAME or (name or ""):find("[^%w_.,-]") then return refuse("bad_user_name") end
+  local values, reason = read_parameters(rest, {})
+  if values then values, reason = read_parameters(side, values) end
+  if values then values, reason = checked(values) end
+  if not values then return refuse(reason) end
+
+  local entry = entry_country(txn)
+  if entry and values.country and table.concat(entry, ",") ~= table.concat(values.country, ",") then return refuse("country_conflict") end
+  local list = values.country or entry
+  -- Who may use one country only needn't name it.
+  if not list and policy.countries and not policy.countries:find(",", 1, true) then list = { policy.countries } end
+  if not list then return refuse("country_missing") end
+
+  local session = values.session or values.hardsession
+  txn:set_var("txn.country", table.concat(list, ","))
+  if values.city then txn:set_var("txn.city", values.city) end
+  if session then
+    txn:set_var("txn.session", session)
+    txn:set_var("txn.session_key", user .. "/" .. session .. "/" .. table.concat(list, ",") .. "/" .. (values.city or ""))
+    txn:set_var("txn.session_seconds", (values.sesstime or 10) * 60)
+  end
+  if values.hardsession then txn:set_var("txn.hard", true) end
+  if policy.connections then txn:set_var("txn.connection_limit", tonumber(policy.connections)) end
+  if policy.rate then txn:set_var("txn.rate_limit", tonumber(policy.rate)) end
+end
+
+core.register_action("authenticate", { "http-req" }, authenticate)
+
+return M
