@@ -93,7 +93,7 @@ import Testing
             ("PATCH", "/api/exits", "GET, HEAD, OPTIONS, POST"), ("DELETE", "/api/exits", "GET, HEAD, OPTIONS, POST"),
             ("GET", "/api/exits/us-1/rotate", "OPTIONS, POST"),
             ("POST", "/api/pools/us", "DELETE, GET, HEAD, OPTIONS, PUT"), ("POST", "/health/live", "GET, HEAD, OPTIONS"),
-            ("GET", "/api/users/alice", "DELETE, OPTIONS"),
+            ("PUT", "/api/users/alice", "DELETE, GET, HEAD, OPTIONS, PATCH"),
         ], Way.allCases)
     func `a method that a path doesn't have is 405 with those that it has`(call: (String, String, String), way: Way) async throws {
         try await Subject.with(way) { subject in
