@@ -102,7 +102,9 @@ final class GatewaySubject: Sendable {
         guard !layout.differs(from: observation) else { return false }
         let ready = observation.slots.filter { $0.slot.state == .ready }
             .compactMap { slot in slot.slot.endpoint.map { "    server \(slot.slot.name) \($0) weight \(slot.slot.weight)" } }
-        let written = file.split(separator: "\n").map(String.init).filter { $0.hasPrefix("    server s") && $0.contains(" weight ") && !$0.hasSuffix("disabled") }
+        let written = file.split(separator: "\n").map(String.init).filter {
+            $0.hasPrefix("    server s") && $0.contains(" weight ") && !$0.hasSuffix("disabled")
+        }
         let maps = try layout.maps.map { try Files.read("\(folder.path)/\($0.name)") }
         return ready.sorted() == written.sorted() && maps == layout.maps.map(\.text)
     }
