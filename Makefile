@@ -63,6 +63,8 @@ bench: install-test ## measure, on the lab
 	@$(MAKE) --no-print-directory build images
 	@swift build -c release --product CatalogBench
 	@containers/engine run containers/bench
+	@containers/engine run containers/bench-failover
+	@containers/bench-fleet
 
 clean: ## remove what was built
 	@rm -rf .build
