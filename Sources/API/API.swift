@@ -15,7 +15,10 @@ package final class API: Sendable {
     let metrics = APIMetrics()
     let idempotency: Idempotency
     private let current: Mutex<Settings>
-    private let version: String
+    let version: String
+    let startedAt = SystemClock.now()
+    let exitStream: StreamHub
+    let logStream: StreamHub
     private let written = Mutex<WrittenDocuments?>(nil)
     let answers = KeptAnswers()
     private let exitsBody = Mutex<(revision: Int, answer: ServerResponse)?>(nil)
@@ -26,6 +29,11 @@ package final class API: Sendable {
         package var memory: (any SharedMemory)?
         package var keys: (any KeyStore)?
         package var audit: (any AuditStore)?
+        package var logTail: LogTail?
+        /// Reads the configuration again; throws `ReloadRefusal`.
+        package var reload: (@Sendable () throws -> ReloadReport)?
+        /// The settings in force, a line each, secrets masked.
+        package var configuration: (@Sendable () -> [String])?
         package init() {}
     }
 
@@ -40,6 +48,8 @@ package final class API: Sendable {
         self.version = version
         self.parts = parts
         current = Mutex(settings)
+        exitStream = StreamHub("exits", metrics: metrics)
+        logStream = StreamHub("logs", metrics: metrics)
         idempotency = Idempotency(shared: parts.memory)
         audit = AuditLog(store: parts.audit ?? MemoryAuditStore(), log: log)
     }
@@ -56,6 +66,7 @@ package final class API: Sendable {
             group.addTask { await self.audit.run() }
             group.addTask { await self.shareLimits() }
             group.addTask { await self.followKeys() }
+            group.addTask { await self.feedStreams() }
             await group.waitForAll()
         }
     }

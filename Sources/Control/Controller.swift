@@ -195,7 +195,9 @@ package actor Controller {
     private func lookRegularly() async {
         var rings = bell.makeAsyncIterator()
         while !Task.isCancelled {
+            let begin = ContinuousClock.now
             let lookAgain = await look()
+            Metrics.loopSeconds.observe((ContinuousClock.now - begin) / .seconds(1))
             // An engine tells of a death some milliseconds before its list does: look again soon after an event.
             let isLively = lastEvent.map { ContinuousClock.now - $0 < .milliseconds(600) } ?? false
             let pause = min(isLively ? 0.05 : settings.lookSeconds, max(0.01, (lookAgain.map { $0 - parts.now() }) ?? .infinity))

@@ -66,7 +66,10 @@ package final class EngineClient: Sendable {
 
     private func send(_ request: HTTPRequest, action: String) async throws -> HTTPResponse {
         do {
-            return try await client.send(request)
+            let response = try await client.send(request)
+            Metrics.engineCalls.add(1, request.method, String(response.status))
+            Metrics.engineSeconds.observe(response.seconds, request.method)
+            return response
         } catch let error as TransportError where error.code != .cancelled {
             if error.code == .timedOut {
                 throw EngineError(code: .timedOut, action: action, message: "the engine did not answer within \(request.deadline) s")

@@ -20,8 +20,10 @@ package struct Log: Sendable {
     private let format: Format
     private let minimum: Level
     private let colours: Bool
+    private let tail: LogTail?
 
-    package init(descriptor: Int32 = STDERR_FILENO, format: Format = .text, minimum: Level = .info) {
+    package init(descriptor: Int32 = STDERR_FILENO, format: Format = .text, minimum: Level = .info, tail: LogTail? = nil) {
+        self.tail = tail
         self.descriptor = descriptor
         self.format = format
         self.minimum = minimum
@@ -40,8 +42,8 @@ package struct Log: Sendable {
     package func request(
         id: String, method: String, path: String, status: Int, seconds: Double, bytes: Int, address: String, key: String?
     ) {
-        guard descriptor >= 0, Level.info >= minimum else { return }
-        write(
+        guard descriptor >= 0, minimum <= .info else { return }
+        put(
             .info, "\(method) \(path) \(status)",
             [
                 "request_id": id, "status": String(status), "us": String(Int(seconds * 1_000_000)), "bytes": String(bytes),
@@ -52,6 +54,14 @@ package struct Log: Sendable {
 
     private func write(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) {
         guard descriptor >= 0, level >= minimum else { return }
+        tail?.add(
+            LogLine(
+                time: SystemClock.now(), level: level.word, message: message,
+                fields: Dictionary(fields.map { ($0.key, $0.value) }) { $1 }))
+        put(level, message, fields)
+    }
+
+    private func put(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) {
         let time = SystemClock.now().description
         var line: String
         switch format {

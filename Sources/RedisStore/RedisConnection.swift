@@ -109,6 +109,19 @@ package actor RedisConnection {
     /// - Parameter isAtomic: all or nothing, by MULTI and EXEC.
     @discardableResult
     package func transaction(_ commands: [[String]], isAtomic: Bool = true) throws -> [RedisReply] {
+        let begin = ContinuousClock.now
+        do {
+            let replies = try exchange(commands, isAtomic: isAtomic)
+            Metrics.redisCalls.add(Double(commands.count), "ok")
+            Metrics.redisSeconds.observe((ContinuousClock.now - begin) / .seconds(1))
+            return replies
+        } catch {
+            Metrics.redisCalls.add(Double(commands.count), "failed")
+            throw error
+        }
+    }
+
+    private func exchange(_ commands: [[String]], isAtomic: Bool) throws -> [RedisReply] {
         let context = try connected()
         let all = isAtomic ? [["MULTI"]] + commands + [["EXEC"]] : commands
         for words in all { append(words, to: context) }

@@ -21,18 +21,23 @@ struct StartError: Error, CustomStringConvertible {
 
 /// The controller's process: builds the parts, starts them in order, stops them in reverse.
 enum Daemon {
-    static func run(_ configuration: Configuration, open country: CountryCode?) async throws -> Int32 {
-        let log = Log(format: configuration.logFormat, minimum: configuration.logLevel)
+    static func run(
+        _ configuration: Configuration, open country: CountryCode?, read: @escaping @Sendable () throws -> Configuration
+    ) async throws -> Int32 {
+        let tail = LogTail()
+        let log = Log(format: configuration.logFormat, minimum: configuration.logLevel, tail: tail)
         try Files.makePrivateFolder(configuration.dataFolder)
         guard let lock = try FolderLock("\(configuration.dataFolder)/lock") else {
             throw StartError(message: "another controller runs on \(configuration.dataFolder)")
         }
         try Files.write("\(getpid())\n", to: "\(configuration.dataFolder)/pid", mode: 0o600)
-        let signals = Signals.stream([SIGINT, SIGTERM])
+        let signals = Signals.stream([SIGINT, SIGTERM, SIGHUP])
         let parts = try Parts(configuration, log: log)
         try await parts.checkPorts()
         try await parts.startRedis()
-        let keys = try adminKey(configuration, log: log)
+        let admin = try adminKey(configuration, log: log)
+        let keys = KeyRing([admin] + configuration.api.keys)
+        let reloading = Reloading(configuration, keys: keys, admin: admin, log: log, read: read)
         await parts.controller.claimLease()
         if parts.leadership.isLeader {
             do { try await parts.controller.load() } catch { log.warning("the store does not answer yet", ["error": "\(error)"]) }
@@ -41,6 +46,9 @@ enum Daemon {
         let apiStore = APIStore(connection: apiRedis, prefix: configuration.redisPrefix)
         var apiParts = API.Parts()
         (apiParts.memory, apiParts.keys, apiParts.audit) = (apiStore, apiStore, apiStore)
+        apiParts.logTail = tail
+        apiParts.reload = { try reloading.reload() }
+        apiParts.configuration = { reloading.lines }
         let api = API(
             operations: ControllerOperations(
                 controller: parts.controller, servers: parts.catalog,
@@ -52,6 +60,7 @@ enum Daemon {
         do { try Ports.check(configuration.api.address, configuration.api.port) } catch {
             throw StartError(message: "the API \(error); set api.port")
         }
+        reloading.serve(api)
         api.audit.retentionDays = configuration.api.auditRetentionDays
         let server = try HTTPServer(
             address: configuration.api.address, port: configuration.api.port, limits: configuration.api.limits, dispatch: api.dispatcher())
@@ -66,7 +75,12 @@ enum Daemon {
         let certificates = Task { await parts.watchCertificates() }
         let accessLog = parts.accessLog.map { log in Task { await log.run() } }
         let welcome = Task { if let country { await Welcome(parts, configuration).open(country) } }
-        for await _ in signals { break }
+        for await signal in signals {
+            guard signal == SIGHUP else { break }
+            let report = try? reloading.reload()
+            api.audit.record(
+                AuditEntry(.system, "SIGHUP", details: report.map { "changed: \($0.changed.joined(separator: " "))" } ?? "refused"))
+        }
 
         log.info("the controller stops; exits, gateway and store go on")
         welcome.cancel()
@@ -89,8 +103,8 @@ enum Daemon {
         return Command.Status.success
     }
 
-    /// The keys of the configuration and the admin's own, which the first start makes.
-    private static func adminKey(_ configuration: Configuration, log: Log) throws -> KeyRing {
+    /// The admin's own key, which the first start makes.
+    private static func adminKey(_ configuration: Configuration, log: Log) throws -> APIKey {
         let path = configuration.adminKeyFile
         if !Files.exists(path) {
             try Files.write(Digest.randomWord(length: 43) + "\n", to: path, mode: 0o600)
@@ -100,7 +114,7 @@ enum Daemon {
         guard key.utf8.count >= 32 else {
             throw StartError(message: "the key in \(path) has \(key.utf8.count) characters, want 32 or more")
         }
-        return KeyRing([APIKey(name: "admin", role: .admin, digest: Digest.sha256(key))] + configuration.api.keys)
+        return APIKey(name: "admin", role: .admin, digest: Digest.sha256(key))
     }
 }
 

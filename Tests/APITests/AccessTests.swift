@@ -19,6 +19,9 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
     @Test(arguments: RouteCase.all, Way.allCases)
     func `a route answers those whose role is high enough as it promises, and nobody else`(call: RouteCase, way: Way) async throws {
         for role in [nil] + Role.allCases.map(Optional.some) {
+            // A stream has no end to wait for; StreamTests read them.
+            let isStream = call.route.access.answers.contains { $0.mediaType == "text/event-stream" }
+            if isStream, way == .live, let role, let wanted = call.role, role >= wanted { continue }
             try await Subject.with(way) { subject in
                 let answer = try await subject.call(call.method, call.target, as: role, body: call.body)
                 if let wanted = call.role, role.map({ $0 < wanted }) ?? true {

@@ -27,7 +27,7 @@ extension API {
 
     /// What stands at a path before a change: what the GET of the same pattern answers.
     func state(of call: Call, _ route: APIRoute) async -> Document? {
-        guard let reading = routes.first(where: { $0.method == "GET" && $0.pattern == route.pattern }), !route.placeholders.isEmpty else {
+        guard let reading = routes.first(where: { $0.method == "GET" && $0.pattern == route.pattern }), call.request.method != "POST" else {
             return nil
         }
         var request = call.request

@@ -15,6 +15,8 @@ extension API {
                 userRoutes,
                 keyRoutes,
                 auditRoutes,
+                streamRoutes,
+                adminRoutes,
             ]
             return subjects.flatMap { $0 }
         }

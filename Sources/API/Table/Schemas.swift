@@ -2,7 +2,9 @@ import Model
 
 /// The shapes of what the API answers, by name; the OpenAPI document lists them as its components.
 enum Schemas {
-    static let all: [String: Schema] = [shared, exits, catalog, users, API.keySchemas, API.auditSchemas].reduce(into: [:]) {
+    static let all: [String: Schema] = [
+        shared, exits, catalog, users, API.keySchemas, API.auditSchemas, API.streamSchemas, API.adminSchemas,
+    ].reduce(into: [:]) {
         $0.merge($1) { $1 }
     }
 

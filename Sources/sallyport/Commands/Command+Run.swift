@@ -20,8 +20,9 @@ extension Command {
             country = CountryCode(text)
             if country == nil { throw UsageError(message: "--open is \(text), want an ISO 3166-1 alpha-2 code like us") }
         }
-        let configuration = try Configuration.load(file: arguments["config"], environment: environment())
-        return try await Daemon.run(configuration, open: country)
+        let file = arguments["config"]
+        let read: @Sendable () throws -> Configuration = { try Configuration.load(file: file, environment: environment()) }
+        return try await Daemon.run(try read(), open: country, read: read)
     }
 
     static let config = Command(

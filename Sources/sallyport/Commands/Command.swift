@@ -9,7 +9,9 @@ struct Command: Sendable {
     /// Returns the exit status.
     var run: @Sendable (Arguments) async throws -> Int32
 
-    static let all: [Command] = [run, up, down, exits, status, speedtest, servers, latency, countries, users, config, teardown]
+    static let all: [Command] = [
+        run, up, down, exits, status, speedtest, servers, latency, countries, users, audit, config, reload, teardown,
+    ]
 
     /// Exit statuses, the same for every command.
     enum Status {

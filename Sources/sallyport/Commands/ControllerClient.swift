@@ -48,6 +48,21 @@ struct ControllerClient: Sendable {
 
     func get(_ path: String) async throws -> Document { try await call("GET", path) }
 
+    /// The text of a successful answer.
+    func text(_ path: String) async throws -> String {
+        var request = HTTPRequest("GET", url + path, headers: [("X-API-Key", key.revealed)])
+        request.deadline = 60
+        request.bodyLimit = 256 << 20
+        let response: HTTPResponse
+        do { response = try await client.send(request) } catch let error as TransportError where error.code == .connectFailed {
+            throw UnreachableError(url: url)
+        }
+        guard response.status == 200 else {
+            throw APIError(status: response.status, code: "http_\(response.status)", message: "status \(response.status) from \(url)")
+        }
+        return response.text
+    }
+
     /// The JSON of a successful answer; null where it has none.
     @discardableResult
     func call(_ method: String, _ path: String, body: Document? = nil, deadline: Double = 30) async throws -> Document {

@@ -1,0 +1,94 @@
+import API
+import Model
+import Platform
+
+/// Commands for the audit log, and to read the configuration again.
+extension Command {
+    static let audit = Command(
+        name: "audit", usage: "verify | export", summary: "Check the audit log's chain, or write it as JSON lines",
+        options: ControllerClient.options + [
+            Option(name: "file", value: "FILE", help: "for verify: check an export instead of asking the controller"),
+            Option(name: "expect", value: "NUMBER:HASH", help: "for verify: an entry that was noted before"),
+        ],
+        examples: ["sallyport audit verify", "sallyport audit export >audit.jsonl", "sallyport audit verify --file audit.jsonl"]
+    ) { arguments in
+        guard let action = arguments.words.first else { throw UsageError(message: "want verify or export") }
+        switch action {
+        case "verify":
+            _ = try arguments.expect("verify")
+            if let file = arguments["file"] { return try verify(file, expecting: arguments["expect"]) }
+            return try await ControllerClient.with(arguments) { api in
+                let query = arguments["expect"].map { "?expect=\(PercentEncoding.encode($0))" } ?? ""
+                let found = try await api.call("GET", "/audit/verify\(query)", deadline: 600)
+                if arguments.has("json") {
+                    print(found.json)
+                } else {
+                    show(
+                        Int(found["entries"]?.number ?? 0), found["head"]?.text.flatMap(AuditHead.init),
+                        (found["problems"]?.items ?? []).compactMap(\.text))
+                }
+                return found["intact"] == .bool(true) ? Status.success : Status.failure
+            }
+        case "export":
+            _ = try arguments.expect("export")
+            return try await ControllerClient.with(arguments) { api in
+                var after = 0
+                while true {
+                    let text = try await api.text("/audit/export?limit=10000&after=\(after)")
+                    print(text, terminator: "")
+                    let lines = text.split(separator: "\n")
+                    guard lines.count == 10_000, let last = lines.last.flatMap({ AuditLine(exported: String($0)) }) else { break }
+                    after = last.seq
+                }
+                return Status.success
+            }
+        default: throw UsageError(message: "unknown \(action), want verify or export")
+        }
+    }
+
+    static let reload = Command(
+        name: "reload", usage: "", summary: "Have the controller read its configuration again", options: ControllerClient.options,
+        examples: ["sallyport reload"]
+    ) { arguments in
+        _ = try arguments.expect()
+        return try await ControllerClient.with(arguments) { api in
+            let answer = try await api.call("POST", "/admin/reload")
+            func names(_ field: String) -> String { (answer[field]?.items ?? []).compactMap(\.text).joined(separator: ", ") }
+            if arguments.has("json") {
+                print(answer.json)
+            } else {
+                print(names("changed").isEmpty ? "nothing has changed" : "in force now: \(names("changed"))")
+                if !names("needs_restart").isEmpty { print("after a restart: \(names("needs_restart"))") }
+            }
+            return Status.success
+        }
+    }
+
+    private static func verify(_ file: String, expecting text: String?) throws -> Int32 {
+        var heads: [AuditHead] = []
+        if let text {
+            guard let head = AuditHead(text.replacing(":", with: " ")) else {
+                throw UsageError(message: "--expect is \(text), want number:hash, as verify shows it")
+            }
+            heads = [head]
+        }
+        var verifier = AuditChain.Verifier(expecting: heads)
+        var unreadable: [String] = []
+        for (number, line) in try Files.read(file, limit: 1 << 30).split(separator: "\n").enumerated() {
+            if let entry = AuditLine(exported: String(line)) {
+                verifier.read(entry)
+            } else {
+                unreadable.append("line \(number + 1) is no entry")
+            }
+        }
+        verifier.finish(stored: nil)
+        show(verifier.count, verifier.head, unreadable + verifier.problems)
+        return unreadable.isEmpty && verifier.problems.isEmpty ? Status.success : Status.failure
+    }
+
+    private static func show(_ count: Int, _ head: AuditHead?, _ problems: [String]) {
+        for problem in problems { print(problem) }
+        let end = head.map { ", the last is \($0.text.replacing(" ", with: ":"))" } ?? ""
+        print(problems.isEmpty ? "intact: \(count) entries\(end)" : "not intact: \(problems.count) problems in \(count) entries")
+    }
+}

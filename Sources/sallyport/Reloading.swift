@@ -1,0 +1,80 @@
+import API
+import Model
+import Platform
+import Synchronization
+
+/// Reads the configuration again while the controller runs.
+final class Reloading: Sendable {
+    /// Settings that count at once; all others need a restart.
+    private static let live: Set = [
+        "api.limits", "api.trusted_proxies", "api.allowed_networks", "api.origins", "api.log_requests", "api.audit",
+    ]
+
+    private let current: Mutex<Configuration>
+    private let read: @Sendable () throws -> Configuration
+    private let keys: KeyRing
+    private let admin: APIKey
+    private let target = Mutex<API?>(nil)
+    private let log: Log
+
+    init(_ configuration: Configuration, keys: KeyRing, admin: APIKey, log: Log, read: @escaping @Sendable () throws -> Configuration) {
+        current = Mutex(configuration)
+        self.read = read
+        self.keys = keys
+        self.admin = admin
+        self.log = log
+    }
+
+    /// What is reloaded.
+    func serve(_ api: API) { target.withLock { $0 = api } }
+
+    /// The settings in force, a line each.
+    var lines: [String] { current.withLock { $0.description.split(separator: "\n").map(String.init) } }
+
+    /// Checks all of it, then takes what can be taken, all at once.
+    /// - Throws: `ReloadRefusal`; nothing was changed then.
+    func reload() throws -> ReloadReport {
+        let new: Configuration
+        do { new = try read() } catch let error as ConfigurationError {
+            log.error("the configuration is not taken", ["problems": error.problems.joined(separator: "; ")])
+            throw ReloadRefusal(problems: error.problems)
+        }
+        let api = target.withLock { $0 }
+        return current.withLock { current in
+            let different = Self.difference(current, new)
+            let changed = different.filter { Self.live.contains($0) || $0.hasPrefix("api.keys.") }
+            api?.settings = new.api.serving
+            api?.audit.retentionDays = new.api.auditRetentionDays
+            keys.replaceConfigured([admin] + new.api.keys)
+            let report = ReloadReport(changed: changed, needsRestart: different.filter { !changed.contains($0) })
+            // What needs a restart is still the old: the next reload says it again.
+            current.api.serving = new.api.serving
+            current.api.auditRetentionDays = new.api.auditRetentionDays
+            current.api.keys = new.api.keys
+            log.info(
+                "the configuration was read again",
+                ["changed": report.changed.joined(separator: " "), "needs_restart": report.needsRestart.joined(separator: " ")])
+            return report
+        }
+    }
+
+    /// Names of settings whose lines differ.
+    private static func difference(_ old: Configuration, _ new: Configuration) -> [String] {
+        var names: [String] = []
+        func lines(_ configuration: Configuration) -> [(name: String, line: String)] {
+            var section = ""
+            let keys = configuration.api.keys.map { ("api.keys.\($0.name)", "\($0.role) \($0.digest)") }
+            return keys
+                + configuration.description.split(separator: "\n").compactMap { line in
+                    if line.hasPrefix("api.keys.") { return nil }
+                    let name = String(line.prefix { $0 != ":" }.drop { $0 == " " })
+                    if !line.hasPrefix(" ") { section = name }
+                    return (line.hasPrefix(" ") ? "\(section).\(name)" : name, String(line))
+                }
+        }
+        let (before, after) = (lines(old), lines(new))
+        for (name, line) in before where !after.contains(where: { $0 == (name, line) }) && !names.contains(name) { names.append(name) }
+        for (name, line) in after where !before.contains(where: { $0 == (name, line) }) && !names.contains(name) { names.append(name) }
+        return names.sorted()
+    }
+}

@@ -1,0 +1,67 @@
+@testable import API
+import Model
+import Platform
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct AdminTests {
+    @Test func `settings are changed one by one, checked, and audited with what was before`() async throws {
+        try await Subject.with(.direct) { subject in
+            let before = try await subject.call("GET", "/api/settings").json
+            #expect(try await subject.call("PATCH", "/api/settings", body: #"{"requests":0}"#).fields == ["requests"])
+            #expect(try await subject.call("PATCH", "/api/settings", body: #"{"rekwests":1}"#).fields == ["rekwests"])
+            #expect(try await subject.call("GET", "/api/settings").json == before)
+            let changed = try await subject.call("PATCH", "/api/settings", body: #"{"requests":70000,"audit_requests":true}"#)
+            #expect(changed["requests"] == .integer(70_000) && subject.api.settings.requests == 70_000)
+            let text = try await subject.call("GET", "/audit/export").text
+            #expect(text.contains(#""before":{"audit_requests":false"#) && text.contains(#""requests":70000"#))
+        }
+    }
+
+    @Test func `a reload tells what has changed, and one that is refused changes nothing`() async throws {
+        let refuses = Mutex(false)
+        var parts = API.Parts()
+        parts.reload = {
+            if refuses.withLock({ $0 }) { throw ReloadRefusal(problems: ["api.port: is 0, want 1 to 65535"]) }
+            return ReloadReport(changed: ["api.limits"], needsRestart: ["gateway"])
+        }
+        try await Subject.with(.live, parts: parts) { subject in
+            let answer = try await subject.call("POST", "/admin/reload")
+            #expect(answer.text == #"{"changed":["api.limits"],"needs_restart":["gateway"]}"#)
+            refuses.withLock { $0 = true }
+            let refused = try await subject.call("POST", "/admin/reload")
+            #expect(refused.status == 422 && refused.text.contains("api.port: is 0"))
+        }
+    }
+
+    @Test func `an address that has used its limit up begins anew when it is cleared`() async throws {
+        var settings = API.Settings()
+        (settings.requests, settings.strictRequests, settings.windowSeconds) = (3, 100, 3600)
+        try await Subject.with(.direct, settings: settings) { subject in
+            for _ in 0..<3 { _ = try await subject.call("GET", "/api/pools", as: nil) }
+            #expect(try await subject.call("GET", "/api/pools", as: nil).status == 429)
+            let stats = try await subject.call("GET", "/admin/ratelimit/stats/127.0.0.1")
+            #expect(stats["standard"] == .object(["used": .integer(3), "limit": .integer(3)]))
+            #expect(try await subject.call("POST", "/admin/ratelimit/clear/127.0.0.1").status == 200)
+            #expect(try await subject.call("GET", "/api/pools", as: nil).status == 401)
+            #expect(try await subject.call("GET", "/admin/ratelimit/stats/localhost").status == 422)
+        }
+    }
+
+    @Test func `the metrics are what Prometheus's own checker takes`() async throws {
+        try await Subject.with(.direct) { subject in
+            _ = try await subject.call("GET", "/api/exits")
+            _ = try await subject.call("GET", "/nowhere\"{}")
+            let text = try await subject.call("GET", "/metrics").text
+            #expect(text.contains("sallyport_exits{country=\"US\",state=\"serving\"} 1\n"))
+            #expect(text.contains("sallyport_api_requests_total{method=\"GET\",route=\"/api/exits\",status=\"200\"} 1\n"))
+            #expect(text.contains("sallyport_api_request_duration_seconds_bucket{route=\"/api/exits\",le=\"+Inf\"} 1\n"))
+            let folder = try TemporaryFolder()
+            try Files.write(text, to: "\(folder.path)/metrics", mode: 0o600)
+            guard Files.exists("/usr/bin/promtool") else { return }  // `make install-test` installs it.
+            let result = try await Programs.run("sh", ["-c", "promtool check metrics <\(folder.path)/metrics"], deadline: 20)
+            #expect(result.status == 0 && result.output.isEmpty, "\(result.output)")
+        }
+    }
+}
