@@ -89,6 +89,8 @@ package actor Catalog {
     private var histories: [String: LatencyHistory] = [:]
     private var cityTimes: [String: Double] = [:]
     private var lastMeasurement: Task<Void, Never>?
+    /// An echo has come back, so that those who are silent are so by themselves.
+    private var echoesReturn = false
     private var revision = 0
     private var cached: CatalogSnapshot?
 
@@ -238,11 +240,23 @@ package actor Catalog {
         let old = servers.filter { server in
             histories[server.hostname]?.figures.map { now - $0.measuredAt > settings.latencySeconds } ?? true
         }
-        do { try await measureNow(old, method: .auto) } catch { log.warning("latency can't be measured", ["error": "\(error)"]) }
+        guard !old.isEmpty else { return }
+        do {
+            // Connections take seconds where nobody answers: they are for machines that can't send echoes, or where none has ever come back.
+            do {
+                if try await measureNow(old, method: .fping) > 0 { echoesReturn = true }
+                if echoesReturn { return }
+            } catch { log.debug("no echoes", ["error": "\(error)"]) }
+            try await measureNow(old, method: .tcp)
+        } catch {
+            log.warning("latency can't be measured", ["error": "\(error)"])
+        }
     }
 
-    private func measureNow(_ servers: [Server], method: LatencyMethod) async throws {
-        guard !servers.isEmpty else { return }
+    /// How many have answered.
+    @discardableResult
+    private func measureNow(_ servers: [Server], method: LatencyMethod) async throws -> Int {
+        guard !servers.isEmpty else { return 0 }
         let reachable = await resolved(servers, limit: servers.count)
         let times = try await measure(reachable.filter { !$0.needsResolving }, method)
         let now = SystemClock.now()
@@ -252,6 +266,7 @@ package actor Catalog {
             if let time { cityTimes[ServerRanking.city(of: server)] = time }
         }
         changed()
+        return times.count
     }
 
     /// A handshake with a server that an exit holds would take the exit's tunnel from it.

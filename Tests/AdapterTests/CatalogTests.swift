@@ -51,7 +51,7 @@ private final class FakeSource: ServerSource {
 
     @Test func `the servers of a pool are ranked with their measured latency`() async throws {
         let catalog = catalog(FakeSource(.nordvpn, american + [server(9, de, load: 1)])) { servers, method in
-            #expect(method == .auto && servers.allSatisfy { $0.country == us })
+            #expect(method != .wireguard && servers.allSatisfy { $0.country == us })
             let times = ["us2": 80.0, "us3": 9]
             return times.filter { time in servers.contains { $0.hostname == time.key } }
         }
@@ -109,8 +109,9 @@ private final class FakeSource: ServerSource {
     @Test func `many callers cause one fetch and one measurement of each server`() async throws {
         let source = FakeSource(.nordvpn, american)
         let measured = Mutex<[String]>([])
-        let catalog = catalog(source) { servers, _ in
-            measured.withLock { $0 += servers.map(\.address) }
+        let catalog = catalog(source) { servers, method in
+            // Nobody answers, so connections are tried after the echoes.
+            if method == .fping { measured.withLock { $0 += servers.map(\.address) } }
             return [:]
         }
         try await withThrowingTaskGroup(of: Int.self) { group in

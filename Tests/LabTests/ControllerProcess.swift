@@ -121,6 +121,7 @@ final class ControllerProcess: Sendable {
         let admin = (try? Files.read("\(data)/admin.key").filter { !$0.isWhitespace }) ?? ""
         var request = HTTPRequest(
             method, "http://127.0.0.1:\(apiPort)\(path)", headers: [("X-API-Key", key ?? admin)], body: body.map { Array($0.utf8) })
+        if body != nil { request.headers.append(("Content-Type", "application/json")) }
         request.deadline = deadline
         return try await lab.client.send(request)
     }
