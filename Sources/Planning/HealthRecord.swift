@@ -62,6 +62,8 @@ package struct HealthRecord: Sendable {
         remember(true)
         latencies.append(milliseconds)
         if latencies.count > Self.window { latencies.removeFirst() }
+        usual = Self.median(latencies[...])
+        recent = Self.median(latencies.suffix(10))
         failures = 0
         failureReason = nil
         firstReading = nil
@@ -111,13 +113,15 @@ package struct HealthRecord: Sendable {
     // MARK: - Figures
 
     /// The median of all latencies remembered, and of the ten latest; nil before there is one.
-    package var usual: Double? { Self.median(latencies[...]) }
-    package var recent: Double? { Self.median(latencies.suffix(10)) }
+    package private(set) var usual: Double?
+    package private(set) var recent: Double?
 
     /// The share of the latest `window` probes that succeeded; 1 before there is one.
     package var successRate: Double {
-        let latest = outcomes.suffix(Self.window) + Array(repeating: false, count: min(failures, Self.window))
-        return latest.isEmpty ? 1 : Double(latest.suffix(Self.window).count { $0 }) / Double(min(latest.count, Self.window))
+        let failing = min(failures, Self.window)
+        let earlier = outcomes.suffix(Self.window - failing)
+        let count = earlier.count + failing
+        return count == 0 ? 1 : Double(earlier.count { $0 }) / Double(count)
     }
 
     /// How far apart neighbouring latencies lie, in the median.

@@ -48,7 +48,7 @@ extension Planner {
         for exit in serving {
             if isUp(exit) { return leave(exit, .rotated, "its time or its volume is up") }
             if let due = dueTime(of: exit, in: pool) { look(at: due) }
-            if let since = exit.outclassedSince, now - since >= rules.retirement.betterSeconds,
+            if let since = exits[exit.id]?.outclassedSince, now - since >= rules.retirement.betterSeconds,
                 sinceMove >= rules.retirement.betterPauseSeconds
             {
                 return leave(exit, .rotated, "another server is much better")

@@ -178,7 +178,8 @@ struct Parts: Sendable {
                     ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
                 log: log),
             settings: .init(
-                rules: .init(drainSeconds: configuration.gateway.drainSeconds), checkName: configuration.verification.checkName))
+                rules: .init(drainSeconds: configuration.gateway.drainSeconds), probeSeconds: configuration.health.probeSeconds,
+                deepSeconds: configuration.health.deepSeconds, checkName: configuration.verification.checkName))
         usageRecord = UsageRecord(connection: redis, prefix: configuration.redisPrefix)
         meter = UsageMeter(source: gateway, store: usageRecord, controller: controller, log: log)
         accessLog =

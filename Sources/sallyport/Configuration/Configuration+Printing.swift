@@ -43,6 +43,7 @@ extension Configuration {
             "  image: \(docker.image)",
             "  image_archive: \(docker.imageArchive ?? "none")",
             "redis: {url: \(redis.map { "\($0)" } ?? "private, in data_dir"), shared: \(redisIsShared), prefix: \(redisPrefix)}",
+            "health: {probe_seconds: \(health.probeSeconds), deep_seconds: \(health.deepSeconds)}",
             "catalog: {refresh_seconds: \(catalogRefreshSeconds)}",
             "verification: {urls: [\(verification.urls.joined(separator: ", "))], check_name: \(verification.checkName)}",
             "speed_test: {url: '\(speedTestURL)'}",

@@ -22,7 +22,7 @@ extension Configuration {
             "docker.subnet",
             "docker.image",
             "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
-            "speed_test.url",
+            "speed_test.url", "health.probe_seconds", "health.deep_seconds",
         ]
         + Provider.all.flatMap { provider in
             (["api_url", "private_key_file"] + (provider.takesTokens ? ["access_token_file"] : [])
@@ -36,6 +36,7 @@ extension Configuration {
         "api.limits.window_seconds", "api.connections", "api.connections_per_address", "api.audit.requests", "api.audit.retention_days",
         "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
+        "health.probe_seconds", "health.deep_seconds",
     ]
 
     static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
@@ -90,12 +91,16 @@ extension Configuration {
         let format = log.choice("format", Log.Format.self) ?? .text
         let redis = reader.section("redis")
         let catalog = reader.section("catalog")
+        let health = reader.section("health")
         return Configuration(
             dataFolder: data, shareFolder: share, logLevel: level.level, logFormat: format, api: readAPI(reader.section("api")),
             gateway: readGateway(reader.section("gateway"), data: data),
             docker: readDocker(reader.section("docker"), share: share, environment: environment),
             redis: readRedis(redis), redisIsShared: readIsShared(redis), redisPrefix: word(redis, "prefix", default: "sallyport"),
             providers: readProviders(reader.section("providers")),
+            health: .init(
+                probeSeconds: health.number("probe_seconds", in: 0.1...60) ?? 0.5,
+                deepSeconds: health.number("deep_seconds", in: 1...3600) ?? 15),
             catalogRefreshSeconds: catalog.number("refresh_seconds", in: 60...86_400) ?? 3600,
             verification: readVerification(reader.section("verification")), speedTestURL: readSpeedTest(reader.section("speed_test")))
     }

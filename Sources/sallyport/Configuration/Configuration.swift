@@ -7,6 +7,12 @@ import Platform
 import Providers
 import RedisStore
 
+/// How often exits are probed, in seconds.
+struct HealthSettings: Sendable, Equatable {
+    var probeSeconds: Double
+    var deepSeconds: Double
+}
+
 /// All settings, checked. Made once at the start; nothing changes it.
 struct Configuration: Sendable {
     struct APISettings: Sendable {
@@ -73,6 +79,7 @@ struct Configuration: Sendable {
     var redisPrefix: String
     /// One or more, in the order of `Provider.all`.
     var providers: [ProviderSettings]
+    var health: HealthSettings
     var catalogRefreshSeconds: Double
     var verification: Verification
     /// What a speed test downloads; `{bytes}` in it stands for how much.
