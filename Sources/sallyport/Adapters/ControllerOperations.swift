@@ -101,7 +101,11 @@ struct ControllerOperations: Operations {
     func settled(_ id: ExitID, seconds: Double) async -> Exit? {
         let snapshot = await controller.publicView.wait(seconds: seconds) { snapshot in
             guard let exit = snapshot.exits[id] else { return true }
-            return exit.state.isProbed || exit.state == .failed
+            // A standby has come as far as it is to come where its pool has all that serve.
+            let pool = snapshot.desired.pools[id.country]
+            let serving = snapshot.exits.values.count { $0.country == id.country && $0.state.takesTraffic }
+            let waits = exit.state == .standby && pool.map { serving >= $0.size } ?? true
+            return exit.state.takesTraffic || exit.state == .failed || waits
         }
         return snapshot.exits[id]
     }
