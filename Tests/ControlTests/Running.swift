@@ -43,8 +43,8 @@ struct Running: Sendable {
                 engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts, leadership: leadership,
                 orders: instance == nil ? nil : lease, log: .none),
             settings: .init(
-                rules: .init(drainSeconds: drainSeconds, noServerSeconds: 0.1), lookSeconds: 0.1, probeSeconds: 0.02,
-                deepSeconds: 0.05, historySeconds: 0.05, verifySeconds: verifySeconds, orderSeconds: orderSeconds, checkName: "check.test"))
+                rules: .init(drainSeconds: drainSeconds, noServerSeconds: 0.1), lookSeconds: 0.1, probeSeconds: 0.15,
+                deepSeconds: 0.5, historySeconds: 0.2, verifySeconds: verifySeconds, orderSeconds: orderSeconds, checkName: "check.test"))
         self.controller = controller
         loop = Task { await controller.run() }
     }

@@ -1,5 +1,6 @@
 import Model
 import Planning
+import TestSupport
 import Testing
 
 /// An engine, servers and a gateway in memory, with a clock of their own and faults drawn from a seed.
@@ -225,8 +226,11 @@ private struct SimulatedWorld {
 }
 
 @Suite struct SimulatedWorldTests {
-    @Test(arguments: 0..<200 as Range<UInt64>)
-    func `every world settles once its faults end, and no plan on the way does harm`(seed: UInt64) {
+    @Test func `every world settles once its faults end, and no plan on the way does harm`() async throws {
+        try await heavily { for seed in 0..<200 as Range<UInt64> { settle(seed) } }
+    }
+
+    private func settle(_ seed: UInt64) {
         var world = SimulatedWorld(seed: seed)
         world.desired.pools[us] = Pool(country: us, size: 2)
         for _ in 0..<150 { world.turn() }
@@ -241,7 +245,11 @@ private struct SimulatedWorld {
     }
 
     /// With turns of up to a minute: some four hundred hours in all.
-    @Test(arguments: 1000..<1008 as Range<UInt64>) func `nor does any plan in days of faults`(seed: UInt64) {
+    @Test func `nor does any plan in days of faults`() async throws {
+        try await heavily { for seed in 1000..<1008 as Range<UInt64> { liveForDays(seed) } }
+    }
+
+    private func liveForDays(_ seed: UInt64) {
         var world = SimulatedWorld(seed: seed)
         world.longestTurn = 60
         world.desired.pools[us] = Pool(country: us, size: 2, standby: 1)
