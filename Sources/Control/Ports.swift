@@ -16,8 +16,6 @@ package protocol ExitEngine: Sendable {
     func tunnel(of container: String) async throws -> TunnelReading
     /// Rings for each change of one of our containers, until the engine goes away.
     func changes() async throws -> AsyncThrowingStream<Void, any Error>
-    /// Does ahead of time what the first launch would have to do.
-    func warmUp() async throws
 }
 
 /// The proxies' front door.

@@ -258,7 +258,11 @@ struct Parts: Sendable {
     func warmUp() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                do { try await DockerExits(containers: exits).warmUp() } catch {
+                do {
+                    try await exits.prepareImage()
+                    // Of several controllers the one that leads makes it, with its first exit: the engine lets two make two.
+                    if !configuration.redisIsShared { _ = try await exits.prepareNetwork() }
+                } catch {
                     log.warning("the engine is not ready", ["error": "\(error)"])
                 }
             }

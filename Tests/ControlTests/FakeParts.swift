@@ -101,7 +101,6 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         }
     }
 
-    func warmUp() async throws {}
 
     // MARK: - Gateway
 

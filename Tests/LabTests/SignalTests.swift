@@ -12,7 +12,7 @@ extension OnTheLab {
     @Suite struct SignalTests {
         @Test(
             .timeLimit(.minutes(2)),
-            arguments: [("nodns udp", "dns_failed"), ("mtu 1000", "mtu"), ("country DE", "wrong_country")])
+            arguments: [("mtu 1000", "mtu"), ("country DE", "wrong_country")])
         func `a server that breaks in its own way is left for another, with the reason`(fault: String, reason: String) async throws {
             try await ControllerProcess.with(Self.quick) { controller in
                 let exit = try await controller.open("us")
