@@ -101,7 +101,6 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         }
     }
 
-
     // MARK: - Gateway
 
     func observe() async throws -> GatewayObservation {

@@ -27,7 +27,6 @@ struct DockerExits: ExitEngine {
     func tunnel(of container: String) async throws -> TunnelReading { try await containers.tunnel(of: container) }
     func changes() async throws -> AsyncThrowingStream<Void, any Error> { try await containers.changes() }
 
-
     func launch(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint) {
         do {
             return try await containers.launch(specification)
