@@ -52,7 +52,7 @@ extension OnTheLab {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func `a slow tunnel that loses packets and is full moves nobody`() async throws {
+        @Test(.timeLimit(.minutes(2))) func `a tunnel that loses packets and is full moves nobody`() async throws {
             try await ControllerProcess.with { controller in
                 let exit = try await controller.open("us")
                 let server = try #require(controller.lab.lab.layout.servers.first { $0.address == exit.server?.address })
