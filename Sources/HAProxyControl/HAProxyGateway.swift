@@ -135,14 +135,31 @@ package actor HAProxyGateway {
 
     // MARK: - Process
 
-    package func isRunning() async -> Bool { (try? await master.send("show proc")) != nil }
+    /// True when the master answers. One that lives and refuses is asked again for up to 5 s: after a reload it runs itself anew
+    /// once more, some time after its new worker is up, and its socket is deaf meanwhile.
+    package func isRunning() async -> Bool {
+        let end = ContinuousClock.now + .seconds(5)
+        while !(await masterAnswers()) {
+            guard livingMaster() != nil, ContinuousClock.now < end, !Task.isCancelled else { return false }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        return true
+    }
+
+    private func masterAnswers() async -> Bool { (try? await master.send("show proc")) != nil }
+
+    /// The process id of the last HAProxy of this folder, if it lives, whether it answers or not.
+    private func livingMaster() -> Substring? {
+        guard let text = try? Files.read("\(folder)/haproxy.pid"), let pid = text.split(separator: "\n").first,
+            let status = try? Files.read("/proc/\(pid)/stat"), status.contains("(haproxy)"), !status.contains("(haproxy) Z")
+        else { return nil }
+        return pid
+    }
 
     /// Refuses a start while the last HAProxy of this folder lives and only does not answer: a second one would take its
     /// ports and sockets, and nobody could reach the first any more.
     private func checkNothingLives() throws {
-        guard let text = try? Files.read("\(folder)/haproxy.pid"), let pid = text.split(separator: "\n").first,
-            let status = try? Files.read("/proc/\(pid)/stat"), status.contains("(haproxy)"), !status.contains("(haproxy) Z")
-        else { return }
+        guard let pid = livingMaster() else { return }
         throw HAProxyError(
             code: .unavailable, action: "talking to HAProxy on \(folder)/master.sock", message: "process \(pid) lives but does not answer")
     }
@@ -186,12 +203,22 @@ package actor HAProxyGateway {
         let start = ContinuousClock.now
         while ContinuousClock.now - start < .seconds(10) {
             // The master runs itself anew once its worker is up, and its socket is deaf meanwhile.
-            if (try? await runningRevision()) == revision, await isRunning() { return }
+            if (try? await runningRevision()) == revision, await onlyTheNewWorkerListens() { return }
             let isLate = ContinuousClock.now - start > .milliseconds(200)
             if isLate, let text = try? await master.send("show proc"), RuntimeAnswers.processes(text).hasFailed { break }
             try await Task.sleep(for: .milliseconds(10))
         }
         throw HAProxyError(code: .disagrees, action: action, message: "the new configuration did not come into use; see the system's log")
+    }
+
+    /// False while an old worker may still take a connection: it hears of no change at run time, and would answer as before.
+    private func onlyTheNewWorkerListens() async -> Bool {
+        guard let text = try? await master.send("show proc") else { return false }
+        for pid in RuntimeAnswers.processes(text).oldWorkers {
+            // One that does not answer has ended meanwhile, which the next look shows.
+            guard let info = try? await master.send("@!\(pid) show info"), RuntimeAnswers.info("Stopping", in: info) == "1" else { return false }
+        }
+        return true
     }
 
     // MARK: - Runtime changes
