@@ -216,7 +216,9 @@ package actor HAProxyGateway {
         guard let text = try? await master.send("show proc") else { return false }
         for pid in RuntimeAnswers.processes(text).oldWorkers {
             // One that does not answer has ended meanwhile, which the next look shows.
-            guard let info = try? await master.send("@!\(pid) show info"), RuntimeAnswers.info("Stopping", in: info) == "1" else { return false }
+            guard let info = try? await master.send("@!\(pid) show info"), RuntimeAnswers.info("Stopping", in: info) == "1" else {
+                return false
+            }
         }
         return true
     }
