@@ -1,0 +1,185 @@
+import Catalog
+import Control
+import DockerEngine
+import HAProxyControl
+import HTTPTransport
+import Latency
+import Model
+import Planning
+import Platform
+import Providers
+import RedisStore
+
+/// Every concrete part of a controller, made from the configuration and wired to each other.
+struct Parts: Sendable {
+    let configuration: Configuration
+    let log: Log
+    let client: HTTPClient
+    let exits: ExitContainers
+    let gateway: HAProxyGateway
+    let privateRedis: PrivateRedis?
+    let redis: RedisConnection
+    let leaseRedis: RedisConnection
+    let leadership: Leadership
+    let catalog: Catalog
+    let prober: HTTPProber
+    let controller: Controller
+    let usageRecord: UsageRecord
+    let meter: UsageMeter
+    let accessLog: AccessLog?
+
+    init(_ configuration: Configuration, log: Log) throws {
+        self.configuration = configuration
+        self.log = log
+        client = HTTPClient()
+        privateRedis = configuration.redis == nil ? PrivateRedis(folder: "\(configuration.dataFolder)/redis") : nil
+        redis = RedisConnection(address: configuration.redisAddress)
+        leaseRedis = RedisConnection(address: configuration.redisAddress, deadline: 1)
+        let mark = FenceMark(folder: configuration.gateway.directory)
+        let leadership = Leadership(
+            .init(instance: try InstanceName.read(configuration.dataFolder), isShared: configuration.redisIsShared),
+            store: RedisLease(record: LeaseRecord(connection: leaseRedis, prefix: configuration.redisPrefix), mark: mark))
+        leadership.saw(fence: mark.number)
+        self.leadership = leadership
+        let warrant: @Sendable () throws -> Int = { try mark.warrant(of: leadership) }
+        exits = try Self.exits(configuration, client: client, log: log, warrant: warrant)
+        gateway = try HAProxyGateway(
+            share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), log: log,
+            warrant: { _ = try warrant() })
+        let store = Store(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence })
+        let client = client
+        let providers = configuration.providers.map { settings in
+            let account = ProviderClient(
+                settings.provider, url: settings.apiURL, listPath: settings.listPath, options: settings.options,
+                credentials: settings.credentials, client: client)
+            return (client: account, facts: settings.facts)
+        }
+        let keys = ProviderKeys(providers)
+        let latency = LatencyMeasurement(keys: keys)
+        catalog = Catalog(
+            sources: providers.map { ProviderSource(client: $0.client) },
+            settings: .init(refreshSeconds: configuration.catalogRefreshSeconds), store: RedisListings(store: store), log: log,
+            resolve: { await NameResolver.addresses(of: $0) }, measure: { try await latency.measure($0, $1) })
+        prober = HTTPProber(client: client, urls: configuration.verification.urls, log: log)
+        controller = Controller(
+            parts: .init(
+                engine: DockerExits(containers: exits), gateway: gateway,
+                store: RedisState(store: store, leadership: leadership, log: log), catalog: catalog,
+                keys: keys, prober: prober, leadership: leadership,
+                orders: configuration.redisIsShared
+                    ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
+                log: log),
+            settings: .init(
+                rules: .init(drainSeconds: configuration.gateway.drainSeconds), probeSeconds: configuration.health.probeSeconds,
+                deepSeconds: configuration.health.deepSeconds, checkName: configuration.verification.checkName))
+        usageRecord = UsageRecord(connection: redis, prefix: configuration.redisPrefix)
+        meter = UsageMeter(source: gateway, store: usageRecord, controller: controller, log: log)
+        accessLog =
+            configuration.gateway.accessLog == .off
+            ? nil
+            : AccessLog(socket: Self.gatewaySettings(configuration).logSocket, file: "\(configuration.dataFolder)/access.log", log: log)
+    }
+
+    /// Takes renewed certificates over while we run.
+    func watchCertificates() async {
+        while !Task.isCancelled {
+            do { try await gateway.refreshCertificates() } catch { log.warning("certificates", ["error": "\(error)"]) }
+            try? await Task.sleep(for: .seconds(5))
+        }
+    }
+
+    static func exits(
+        _ configuration: Configuration, client: HTTPClient, log: Log, warrant: @escaping @Sendable () throws -> Int = { 0 }
+    ) throws -> ExitContainers {
+        let docker = configuration.docker
+        return ExitContainers(
+            engine: try EngineClient(address: docker.host, client: client),
+            settings: .init(
+                owner: docker.owner, image: docker.image, imageArchive: docker.imageArchive, network: docker.network, subnet: docker.subnet),
+            log: log, warrant: warrant)
+    }
+
+    static func gatewaySettings(_ configuration: Configuration) -> HAProxyConfiguration.Settings {
+        let gateway = configuration.gateway
+        var settings = HAProxyConfiguration.Settings(
+            gatewayAddress: gateway.address, gatewayPort: gateway.port, runDirectory: gateway.directory,
+            luaFolder: "\(configuration.shareFolder)/haproxy/lua", clientLimit: gateway.clientLimit)
+        settings.countryPorts = gateway.countryPorts
+        settings.trustedPorts = gateway.trustedPorts
+        settings.tlsPort = gateway.tlsPort
+        settings.certificateSource = gateway.certificateFolder
+        settings.closedPorts = gateway.closedPorts
+        settings.openPorts = gateway.openPorts
+        settings.refusedNetworks = gateway.refusedNetworks + Ports.localAddresses()
+        settings.accessLog = gateway.accessLog
+        return settings
+    }
+
+    /// Names a port that somebody else holds, before anything is started.
+    func checkPorts() async throws {
+        // An HAProxy that another controller starts or reloads at this moment has the port, and does not answer yet.
+        let end = ContinuousClock.now + .seconds(configuration.redisIsShared ? 5 : 0)
+        while true {
+            if await gateway.isRunning() { return }
+            do { return try Ports.check(configuration.gateway.address, configuration.gateway.port) } catch {
+                guard ContinuousClock.now < end else { throw StartError(message: "the gateway \(error); set gateway.port") }
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    func startRedis() async throws {
+        guard let privateRedis else { return }
+        log.info(try await privateRedis.start() ? "started the private Redis" : "found the private Redis running")
+    }
+
+    /// Starts the private Redis again whenever it has died.
+    func superviseRedis() async {
+        guard let privateRedis else { return }
+        while !Task.isCancelled {
+            do {
+                if try await privateRedis.start() { log.warning("the private Redis had ended; started it again") }
+            } catch  where !Task.isCancelled {
+                log.error("the private Redis can't be started", ["error": "\(error)"])
+            } catch {}
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    /// Does ahead what the first exit would wait for.
+    func warmUp() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do {
+                    try await exits.prepareImage()
+                    // Of several controllers the one that leads makes it, with its first exit: the engine lets two make two.
+                    if !configuration.redisIsShared { _ = try await exits.prepareNetwork() }
+                } catch {
+                    log.warning("the engine is not ready", ["error": "\(error)"])
+                }
+            }
+            group.addTask { try? await catalog.refresh() }
+            group.addTask { _ = await prober.directAddress() }
+        }
+    }
+
+    /// The catalog sees pools and exits, and keeps the candidates of all pools measured.
+    func keepCatalogFresh() async {
+        let controller = controller
+        await catalog.follow {
+            let snapshot = controller.snapshot
+            let now = SystemClock.now()
+            return .init(
+                pools: snapshot.desired.pools.values.sorted { $0.country < $1.country },
+                held: snapshot.exits.values.filter { $0.state != .stopped }.compactMap(\.server),
+                breakers: snapshot.breakers.mapValues { $0.state(now) })
+        }
+        await catalog.run()
+    }
+
+    func close() async {
+        client.close()
+        await redis.close()
+        await leaseRedis.close()
+    }
+}

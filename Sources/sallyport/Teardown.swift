@@ -1,0 +1,50 @@
+import DockerEngine
+import HAProxyControl
+import HTTPTransport
+import Platform
+import RedisStore
+
+/// Takes away all that a controller leaves behind on purpose.
+enum Teardown {
+    static func run(_ configuration: Configuration) async throws -> Int32 {
+        let log = Log(format: configuration.logFormat, minimum: configuration.logLevel)
+        try Files.makePrivateFolder(configuration.dataFolder)
+        guard let lock = try FolderLock("\(configuration.dataFolder)/lock") else {
+            throw StartError(message: "a controller runs on \(configuration.dataFolder); stop it first")
+        }
+        try await refuseWhileAnotherLeads(configuration)
+        let client = HTTPClient()
+        defer { client.close() }
+        var status = Command.Status.success
+        func step(_ what: String, _ body: () async throws -> Void) async {
+            do {
+                try await body()
+                log.info("removed \(what)")
+            } catch {
+                log.error("can't remove \(what)", ["error": "\(error)"])
+                status = Command.Status.failure
+            }
+        }
+        await step("the gateway") {
+            try await HAProxyGateway(
+                share: "\(configuration.shareFolder)/haproxy", settings: Parts.gatewaySettings(configuration), log: log
+            ).stop()
+        }
+        await step("the exits and their network") { try await Parts.exits(configuration, client: client, log: log).removeAll() }
+        if configuration.redis == nil {
+            await step("the private Redis") { try await PrivateRedis(folder: "\(configuration.dataFolder)/redis").stop() }
+        }
+        withExtendedLifetime(lock) {}
+        return status
+    }
+
+    /// Exits and gateway may be another controller's too.
+    private static func refuseWhileAnotherLeads(_ configuration: Configuration) async throws {
+        let connection = RedisConnection(address: configuration.redisAddress)
+        let holder = try? await LeaseRecord(connection: connection, prefix: configuration.redisPrefix).holder()
+        await connection.close()
+        if let holder, try holder != InstanceName.read(configuration.dataFolder) {
+            throw StartError(message: "controller \(holder) leads on this store and needs the exits and the gateway; stop it first")
+        }
+    }
+}
