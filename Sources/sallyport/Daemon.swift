@@ -1,4 +1,5 @@
 import API
+import Control
 import Glibc
 import HTTPServing
 import Model
