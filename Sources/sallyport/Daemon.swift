@@ -1,6 +1,7 @@
 import API
 import Control
 import Glibc
+import HAProxyControl
 import HTTPServing
 import Model
 import Platform
