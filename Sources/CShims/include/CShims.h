@@ -46,6 +46,11 @@ int shim_mhd_client_address(struct MHD_Connection *connection, uint8_t bytes[16]
 // environment, reads /dev/null, and writes stdout and stderr to `output`. Returns its pid or -errno.
 pid_t shim_spawn_detached(const char *path, char *const arguments[], int output);
 
+// From now on each arrival of `number` writes it as one byte to the descriptor of `shim_signals_to`, which must not block and is
+// the same for all numbers. Returns 0, or -1 with errno.
+void shim_signals_to(int output);
+int shim_signal_catch(int number);
+
 // The process's environment, which Swift can't name as a global without a data race that isn't there.
 char **shim_environment(void);
 
