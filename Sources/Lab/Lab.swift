@@ -13,6 +13,7 @@ struct LabError: Error, CustomStringConvertible {
 /// A VPN provider in a box: servers and an internet as containers on a network of its own.
 final class Lab: Sendable {
     private static let label = "io.sallyport.lab"
+    private static let setup = "io.sallyport.lab.setup"
 
     let layout: LabLayout
     let keys: LabKeys
@@ -77,13 +78,14 @@ final class Lab: Sendable {
 
     private func start(_ name: String, entry: String, address: String, file: String, text: String, ready: String) async throws {
         let container = layout.container(name)
-        if let details = try? await engine.inspectContainer(container) {
-            if details.state.running { return }
-            try await engine.removeContainer(container)
-        }
+        // One of another image or with other keys would look right and answer nobody.
+        let setup = Digest.sha256("\(image)\n\(text)")
+        let present = try await engine.listContainers(labels: ["\(Self.label)=\(layout.name)", "\(Self.setup)=\(setup)"])
+        if present.contains(where: { $0.name == container && $0.state == "running" }) { return }
+        if (try? await engine.inspectContainer(container)) != nil { try await engine.removeContainer(container) }
         var specification = ContainerCreate(image: image, network: layout.name, address: address)
         specification.entrypoint = [entry]
-        specification.labels = [Self.label: layout.name]
+        specification.labels = [Self.label: layout.name, Self.setup: setup]
         specification.hostConfig.capAdd = ["NET_ADMIN"]
         specification.hostConfig.devices = [.init("/dev/net/tun")]
         specification.hostConfig.sysctls = ["net.ipv4.ip_forward": "1"]
