@@ -90,7 +90,7 @@ extension OnTheLab {
                 #expect(try await download.value.output == "20000000")
                 let count = await load.stop()
                 #expect(count.failures == [])
-                #expect(count.succeeded > 50)
+                #expect(count.succeeded > 10, "there was load all the time")
                 #expect(try await controller.exits().first?.generation == exit.generation, "the same container serves on")
             }
         }
@@ -208,7 +208,7 @@ extension OnTheLab {
                 }
                 let count = await load.stop()
                 #expect(count.failures == [])
-                #expect(count.succeeded > 50)
+                #expect(count.succeeded > 10, "there was load all the time")
                 #expect(try await controller.exits().first?.server?.address != old.server?.address)
             }
         }
