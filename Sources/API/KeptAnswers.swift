@@ -23,9 +23,20 @@ final class KeptAnswers: Sendable {
 
     /// The answer that was made at this revision, else a new one.
     func answer(to request: ServerRequest, at revision: String, _ make: () throws -> ServerResponse) throws -> ServerResponse {
-        let target = request.path.joined(separator: "/") + "?" + request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
-        if let kept = state.withLock({ $0.entries[target] }), kept.revision == revision { return kept.response }
-        var response = try make()
+        if let kept = kept(for: request, at: revision) { return kept }
+        return keep(try make(), for: request, at: revision)
+    }
+
+    func kept(for request: ServerRequest, at revision: String) -> ServerResponse? {
+        let target = target(of: request)
+        guard let kept = state.withLock({ $0.entries[target] }), kept.revision == revision else { return nil }
+        return kept.response
+    }
+
+    /// The same answer, tagged and compressed, for all who ask for it at this revision.
+    func keep(_ response: ServerResponse, for request: ServerRequest, at revision: String) -> ServerResponse {
+        var response = response
+        let target = target(of: request)
         response.etag = Dressing.tag(of: response.body)
         response.compressed = Gzip.compress(response.body)
         keep(
@@ -33,6 +44,10 @@ final class KeptAnswers: Sendable {
                 revision: revision, response: response, size: response.body.count + (response.compressed?.count ?? 0) + target.utf8.count),
             target)
         return response
+    }
+
+    private func target(of request: ServerRequest) -> String {
+        request.path.joined(separator: "/") + "?" + request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
     }
 
     private func keep(_ entry: Entry, _ target: String) {

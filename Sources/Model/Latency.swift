@@ -47,7 +47,6 @@ package struct LatencyHistory: Sendable {
 
     private var samples: [Double?] = []
     private var method = LatencyMethod.auto
-    private var measuredAt = Timestamp(milliseconds: 0)
 
     package init() {}
 
@@ -58,12 +57,13 @@ package struct LatencyHistory: Sendable {
         samples.append(milliseconds)
         if samples.count > Self.limit { samples.removeFirst() }
         self.method = method
-        measuredAt = time
+        figures = added(at: time)
     }
 
-    /// Nil before the first measurement.
-    package var figures: LatencyFigures? {
-        guard !samples.isEmpty else { return nil }
+    /// Nil before the first measurement. Made with each, for it is asked for far more often.
+    package private(set) var figures: LatencyFigures?
+
+    private func added(at time: Timestamp) -> LatencyFigures {
         let answered = samples.compactMap { $0 }
         let sorted = answered.sorted()
         let middle = sorted.count / 2
@@ -72,7 +72,7 @@ package struct LatencyHistory: Sendable {
         return LatencyFigures(
             median: median, jitter: steps.isEmpty ? nil : steps.reduce(0, +) / Double(steps.count),
             loss: 100 * Double(samples.count - answered.count) / Double(samples.count), samples: samples.count, method: method,
-            measuredAt: measuredAt)
+            measuredAt: time)
     }
 }
 

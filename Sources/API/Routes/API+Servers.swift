@@ -175,7 +175,9 @@ extension API {
         {
             throw APIProblem.notFound("server in \(country.name)")
         }
-        if request.query("explain") == "true" { return try await explanation(of: request, wish, standardLimit) }
+        if request.query("explain") == "true" {
+            return try await explanation(of: request, wish, catalog.revision, standardLimit)
+        }
         if request.query("strategy") != nil {
             throw APIProblem.invalid([FieldProblem(field: "strategy", message: "is for explain=true alone; want sort")])
         }
@@ -194,8 +196,14 @@ extension API {
         }
     }
 
-    private func explanation(of request: ServerRequest, _ wish: ServerWish, _ standardLimit: Int) async throws -> ServerResponse {
-        let ranked = try await operations.explained(wish, strategy: request.query("strategy").flatMap(Strategy.init) ?? .balanced)
+    private func explanation(
+        of request: ServerRequest, _ wish: ServerWish, _ revision: Int, _ standardLimit: Int
+    ) async throws -> ServerResponse {
+        let strategy = request.query("strategy").flatMap(Strategy.init) ?? .balanced
+        let moment = "\(revision)/\(surroundings)"
+        // By chance is anew for each.
+        if strategy != .random, let kept = answers.kept(for: request, at: moment) { return kept }
+        let ranked = try await operations.explained(wish, strategy: strategy)
         let (range, links) = Self.part(of: request, total: ranked.count, standardLimit)
         var json = JSONText()
         json.object { json in
@@ -206,7 +214,16 @@ extension API {
             }
             json.field("total", ranked.count)
         }
-        return .json(bytes: json.bytes, headers: links)
+        let answer = ServerResponse.json(bytes: json.bytes, headers: links)
+        return strategy == .random ? answer : answers.keep(answer, for: request, at: moment)
+    }
+
+    /// What scores depend on beside the catalog: the servers that exits hold, and the breakers that are not closed.
+    private var surroundings: String {
+        let state = operations.state
+        let held = state.exits.values.filter { $0.state != .stopped }.compactMap(\.server).map { "\($0.provider)/\($0.hostname)" }
+        let breakers = state.breakers.filter { $0.state != "closed" }.map { "\($0.name)=\($0.state)" }
+        return (held.sorted() + breakers).joined(separator: " ")
     }
 
     private static func part(

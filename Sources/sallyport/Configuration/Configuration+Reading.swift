@@ -117,107 +117,6 @@ extension Configuration {
         }
     }
 
-    private static func readAPI(_ reader: FieldReader) -> APISettings {
-        let address = ipv4(reader, "address", default: "127.0.0.1")
-        let port = reader.integer("port", in: 1...65_535) ?? 8080
-        var keys: [APIKey] = []
-        let section = reader.section("keys")
-        for name in section.keys {
-            let entry = section.section(name)
-            let role = entry.required("role", entry.choice("role", Role.self), want: "viewer, operator or admin")
-            let digest = entry.required("sha256", entry.string("sha256"), want: "the SHA-256 of the key, as 64 hexadecimal digits")
-            if let digest, digest.utf8.count != 64 || !digest.allSatisfy(\.isHexDigit) {
-                entry.problem("sha256", "want 64 hexadecimal digits, as `printf %s \"$KEY\" | sha256sum` prints them")
-            }
-            if let role, let digest { keys.append(APIKey(name: name, role: role, digest: digest.lowercased())) }
-        }
-        return APISettings(
-            address: address, port: port, keys: keys, serving: readServing(reader), limits: readLimits(reader),
-            auditRetentionDays: reader.section("audit").number("retention_days", in: 0...36_500) ?? 365)
-    }
-
-    private static func readServing(_ reader: FieldReader) -> API.Settings {
-        var settings = API.Settings()
-        let limits = reader.section("limits")
-        settings.requests = limits.integer("requests", in: 1...100_000_000) ?? settings.requests
-        settings.strictRequests = limits.integer("strict_requests", in: 1...100_000_000) ?? settings.strictRequests
-        settings.failedKeys = limits.integer("failed_keys", in: 1...100_000_000) ?? settings.failedKeys
-        settings.windowSeconds = limits.integer("window_seconds", in: 1...3600) ?? settings.windowSeconds
-        settings.trustedProxies = networks(reader, "trusted_proxies")
-        settings.allowedNetworks = networks(reader, "allowed_networks")
-        settings.origins = reader.strings("origins") ?? []
-        for origin in settings.origins where !isOrigin(origin) {
-            reader.problem("origins", "\(origin) is no origin, want one like https://dashboard.example (`*` is refused)")
-        }
-        settings.logsRequests = reader.bool("log_requests") ?? settings.logsRequests
-        settings.auditsRequests = reader.section("audit").bool("requests") ?? settings.auditsRequests
-        return settings
-    }
-
-    private static func readLimits(_ reader: FieldReader) -> HTTPServer.Limits {
-        var limits = HTTPServer.Limits()
-        limits.connections = UInt32(reader.integer("connections", in: 10...100_000) ?? 2000)
-        limits.connectionsPerAddress = UInt32(reader.integer("connections_per_address", in: 1...100_000) ?? 1500)
-        return limits
-    }
-
-    private static func networks(_ reader: FieldReader, _ field: String) -> [IPNetwork] {
-        (reader.strings(field) ?? []).compactMap { text in
-            let network = IPNetwork(text)
-            if network == nil { reader.problem(field, "\(text) is no address or network like 10.0.0.0/8") }
-            return network
-        }
-    }
-
-    private static func isOrigin(_ text: String) -> Bool {
-        let rest = text.hasPrefix("https://") ? text.dropFirst(8) : text.hasPrefix("http://") ? text.dropFirst(7) : ""
-        return !rest.isEmpty && rest.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ".-:[]".contains($0)) }
-    }
-
-    private static func readGateway(_ reader: FieldReader, data: String) -> GatewaySettings {
-        let chosen = reader.string("directory")
-        let directory = Files.absolute(chosen ?? "\(data)/haproxy")
-        // The longest socket in it is `socks5.sock`, with what HAProxy appends while it starts.
-        if chosen != nil, !isPlainPath(directory) || directory.utf8.count > 78 {
-            reader.problem("directory", "is \(directory), want a path of at most 78 letters, digits and / . _ - (Unix sockets live in it)")
-        }
-        let certificates = reader.string("tls_certificates").map(Files.absolute)
-        if let certificates, !isPlainPath(certificates) {
-            reader.problem("tls_certificates", "is \(certificates), want a path of letters, digits and / . _ -")
-        }
-        let networks = reader.strings("refused_networks", limit: 256) ?? []
-        for network in networks where Network(network) == nil {
-            reader.problem("refused_networks", "\(network) is no network, want one like 203.0.113.0/24 or an address")
-        }
-        return GatewaySettings(
-            address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8128,
-            directory: directory, clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
-            drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30,
-            countryPorts: portBase(reader, "country_ports", default: 20_000), trustedPorts: portBase(reader, "trusted_ports", default: 0),
-            tlsPort: reader.integer("tls_port", in: 1...65_535) ?? 8443, certificateFolder: certificates,
-            closedPorts: ports(reader, "closed_ports") ?? [25], openPorts: ports(reader, "open_ports") ?? [], refusedNetworks: networks,
-            accessLog: reader.choice("access_log", HAProxyConfiguration.Settings.AccessLog.self) ?? .full)
-    }
-
-    /// The first of 676 ports, one for each pair of letters; 0 for none.
-    private static func portBase(_ reader: FieldReader, _ field: String, default standard: Int) -> Int? {
-        let base = reader.integer(field, in: 0...64_860) ?? standard
-        if (1..<1024).contains(base) { reader.problem(field, "is \(base), want 0 or 1024 to 64860") }
-        return base == 0 ? nil : base
-    }
-
-    private static func ports(_ reader: FieldReader, _ field: String) -> [Int]? {
-        guard let items = reader.integers(field, in: 1...65_535, limit: 1_000) else { return nil }
-        return Array(Set(items)).sorted()
-    }
-
-    /// As many clients as the open-file limit allows: each takes two connections, and each connection two descriptors.
-    private static func defaultClientLimit() -> Int {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
-        return max(10, min(20_000, (Int(clamping: limit.rlim_max) - 200) / 4 - 100))
-    }
-
     private static func readDocker(_ reader: FieldReader, share: String, environment: [String: String]) -> DockerSettings {
         let host = reader.string("host") ?? environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock"
         if !host.hasPrefix("unix://") && !host.hasPrefix("/") {
@@ -290,7 +189,7 @@ extension Configuration {
         }
     }
 
-    private static func word(_ reader: FieldReader, _ field: String, default standard: String) -> String {
+    static func word(_ reader: FieldReader, _ field: String, default standard: String) -> String {
         let text = reader.string(field) ?? standard
         let isGood =
             (1...40).contains(text.utf8.count)
@@ -299,7 +198,7 @@ extension Configuration {
         return text
     }
 
-    private static func ipv4(_ reader: FieldReader, _ field: String, default standard: String) -> String {
+    static func ipv4(_ reader: FieldReader, _ field: String, default standard: String) -> String {
         let text = reader.string(field) ?? standard
         if !isIPv4(text) { reader.problem(field, "is \(text), want an IPv4 address") }
         return text
@@ -315,7 +214,7 @@ extension Configuration {
         return parts.count == 2 && isIPv4(String(parts[0])) && (Int(parts[1]).map { (8...30).contains($0) } ?? false)
     }
 
-    private static func isPlainPath(_ path: String) -> Bool {
+    static func isPlainPath(_ path: String) -> Bool {
         path.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-".contains($0)) }
     }
 }

@@ -1,0 +1,63 @@
+import API
+import HTTPServing
+import Model
+import Platform
+
+extension Configuration {
+    static func readAPI(_ reader: FieldReader) -> APISettings {
+        let address = ipv4(reader, "address", default: "127.0.0.1")
+        let port = reader.integer("port", in: 1...65_535) ?? 8080
+        var keys: [APIKey] = []
+        let section = reader.section("keys")
+        for name in section.keys {
+            let entry = section.section(name)
+            let role = entry.required("role", entry.choice("role", Role.self), want: "viewer, operator or admin")
+            let digest = entry.required("sha256", entry.string("sha256"), want: "the SHA-256 of the key, as 64 hexadecimal digits")
+            if let digest, digest.utf8.count != 64 || !digest.allSatisfy(\.isHexDigit) {
+                entry.problem("sha256", "want 64 hexadecimal digits, as `printf %s \"$KEY\" | sha256sum` prints them")
+            }
+            if let role, let digest { keys.append(APIKey(name: name, role: role, digest: digest.lowercased())) }
+        }
+        return APISettings(
+            address: address, port: port, keys: keys, serving: readServing(reader), limits: readLimits(reader),
+            auditRetentionDays: reader.section("audit").number("retention_days", in: 0...36_500) ?? 365)
+    }
+
+    private static func readServing(_ reader: FieldReader) -> API.Settings {
+        var settings = API.Settings()
+        let limits = reader.section("limits")
+        settings.requests = limits.integer("requests", in: 1...100_000_000) ?? settings.requests
+        settings.strictRequests = limits.integer("strict_requests", in: 1...100_000_000) ?? settings.strictRequests
+        settings.failedKeys = limits.integer("failed_keys", in: 1...100_000_000) ?? settings.failedKeys
+        settings.windowSeconds = limits.integer("window_seconds", in: 1...3600) ?? settings.windowSeconds
+        settings.trustedProxies = networks(reader, "trusted_proxies")
+        settings.allowedNetworks = networks(reader, "allowed_networks")
+        settings.origins = reader.strings("origins") ?? []
+        for origin in settings.origins where !isOrigin(origin) {
+            reader.problem("origins", "\(origin) is no origin, want one like https://dashboard.example (`*` is refused)")
+        }
+        settings.logsRequests = reader.bool("log_requests") ?? settings.logsRequests
+        settings.auditsRequests = reader.section("audit").bool("requests") ?? settings.auditsRequests
+        return settings
+    }
+
+    private static func readLimits(_ reader: FieldReader) -> HTTPServer.Limits {
+        var limits = HTTPServer.Limits()
+        limits.connections = UInt32(reader.integer("connections", in: 10...100_000) ?? 2000)
+        limits.connectionsPerAddress = UInt32(reader.integer("connections_per_address", in: 1...100_000) ?? 1500)
+        return limits
+    }
+
+    private static func networks(_ reader: FieldReader, _ field: String) -> [IPNetwork] {
+        (reader.strings(field) ?? []).compactMap { text in
+            let network = IPNetwork(text)
+            if network == nil { reader.problem(field, "\(text) is no address or network like 10.0.0.0/8") }
+            return network
+        }
+    }
+
+    private static func isOrigin(_ text: String) -> Bool {
+        let rest = text.hasPrefix("https://") ? text.dropFirst(8) : text.hasPrefix("http://") ? text.dropFirst(7) : ""
+        return !rest.isEmpty && rest.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ".-:[]".contains($0)) }
+    }
+}

@@ -1,0 +1,51 @@
+import Glibc
+import HAProxyControl
+import Model
+import Planning
+import Platform
+
+extension Configuration {
+    static func readGateway(_ reader: FieldReader, data: String) -> GatewaySettings {
+        let chosen = reader.string("directory")
+        let directory = Files.absolute(chosen ?? "\(data)/haproxy")
+        // The longest socket in it is `socks5.sock`, with what HAProxy appends while it starts.
+        if chosen != nil, !isPlainPath(directory) || directory.utf8.count > 78 {
+            reader.problem("directory", "is \(directory), want a path of at most 78 letters, digits and / . _ - (Unix sockets live in it)")
+        }
+        let certificates = reader.string("tls_certificates").map(Files.absolute)
+        if let certificates, !isPlainPath(certificates) {
+            reader.problem("tls_certificates", "is \(certificates), want a path of letters, digits and / . _ -")
+        }
+        let networks = reader.strings("refused_networks", limit: 256) ?? []
+        for network in networks where Network(network) == nil {
+            reader.problem("refused_networks", "\(network) is no network, want one like 203.0.113.0/24 or an address")
+        }
+        return GatewaySettings(
+            address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8128,
+            directory: directory, clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
+            drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30,
+            countryPorts: portBase(reader, "country_ports", default: 20_000), trustedPorts: portBase(reader, "trusted_ports", default: 0),
+            tlsPort: reader.integer("tls_port", in: 1...65_535) ?? 8443, certificateFolder: certificates,
+            closedPorts: ports(reader, "closed_ports") ?? [25], openPorts: ports(reader, "open_ports") ?? [], refusedNetworks: networks,
+            accessLog: reader.choice("access_log", HAProxyConfiguration.Settings.AccessLog.self) ?? .full)
+    }
+
+    /// The first of 676 ports, one for each pair of letters; 0 for none.
+    private static func portBase(_ reader: FieldReader, _ field: String, default standard: Int) -> Int? {
+        let base = reader.integer(field, in: 0...64_860) ?? standard
+        if (1..<1024).contains(base) { reader.problem(field, "is \(base), want 0 or 1024 to 64860") }
+        return base == 0 ? nil : base
+    }
+
+    private static func ports(_ reader: FieldReader, _ field: String) -> [Int]? {
+        guard let items = reader.integers(field, in: 1...65_535, limit: 1_000) else { return nil }
+        return Array(Set(items)).sorted()
+    }
+
+    /// As many clients as the open-file limit allows: each takes two connections, and each connection two descriptors.
+    private static func defaultClientLimit() -> Int {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
+        return max(10, min(20_000, (Int(clamping: limit.rlim_max) - 200) / 4 - 100))
+    }
+}
