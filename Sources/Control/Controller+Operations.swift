@@ -7,6 +7,7 @@ package struct OperationError: Error, CustomStringConvertible {
     package enum Code: String, Sendable {
         case notFound = "not_found"
         case poolFull = "pool_full"
+        case deviceLimit = "device_limit"
         case noServer = "no_server"
         case catalogUnavailable = "catalog_unavailable"
         case storeUnavailable = "store_unavailable"
@@ -44,6 +45,7 @@ extension Controller {
                 return exit
             }
             _ = try newExit()
+            try checkDevices(pool)
             try await set(pool, servers: ranked)
             let exit = try newExit()
             var new = exits
@@ -84,7 +86,10 @@ extension Controller {
     package func setPool(_ pool: Pool) async throws {
         try await loaded()
         let ranked = try await findServers(for: pool)
-        try await changes.pass { try await set(pool, servers: ranked) }
+        try await changes.pass {
+            try checkDevices(pool)
+            try await set(pool, servers: ranked)
+        }
         ring()
     }
 
@@ -207,6 +212,16 @@ extension Controller {
         // The loop may have saved it in between as it was.
         await saveExits()
         return exit
+    }
+
+    /// Refuses what an account can't carry; what makes nothing worse is let through.
+    private func checkDevices(_ pool: Pool) throws {
+        let old = desired.pools[pool.country]
+        if let old, old.provider == pool.provider, pool.size + pool.standby <= old.size + old.standby { return }
+        var pools = desired.pools
+        pools[pool.country] = pool
+        guard let excess = settings.rules.devices.excess(of: pools.values, providers: parts.keys.providers) else { return }
+        throw OperationError(code: .deviceLimit, message: "\(excess); make a pool smaller, or see the provider's setting devices")
     }
 
     /// - Parameter ranked: the pool's servers where they are known; nil where they stay as they are.

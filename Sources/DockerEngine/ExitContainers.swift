@@ -243,19 +243,20 @@ package final class ExitContainers: Sendable {
     }
 
     private func configuration(_ specification: ExitSpecification, gateway: String) -> String {
-        """
-        PRIVATE_KEY=\(specification.privateKey.revealed)
-        PUBLIC_KEY=\(specification.server.publicKey)
-        ADDRESS=\(specification.facts.clientAddress)
-        ENDPOINT=\(specification.server.address):\(specification.server.port)
-        DNS=\(specification.facts.dns.joined(separator: ","))
-        MTU=\(specification.facts.mtu)
-        KEEPALIVE=\(specification.facts.keepalive)
-        GATEWAY=\(gateway)/32
-        PROXY_PORT=\(Self.proxyPort)
-        CHECK_NAME=\(specification.checkName)
+        let shared = specification.facts.presharedKey.map { "PRESHARED_KEY=\($0.revealed)\n" } ?? ""
+        return shared + """
+            PRIVATE_KEY=\(specification.privateKey.revealed)
+            PUBLIC_KEY=\(specification.server.publicKey)
+            ADDRESS=\(specification.facts.clientAddress)
+            ENDPOINT=\(specification.server.address):\(specification.server.port)
+            DNS=\(specification.facts.dns.joined(separator: ","))
+            MTU=\(specification.facts.mtu)
+            KEEPALIVE=\(specification.facts.keepalive)
+            GATEWAY=\(gateway)/32
+            PROXY_PORT=\(Self.proxyPort)
+            CHECK_NAME=\(specification.checkName)
 
-        """
+            """
     }
 
     /// A hash of all that the container is made of, without the key.

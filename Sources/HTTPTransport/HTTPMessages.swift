@@ -8,6 +8,8 @@ package struct HTTPRequest: Sendable {
     package var body: [UInt8]?
     /// Connect to this Unix socket instead of the URL's host.
     package var unixSocket: String?
+    /// A file with the authorities that may sign the server's certificate, instead of the system's.
+    package var authorityFile: String?
     /// Go through this HTTP proxy, "http://host:port", with CONNECT also for plain HTTP when `tunnels`.
     package var proxy: String?
     package var proxyUser: String?
@@ -41,6 +43,8 @@ package struct HTTPResponse: Sendable {
     package var body: [UInt8]
     /// From the start of the request to the end of the answer.
     package var seconds: Double
+    /// Of HTTP, that the answer came by: 10, 11, 20.
+    package var version = 11
 
     package var text: String { String(decoding: body, as: UTF8.self) }
 }

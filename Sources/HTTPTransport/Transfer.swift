@@ -61,6 +61,10 @@ final class Transfer: @unchecked Sendable {
             set(CURLOPT_LOW_SPEED_TIME, Int(request.silenceDeadline))
         }
         if request.deadline > 0 { set(CURLOPT_TIMEOUT_MS, Int(request.deadline * 1000)) }
+        if let file = request.authorityFile {
+            set(CURLOPT_CAINFO, file)
+            shim_curl_set_pointer(handle, CURLOPT_CAPATH, nil)
+        }
         // No proxy but the one that we name: the environment's must not carry our requests.
         set(CURLOPT_PROXY, request.proxy ?? "")
         if let unixSocket = request.unixSocket { set(CURLOPT_UNIX_SOCKET_PATH, unixSocket) }
@@ -133,7 +137,12 @@ final class Transfer: @unchecked Sendable {
         let isEnough = isUnwanted || (result == CURLE_WRITE_ERROR && request.meter?.isFull == true)
         guard result == CURLE_OK || isEnough, let handle else { return fail(error(result)) }
         let seconds = Double(shim_curl_get_offset(handle, CURLINFO_TOTAL_TIME_T)) / 1e6
-        let response = HTTPResponse(status: status, headers: headers, body: body, seconds: seconds)
+        var response = HTTPResponse(status: status, headers: headers, body: body, seconds: seconds)
+        switch shim_curl_get_long(handle, CURLINFO_HTTP_VERSION) {
+        case Int(CURL_HTTP_VERSION_1_0): response.version = 10
+        case Int(CURL_HTTP_VERSION_2_0): response.version = 20
+        default: break
+        }
         switch sink {
         case .whole(let continuation), .pieces(_, let continuation): continuation.resume(returning: response)
         case .stream(let continuation):

@@ -15,12 +15,15 @@ package struct HandshakeProbe: Sendable {
         package var address: String
         package var port: Int
         package var publicKey: String
+        /// Base64 of 32 bytes, where the provider gave one with the key.
+        package var presharedKey: Secret?
 
-        package init(name: String, address: String, port: Int, publicKey: String) {
+        package init(name: String, address: String, port: Int, publicKey: String, presharedKey: Secret? = nil) {
             self.name = name
             self.address = address
             self.port = port
             self.publicKey = publicKey
+            self.presharedKey = presharedKey
         }
     }
 
@@ -122,9 +125,10 @@ private struct Round {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         let ephemeral = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
-        guard
+        let shared = target.presharedKey.map { Base64.wireGuardKey($0.revealed) } ?? [UInt8](repeating: 0, count: 32)
+        guard let shared,
             let handshake = Handshake(
-                identity, server: key, index: number, ephemeral: ephemeral, now: (Int(now.tv_sec), Int(now.tv_nsec)))
+                identity, server: key, presharedKey: shared, index: number, ephemeral: ephemeral, now: (Int(now.tv_sec), Int(now.tv_nsec)))
         else { return }
         sent[number] = Sent(target: index, handshake: handshake, at: DispatchTime.now().uptimeNanoseconds)
         // What can't be sent is not answered either.

@@ -70,6 +70,8 @@ package enum ExitState: String, Codable, Sendable, CaseIterable {
 /// Why an exit is in its state, as a word for machines. `Exit.detail` has the sentence for people.
 package enum ExitReason: String, Codable, Sendable, CaseIterable {
     case noServer = "no_server"
+    /// The account has as many tunnels as it may have at once.
+    case deviceLimit = "device_limit"
     case engineUnavailable = "engine_unavailable"
     case imageMissing = "image_missing"
     case credentialsMissing = "credentials_missing"

@@ -25,6 +25,8 @@ package struct TunnelFacts: Hashable, Sendable {
     package var mtu: Int
     /// Seconds between keepalives, 0 to 65535.
     package var keepalive: Int
+    /// A secret that both ends mix into their keys, where the provider gave one with the key.
+    package var presharedKey: Secret?
 
     package init(clientAddress: String, dns: [String], mtu: Int, keepalive: Int) {
         self.clientAddress = clientAddress

@@ -61,7 +61,7 @@ package enum Alerts {
 
     private static func alert(_ pool: Pool, _ facts: Facts, now: Timestamp) -> Alert? {
         let members = facts.exits.values.filter { $0.country == pool.country && !$0.leaving }.sorted { $0.id < $1.id }
-        let stuck = members.filter { $0.state == .failed || $0.reason == .restartBudget }
+        let stuck = members.filter { $0.state == .failed || $0.reason == .restartBudget || $0.reason == .deviceLimit }
         let serving = members.count(where: \.state.takesTraffic)
         let reason = (stuck.first ?? members.first { $0.reason != nil })?.reason
         let detail = (stuck.first ?? members.first { $0.detail != nil })?.detail ?? "its exits don't come up"
@@ -89,6 +89,7 @@ package enum Alerts {
 
     private static func remedy(reason: ExitReason?) -> String {
         switch reason {
+        case .deviceLimit: "make pools smaller, add another provider, or set providers.<name>.devices to what the account allows"
         case .noServer: "allow more servers: another city or provider, or a smaller pool"
         case .credentialsMissing, .credentialsRejected: "set a valid token or key of the provider in the configuration"
         case .imageMissing: "build the exit's image (make images), or set docker.image_archive"

@@ -9,6 +9,7 @@ package struct Planner: Sendable {
         package var noServerSeconds: Double
         package var budget = RestartBudget()
         package var retirement = Retirement()
+        package var devices = DeviceBudget()
 
         package init(drainSeconds: Double = 30, noServerSeconds: Double = 30) {
             self.drainSeconds = drainSeconds
@@ -182,7 +183,13 @@ package struct Planner: Sendable {
             let detail = "many servers of \(provider) refuse its key: it is tried seldom until one accepts it"
             return wait(&exit, .credentialsRejected, detail, max(until, now + 1))
         }
-        guard let server = choose(for: exit, from: candidates, containers) else {
+        let open = candidates.filter { !rules.devices.isFull($0.provider, besides: id, exits: exits, containers: containers) }
+        if open.isEmpty, !candidates.isEmpty {
+            if keepLeaver(insteadOf: exit) { return }
+            let names = Set(candidates.map(\.provider.rawValue)).sorted().joined(separator: " and ")
+            return wait(&exit, .deviceLimit, "the account at \(names) has as many tunnels as it may have", now + 1)
+        }
+        guard let server = choose(for: exit, from: open, containers) else {
             if keepLeaver(insteadOf: exit) { return }
             let detail = candidates.isEmpty ? "the catalog has no server for it" : "every server of \(id.country) is in use"
             return wait(&exit, .noServer, detail, now + rules.noServerSeconds)

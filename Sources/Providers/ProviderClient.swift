@@ -22,6 +22,14 @@ package struct ProviderClient: Sendable {
         }
     }
 
+    /// Seconds until a list is given up: without a connection, without another byte, and as a whole.
+    package struct Deadlines: Sendable, Equatable {
+        package var connect = 5.0
+        package var silence = 30.0
+        package var whole = 120.0
+        package init() {}
+    }
+
     package enum Answer: Sendable {
         case list(ServerList, Validators)
         /// The list is still the one that the validators are from.
@@ -37,10 +45,12 @@ package struct ProviderClient: Sendable {
     private let options: ListOptions
     private let credentials: Credentials?
     private let client: HTTPClient
+    private let authorityFile: String?
+    package var deadlines = Deadlines()
 
     package init(
         _ provider: Provider, url: String? = nil, listPath: String? = nil, options: ListOptions = ListOptions(), credentials: Credentials?,
-        client: HTTPClient
+        authorityFile: String? = nil, client: HTTPClient
     ) {
         self.provider = provider
         self.url = url ?? provider.url
@@ -48,17 +58,26 @@ package struct ProviderClient: Sendable {
         self.options = options
         self.credentials = credentials
         self.client = client
+        self.authorityFile = authorityFile
     }
 
     /// The servers that can be used. The list is read while it arrives, and never kept as a whole.
+    ///
+    /// - Parameter exit: where the proxy of an exit of ours listens, for a provider that refuses this machine's own address. A list
+    ///   is asked for without credentials, so none go through it.
     /// - Throws: `ProviderError`.
-    package func list(newerThan validators: Validators = Validators()) async throws -> Answer {
+    package func list(newerThan validators: Validators = Validators(), through exit: Endpoint? = nil) async throws -> Answer {
         var request = HTTPRequest("GET", url + listPath, headers: headers)
         if let tag = validators.entityTag { request.headers.append(("If-None-Match", tag)) }
         if let time = validators.lastModified { request.headers.append(("If-Modified-Since", time)) }
-        request.connectDeadline = 5
-        request.silenceDeadline = 30
-        request.deadline = 120
+        request.connectDeadline = deadlines.connect
+        request.silenceDeadline = deadlines.silence
+        request.deadline = deadlines.whole
+        request.authorityFile = authorityFile
+        if let exit {
+            request.proxy = "http://\(exit)"
+            request.tunnels = true
+        }
         request.bodyLimit = Self.listLimit
         let reader = ReaderBox(ListReader(provider, options: options))
         let response: HTTPResponse
@@ -72,7 +91,7 @@ package struct ProviderClient: Sendable {
             // A page for people in place of the list comes from what guards the API.
             guard response.headers["content-type"]?.lowercased().hasPrefix("text/html") ?? false else { throw error }
             throw ProviderError(
-                code: .rateLimited, provider: provider.name.rawValue, message: "it answers with a web page, as what blocks callers does")
+                code: .blocked, provider: provider.name.rawValue, message: "it answers with a web page, as what blocks callers does")
         }
         // They go back into a header: one that can't be one is none.
         func sound(_ value: String?) -> String? {
@@ -93,6 +112,7 @@ package struct ProviderClient: Sendable {
     func get(_ path: String, authorization: String) async throws -> [UInt8] {
         var request = HTTPRequest("GET", url + path, headers: headers + [("Authorization", authorization)])
         request.bodyLimit = 1 << 20
+        request.authorityFile = authorityFile
         let response: HTTPResponse
         do { response = try await client.send(request) } catch let error as TransportError { throw unreachable(error) }
         try check(response, isPublic: false)
@@ -114,7 +134,7 @@ package struct ProviderClient: Sendable {
         case 401, 403:
             if isPublic {
                 throw ProviderError(
-                    code: .rateLimited, provider: name, message: "it refuses this address (status \(response.status))", retryAfter: pause)
+                    code: .blocked, provider: name, message: "it refuses this address (status \(response.status))", retryAfter: pause)
             }
             throw ProviderError(
                 code: .credentialsRejected, provider: name,

@@ -2,7 +2,9 @@
 package struct ProviderError: Error, CustomStringConvertible {
     package enum Code: String, Sendable {
         case unreachable
-        /// Status 429, or a page of something that guards the API.
+        /// It lets this machine's address in no more: a refusal of what is public, or a page of something that guards the API.
+        case blocked
+        /// Status 429.
         case rateLimited = "rate_limited"
         /// The provider knows our access token or key no more.
         case credentialsRejected = "credentials_rejected"

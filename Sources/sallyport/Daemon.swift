@@ -45,7 +45,7 @@ enum Daemon {
         apiParts.configuration = { reloading.lines }
         let api = API(
             operations: ControllerOperations(
-                controller: parts.controller, servers: parts.catalog,
+                controller: parts.controller, servers: parts.catalog, devices: parts.configuration.devices,
                 speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL), usageRecord: parts.usageRecord),
             keys: keys,
             proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), settings: configuration.api.serving,

@@ -51,17 +51,20 @@ struct Parts: Sendable {
         let providers = configuration.providers.map { settings in
             let account = ProviderClient(
                 settings.provider, url: settings.apiURL, listPath: settings.listPath, options: settings.options,
-                credentials: settings.credentials, client: client)
+                credentials: settings.credentials, authorityFile: settings.authorityFile, client: client)
             return (client: account, facts: settings.facts)
         }
         let keys = ProviderKeys(providers)
+        let serving = ServingExits()
         let latency = LatencyMeasurement(keys: keys)
         catalog = Catalog(
-            sources: providers.map { ProviderSource(client: $0.client) },
+            sources: providers.map { ProviderSource(client: $0.client, exit: { serving.one }) },
             settings: .init(refreshSeconds: configuration.catalogRefreshSeconds), store: RedisListings(store: store), log: log,
             resolve: { await NameResolver.addresses(of: $0) }, measure: { try await latency.measure($0, $1) })
         prober = HTTPProber(client: client, urls: configuration.verification.urls, log: log)
-        controller = Controller(
+        var rules = Planner.Rules(drainSeconds: configuration.gateway.drainSeconds)
+        rules.devices = DeviceBudget(configuration.devices)
+        let controller = Controller(
             parts: .init(
                 engine: DockerExits(containers: exits), gateway: gateway,
                 store: RedisState(store: store, leadership: leadership, log: log), catalog: catalog,
@@ -70,8 +73,13 @@ struct Parts: Sendable {
                     ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
                 log: log),
             settings: .init(
-                rules: .init(drainSeconds: configuration.gateway.drainSeconds), probeSeconds: configuration.health.probeSeconds,
+                rules: rules, probeSeconds: configuration.health.probeSeconds,
                 deepSeconds: configuration.health.deepSeconds, checkName: configuration.verification.checkName))
+        self.controller = controller
+        serving.follow {
+            let exits = controller.snapshot.exits.values.filter { $0.state == .serving && !$0.leaving }
+            return exits.randomElement()?.endpoint
+        }
         usageRecord = UsageRecord(connection: redis, prefix: configuration.redisPrefix)
         meter = UsageMeter(source: gateway, store: usageRecord, controller: controller, log: log)
         accessLog =

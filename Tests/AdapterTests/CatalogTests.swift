@@ -6,31 +6,6 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A provider whose answers a test decides.
-private final class FakeSource: ServerSource {
-    struct Failure: Error {}
-    let provider: ProviderName
-    private let state: Mutex<(answers: [[Server]?], fetches: Int)>
-
-    /// - Parameter answers: in order, nil for a failure; the last one stays.
-    init(_ provider: ProviderName = .nordvpn, _ answers: [Server]?...) {
-        self.provider = provider
-        state = Mutex((answers, 0))
-    }
-
-    var fetches: Int { state.withLock { $0.fetches } }
-
-    func list(newerThan stamp: ListStamp?) async throws -> ListAnswer {
-        try await Task.sleep(for: .milliseconds(20))
-        let answer = state.withLock { state in
-            state.fetches += 1
-            return state.answers.count > 1 ? state.answers.removeFirst() : state.answers[0]
-        }
-        guard let answer else { throw Failure() }
-        return .list(servers: answer, dropped: ["offline": 1], stamp: ListStamp())
-    }
-}
-
 @Suite(.timeLimit(.minutes(1))) struct CatalogTests {
     private func server(_ number: Int, _ country: CountryCode = us, load: Int, city: String = "Dallas", provider: ProviderName = .nordvpn)
         -> Server
@@ -194,6 +169,17 @@ private final class FakeSource: ServerSource {
         }
     }
 
+    @Test func `a server whose address is another now is ranked by the new one, and one that is gone no more`() async throws {
+        var moved = server(1, load: 30)
+        moved.address = "198.18.0.77"
+        let catalog = catalog(FakeSource(.nordvpn, american, [moved, server(3, load: 12)] + [server(4, load: 50)]), refresh: 0.01)
+        #expect(try await catalog.ranked(for: Pool(country: us, size: 1)).count == 3)
+        try await eventually("the new list counts") {
+            let ranked = try await catalog.ranked(for: Pool(country: us, size: 1))
+            return ranked.map(\.hostname) == ["us3", "us1", "us4"] && ranked[1].address == "198.18.0.77"
+        }
+    }
+
     @Test func `an unchanged list is kept, and is new again`() async throws {
         let servers = american
         let stamp = ListStamp(entityTag: "\"one\"")
@@ -314,20 +300,6 @@ private final class FakeSource: ServerSource {
         let second = try await catalog.ranked(for: Pool(country: us, size: 1))
         #expect(first.count == 1 && second.count == 1 && !first[0].needsResolving && first[0].address != second[0].address)
         #expect(try await catalog.snapshot().servers.first?.address == "us1.example.test")
-    }
-
-    @Test func `measurements add up to median, jitter and loss`() throws {
-        var history = LatencyHistory()
-        #expect(history.figures == nil)
-        let start = Timestamp(milliseconds: 0)
-        for time in [10, nil, 14, 12] as [Double?] { history.add(time, by: .fping, at: start) }
-        #expect(
-            history.figures
-                == LatencyFigures(median: 12, jitter: 3, loss: 25, samples: 4, method: .fping, measuredAt: start))
-        for _ in 0..<50 { history.add(7, by: .fping, at: start + 1) }
-        #expect(history.figures?.samples == LatencyHistory.limit && history.figures?.loss == 0 && history.figures?.median == 7)
-        history.add(nil, by: .wireguard, at: start + 2)
-        #expect(history.figures?.samples == 1 && history.figures?.median == nil && history.figures?.loss == 100)
     }
 
     @Test func `without a provider there is a clear error`() async throws {

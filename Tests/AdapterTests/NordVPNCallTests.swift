@@ -70,7 +70,7 @@ import Testing
     func `what goes wrong is told without the token`(status: Int, body: String, code: ProviderError.Code) async throws {
         try await with(status, body) { nordvpn, _ in
             // The list needs no token: where it is refused, it is we who are.
-            let ofList = code == .credentialsRejected ? .rateLimited : code
+            let ofList = code == .credentialsRejected ? .blocked : code
             let calls: [(ProviderError.Code, () async throws -> Void)] = [
                 (code, { _ = try await nordvpn.privateKey() }), (ofList, { _ = try await nordvpn.list() }),
             ]

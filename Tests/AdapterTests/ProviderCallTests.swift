@@ -60,12 +60,12 @@ import Testing
 
     @Test func `a page for people in place of a list is a refusal, and a pause that is asked for is told`() async throws {
         let page = ServerResponse(status: 200, headers: [("Content-Type", "text/html; charset=utf-8")], body: Array("<html>Attention".utf8))
-        #expect(try await failure(page).code == .rateLimited)
+        #expect(try await failure(page).code == .blocked)
         #expect(try await failure(.json(bytes: Array("<html>".utf8))).code == .badAnswer)
         let limited = try await failure(ServerResponse(status: 429, headers: [("Retry-After", "120")]))
         #expect(limited.code == .rateLimited && limited.retryAfter == 120)
         #expect(try await failure(ServerResponse(status: 503, headers: [("Retry-After", "soon")])).retryAfter == nil)
-        #expect(try await failure(ServerResponse(status: 403)).code == .rateLimited)
+        #expect(try await failure(ServerResponse(status: 403)).code == .blocked)
         // A redirect is not followed: an answer must not choose where we connect to.
         #expect(try await failure(ServerResponse(status: 302, headers: [("Location", "http://127.0.0.1:9/")])).code == .badAnswer)
     }

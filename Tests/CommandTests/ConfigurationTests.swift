@@ -181,4 +181,25 @@ import Testing
                 "data_dir: is longer than 70 bytes, want a shorter one: Unix sockets live in it"
             ])
     }
+
+    @Test func `a preshared key, the account's devices and an authority of one's own are a provider's settings`() throws {
+        let (key, shared) = ("\(folder.path)/key", "\(folder.path)/shared")
+        try Files.write("\(Self.key)\n", to: key, mode: 0o600)
+        try Files.write("\(Self.key)\n", to: shared, mode: 0o600)
+        let account = "private_key_file: \(key), address: 10.64.0.2/32, preshared_key_file: \(shared)"
+        let configuration = try load(
+            nordvpn + "    devices: 3\n    ca_file: \(key)\n  windscribe: {\(account)}\n  mullvad: {\(account), devices: 0}\n",
+            ["SALLYPORT_PROVIDERS_WINDSCRIBE_DEVICES": "4"])
+        #expect(configuration.devices == [.nordvpn: 3, .windscribe: 4])
+        #expect(configuration.providers.first?.authorityFile == key)
+        #expect(configuration.providers.last?.facts.presharedKey?.revealed == Self.key)
+        #expect(!configuration.description.contains(Self.key) && configuration.description.contains("preshared_key: ********"))
+        // What a provider allows is the default; one that sets no number has no limit.
+        #expect(
+            try load(nordvpn).devices == [.nordvpn: 10] && load("providers:\n  surfshark: {private_key_file: \(key)}\n").devices.isEmpty)
+        let problems = try problems(nordvpn + "    preshared_key: short\n    devices: 2000\n    ca_file: \(folder.path)/nothing\n")
+        for field in ["preshared_key", "devices", "ca_file"] {
+            #expect(problems.contains { $0.hasPrefix("providers.nordvpn.\(field):") }, "\(field) in \(problems)")
+        }
+    }
 }

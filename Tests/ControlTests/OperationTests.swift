@@ -158,6 +158,28 @@ import Testing
         }
     }
 
+    @Test func `what the account can't carry is refused, and nothing of it begins`() async throws {
+        try await withController(devices: DeviceBudget([.nordvpn: 3])) { world, running in
+            let controller = running.controller
+            try await controller.setPool(Pool(country: us, size: 2))
+            try await controller.setPool(Pool(country: de, size: 1))
+            try await running.serves(3)
+            #expect(try await code { _ = try await controller.addExit(ExitWish(country: us)) } == .deviceLimit)
+            #expect(try await code { try await controller.setPool(Pool(country: de, size: 1, standby: 1)) } == .deviceLimit)
+            // What makes nothing worse is let through.
+            try await controller.setPool(Pool(country: us, size: 2, strategy: .load))
+            #expect(controller.snapshot.exits.count == 3 && world.runningContainers.count == 3)
+            // Without a tunnel to spare, an exit that is to be moved stays; once another one is gone, it can be.
+            _ = try await controller.rotate(id(1))
+            try await eventually("it stays") { running.exit(1)?.leaving == false }
+            try await controller.removePool(de)
+            try await eventually("that one is gone") { running.exit(1, de) == nil }
+            _ = try await controller.rotate(id(1))
+            try await eventually("another one serves in its place") { running.exit(1) == nil && running.exits.count == 2 }
+            try await running.serves(2)
+        }
+    }
+
     @Test func `a refused pool changes nothing about the servers of the present one`() async throws {
         try await withController(servers: [server(1), server(2, city: "B")]) { world, running in
             try await running.controller.setPool(Pool(country: us, size: 1, city: "A"))

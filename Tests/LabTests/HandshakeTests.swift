@@ -1,3 +1,5 @@
+import DockerEngine
+import HTTPTransport
 import Latency
 import Model
 import Platform
@@ -44,5 +46,43 @@ struct HandshakeTests {
         // Those that are silent don't hold up the others, nor take their answers.
         let mixed = try await HandshakeProbe().measure(wrong + [target("de-2", lab)], privateKey: ours)
         #expect(mixed.keys.sorted() == ["de-2"])
+    }
+
+    @Test func `a server that wants a preshared key answers whoever has it, a probe as well as an exit`() async throws {
+        let all = try await TestLab.shared.value
+        let lab = all.lab
+        let server = try all.server("gb-1")
+        // A client of its own, so that nobody else on this server notices.
+        let (ours, shared) = (WireGuardKeys(), Secret(WireGuardKeys().publicKey))
+        let added = try await lab.execute(
+            [
+                "busybox", "sh", "-c",
+                "echo \(shared.revealed) | wg set wg0 peer \(ours.publicKey) preshared-key /dev/stdin allowed-ips 10.5.0.77/32",
+            ], on: server)
+        #expect(added.status == 0, "\(added.output)")
+        let probe = HandshakeProbe(again: 200, timeout: 1000)
+        var target = try target("gb-1", lab)
+        #expect(try await probe.measure([target], privateKey: ours.privateKey).isEmpty)
+        target.presharedKey = shared
+        #expect(try await probe.measure([target], privateKey: ours.privateKey).count == 1)
+        target.presharedKey = Secret(WireGuardKeys().publicKey)
+        #expect(try await probe.measure([target], privateKey: ours.privateKey).isEmpty)
+
+        try await Stage.with { stage in
+            var specification = stage.lab.specification(server)
+            specification.privateKey = ours.privateKey
+            specification.facts.clientAddress = "10.5.0.77/32"
+            specification.facts.presharedKey = shared
+            let exit = try await stage.exits.launch(specification)
+            try await eventually("the exit serves", within: 30) {
+                (try? await stage.lab.get("http://ip.lab.test/ip", through: exit.endpoint, deadline: 1))?.text == "\(server.address)\n"
+            }
+            // As with the private key: in the tunnel's device, and nowhere else that can be looked at.
+            let container = try await Programs.run("docker", ["inspect", exit.container])
+            let logs = try await stage.exits.logs(of: exit.container, lines: 1000)
+            let left = try await stage.run("busybox", "ls", "/config", in: exit.container)
+            #expect(container.output.contains(exit.container) && !container.output.contains(shared.revealed))
+            #expect(!logs.contains(shared.revealed) && !left.output.contains("exit.conf"))
+        }
     }
 }

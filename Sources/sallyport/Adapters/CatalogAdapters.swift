@@ -4,16 +4,26 @@ import Model
 import Platform
 import Providers
 import RedisStore
+import Synchronization
 
 // Where providers, store and measurements meet the protocols that `Catalog` declares.
 
+/// An exit that serves, for those who were made before there was a controller to ask.
+final class ServingExits: Sendable {
+    private let view = Mutex<@Sendable () -> Endpoint?>({ nil })
+    func follow(_ body: @escaping @Sendable () -> Endpoint?) { view.withLock { $0 = body } }
+    var one: Endpoint? { view.withLock { $0 }() }
+}
+
 struct ProviderSource: ServerSource {
     let client: ProviderClient
+    /// Where an exit that serves can be asked to fetch for us; nil while there is none.
+    var exit: @Sendable () -> Endpoint? = { nil }
     var provider: ProviderName { client.provider.name }
 
     func list(newerThan stamp: ListStamp?) async throws -> ListAnswer {
         let validators = ProviderClient.Validators(entityTag: stamp?.entityTag, lastModified: stamp?.lastModified)
-        switch try await client.list(newerThan: validators) {
+        switch try await answer(newerThan: validators) {
         case .unchanged: return .unchanged
         case .list(let list, let validators):
             return .list(
@@ -23,8 +33,22 @@ struct ProviderSource: ServerSource {
     }
 }
 
+extension ProviderSource {
+    /// Who is shut out, or can't get through, asks once more from where an exit leaves. Who was told to slow down does not.
+    private func answer(newerThan validators: ProviderClient.Validators) async throws -> ProviderClient.Answer {
+        let problem: ProviderError
+        do { return try await client.list(newerThan: validators) } catch let error as ProviderError { problem = error }
+        guard problem.code == .blocked || problem.code == .unreachable, let exit = exit() else { throw problem }
+        // What went wrong first is what an operator should see to.
+        do { return try await client.list(newerThan: validators, through: exit) } catch {
+            let words = "\(problem.message); nor does it answer through exit \(exit)"
+            throw ProviderError(code: problem.code, provider: problem.provider, message: words, retryAfter: problem.retryAfter)
+        }
+    }
+}
+
 extension ProviderError: SourceFailure {
-    package var isRefusal: Bool { code == .rateLimited }
+    package var isRefusal: Bool { code == .rateLimited || code == .blocked }
 }
 
 struct RedisListings: ListingStore {

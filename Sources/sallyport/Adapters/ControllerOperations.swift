@@ -12,6 +12,8 @@ import RedisStore
 struct ControllerOperations: Operations {
     let controller: Controller
     let servers: Catalog
+    /// Tunnels that each account may have at once.
+    let devices: [ProviderName: Int]
     let speedTester: SpeedTester
     let usageRecord: UsageRecord
 
@@ -41,7 +43,7 @@ struct ControllerOperations: Operations {
                 ProviderListing(
                     name: listing.provider, servers: listing.servers, dropped: listing.dropped, fetchedAt: listing.fetchedAt,
                     stale: listing.isStale, problem: listing.problem,
-                    devices: Provider.all.first { $0.name == listing.provider }?.devices)
+                    devices: devices[listing.provider])
             })
     }
 
@@ -123,7 +125,7 @@ struct ControllerOperations: Operations {
             var headers: [(name: String, value: String)] = []
             switch error.code {
             case .notFound: status = 404
-            case .poolFull, .exists: status = 409
+            case .poolFull, .deviceLimit, .exists: status = 409
             case .unknownProvider: status = 422
             case .noServer, .catalogUnavailable, .storeUnavailable, .engineUnavailable, .notLeader:
                 status = 503

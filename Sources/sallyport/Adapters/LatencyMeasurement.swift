@@ -38,8 +38,10 @@ struct LatencyMeasurement: Sendable {
     private func measureByHandshake(_ servers: [Server]) async throws -> [String: Double] {
         var times: [String: Double] = [:]
         for (provider, servers) in Dictionary(grouping: servers, by: \.provider) {
+            let shared = keys.facts(of: provider).presharedKey
             let targets = servers.map {
-                HandshakeProbe.Target(name: $0.hostname, address: $0.address, port: $0.port, publicKey: $0.publicKey)
+                HandshakeProbe.Target(
+                    name: $0.hostname, address: $0.address, port: $0.port, publicKey: $0.publicKey, presharedKey: shared)
             }
             let answers = try await handshakes.measure(targets, privateKey: try await keys.privateKey(of: provider))
             times.merge(answers.mapValues(\.milliseconds)) { $1 }

@@ -61,6 +61,9 @@ extension Configuration {
             lines.append("    dns: [\(settings.facts.dns.joined(separator: ", "))]")
             lines.append("    mtu: \(settings.facts.mtu)")
             lines.append("    keepalive: \(settings.facts.keepalive)")
+            if let key = settings.facts.presharedKey { lines.append("    preshared_key: \(key)") }
+            if let file = settings.authorityFile { lines.append("    ca_file: \(file)") }
+            lines.append("    devices: \(settings.devices ?? 0)")
             lines.append("    include: [\(settings.options.included.map(\.rawValue).sorted().joined(separator: ", "))]")
         }
         for key in api.keys { lines.append("api.keys.\(key.name): {role: \(key.role.rawValue)}") }

@@ -38,6 +38,10 @@ extension Configuration {
         }
         facts.mtu = section.integer("mtu", in: 1280...1420) ?? facts.mtu
         facts.keepalive = section.integer("keepalive", in: 0...65_535) ?? facts.keepalive
+        facts.presharedKey = readPresharedKey(section)
+        let authority = section.string("ca_file").map(Files.absolute)
+        if let authority, !Files.exists(authority) { section.problem("ca_file", "\(authority) is not there") }
+        let devices = section.integer("devices", in: 0...1000) ?? provider.devices ?? 0
         var included: Set<SpecialServers> = []
         for word in section.strings("include") ?? [] {
             if let special = SpecialServers(rawValue: word), provider.special.contains(special) {
@@ -50,7 +54,8 @@ extension Configuration {
         }
         return ProviderSettings(
             provider: provider, apiURL: url, listPath: path, credentials: credentials, facts: facts,
-            options: ListOptions(included: included, port: section.integer("port", in: 1...65_535)))
+            options: ListOptions(included: included, port: section.integer("port", in: 1...65_535)),
+            devices: devices == 0 ? nil : devices, authorityFile: authority)
     }
 
     private static func readCredentials(_ provider: Provider, _ section: FieldReader) -> ProviderClient.Credentials? {
@@ -70,6 +75,15 @@ extension Configuration {
             section.problem(source, "is not a WireGuard key, want base64 of 32 bytes")
         }
         return key.map(ProviderClient.Credentials.privateKey) ?? token.map(ProviderClient.Credentials.accessToken)
+    }
+
+    private static func readPresharedKey(_ section: FieldReader) -> Secret? {
+        let key = secret(section, "preshared_key")
+        if let key, !Base64.isWireGuardKey(key.revealed) {
+            let source = section.has("preshared_key") ? "preshared_key" : "preshared_key_file"
+            section.problem(source, "is not a WireGuard key, want base64 of 32 bytes")
+        }
+        return key
     }
 
     private static func isTunnelAddress(_ text: String) -> Bool {

@@ -1,10 +1,6 @@
-import API
 import DockerEngine
 import Glibc
-import HAProxyControl
-import HTTPServing
 import Model
-import Planning
 import Platform
 import Providers
 import RedisStore
@@ -25,19 +21,20 @@ extension Configuration {
             "speed_test.url", "health.probe_seconds", "health.deep_seconds",
         ]
         + Provider.all.flatMap { provider in
-            (["api_url", "private_key_file"] + (provider.takesTokens ? ["access_token_file"] : [])
+            (["api_url", "private_key_file", "preshared_key_file", "ca_file", "devices"]
+                + (provider.takesTokens ? ["access_token_file"] : [])
                 + (provider.needsAddress ? ["address"] : []))
                 .map { "providers.\(provider.name).\($0)" }
         }
 
     /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
-    private static let numbers: Set = [
+    private static let numbers = Set([
         "redis.shared", "api.port", "api.log_requests", "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys",
         "api.limits.window_seconds", "api.connections", "api.connections_per_address", "api.audit.requests", "api.audit.retention_days",
         "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
         "health.probe_seconds", "health.deep_seconds",
-    ]
+    ]).union(Provider.all.map { "providers.\($0.name).devices" })
 
     static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
 

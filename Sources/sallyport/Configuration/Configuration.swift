@@ -58,6 +58,10 @@ struct Configuration: Sendable {
         var credentials: ProviderClient.Credentials?
         var facts: TunnelFacts
         var options: ListOptions
+        /// Tunnels that the account may have at once; nil for no limit.
+        var devices: Int?
+        /// The authority that signs the API's certificate, where it is not one of the system's.
+        var authorityFile: String?
     }
 
     struct Verification: Sendable {
@@ -85,6 +89,10 @@ struct Configuration: Sendable {
     /// What a speed test downloads; `{bytes}` in it stands for how much.
     var speedTestURL: String
 
+    /// Tunnels that each account may have at once.
+    var devices: [ProviderName: Int] {
+        Dictionary(uniqueKeysWithValues: providers.compactMap { entry in entry.devices.map { (entry.provider.name, $0) } })
+    }
     var redisAddress: RedisAddress { redis ?? .unix(path: "\(dataFolder)/redis/redis.sock") }
     var adminKeyFile: String { "\(dataFolder)/admin.key" }
 }

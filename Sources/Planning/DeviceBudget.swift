@@ -1,0 +1,33 @@
+package import Model
+
+/// How many tunnels the account at each provider may have at once. A provider without an entry sets no number.
+package struct DeviceBudget: Sendable, Equatable {
+    package var limits: [ProviderName: Int]
+
+    package init(_ limits: [ProviderName: Int] = [:]) { self.limits = limits }
+
+    /// Whether an account has no tunnel left for one exit more.
+    ///
+    /// A container that no exit claims any more may still hold a tunnel, to whichever provider: until it is gone it counts for each.
+    func isFull(_ provider: ProviderName, besides id: ExitID, exits: [ExitID: Exit], containers: [ExitContainer]) -> Bool {
+        guard let limit = limits[provider] else { return false }
+        let holding = exits.values.filter { $0.id != id && $0.keepsContainer }
+        let unclaimed = containers.count { container in
+            container.isRunning && !holding.contains { $0.id == container.exit && $0.generation == container.generation }
+        }
+        return holding.count { $0.server?.provider == provider } + unclaimed >= limit
+    }
+
+    /// Why the accounts can't carry these pools; nil where they can.
+    package func excess(of pools: some Collection<Pool>, providers: [ProviderName]) -> String? {
+        for (provider, limit) in limits.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            let wanted = pools.filter { $0.provider == provider || providers == [provider] }.reduce(0) { $0 + $1.size + $1.standby }
+            guard wanted > limit else { continue }
+            return "the pools would want \(wanted) tunnels of \(provider) with their standbys, and its account takes \(limit) at once"
+        }
+        let all = providers.compactMap { limits[$0] }
+        let wanted = pools.reduce(0) { $0 + $1.size + $1.standby }
+        guard all.count == providers.count, !all.isEmpty, wanted > all.reduce(0, +) else { return nil }
+        return "the pools would want \(wanted) tunnels with their standbys, and all accounts together take \(all.reduce(0, +)) at once"
+    }
+}
