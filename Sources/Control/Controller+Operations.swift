@@ -134,6 +134,11 @@ extension Controller {
         await gatewayKnows(desired.users)
     }
 
+    /// The users as they are for certain: nil while another controller may lead, or the gateway was not given them yet.
+    package func knownUsers() -> [ProxyUser]? {
+        hasLoaded && published != nil && parts.leadership.isLeader ? desired.users : nil
+    }
+
     /// Says which users are over a quota, with its name: the gateway refuses them.
     package func block(_ users: [String: String]) {
         guard desired.blocked != users else { return }

@@ -169,7 +169,7 @@ package actor Controller {
     }
 
     func adopt(_ state: StoredState) {
-        desired = Desired(pools: state.pools, users: state.users)
+        desired = Desired(pools: state.pools, users: state.users, blocked: state.blocked)
         exits = state.exits
         breakers = state.breakers
         alerts = state.alerts.reduce(into: [:]) { $0[$1.id] = $1 }

@@ -50,10 +50,13 @@ package struct StoredState: Sendable {
     package var users: [ProxyUser]
     package var breakers: [String: Breaker]
     package var alerts: [Alert]
+    /// Users who are over a quota, with its name.
+    package var blocked: [String: String]
     package init(
         pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [], breakers: [String: Breaker] = [:],
-        alerts: [Alert] = []
+        alerts: [Alert] = [], blocked: [String: String] = [:]
     ) {
+        self.blocked = blocked
         self.pools = pools
         self.exits = exits
         self.users = users

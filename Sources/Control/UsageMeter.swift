@@ -4,25 +4,33 @@ package import Platform
 
 /// Counts what the gateway has carried.
 package protocol UsageSource: Sendable {
-    /// Every counter, and whether nobody was missing.
-    func usage() async throws -> (reading: UsageReading, isWhole: Bool)
+    /// Every counter, and whether nobody was missing; nil before the gateway was given anything.
+    func usage() async throws -> (reading: UsageReading, isWhole: Bool)?
+    /// The users who have connections.
+    func activeUsers() async throws -> Set<String>
     /// Ends the running connections of these users; how many there were.
     func cut(_ users: Set<String>) async throws -> Int
 }
 
 /// Keeps what was used.
 package protocol UsageStore: Sendable {
-    /// Adds what is new in a reading, once; what it was for each user.
-    func add(_ reading: UsageReading, isWhole: Bool, now: Timestamp) async throws -> [String: Usage]
-    func sums(of users: [String], now: Timestamp) async throws -> [String: (day: Usage, month: Usage, total: Usage)]
+    /// Adds what is new in a reading, once.
+    func add(_ reading: UsageReading, isWhole: Bool, now: Timestamp) async throws
+    /// By name, what these users have used today, this month and ever.
+    func sums(of users: [ProxyUser], now: Timestamp) async throws -> [String: (day: Usage, month: Usage, total: Usage)]
+    /// Forgets the totals of all others.
+    func forget(allBut users: [ProxyUser]) async throws
 }
 
-/// Gathers usage from the gateway into the store, once a second, and holds users to their quotas.
-package struct UsageMeter: Sendable {
+/// Gathers usage from the gateway into the store, once a second, holds users to their quotas, and cuts the connections of
+/// those who may not have any.
+package actor UsageMeter {
     private let source: any UsageSource
     private let store: any UsageStore
     private let controller: Controller
     private let log: Log
+    /// Whose totals were kept when others were last forgotten.
+    private var accounts: Set<String>?
 
     package init(source: any UsageSource, store: any UsageStore, controller: Controller, log: Log) {
         self.source = source
@@ -33,51 +41,54 @@ package struct UsageMeter: Sendable {
 
     /// Runs until it is cancelled.
     package func run(seconds: Double = 1) async {
-        var trouble: String?
+        var isInTrouble = false
         while !Task.isCancelled {
             do {
                 try await collect()
-                if trouble != nil { log.info("usage is gathered again") }
-                trouble = nil
+                if isInTrouble { log.info("usage is gathered again") }
+                isInTrouble = false
             } catch {
                 // Nothing is lost: the counters count on, and are read when both ends answer again.
-                let words = "\(error)"
-                if trouble == nil, !Task.isCancelled { log.warning("usage can't be gathered", ["error": words]) }
-                trouble = words
+                if !isInTrouble, !Task.isCancelled { log.warning("usage can't be gathered", ["error": "\(error)"]) }
+                isInTrouble = true
             }
             try? await Task.sleep(for: .seconds(seconds))
         }
     }
 
-    /// One collection.
+    /// One collection. A controller that does not lead, or has not given the gateway its users yet, gathers nothing.
     package func collect() async throws {
-        let users = controller.snapshot.desired.users
-        guard !users.isEmpty else { return }
-        let (reading, isWhole) = try await source.usage()
+        guard await controller.knownUsers() != nil, let (reading, isWhole) = try await source.usage() else { return }
         let now = SystemClock.now()
-        _ = try await store.add(reading, isWhole: isWhole, now: now)
-        let limited = users.filter { $0.limits.hasQuota }
-        let sums = try await store.sums(of: limited.map(\.name), now: now)
+        try await store.add(reading, isWhole: isWhole, now: now)
+        guard let users = await controller.knownUsers() else { return }
+        if accounts != Set(users.map(\.account)) {
+            try await store.forget(allBut: users)
+            accounts = Set(users.map(\.account))
+        }
+        let limited = users.filter(\.limits.hasQuota)
+        let sums = try await store.sums(of: limited, now: now)
         var blocked: [String: String] = [:]
         for user in limited { blocked[user.name] = sums[user.name].flatMap { user.limits.exceeded(by: $0) } }
         let before = controller.snapshot.desired.blocked
         await controller.block(blocked)
-        // Connections that got in before the gateway knew are found by the next collections.
-        let cut = try await source.cut(Set(blocked.keys))
-        for (name, quota) in blocked where before[name] == nil {
-            log.info("a user is over a quota", ["user": name, "quota": quota, "cut": "\(cut)"])
+        for (name, quota) in blocked.sorted(by: { $0.key < $1.key }) where before[name] == nil {
+            log.info("a user is over a quota", ["user": name, "quota": quota])
         }
+        try await cutOthers()
     }
-}
 
-extension ProxyUser.Limits {
-    fileprivate var hasQuota: Bool { bytesPerDay != nil || bytesPerMonth != nil || bytesTotal != nil }
-
-    /// The quota that is used up, as users are told; nil for none.
-    fileprivate func exceeded(by used: (day: Usage, month: Usage, total: Usage)) -> String? {
-        if let bytesTotal, used.total.bytes >= bytesTotal { return "quota_total" }
-        if let bytesPerMonth, used.month.bytes >= bytesPerMonth { return "quota_month" }
-        if let bytesPerDay, used.day.bytes >= bytesPerDay { return "quota_day" }
-        return nil
+    /// Ends the connections of users who were removed, disabled, have expired or are over a quota. Those that got in before
+    /// the gateway knew are found by the next collections.
+    private func cutOthers() async throws {
+        let active = try await source.activeUsers()
+        // Asked after the connections: a user who is new by then is among them.
+        guard !active.isEmpty, let users = await controller.knownUsers() else { return }
+        let (now, blocked) = (SystemClock.now(), controller.snapshot.desired.blocked)
+        let admitted = Set(users.filter { $0.isAdmitted(now: now) && blocked[$0.name] == nil }.map(\.name))
+        let out = active.subtracting(admitted)
+        guard !out.isEmpty else { return }
+        let count = try await source.cut(out)
+        if count > 0 { log.info("cut connections", ["users": out.sorted().joined(separator: " "), "count": "\(count)"]) }
     }
 }

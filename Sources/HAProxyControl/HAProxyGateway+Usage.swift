@@ -6,8 +6,10 @@ import Platform
 /// Each worker counts for itself, from its start; after a reload the old ones count on until their last connection ends.
 /// So a counter's name has the worker in it, and nothing is counted twice or handed over.
 extension HAProxyGateway {
-    /// Every counter of every worker, and whether all workers answered.
-    package func usage() async throws -> (reading: UsageReading, isWhole: Bool) {
+    /// Every counter of every worker, and whether all workers answered; nil before this controller has published anything,
+    /// since it can't say until then whose counters they are.
+    package func usage() async throws -> (reading: UsageReading, isWhole: Bool)? {
+        guard lastLayout != nil else { return nil }
         var reading = UsageReading()
         var isWhole = true
         for worker in try await workers() {
@@ -24,12 +26,21 @@ extension HAProxyGateway {
                 reading.counters["\(worker.name) user \(key)"] = (.user(String(words[0]), country), usage)
             }
             for (name, usage) in RuntimeAnswers.usage(servers) where !usage.isEmpty {
-                // A slot that is free by now: its last exit is not known any more, nor what it did since the last reading.
-                guard let exit = occupant(of: name) else { continue }
-                reading.counters["\(worker.name) exit \(name)"] = (.exit(exit), usage)
+                reading.counters["\(worker.name) exit \(name)"] = (occupant(of: name).map { .exit($0) }, usage)
             }
         }
         return (reading, isWhole)
+    }
+
+    /// The users who have connections now, also in old workers.
+    package func activeUsers() async throws -> Set<String> {
+        guard lastLayout != nil else { return [] }
+        var users: Set<String> = []
+        for worker in try await workers() {
+            guard let answer = try? await worker.ask("show table users data.conn_cur gt 0") else { continue }
+            users.formUnion(RuntimeAnswers.table(answer).keys)
+        }
+        return users
     }
 
     /// Ends the running connections of these users, also those of old workers. Returns how many there were.
@@ -37,19 +48,26 @@ extension HAProxyGateway {
         guard !users.isEmpty else { return 0 }
         var count = 0
         for worker in try await workers() {
-            var clients: Set<String> = []
-            for key in RuntimeAnswers.table(try await worker.ask("show table connections")).keys {
-                // "alice/198.18.0.1:4711"
-                guard let slash = key.firstIndex(of: "/"), users.contains(String(key[..<slash])) else { continue }
-                clients.insert(String(key[key.index(after: slash)...]))
-            }
-            for (stream, client) in RuntimeAnswers.clients(try await worker.ask("show sess"), frontend: "proxy")
-            where clients.contains(client) {
+            let streams = RuntimeAnswers.clients(try await worker.ask("show sess"), frontend: "gateway")
+            let owners = worker.isOld ? oldOwners : RuntimeAnswers.owners(try await worker.ask("show table connections"))
+            for (stream, client) in streams where owners[client].map(users.contains) ?? false {
                 _ = try? await worker.ask("shutdown session \(stream)")
                 count += 1
             }
         }
         return count
+    }
+
+    /// Notes before a reload whose the running connections are.
+    func rememberOwners() async {
+        var known = oldOwners
+        if let table = try? await stats.send("show table connections") { known.merge(RuntimeAnswers.owners(table)) { $1 } }
+        var running: Set<String> = []
+        for worker in (try? await workers()) ?? [] {
+            guard let streams = try? await worker.ask("show sess") else { continue }
+            running.formUnion(RuntimeAnswers.clients(streams, frontend: "gateway").values)
+        }
+        oldOwners = known.filter { running.contains($0.key) }
     }
 
     private func occupant(of server: String) -> ExitID? {
@@ -62,6 +80,7 @@ extension HAProxyGateway {
     private struct Worker: Sendable {
         /// No other process has it: its pid and the moment of its start.
         let name: String
+        let isOld: Bool
         let ask: @Sendable (String) async throws -> String
     }
 
@@ -70,11 +89,11 @@ extension HAProxyGateway {
         var workers: [Worker] = []
         let info = try await stats.send("show info")
         if let pid = RuntimeAnswers.info("Pid", in: info).flatMap({ Int($0) }), let name = Self.processName(pid) {
-            workers.append(Worker(name: name) { try await stats.send($0) })
+            workers.append(Worker(name: name, isOld: false) { try await stats.send($0) })
         }
         for pid in RuntimeAnswers.processes(try await master.send("show proc")).oldWorkers {
             guard let name = Self.processName(pid) else { continue }
-            workers.append(Worker(name: name) { try await master.send("@!\(pid) \($0)") })
+            workers.append(Worker(name: name, isOld: true) { try await master.send("@!\(pid) \($0)") })
         }
         return workers
     }

@@ -15,6 +15,8 @@ package actor HAProxyGateway {
     let log: Log
     /// Asked right before each change; it throws where another controller may lead by now.
     let warrant: @Sendable () throws -> Void
+    /// The addresses that this machine has at the moment.
+    private let ownAddresses: @Sendable () -> [String]
     let stats: RuntimeSocket
     let master: RuntimeSocket
     /// An actor lets a second publishing in at every `await`, in the middle of the first.
@@ -26,13 +28,19 @@ package actor HAProxyGateway {
     package private(set) var repairs = 0
     /// Digest of each source certificate that was looked at last.
     var seenCertificates: [String: String] = [:]
+    /// Whose the connections in old workers are, by the client's address and port: a worker that stops forgets it.
+    var oldOwners: [String: String] = [:]
     var folder: String { settings.runDirectory }
     private var file: String { "\(folder)/haproxy.cfg" }
 
-    /// - Parameter share: the project's `haproxy` folder, with the template and the Lua code.
+    /// - Parameters:
+    ///   - share: the project's `haproxy` folder, with the template and the Lua code.
+    ///   - ownAddresses: asked at each look; nobody may reach these through the gateway.
     package init(
-        share: String, settings: HAProxyConfiguration.Settings, log: Log, warrant: @escaping @Sendable () throws -> Void = {}
+        share: String, settings: HAProxyConfiguration.Settings, log: Log, warrant: @escaping @Sendable () throws -> Void = {},
+        ownAddresses: @escaping @Sendable () -> [String] = Ports.localAddresses
     ) throws {
+        self.ownAddresses = ownAddresses
         self.settings = settings
         self.log = log
         self.warrant = warrant
@@ -61,11 +69,14 @@ package actor HAProxyGateway {
             slots[index].received = seen.received
         }
         var maps: [String: [String: String]] = [:]
-        for name in GatewayLayout().maps.map(\.name) {
+        let refused = GatewayMap.refused(refusedNetworks)
+        for name in GatewayLayout().maps.map(\.name) + [refused.name] {
             maps[name] = RuntimeAnswers.map(try await stats.send("show map \(folder)/\(name)"))
         }
-        return GatewayObservation(slots: slots, maps: maps, fileAgrees: fileAgrees)
+        return GatewayObservation(slots: slots, maps: maps, fileAgrees: fileAgrees && maps[refused.name] == refused.entries)
     }
+
+    private var refusedNetworks: [String] { settings.refusedNetworks + ownAddresses() }
 
     /// True unless somebody has changed what we wrote last: the file, or a map's.
     private var fileAgrees: Bool {
@@ -79,7 +90,10 @@ package actor HAProxyGateway {
     /// start where it does not run. Returns when it has been read back.
     package func publish(_ layout: GatewayLayout) async throws { try await turns.pass { try await make(layout) } }
 
-    func make(_ layout: GatewayLayout, isRepair: Bool = true) async throws {
+    func make(_ wanted: GatewayLayout, isRepair: Bool = true) async throws {
+        var layout = wanted
+        // Networks come and go with the exits' bridges and the machine's own links: what counts is what there is now.
+        layout.refused = refusedNetworks
         if seenCertificates.isEmpty { await takeCertificates() }
         if isRepair, layout == lastLayout {
             repairs += 1
@@ -194,9 +208,23 @@ package actor HAProxyGateway {
     }
 
     private func reload(_ revision: String) async throws {
+        await waitForSessions()
+        await rememberOwners()
         try warrant()
         _ = try await master.send("reload")
         try await settle(on: revision, action: "reloading HAProxy")
+    }
+
+    /// A worker of a first start hands no sessions over in its first 5 s, in which it waits for ones from before. So where
+    /// there are sessions by then, a reload waits for it.
+    private func waitForSessions() async {
+        let end = ContinuousClock.now + .seconds(8)
+        while ContinuousClock.now < end, !Task.isCancelled {
+            guard let table = try? await stats.send("show table sessions"), !RuntimeAnswers.table(table).isEmpty,
+                let peers = try? await stats.send("show peers"), !RuntimeAnswers.peersAreReady(peers)
+            else { return }
+            try? await Task.sleep(for: .milliseconds(50))
+        }
     }
 
     private func settle(on revision: String, action: String) async throws {

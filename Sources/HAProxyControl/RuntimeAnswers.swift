@@ -130,7 +130,30 @@ enum RuntimeAnswers {
         return entries
     }
 
-    /// `show sess`: the address of each stream's client by the stream's id: `0x55d: proto=tcpv4 src=127.0.0.1:4 fe=proxy`.
+    /// `show peers`: true when the section's worker has all that an earlier one had, or has given up to wait for it
+    /// (`PEERS_F_RESYNC_LOCAL` and `_REMOTE`: flags 0x3).
+    static func peersAreReady(_ text: String) -> Bool {
+        guard let line = text.split(separator: "\n").first(where: { $0.contains("id=workers ") }),
+            let flags = line.split(separator: " ").first(where: { $0.hasPrefix("flags=0x") }), let number = Int(flags.dropFirst(8), radix: 16)
+        else { return true }
+        return number & 0x3 == 0x3
+    }
+
+    /// `show table connections`: whose connection a client's address and port stand for. Another user may have had the same
+    /// ones earlier: the entry with the most time left is the last one.
+    static func owners(_ text: String) -> [String: String] {
+        var latest: [String: (user: String, left: Int)] = [:]
+        for (key, numbers) in table(text) {
+            // "alice/198.18.0.1:4711"
+            guard let slash = key.firstIndex(of: "/") else { continue }
+            let (client, left) = (String(key[key.index(after: slash)...]), numbers["exp"] ?? 0)
+            if latest[client].map({ $0.left <= left }) ?? true { latest[client] = (String(key[..<slash]), left) }
+        }
+        return latest.mapValues(\.user)
+    }
+
+    /// `show sess`: the address of each stream's client by the stream's id: `0x55d: proto=tcpv4 src=127.0.0.1:4 fe=gateway`. Of a
+    /// stream from a Unix socket it says `src=unix:1`, whatever the PROXY protocol said.
     static func clients(_ text: String, frontend: String) -> [String: String] {
         var clients: [String: String] = [:]
         for line in text.split(separator: "\n") where line.hasPrefix("0x") && line.contains(" fe=\(frontend) ") {

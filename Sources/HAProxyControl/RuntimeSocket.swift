@@ -59,7 +59,7 @@ struct RuntimeSocket: Sendable {
             if count == 0 { break }
             guard count > 0 else { throw failure() }
             answer += chunk.prefix(count)
-            guard answer.count < 16 << 20 else {
+            guard answer.count < 64 << 20 else {
                 throw HAProxyError(code: .disagrees, action: "reading \(path)", message: "its answer has no end")
             }
         }

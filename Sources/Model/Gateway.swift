@@ -4,6 +4,8 @@ package struct GatewayLayout: Hashable, Sendable {
     package var users: [ProxyUser]
     /// Users who are over a quota, with the reason that they are told: `quota_day`.
     package var blocked: [String: String]
+    /// Networks that nobody may reach, this machine's own addresses among them; the gateway's adapter fills them in.
+    package var refused: [String]?
 
     package init(pools: [GatewayPool] = [], users: [ProxyUser] = [], blocked: [String: String] = [:]) {
         self.pools = pools
@@ -112,7 +114,8 @@ package struct GatewayObservation: Hashable, Sendable {
     package var slots: [Slot]
     /// By the map's name, its entries; nil where nobody asked.
     package var maps: [String: [String: String]]?
-    /// False where the file is not what was written last, so that a reload would change something.
+    /// False where the file is not what was written last, so that a reload would change something, and where this machine
+    /// has got or lost an address.
     package var fileAgrees: Bool
 
     package init(slots: [Slot] = [], maps: [String: [String: String]]? = nil, fileAgrees: Bool = true) {

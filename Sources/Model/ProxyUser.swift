@@ -31,6 +31,16 @@ package struct ProxyUser: Hashable, Codable, Sendable {
         package var bytesPerMonth: Int?
         package var bytesTotal: Int?
 
+        package var hasQuota: Bool { bytesPerDay != nil || bytesPerMonth != nil || bytesTotal != nil }
+
+        /// The quota that is used up, as users are told: `quota_total`; nil for none.
+        package func exceeded(by used: (day: Usage, month: Usage, total: Usage)) -> String? {
+            if let bytesTotal, used.total.bytes >= bytesTotal { return "quota_total" }
+            if let bytesPerMonth, used.month.bytes >= bytesPerMonth { return "quota_month" }
+            if let bytesPerDay, used.day.bytes >= bytesPerDay { return "quota_day" }
+            return nil
+        }
+
         package init(
             connections: Int? = nil, connectionsPerSecond: Int? = nil, bytesPerDay: Int? = nil, bytesPerMonth: Int? = nil,
             bytesTotal: Int? = nil
@@ -85,6 +95,13 @@ package struct ProxyUser: Hashable, Codable, Sendable {
     package init(name: String, salt: String, digest: String, createdAt: Timestamp) {
         self.init(name: name, passwords: [Password(salt: salt, digest: digest)], createdAt: createdAt)
     }
+
+    /// What this user's usage is counted under: another user of the same name, made later, has another account. At most 44
+    /// bytes of letters, digits and `_ . @`.
+    package var account: String { "\(name)@\(String(max(0, createdAt.milliseconds), radix: 36))" }
+
+    /// True where the user may have connections at this moment, as far as it doesn't depend on where they come from.
+    package func isAdmitted(now: Timestamp) -> Bool { !isDisabled && (expiresAt.map { $0 > now } ?? true) }
 
     package static func isValidName(_ name: String) -> Bool {
         (1...32).contains(name.utf8.count)

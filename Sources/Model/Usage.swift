@@ -45,15 +45,17 @@ package struct Usage: Hashable, Codable, Sendable {
 
 /// Whose usage it is.
 package enum UsageSubject: Hashable, Sendable {
+    /// By `ProxyUser.account`.
     case user(String, CountryCode)
     case exit(ExitID)
 }
 
 /// The counters as the gateway has them now, each since its own beginning.
 package struct UsageReading: Sendable {
-    /// By a name that stands for one run of one process and one counter in it.
-    package var counters: [String: (subject: UsageSubject, usage: Usage)]
-    package init(counters: [String: (subject: UsageSubject, usage: Usage)] = [:]) { self.counters = counters }
+    /// By a name that stands for one run of one process and one counter in it. What nobody is known for any more still has
+    /// its reading, so that the next one to be counted there begins from it.
+    package var counters: [String: (subject: UsageSubject?, usage: Usage)]
+    package init(counters: [String: (subject: UsageSubject?, usage: Usage)] = [:]) { self.counters = counters }
 }
 
 package struct UsagePeriod: Sendable {

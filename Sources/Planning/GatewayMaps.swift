@@ -6,6 +6,11 @@ package struct GatewayMap: Sendable, Equatable {
     package var name: String
     package var entries: [String: String]
 
+    /// Networks that nobody may reach, beside the special-purpose ones that the Lua code knows.
+    package static func refused(_ networks: [String]) -> GatewayMap {
+        GatewayMap(name: "refused.map", entries: Dictionary(networks.map { ($0, "1") }, uniquingKeysWith: { $1 }))
+    }
+
     /// The file's text.
     package var text: String { entries.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)\n" }.joined() }
 }
@@ -13,7 +18,7 @@ package struct GatewayMap: Sendable, Equatable {
 extension GatewayLayout {
     /// In the order in which they are to be written: a user's policy is there before the user is.
     package var maps: [GatewayMap] {
-        [
+        var maps = [
             GatewayMap(name: "exits.map", entries: exitEntries), GatewayMap(name: "pools.map", entries: poolEntries),
             GatewayMap(
                 name: "policies.map",
@@ -21,6 +26,9 @@ extension GatewayLayout {
             GatewayMap(name: "addresses.map", entries: addressEntries),
             GatewayMap(name: "users.map", entries: Dictionary(users.map { ($0.name, $0.passwordEntries) }, uniquingKeysWith: { $1 })),
         ]
+        // Before anybody is let in.
+        if let refused { maps.insert(GatewayMap.refused(refused), at: 0) }
+        return maps
     }
 
     /// `pool-us/s1` to `us-1;198.18.1.10;US;New_York`.
@@ -78,9 +86,9 @@ extension ProxyUser {
         }.joined(separator: ",")
     }
 
-    /// `countries=us,de;connections=5`; never empty, since an entry without a value is none.
+    /// `account=alice@lx3f;countries=us,de;connections=5`.
     func policy(blocked: String?) -> String {
-        var fields = ["v=1"]
+        var fields = ["account=\(account)"]
         if isDisabled { fields.append("disabled=1") }
         if let expiresAt { fields.append("expires=\(expiresAt.milliseconds / 1000)") }
         if let blocked { fields.append("blocked=\(blocked)") }

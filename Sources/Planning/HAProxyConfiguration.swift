@@ -17,7 +17,7 @@ package struct HAProxyConfiguration: Sendable {
         /// Of targets. What is not closed is open, unless some ports are named as open.
         package var closedPorts: [Int] = [25]
         package var openPorts: [Int] = []
-        /// Networks that nobody may reach, beside the private ones: this machine's own addresses.
+        /// Networks that nobody may reach, beside the private ones and this machine's own addresses.
         package var refusedNetworks: [String] = []
         package var accessLog = AccessLog.off
         /// The folder of its sockets and maps; absolute, without blanks.
@@ -80,7 +80,6 @@ package struct HAProxyConfiguration: Sendable {
             "revision": revision, "stats_socket": settings.statsSocket, "run_directory": settings.runDirectory,
             "lua_folder": settings.luaFolder,
             "closed_ports": Self.list(settings.closedPorts), "open_ports": Self.list(settings.openPorts),
-            "refused_networks": settings.refusedNetworks.isEmpty ? "none" : settings.refusedNetworks.joined(separator: ","),
             "connect_timeout": "\(settings.connectTimeout)s", "response_timeout": "\(settings.responseTimeout)s",
             "tunnel_timeout": "\(settings.tunnelTimeout)s", "hard_stop_after": "\(settings.hardStopAfter)s",
             "client_limit": String(settings.clientLimit), "connection_limit": String(settings.clientLimit * 2 + 200),

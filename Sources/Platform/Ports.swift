@@ -41,7 +41,7 @@ package enum Ports {
         return (descriptor, Int(UInt16(bigEndian: name.sin_port)))
     }
 
-    /// The IPv4 addresses of this machine's interfaces, without the loopback ones.
+    /// The IPv4 and IPv6 addresses of this machine's interfaces, without the loopback ones.
     package static func localAddresses() -> [String] {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&first) == 0 else { return [] }
@@ -50,12 +50,19 @@ package enum Ports {
         var next = first
         while let entry = next {
             next = entry.pointee.ifa_next
-            guard let address = entry.pointee.ifa_addr, address.pointee.sa_family == sa_family_t(AF_INET) else { continue }
+            guard let address = entry.pointee.ifa_addr else { continue }
+            let size: Int
+            switch Int32(address.pointee.sa_family) {
+            case AF_INET: size = MemoryLayout<sockaddr_in>.size
+            case AF_INET6: size = MemoryLayout<sockaddr_in6>.size
+            default: continue
+            }
             var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-            guard getnameinfo(address, socklen_t(MemoryLayout<sockaddr_in>.size), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
+            guard getnameinfo(address, socklen_t(size), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
             else { continue }
-            let name = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            if !name.hasPrefix("127.") { addresses.insert(name) }
+            // A link-local one has its interface behind it: fe80::1%eth0.
+            let name = String(decoding: text.prefix { $0 != 0 && $0 != 0x25 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            if !name.hasPrefix("127."), name != "::1" { addresses.insert(name) }
         }
         return addresses.sorted()
     }

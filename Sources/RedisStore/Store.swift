@@ -28,14 +28,13 @@ package final class Store: Sendable {
 
     private let connection: RedisConnection
     private let prefix: String
-    /// The fencing number under which we write; nil where there is no lease.
-    private let fence: (@Sendable () -> Int)?
+    private let writes: FencedWrites
 
     /// - Parameter fence: asked before each write. A write under another number than the last holder's is refused (`fenced`).
     package init(connection: RedisConnection, prefix: String, fence: (@Sendable () -> Int)? = nil) {
         self.connection = connection
         self.prefix = prefix
-        self.fence = fence
+        writes = FencedWrites(connection: connection, prefix: prefix, fence: fence)
     }
 
     package func ping() async throws { try await connection.command(["PING"]) }
@@ -170,29 +169,9 @@ package final class Store: Sendable {
         if !commands.isEmpty { try await write(commands) }
     }
 
-    /// Carries commands out, all or nothing, unless another controller has held the lease since we did.
-    /// - Parameter isChange: it changes what other controllers show: pools, exits, users.
     private func write(_ commands: [[String]], isChange: Bool = true) async throws {
-        guard let fence else {
-            try await connection.transaction(commands)
-            return
-        }
-        let words = commands.flatMap { [String($0.count)] + $0 }
-        try await connection.command(
-            ["EVAL", Self.fencedScript, "2", key("fence"), key("version"), String(fence()), isChange ? "1" : "0"] + words)
+        try await writes.send(commands, isChange: isChange)
     }
-
-    private static let fencedScript = """
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('FENCED another controller leads') end
-        local at = 3
-        while at <= #ARGV do
-            local count = tonumber(ARGV[at])
-            redis.call(unpack(ARGV, at + 1, at + count))
-            at = at + count + 1
-        end
-        if ARGV[2] == '1' then redis.call('INCR', KEYS[2]) end
-        return 'OK'
-        """
 
     // MARK: - Lists of servers
 

@@ -10,37 +10,43 @@ package import Model
 /// | `<prefix>:usage:day:<subject>:2026-11-21` | hash | the same | 100 days |
 /// | `<prefix>:usage:hour:<subject>:2026-11-21T13` | hash | the same | 8 days |
 ///
-/// A subject is `user:alice` or `exit:us-1`. Sums and readings are written in one transaction: what was read is added
-/// once, whoever dies in between.
+/// | `<prefix>:usage:accounts` | set | the accounts that have a total | while their users exist |
+///
+/// A subject is `user:<account>` or `exit:us-1`; an account is a user's name and creation (`ProxyUser.account`), so that a
+/// later user of that name inherits nothing. Sums and readings are written in one transaction, under the fencing number of
+/// the lease: what was read is added once, whoever dies in between.
 package final class UsageRecord: Sendable {
     private let connection: RedisConnection
     private let prefix: String
+    private let writes: FencedWrites
 
-    package init(connection: RedisConnection, prefix: String) {
+    /// - Parameter fence: asked before each write, as in `Store`.
+    package init(connection: RedisConnection, prefix: String, fence: (@Sendable () -> Int)? = nil) {
         self.connection = connection
         self.prefix = "\(prefix):usage"
+        writes = FencedWrites(connection: connection, prefix: prefix, fence: fence)
     }
 
     // MARK: - Adding up
 
-    /// Adds what was counted since the last reading. Returns what was added for each user.
+    /// Adds what was counted since the last reading.
     /// - Parameter isWhole: every counter that exists is in the reading, so that others can be forgotten.
-    package func add(_ reading: UsageReading, isWhole: Bool, now: Timestamp) async throws -> [String: Usage] {
+    package func add(_ reading: UsageReading, isWhole: Bool, now: Timestamp) async throws {
         let last = try await counters()
         var commands: [[String]] = []
-        var added: [String: Usage] = [:]
+        var accounts: Set<String> = []
         for (name, entry) in reading.counters {
             let fresh = entry.usage.since(last[name] ?? Usage())
             if last[name] != entry.usage { commands.append(["HSET", "\(prefix):counters", name, Self.text(entry.usage)]) }
-            guard !fresh.isEmpty else { continue }
-            let (subject, country) = Self.parts(entry.subject)
+            guard !fresh.isEmpty, let counted = entry.subject else { continue }
+            let (subject, country) = Self.parts(counted)
             for key in keys(subject, now) { commands += Self.additions(of: fresh, country: country, to: key) }
-            if case .user(let user, _) = entry.subject { added[user] = (added[user] ?? Usage()) + fresh }
+            if case .user(let account, _) = counted { accounts.insert(account) }
         }
         let gone = isWhole ? last.keys.filter { reading.counters[$0] == nil } : []
         if !gone.isEmpty { commands.append(["HDEL", "\(prefix):counters"] + gone) }
-        if !commands.isEmpty { try await connection.transaction(commands) }
-        return added
+        if !accounts.isEmpty { commands.append(["SADD", "\(prefix):accounts"] + accounts.sorted()) }
+        if !commands.isEmpty { try await writes.send(commands, isChange: false) }
     }
 
     private func counters() async throws -> [String: Usage] {
@@ -58,7 +64,7 @@ package final class UsageRecord: Sendable {
 
     private static func parts(_ subject: UsageSubject) -> (name: String, country: String) {
         switch subject {
-        case .user(let name, let country): ("user:\(name)", country.lowercased)
+        case .user(let account, let country): ("user:\(account)", country.lowercased)
         case .exit(let id): ("exit:\(id)", id.country.lowercased)
         }
     }
@@ -82,19 +88,20 @@ package final class UsageRecord: Sendable {
     // MARK: - Telling
 
     /// What these users have used today, this month and ever.
-    package func sums(of users: [String], now: Timestamp) async throws -> [String: (day: Usage, month: Usage, total: Usage)] {
+    package func sums(of users: [ProxyUser], now: Timestamp) async throws -> [String: (day: Usage, month: Usage, total: Usage)] {
         guard !users.isEmpty else { return [:] }
         let wanted = users.flatMap { user in
-            ["day:user:\(user):\(now.day)", "month:user:\(user):\(now.month)", "total:user:\(user)"].map { ["HGETALL", "\(prefix):\($0)"] }
+            let subject = "user:\(user.account)"
+            return ["day:\(subject):\(now.day)", "month:\(subject):\(now.month)", "total:\(subject)"].map { ["HGETALL", "\(prefix):\($0)"] }
         }
         let replies = try await connection.transaction(wanted, isAtomic: false).map { Self.period("", $0).sum }
         var sums: [String: (day: Usage, month: Usage, total: Usage)] = [:]
-        for (index, user) in users.enumerated() { sums[user] = (replies[index * 3], replies[index * 3 + 1], replies[index * 3 + 2]) }
+        for (index, user) in users.enumerated() { sums[user.name] = (replies[index * 3], replies[index * 3 + 1], replies[index * 3 + 2]) }
         return sums
     }
 
-    package func report(of user: String, now: Timestamp, hours: Int, days: Int) async throws -> UsageReport {
-        let subject = "user:\(user)"
+    package func report(of user: ProxyUser, now: Timestamp, hours: Int, days: Int) async throws -> UsageReport {
+        let subject = "user:\(user.account)"
         let hourNames = (0..<hours).map { (now + Double(-3600 * $0)).hour }
         let dayNames = (0..<days).map { (now + Double(-86_400 * $0)).day }
         var wanted: [(String, String)] = [
@@ -127,9 +134,13 @@ package final class UsageRecord: Sendable {
         return UsagePeriod(from: from, sum: countries.values.reduce(Usage(), +), countries: countries)
     }
 
-    /// Forgets a user, whose name somebody else may get.
-    package func forget(_ user: String) async throws {
-        try await connection.command(["DEL", "\(prefix):total:user:\(user)"])
+    /// Forgets the totals of users who are not among these any more; days and months run out by themselves.
+    package func forget(allBut users: [ProxyUser]) async throws {
+        let known = (try await connection.command(["SMEMBERS", "\(prefix):accounts"]).list ?? []).compactMap(\.text)
+        let gone = Set(known).subtracting(users.map(\.account)).sorted()
+        guard !gone.isEmpty else { return }
+        try await writes.send(
+            [["SREM", "\(prefix):accounts"] + gone] + gone.map { ["DEL", "\(prefix):total:user:\($0)"] }, isChange: false)
     }
 }
 

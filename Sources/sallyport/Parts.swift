@@ -47,6 +47,8 @@ struct Parts: Sendable {
             share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), log: log,
             warrant: { _ = try warrant() })
         let store = Store(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence })
+        let usageRecord = UsageRecord(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence })
+        self.usageRecord = usageRecord
         let client = client
         let providers = configuration.providers.map { settings in
             let account = ProviderClient(
@@ -67,7 +69,7 @@ struct Parts: Sendable {
         let controller = Controller(
             parts: .init(
                 engine: DockerExits(containers: exits), gateway: gateway,
-                store: RedisState(store: store, leadership: leadership, log: log), catalog: catalog,
+                store: RedisState(store: store, usage: usageRecord, leadership: leadership, log: log), catalog: catalog,
                 keys: keys, prober: prober, leadership: leadership,
                 orders: configuration.redisIsShared
                     ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
@@ -80,7 +82,6 @@ struct Parts: Sendable {
             let exits = controller.snapshot.exits.values.filter { $0.state == .serving && !$0.leaving }
             return exits.randomElement()?.endpoint
         }
-        usageRecord = UsageRecord(connection: redis, prefix: configuration.redisPrefix)
         meter = UsageMeter(source: gateway, store: usageRecord, controller: controller, log: log)
         accessLog =
             configuration.gateway.accessLog == .off
@@ -118,7 +119,7 @@ struct Parts: Sendable {
         settings.certificateSource = gateway.certificateFolder
         settings.closedPorts = gateway.closedPorts
         settings.openPorts = gateway.openPorts
-        settings.refusedNetworks = gateway.refusedNetworks + Ports.localAddresses()
+        settings.refusedNetworks = gateway.refusedNetworks
         settings.accessLog = gateway.accessLog
         return settings
     }

@@ -16,17 +16,22 @@ final class GatewaySubject: Sendable {
     let gateway: HAProxyGateway
     let client = HTTPClient()
 
-    private init() throws {
+    private init(_ change: (inout HAProxyConfiguration.Settings) throws -> Void, ownAddresses: @escaping @Sendable () -> [String]) throws {
         folder = try TemporaryFolder()
-        settings = HAProxyConfiguration.Settings(
+        var settings = HAProxyConfiguration.Settings(
             gatewayAddress: "127.0.0.1", gatewayPort: try Ports.free(), runDirectory: folder.path,
             luaFolder: "\(Repository.root)/haproxy/lua", clientLimit: 100)
-        gateway = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: settings, log: .none)
+        try change(&settings)
+        self.settings = settings
+        gateway = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: settings, log: .none, ownAddresses: ownAddresses)
     }
 
     /// Runs a body and leaves no process behind.
-    static func with(_ body: (GatewaySubject) async throws -> Void) async throws {
-        let subject = try GatewaySubject()
+    static func with(
+        _ change: (inout HAProxyConfiguration.Settings) throws -> Void = { _ in },
+        ownAddresses: @escaping @Sendable () -> [String] = Ports.localAddresses, _ body: (GatewaySubject) async throws -> Void
+    ) async throws {
+        let subject = try GatewaySubject(change, ownAddresses: ownAddresses)
         let result = await Result { try await body(subject) }
         subject.client.close()
         try await subject.gateway.stop()
@@ -39,14 +44,16 @@ final class GatewaySubject: Sendable {
         ProxyUser(name: name, salt: "0a1b", digest: Digest.sha256("0a1b:\(password)"), createdAt: Timestamp(milliseconds: 0))
     }
 
-    static func pool(_ country: CountryCode, _ used: [GatewaySlot] = []) -> GatewayPool {
+    static func pool(_ country: CountryCode, _ used: [GatewaySlot] = [], spread: Spread = .leastConnections) -> GatewayPool {
         var slots = (1...Pool.slots).map(GatewaySlot.free)
         for slot in used { slots[slot.number - 1] = slot }
-        return GatewayPool(country: country, slots: slots)
+        return GatewayPool(country: country, slots: slots, spread: spread)
     }
 
-    static func slot(_ number: Int, _ exit: ScriptedServer, _ state: GatewaySlot.State = .ready) -> GatewaySlot {
-        GatewaySlot(number: number, endpoint: Endpoint(address: "127.0.0.1", port: exit.port), state: state)
+    static func slot(_ number: Int, _ exit: ScriptedServer, _ state: GatewaySlot.State = .ready, weight: Int = 100) -> GatewaySlot {
+        GatewaySlot(
+            number: number, endpoint: Endpoint(address: "127.0.0.1", port: exit.port), state: state, weight: weight,
+            occupant: GatewayOccupant(exit: ExitID(country: us, number: number), generation: 1))
     }
 
     /// An exit's proxy that answers every request with its own name, CONNECT with a tunnel to such an answer.
@@ -62,7 +69,26 @@ final class GatewaySubject: Sendable {
         }
     }
 
+    /// An exit's proxy that answers a CONNECT with a tunnel, sends something through it and keeps it open.
+    static func holdingExit(_ text: String = "") throws -> ScriptedServer {
+        try ScriptedServer { connection in
+            _ = connection.head()
+            connection.write("HTTP/1.1 200 Established\r\n\r\n" + text)
+            connection.hang()
+        }
+    }
+
     // MARK: - What it does
+
+    /// Who answers so many requests, one after the other.
+    func answers(_ count: Int, user: String = "alice-country-us") async throws -> [String: Int] {
+        var answers: [String: Int] = [:]
+        for _ in 0..<count {
+            let answer = try await send(user)
+            answers[answer.status == 200 ? answer.text : "\(answer.status) \(answer.headers["x-sallyport-reason"] ?? "")", default: 0] += 1
+        }
+        return answers
+    }
 
     var workerPid: Int {
         get async throws {

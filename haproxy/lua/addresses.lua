@@ -49,6 +49,12 @@ function M.parse(text)
   return parse_ipv4(text) or (text:find(":", 1, true) and parse_ipv6(text)) or nil
 end
 
+-- The address in one form, however it was written.
+function M.text(bytes)
+  if #bytes == 4 then return string.format("%d.%d.%d.%d", bytes:byte(1, 4)) end
+  return string.format("%x:%x:%x:%x:%x:%x:%x:%x", string.unpack(">I2I2I2I2I2I2I2I2", bytes))
+end
+
 local networks = {}
 
 -- True if the network, "10.0.0.0/8" or a single address, has the address, given as bytes.
@@ -75,7 +81,9 @@ local REFUSED = {
   "192.88.99.0/24", "192.168.0.0/16", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
   "100::/64", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
 }
-for network in (os.getenv("SALLYPORT_REFUSED_NETWORKS") or ""):gmatch("[^,]+") do REFUSED[#REFUSED + 1] = network end
+
+-- This machine's own addresses, and what the operator added. The map changes at run time.
+local refused = Map.new(os.getenv("SALLYPORT_REFUSED_MAP"), Map._ip)
 
 -- Where an IPv6 address carries an IPv4 one: the network, and the first byte of it.
 local CARRIERS = { ["::/96"] = 13, ["::ffff:0:0/96"] = 13, ["::ffff:0:0:0/96"] = 13, ["64:ff9b::/96"] = 13, ["64:ff9b:1::/48"] = 13, ["2002::/16"] = 3 }
@@ -85,6 +93,7 @@ function M.is_refused(bytes)
   for _, network in ipairs(REFUSED) do
     if M.contains(network, bytes) then return true end
   end
+  if refused:lookup(M.text(bytes)) then return true end
   if #bytes == 16 then
     for network, start in pairs(CARRIERS) do
       if M.contains(network, bytes) then

@@ -145,7 +145,8 @@ local function route(txn)
   if key then txn:set_var("txn.session_exit", slot.exit) end
   txn:set_var("txn.pool", slot.backend)
   txn:set_var("txn.served_country", slot.country)
-  txn:set_var("txn.usage_key", txn:get_var("txn.user") .. "/" .. slot.country)
+  -- A later user of the same name has another account.
+  txn:set_var("txn.usage_key", (policy.account or txn:get_var("txn.user")) .. "/" .. slot.country)
   -- Without a session or a city the pool's own strategy chooses the slot.
   if not is_free then txn:set_var("txn.slot", slot.name) end
   if txn:get_var("txn.check") then txn:set_var("txn.page", page_of(txn, slot)) end

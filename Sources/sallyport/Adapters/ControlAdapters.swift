@@ -44,6 +44,7 @@ struct DockerExits: ExitEngine {
 
 struct RedisState: StateStore {
     let store: Store
+    let usage: UsageRecord
     let leadership: Leadership
     let log: Log
 
@@ -52,7 +53,16 @@ struct RedisState: StateStore {
         for entry in state.unreadable { log.warning("the store holds an entry that can't be read", ["entry": entry]) }
         return StoredState(
             pools: state.pools, exits: state.exits, users: state.users, breakers: try await store.breakers(as: Breaker.self),
-            alerts: try await store.alerts())
+            alerts: try await store.alerts(), blocked: try await blocked(state.users))
+    }
+
+    /// Who is over a quota stays out from a controller's first moment on.
+    private func blocked(_ users: [ProxyUser]) async throws -> [String: String] {
+        let limited = users.filter(\.limits.hasQuota)
+        let sums = try await usage.sums(of: limited, now: SystemClock.now())
+        return limited.reduce(into: [:]) { blocked, user in
+            blocked[user.name] = sums[user.name].flatMap { user.limits.exceeded(by: $0) }
+        }
     }
 
     func save(_ exits: [Exit], removed: [ExitID]) async throws { try await fenced { try await store.save(exits, removed: removed) } }

@@ -93,7 +93,10 @@ struct ControllerOperations: Operations {
     func changeUser(_ user: ProxyUser) async throws { _ = try await mapped { try await controller.carryOut(.changeUser(user)) } }
 
     func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport {
-        do { return try await usageRecord.report(of: name, now: SystemClock.now(), hours: hours, days: days) } catch {
+        guard let user = controller.snapshot.desired.users.first(where: { $0.name == name }) else {
+            throw APIProblem(status: 404, code: "not_found", message: "there is no user \(name)")
+        }
+        do { return try await usageRecord.report(of: user, now: SystemClock.now(), hours: hours, days: days) } catch {
             throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
         }
     }

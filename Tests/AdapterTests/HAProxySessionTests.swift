@@ -1,0 +1,149 @@
+@testable import HAProxyControl
+import HTTPTransport
+import Model
+import Planning
+import Platform
+import TestSupport
+import Testing
+
+/// Sessions and strategies, on a real HAProxy.
+@Suite(.timeLimit(.minutes(1))) struct HAProxySessionTests {
+    typealias Subject = GatewaySubject
+    private let alice = GatewaySubject.user("alice")
+    private let bob = GatewaySubject.user("bob")
+    private let ids = (1...6).map { "\($0)" }
+
+    private func layout(_ exits: [ScriptedServer], spread: Spread = .roundRobin) -> GatewayLayout {
+        GatewayLayout(
+            pools: [Subject.pool(us, exits.indices.map { Subject.slot($0 + 1, exits[$0]) }, spread: spread)], users: [alice, bob])
+    }
+
+    /// The exit that each session of a user leads to.
+    private func places(_ subject: Subject, user: String = "alice", key: String = "session") async throws -> [String] {
+        var places: [String] = []
+        for id in ids { places.append(try await subject.send("\(user)-country-us-\(key)-\(key.prefix(1))\(id)").text) }
+        return places
+    }
+
+    @Test func `a session stays on its exit, also through a reload and under another controller`() async throws {
+        try await Subject.with { subject in
+            let exits = try (1...4).map { try Subject.exit("exit \($0)") }
+            var layout = layout(exits)
+            try await subject.gateway.publish(layout)
+            let places = try await places(subject)
+            #expect(Set(places).count > 1, "sessions are spread")
+            #expect(try await self.places(subject) == places)
+            #expect(try await self.places(subject, user: "bob") != places, "an id is the user's own")
+
+            // More exits would win some of the sessions if they weren't remembered.
+            let more = try (5...8).map { try Subject.exit("exit \($0)") }
+            layout = self.layout(exits + more)
+            try await subject.gateway.publish(layout)
+            #expect(try await self.places(subject) == places)
+
+            let worker = try await subject.workerPid
+            layout.pools.append(Subject.pool(de))
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.workerPid != worker)
+            let socket = RuntimeSocket(path: subject.settings.statsSocket)
+            try await eventually("the table is handed over") {
+                RuntimeAnswers.table(try await socket.send("show table sessions")).count >= 2 * ids.count
+            }
+            #expect(try await self.places(subject) == places, "after a reload")
+
+            let other = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: subject.settings, log: .none)
+            try await other.publish(layout)
+            #expect(try await self.places(subject) == places, "under another controller")
+        }
+    }
+
+    @Test func `when an exit dies, soft sessions move and hard ones say so`() async throws {
+        try await Subject.with { subject in
+            let exits = try (1...2).map { try Subject.exit("exit \($0)") }
+            try await subject.gateway.publish(layout(exits))
+            let soft = try await places(subject)
+            let hard = try await places(subject, key: "hardsession")
+            #expect(Set(soft) == ["exit 1", "exit 2"] && Set(hard) == ["exit 1", "exit 2"])
+
+            // Its proxy is gone, and the controller doesn't know yet: a soft session's request is tried elsewhere.
+            exits[0].stop()
+            for (index, id) in ids.enumerated() {
+                #expect(try await subject.send("alice-country-us-session-s\(id)").text == "exit 2")
+                let answer = try await subject.send("alice-country-us-hardsession-h\(id)")
+                if hard[index] == "exit 2" {
+                    #expect(answer.text == "exit 2")
+                } else {
+                    #expect(answer.status == 502 && answer.headers["x-sallyport-reason"] == "exit_failed")
+                }
+            }
+            // Now it is unplugged, and another one has its slot.
+            let new = try Subject.exit("exit 3")
+            var pool = Subject.pool(us, [Subject.slot(1, new), Subject.slot(2, exits[1])])
+            pool.slots[0].occupant?.generation = 2
+            try await subject.gateway.publish(GatewayLayout(pools: [pool], users: [alice]))
+            for (index, id) in ids.enumerated() {
+                let place = try await subject.send("alice-country-us-session-s\(id)").text
+                #expect(soft[index] == "exit 2" ? place == "exit 2" : ["exit 2", "exit 3"].contains(place))
+                let answer = try await subject.send("alice-country-us-hardsession-h\(id)")
+                if hard[index] == "exit 2" {
+                    #expect(answer.text == "exit 2")
+                } else {
+                    #expect(answer.status == 502 && answer.headers["x-sallyport-reason"] == "session_exit_gone")
+                }
+            }
+        }
+    }
+
+    @Test func `a session ends after its time, however often it is used`() async throws {
+        try await Subject.with { subject in
+            try await subject.gateway.publish(layout([try Subject.exit("american")]))
+            let socket = RuntimeSocket(path: subject.settings.statsSocket)
+            _ = try await subject.send("alice-country-us-session-a-sesstime-1")
+            let text = try await socket.send("show table sessions")
+            let until = try #require(text.firstMatch(of: /gpt0=(\d+)/)?.1.description ?? text.firstMatch(of: /gpt\(\d+\)=(\d+)/)?.1.description)
+            _ = try await subject.send("alice-country-us-session-a-sesstime-1")
+            #expect(try await socket.send("show table sessions").contains(until), "the end stays where it was")
+            #expect(try await subject.send("alice-country-us-session-a-sesstime-0").headers["x-sallyport-reason"] == "bad_sesstime")
+        }
+    }
+
+    @Test func `without a session the pool's strategy decides`() async throws {
+        try await Subject.with { subject in
+            let exits = try (1...3).map { try Subject.exit("\($0)") }
+            try await subject.gateway.publish(layout(exits))
+            #expect(try await subject.answers(30) == ["1": 10, "2": 10, "3": 10], "round robin: one after the other")
+
+            try await subject.gateway.publish(layout(exits, spread: .random))
+            let random = try await subject.answers(90)
+            #expect(random.count == 3 && random.values.allSatisfy { $0 >= 10 } && random.keys.allSatisfy { $0.count == 1 }, "\(random)")
+
+            // Latency and health score become weights.
+            for spread in [Spread.latency, .score] {
+                var layout = layout(exits, spread: spread)
+                for (index, weight) in [100, 50, 10].enumerated() { layout.pools[0].slots[index].weight = weight }
+                try await subject.gateway.publish(layout)
+                let answers = try await subject.answers(160)
+                #expect(answers["1"].map { (95...105).contains($0) } ?? false, "\(spread): \(answers)")
+                #expect(answers["2"].map { (45...55).contains($0) } ?? false, "\(spread): \(answers)")
+                #expect(answers["3"].map { (5...15).contains($0) } ?? false, "\(spread): \(answers)")
+            }
+        }
+    }
+
+    @Test func `least connections go to the exit that has the fewest`() async throws {
+        try await Subject.with { subject in
+            let holding = try Subject.holdingExit()
+            var layout = layout([holding], spread: .leastConnections)
+            try await subject.gateway.publish(layout)
+            let held = (1...3).map { _ in Task { try await subject.client.send(subject.request(tunnels: true)) } }
+            try await eventually("three are held") { try await subject.gateway.observe().sessions(country: us, slot: 1) == 3 }
+            layout.pools[0].slots[1] = Subject.slot(2, try Subject.exit("free"))
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.answers(10) == ["free": 10])
+            for task in held {
+                task.cancel()
+                _ = try? await task.value
+            }
+        }
+    }
+}
