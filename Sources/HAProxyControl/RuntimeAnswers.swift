@@ -134,7 +134,8 @@ enum RuntimeAnswers {
     /// (`PEERS_F_RESYNC_LOCAL` and `_REMOTE`: flags 0x3).
     static func peersAreReady(_ text: String) -> Bool {
         guard let line = text.split(separator: "\n").first(where: { $0.contains("id=workers ") }),
-            let flags = line.split(separator: " ").first(where: { $0.hasPrefix("flags=0x") }), let number = Int(flags.dropFirst(8), radix: 16)
+            let flags = line.split(separator: " ").first(where: { $0.hasPrefix("flags=0x") }),
+            let number = Int(flags.dropFirst(8), radix: 16)
         else { return true }
         return number & 0x3 == 0x3
     }

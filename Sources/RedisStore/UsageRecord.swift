@@ -92,7 +92,9 @@ package final class UsageRecord: Sendable {
         guard !users.isEmpty else { return [:] }
         let wanted = users.flatMap { user in
             let subject = "user:\(user.account)"
-            return ["day:\(subject):\(now.day)", "month:\(subject):\(now.month)", "total:\(subject)"].map { ["HGETALL", "\(prefix):\($0)"] }
+            return ["day:\(subject):\(now.day)", "month:\(subject):\(now.month)", "total:\(subject)"].map {
+                ["HGETALL", "\(prefix):\($0)"]
+            }
         }
         let replies = try await connection.transaction(wanted, isAtomic: false).map { Self.period("", $0).sum }
         var sums: [String: (day: Usage, month: Usage, total: Usage)] = [:]

@@ -100,7 +100,8 @@ import Testing
             let socket = RuntimeSocket(path: subject.settings.statsSocket)
             _ = try await subject.send("alice-country-us-session-a-sesstime-1")
             let text = try await socket.send("show table sessions")
-            let until = try #require(text.firstMatch(of: /gpt0=(\d+)/)?.1.description ?? text.firstMatch(of: /gpt\(\d+\)=(\d+)/)?.1.description)
+            let until = try #require(
+                text.firstMatch(of: /gpt0=(\d+)/)?.1.description ?? text.firstMatch(of: /gpt\(\d+\)=(\d+)/)?.1.description)
             _ = try await subject.send("alice-country-us-session-a-sesstime-1")
             #expect(try await socket.send("show table sessions").contains(until), "the end stays where it was")
             #expect(try await subject.send("alice-country-us-session-a-sesstime-0").headers["x-sallyport-reason"] == "bad_sesstime")

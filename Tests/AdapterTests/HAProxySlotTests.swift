@@ -39,17 +39,25 @@ import Testing
                 // Up, replaced one by one (the new one first), down.
                 try await serves("1", "2", "3", slots: [Subject.slot(1, exits[0]), Subject.slot(2, exits[1]), Subject.slot(3, exits[2])])
                 try await serves(
-                    "4", slots: [Subject.slot(1, exits[0], .drain), Subject.slot(2, exits[1]), Subject.slot(3, exits[2]), Subject.slot(4, exits[3])])
+                    "4",
+                    slots: [
+                        Subject.slot(1, exits[0], .drain), Subject.slot(2, exits[1]), Subject.slot(3, exits[2]), Subject.slot(4, exits[3]),
+                    ])
                 try await eventually("the first has nothing more to do", within: 20) {
                     try await subject.gateway.observe().sessions(country: us, slot: 1) == 0
                 }
-                try await serves("3", "4", slots: [Subject.slot(2, exits[1], .drain), Subject.slot(3, exits[2]), Subject.slot(4, exits[3])])
+                try await serves(
+                    "3", "4", slots: [Subject.slot(2, exits[1], .drain), Subject.slot(3, exits[2]), Subject.slot(4, exits[3])])
                 try await eventually("nor the second", within: 20) {
                     try await subject.gateway.observe().sessions(country: us, slot: 2) == 0
                 }
                 try await serves("5", slots: [Subject.slot(2, exits[4]), Subject.slot(3, exits[2]), Subject.slot(4, exits[3])])
                 try await serves(
-                    "1", slots: [Subject.slot(1, exits[0]), Subject.slot(2, exits[4], .drain), Subject.slot(3, exits[2], .drain), Subject.slot(4, exits[3], .drain)])
+                    "1",
+                    slots: [
+                        Subject.slot(1, exits[0]), Subject.slot(2, exits[4], .drain), Subject.slot(3, exits[2], .drain),
+                        Subject.slot(4, exits[3], .drain),
+                    ])
                 try await eventually("all that drain are empty", within: 20) {
                     let seen = try await subject.gateway.observe()
                     return (2...4).allSatisfy { seen.sessions(country: us, slot: $0) == 0 }

@@ -15,7 +15,8 @@ import Testing
     @Test func `every rule about a user counts at once, and without another process`() async throws {
         try await Subject.with { subject in
             let pools = [
-                Subject.pool(us, [Subject.slot(1, try Subject.exit("american"))]), Subject.pool(de, [Subject.slot(1, try Subject.exit("german"))]),
+                Subject.pool(us, [Subject.slot(1, try Subject.exit("american"))]),
+                Subject.pool(de, [Subject.slot(1, try Subject.exit("german"))]),
             ]
             let now = SystemClock.now()
             let cases: [(String, String, (inout ProxyUser) -> Void)] = [
@@ -116,7 +117,9 @@ import Testing
                 for _ in 0..<60 { group.addTask { try await subject.send() } }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            for answer in answers where answer.status != 200 { reasons.insert("\(answer.status) \(answer.headers["x-sallyport-reason"] ?? "")") }
+            for answer in answers where answer.status != 200 {
+                reasons.insert("\(answer.status) \(answer.headers["x-sallyport-reason"] ?? "")")
+            }
             #expect(reasons == ["429 rate_limit"])
             #expect(try await subject.send("bob-country-us").status == 200, "bob has no limit")
             held[1].cancel()
@@ -127,7 +130,8 @@ import Testing
     @Test func `cutting a user's connections ends these, also in an old worker, and nobody else's`() async throws {
         try await Subject.with { subject in
             let holding = try Subject.holdingExit()
-            var layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, holding)])], users: [Subject.user("alice"), Subject.user("bob")])
+            var layout = GatewayLayout(
+                pools: [Subject.pool(us, [Subject.slot(1, holding)])], users: [Subject.user("alice"), Subject.user("bob")])
             try await subject.gateway.publish(layout)
             func hold(_ user: String) -> Task<HTTPResponse, any Error> {
                 var request = subject.request("\(user)-country-us", tunnels: true)
@@ -154,7 +158,8 @@ import Testing
     @Test func `this machine's addresses are refused as soon as it has them, without another process`() async throws {
         let addresses = Mutex(["198.18.200.1"])
         try await Subject.with(ownAddresses: { addresses.withLock { $0 } }) { subject in
-            let layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, try Subject.exit("american"))])], users: [Subject.user("alice")])
+            let layout = GatewayLayout(
+                pools: [Subject.pool(us, [Subject.slot(1, try Subject.exit("american"))])], users: [Subject.user("alice")])
             try await subject.gateway.publish(layout)
             let pid = try await subject.workerPid
             func ask(_ host: String) async throws -> String {
