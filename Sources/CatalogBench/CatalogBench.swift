@@ -14,11 +14,11 @@ enum CatalogBench {
         let words = Array(CommandLine.arguments.dropFirst())
         switch words.first {
         case "parse": try parse(words[1], runs: Int(words[2]) ?? 10)
-        case "handshakes": try await handshakes(words[1], key: words[2], server: words[3], count: Int(words[4]) ?? 100)
+        case "handshakes": try await handshakes(words[1], key: words[2], runs: Int(words[3]) ?? 1)
         case "fping": try await echoes(words[1], count: Int(words[2]) ?? 100)
         case "tcp": try await connections(words[1], count: Int(words[2]) ?? 100)
         default:
-            print("usage: catalog-bench parse FILE RUNS | handshakes ADDRESSES KEYFILE SERVERKEY N | fping ADDRESSES N | tcp ADDRESSES N")
+            print("usage: catalog-bench parse FILE RUNS | handshakes TARGETS KEYFILE RUNS | fping ADDRESSES N | tcp ADDRESSES N")
             exit(2)
         }
     }
@@ -43,14 +43,19 @@ enum CatalogBench {
         }
     }
 
-    private static func handshakes(_ addresses: String, key: String, server: String, count: Int) async throws {
+    /// - Parameter path: a file with a line for each target: address, port, public key.
+    private static func handshakes(_ path: String, key: String, runs: Int) async throws {
         let privateKey = Secret(try Files.read(key).filter { !$0.isWhitespace })
-        let targets = all(addresses, count).enumerated().map {
-            HandshakeProbe.Target(name: "\($0)", address: $1, port: 51820, publicKey: server)
+        let targets = try Files.read(path).split(separator: "\n").enumerated().compactMap { number, line -> HandshakeProbe.Target? in
+            let words = line.split(separator: " ").map(String.init)
+            guard words.count == 3, let port = Int(words[1]) else { return nil }
+            return HandshakeProbe.Target(name: "\(number)", address: words[0], port: port, publicKey: words[2])
         }
-        let start = ContinuousClock.now
-        let answers = try await HandshakeProbe().measure(targets, privateKey: privateKey)
-        report(start, answers.count)
+        for _ in 0..<runs {
+            let start = ContinuousClock.now
+            let answers = try await HandshakeProbe().measure(targets, privateKey: privateKey)
+            report(start, answers.count)
+        }
     }
 
     private static func echoes(_ addresses: String, count: Int) async throws {

@@ -66,7 +66,9 @@ enum LabProgram {
         case "up":
             try await lab.up()
             let url = "http://127.0.0.1:\(port)"
-            try await startAPI(url, client, arguments: ["serve", "--folder", folder, "--port", String(port)], folder: folder)
+            try await startAPI(
+                url, client, arguments: ["serve", "--folder", folder, "--port", String(port), "--network", String(lab.layout.network)],
+                folder: folder)
             try Files.write(lab.keys.token + "\n", to: "\(folder)/token", mode: 0o600)
             print(lab.configuration(apiURL: url, tokenFile: "\(folder)/token"), terminator: "")
         case "down":
