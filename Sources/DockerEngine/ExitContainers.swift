@@ -14,8 +14,13 @@ package final class ExitContainers: Sendable {
         package var network: String
         /// In CIDR form; nil lets the engine choose.
         package var subnet: String?
+        /// Who may ask the exits' proxies, in CIDR form; nil for the network's own gateway, which is this machine.
+        package var gatewayNetwork: String?
 
-        package init(owner: String, image: String, imageArchive: String?, network: String, subnet: String?) {
+        package init(
+            owner: String, image: String, imageArchive: String?, network: String, subnet: String?, gatewayNetwork: String? = nil
+        ) {
+            self.gatewayNetwork = gatewayNetwork
             self.owner = owner
             self.image = image
             self.imageArchive = imageArchive
@@ -252,7 +257,7 @@ package final class ExitContainers: Sendable {
             DNS=\(specification.facts.dns.joined(separator: ","))
             MTU=\(specification.facts.mtu)
             KEEPALIVE=\(specification.facts.keepalive)
-            GATEWAY=\(gateway)/32
+            GATEWAY=\(settings.gatewayNetwork ?? "\(gateway)/32")
             PROXY_PORT=\(Self.proxyPort)
             CHECK_NAME=\(specification.checkName)
 

@@ -138,6 +138,7 @@ package actor HAProxyGateway {
     package func stop() async throws { try await turns.pass { try await end() } }
 
     private func end() async throws {
+        guard settings.isStartedByUs else { return }
         guard let pid = RuntimeAnswers.processes((try? await master.send("show proc")) ?? "").master else { return }
         kill(pid_t(pid), SIGTERM)
         for _ in 0..<250 {
@@ -197,6 +198,7 @@ package actor HAProxyGateway {
     }
 
     private func start(_ revision: String) async throws {
+        guard settings.isStartedByUs else { return try await settle(on: revision, action: "waiting for HAProxy to be started") }
         try checkNothingLives()
         try warrant()
         let result = try await Programs.run(

@@ -11,6 +11,8 @@ package struct HAProxyConfiguration: Sendable {
         package var countryPorts: Int?
         /// Ports like these for a proxy in front that speaks the PROXY protocol; on the same address.
         package var trustedPorts: Int?
+        /// False where somebody else starts HAProxy, in a container of its own, and we only tell it what to run.
+        package var isStartedByUs = true
         package var tlsPort: Int?
         /// The operator's folder of certificates with their keys, `*.pem`; without one in it there is no TLS port.
         package var certificateSource: String?
@@ -105,6 +107,10 @@ package struct HAProxyConfiguration: Sendable {
         return text(of: GatewayLayout(pools: free, users: layout.users), revision: "")
     }
 
+    /// Behind the ports of all countries: the trusted port whose users name their country, and the one for any country.
+    package static let generalOffset = 676
+    package static let anyOffset = 677
+
     private static let logFormat =
         #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(txn.protocol)] user=%[var(txn.user)] session=%[var(txn.session)] country=%[var(txn.country)] target=%{+E}[var(txn.target)] exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
 
@@ -115,6 +121,8 @@ package struct HAProxyConfiguration: Sendable {
             lines += layout.pools.map { "bind \(address):\(base + $0.country.portOffset) name country-\($0.country.lowercased)" }
         }
         if let base = settings.trustedPorts {
+            lines.append("bind \(address):\(base + Self.generalOffset) accept-proxy name gateway-trusted")
+            lines.append("bind \(address):\(base + Self.anyOffset) accept-proxy name country-any")
             lines += layout.pools.map {
                 "bind \(address):\(base + $0.country.portOffset) accept-proxy name country-\($0.country.lowercased)"
             }

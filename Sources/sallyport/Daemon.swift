@@ -68,6 +68,7 @@ enum Daemon {
         let meter = Task { await parts.meter.run() }
         let certificates = Task { await parts.watchCertificates() }
         let accessLog = parts.accessLog.map { log in Task { await log.run() } }
+        let traefik = parts.traefik.map { file in Task { await file.follow(parts.controller) } }
         let welcome = Task { if let country { await Welcome(parts, configuration).open(country) } }
         for await signal in signals {
             guard signal == SIGHUP else { break }
@@ -82,6 +83,7 @@ enum Daemon {
         meter.cancel()
         certificates.cancel()
         accessLog?.cancel()
+        traefik?.cancel()
         warmUp.cancel()
         refreshing.cancel()
         await server.stop()

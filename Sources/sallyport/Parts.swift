@@ -27,6 +27,7 @@ struct Parts: Sendable {
     let usageRecord: UsageRecord
     let meter: UsageMeter
     let accessLog: AccessLog?
+    let traefik: TraefikFile?
 
     init(_ configuration: Configuration, log: Log) throws {
         self.configuration = configuration
@@ -83,6 +84,7 @@ struct Parts: Sendable {
             return exits.randomElement()?.endpoint
         }
         meter = UsageMeter(source: gateway, store: usageRecord, controller: controller, log: log)
+        traefik = configuration.traefik.map { TraefikFile(settings: $0, log: log) }
         accessLog =
             configuration.gateway.accessLog == .off
             ? nil
@@ -104,7 +106,8 @@ struct Parts: Sendable {
         return ExitContainers(
             engine: try EngineClient(address: docker.host, client: client),
             settings: .init(
-                owner: docker.owner, image: docker.image, imageArchive: docker.imageArchive, network: docker.network, subnet: docker.subnet),
+                owner: docker.owner, image: docker.image, imageArchive: docker.imageArchive, network: docker.network, subnet: docker.subnet,
+                gatewayNetwork: docker.gatewayNetwork),
             log: log, warrant: warrant)
     }
 
@@ -115,6 +118,7 @@ struct Parts: Sendable {
             luaFolder: "\(configuration.shareFolder)/haproxy/lua", clientLimit: gateway.clientLimit)
         settings.countryPorts = gateway.countryPorts
         settings.trustedPorts = gateway.trustedPorts
+        settings.isStartedByUs = gateway.isStartedByUs
         settings.tlsPort = gateway.tlsPort
         settings.certificateSource = gateway.certificateFolder
         settings.closedPorts = gateway.closedPorts
@@ -129,7 +133,7 @@ struct Parts: Sendable {
         // An HAProxy that another controller starts or reloads at this moment has the port, and does not answer yet.
         let end = ContinuousClock.now + .seconds(configuration.redisIsShared ? 5 : 0)
         while true {
-            if await gateway.isRunning() { return }
+            if await gateway.isRunning() || !configuration.gateway.isStartedByUs { return }
             do { return try Ports.check(configuration.gateway.address, configuration.gateway.port) } catch {
                 guard ContinuousClock.now < end else { throw StartError(message: "the gateway \(error); set gateway.port") }
             }

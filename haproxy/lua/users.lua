@@ -203,7 +203,7 @@ local function entry_country(txn)
   if not listener then return nil end
   local code = listener:match("^country%-(%a%a)$") or label:lower():match("^proxy%-(%a%a)$")
   if code then return { country(code) } end
-  return label:lower() == "proxy-any" and { "any" } or nil
+  return (listener == "country-any" or label:lower() == "proxy-any") and { "any" } or nil
 end
 
 -- Sets txn.user and the variables of what they asked for, or txn.reason, on which the configuration refuses the

@@ -22,18 +22,19 @@ extension Configuration {
         }
         return GatewaySettings(
             address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8128,
-            directory: directory, clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
+            isStartedByUs: reader.bool("start") ?? true, directory: directory,
+            clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
             drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30,
-            countryPorts: portBase(reader, "country_ports", default: 20_000), trustedPorts: portBase(reader, "trusted_ports", default: 0),
+            countryPorts: portBase(reader, "country_ports", default: 20_000), trustedPorts: portBase(reader, "trusted_ports", default: 0, behind: 2),
             tlsPort: reader.integer("tls_port", in: 1...65_535) ?? 8443, certificateFolder: certificates,
             closedPorts: ports(reader, "closed_ports") ?? [25], openPorts: ports(reader, "open_ports") ?? [], refusedNetworks: networks,
             accessLog: reader.choice("access_log", HAProxyConfiguration.Settings.AccessLog.self) ?? .full)
     }
 
-    /// The first of 676 ports, one for each pair of letters; 0 for none.
-    private static func portBase(_ reader: FieldReader, _ field: String, default standard: Int) -> Int? {
-        let base = reader.integer(field, in: 0...64_860) ?? standard
-        if (1..<1024).contains(base) { reader.problem(field, "is \(base), want 0 or 1024 to 64860") }
+    /// The first of 676 ports, one for each pair of letters, and some behind them; 0 for none.
+    private static func portBase(_ reader: FieldReader, _ field: String, default standard: Int, behind: Int = 0) -> Int? {
+        let base = reader.integer(field, in: 0...64_860 - behind) ?? standard
+        if (1..<1024).contains(base) { reader.problem(field, "is \(base), want 0 or 1024 to \(64_860 - behind)") }
         return base == 0 ? nil : base
     }
 

@@ -35,11 +35,23 @@ extension Configuration {
             "  access_log: \(gateway.accessLog.rawValue)",
             "  client_limit: \(gateway.clientLimit)",
             "  drain_seconds: \(gateway.drainSeconds)",
+            "  start: \(gateway.isStartedByUs)",
+        ]
+        if let traefik {
+            lines += [
+                "traefik: {directory: \(traefik.folder), domain: \(traefik.domain), api_host: \(traefik.apiHost), api_url: \(traefik.apiURL)}",
+                "traefik.gateway: {gateway_host: \(traefik.gatewayHost), entry_point: \(traefik.entryPoint), cert_resolver: \(traefik.resolver ?? "none"), certificate: \(traefik.certificateFile ?? "none"), key: \(traefik.keyFile ?? "none")}",
+            ]
+        } else {
+            lines.append("traefik: none")
+        }
+        lines += [
             "docker:",
             "  host: \(docker.host)",
             "  owner: \(docker.owner)",
             "  network: \(docker.network)",
             "  subnet: \(docker.subnet ?? "chosen by the engine")",
+            "  gateway_network: \(docker.gatewayNetwork ?? "the network's gateway")",
             "  image: \(docker.image)",
             "  image_archive: \(docker.imageArchive ?? "none")",
             "redis: {url: \(redis.map { "\($0)" } ?? "private, in data_dir"), shared: \(redisIsShared), prefix: \(redisPrefix)}",

@@ -14,6 +14,8 @@ extension Configuration {
             "api.connections_per_address", "api.audit.requests", "api.audit.retention_days", "gateway.address", "gateway.port",
             "gateway.directory", "gateway.client_limit", "gateway.drain_seconds", "gateway.country_ports",
             "gateway.trusted_ports", "gateway.tls_port", "gateway.tls_certificates", "gateway.access_log",
+            "gateway.start", "traefik.directory", "traefik.domain", "traefik.api_host", "traefik.api_url", "traefik.gateway_host",
+            "traefik.entry_point", "traefik.cert_resolver", "traefik.certificate", "traefik.key", "docker.gateway_network",
             "docker.host", "docker.owner", "docker.network",
             "docker.subnet",
             "docker.image",
@@ -29,7 +31,7 @@ extension Configuration {
 
     /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
     private static let numbers = Set([
-        "redis.shared", "api.port", "api.log_requests", "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys",
+        "redis.shared", "gateway.start", "api.port", "api.log_requests", "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys",
         "api.limits.window_seconds", "api.connections", "api.connections_per_address", "api.audit.requests", "api.audit.retention_days",
         "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
@@ -89,9 +91,10 @@ extension Configuration {
         let redis = reader.section("redis")
         let catalog = reader.section("catalog")
         let health = reader.section("health")
+        let (api, gateway) = (readAPI(reader.section("api")), readGateway(reader.section("gateway"), data: data))
         return Configuration(
-            dataFolder: data, shareFolder: share, logLevel: level.level, logFormat: format, api: readAPI(reader.section("api")),
-            gateway: readGateway(reader.section("gateway"), data: data),
+            dataFolder: data, shareFolder: share, logLevel: level.level, logFormat: format, api: api, gateway: gateway,
+            traefik: readTraefik(reader.section("traefik"), gateway: gateway, api: api),
             docker: readDocker(reader.section("docker"), share: share, environment: environment),
             redis: readRedis(redis), redisIsShared: readIsShared(redis), redisPrefix: word(redis, "prefix", default: "sallyport"),
             providers: readProviders(reader.section("providers")),
@@ -122,9 +125,13 @@ extension Configuration {
         let archive = Files.absolute(reader.string("image_archive") ?? "\(share)/.build/images/exit.tar")
         let subnet = reader.string("subnet")
         if let subnet, !isCIDR(subnet) { reader.problem("subnet", "is \(subnet), want an IPv4 network like 172.31.240.0/24") }
+        let sources = reader.string("gateway_network")
+        if let sources, Network(sources) == nil || !isIPv4(String(sources.prefix { $0 != "/" })) {
+            reader.problem("gateway_network", "is \(sources), want an IPv4 network like 172.31.240.0/29")
+        }
         return DockerSettings(
             host: host, owner: word(reader, "owner", default: "sallyport"), network: word(reader, "network", default: "sallyport"),
-            subnet: subnet,
+            subnet: subnet, gatewayNetwork: sources,
             image: reader.string("image") ?? ExitContainers.imageName("sallyport-exit", of: archive), imageArchive: archive)
     }
 

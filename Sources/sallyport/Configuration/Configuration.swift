@@ -27,6 +27,8 @@ struct Configuration: Sendable {
     struct GatewaySettings: Sendable {
         var address: String
         var port: Int
+        /// False where HAProxy has a container of its own.
+        var isStartedByUs: Bool
         /// Where HAProxy's file and sockets are; controllers of one store share it.
         var directory: String
         var clientLimit: Int
@@ -47,6 +49,8 @@ struct Configuration: Sendable {
         var owner: String
         var network: String
         var subnet: String?
+        /// Who may ask the exits' proxies; nil for the network's own gateway.
+        var gatewayNetwork: String?
         var image: String
         var imageArchive: String?
     }
@@ -75,6 +79,8 @@ struct Configuration: Sendable {
     var logFormat: Log.Format
     var api: APISettings
     var gateway: GatewaySettings
+    /// Nil for none.
+    var traefik: TraefikConfiguration.Settings?
     var docker: DockerSettings
     /// Nil for a private server in the data folder.
     var redis: RedisAddress?
