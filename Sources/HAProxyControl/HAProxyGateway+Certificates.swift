@@ -33,6 +33,8 @@ extension HAProxyGateway {
                 log.info("took over a certificate", ["file": name])
             } catch {
                 log.warning("a certificate is not taken over", ["file": name, "error": "\(error)"])
+                // HAProxy was away: again at the next look. What it refused stays refused until the file changes.
+                if (error as? HAProxyError)?.code == .unavailable { continue }
             }
             seenCertificates[name] = digest
         }
@@ -70,6 +72,7 @@ extension HAProxyGateway {
         let answer = try await stats.send("set ssl cert \(path)", payload: text)
         let committed = try await stats.send("commit ssl cert \(path)")
         guard committed.contains("Success") else {
+            _ = try? await stats.send("abort ssl cert \(path)")
             throw HAProxyError(code: .refused, action: "replacing \(name)", message: String((answer + committed).prefix(300)))
         }
     }

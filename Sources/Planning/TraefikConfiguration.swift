@@ -61,7 +61,10 @@ package struct TraefikConfiguration: Sendable, Equatable {
     package func text(of countries: [CountryCode]) -> String {
         let entries = entries(of: countries)
         let lines =
-            ["# Written by sallyport for the countries that exist; changes made here are lost. See traefik/README.md.", "tcp:", "  routers:"]
+            [
+                "# Written by sallyport for the countries that exist; changes made here are lost. See traefik/README.md.", "tcp:",
+                "  routers:",
+            ]
             + entries.flatMap(router) + ["  services:"] + entries.flatMap(service) + api + options
         return lines.joined(separator: "\n") + "\n"
     }
@@ -107,7 +110,8 @@ package struct TraefikConfiguration: Sendable, Equatable {
 
     /// A browser would choose HTTP/2 for its proxy if it could, and HAProxy's entries don't speak it.
     private var options: [String] {
-        let certificates = settings.certificate.map { ["  certificates:", "    - {certFile: \"\($0.file)\", keyFile: \"\($0.key)\"}"] } ?? []
+        let certificates =
+            settings.certificate.map { ["  certificates:", "    - {certFile: \"\($0.file)\", keyFile: \"\($0.key)\"}"] } ?? []
         return ["tls:", "  options:", "    sallyport-proxies: {minVersion: VersionTLS12, alpnProtocols: [http/1.1]}"] + certificates
     }
 

@@ -1,4 +1,5 @@
 import Model
+import Planning
 import Platform
 import Providers
 import RedisStore
@@ -201,5 +202,26 @@ import Testing
         for field in ["preshared_key", "devices", "ca_file"] {
             #expect(problems.contains { $0.hasPrefix("providers.nordvpn.\(field):") }, "\(field) in \(problems)")
         }
+    }
+
+    @Test func `Traefik's settings are checked, together with what they need of the gateway`() throws {
+        let good = "gateway: {trusted_ports: 21000, address: 0.0.0.0}\ntraefik: {directory: /etc/t, domain: Example.COM}\n"
+        let traefik = try #require(try load(nordvpn + good).traefik)
+        #expect(traefik.domain == "example.com" && traefik.apiHost == "api.example.com" && traefik.file == "/etc/t/sallyport.yml")
+        #expect(traefik.gatewayHost == "127.0.0.1" && traefik.apiURL == "http://127.0.0.1:8080" && traefik.trustedPorts == 21_000)
+        #expect(try load(nordvpn).traefik == nil)
+        let cases = [
+            ("traefik: {directory: /etc/t}", "traefik.domain: is missing"), ("traefik: {domain: a.b}", "traefik.directory: is missing"),
+            ("traefik: {directory: /etc/t, domain: a.b}", "traefik.directory: is set while gateway.trusted_ports is 0"),
+            ("traefik: {directory: /etc/t, domain: 'a`) || HostSNI(`*'}", "traefik.domain: is a`)"),
+            ("traefik: {directory: /etc/t, domain: -a.b}", "traefik.domain: is -a.b"),
+            ("traefik: {api_url: 'https://x/y'}", "traefik.api_url: is https://x/y"),
+            ("traefik: {certificate: /a}", "traefik.key: is missing"),
+            ("traefik: {certificate: /a, key: 'b'}", "traefik.key: is b"),
+            ("traefik: {cert_resolver: 'a b'}", "traefik.cert_resolver: want"),
+            ("gateway: {trusted_ports: 64859}", "gateway.trusted_ports: "), ("gateway: {start: maybe}", "gateway.start: "),
+            ("docker: {gateway_network: fd00::/8}", "docker.gateway_network: is fd00::/8"),
+        ]
+        for (text, problem) in cases { #expect(try problems(nordvpn + text).contains { $0.hasPrefix(problem) }, "\(text)") }
     }
 }

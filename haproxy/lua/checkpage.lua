@@ -3,27 +3,42 @@
 
 local MAX_LINES = 100
 
-local HTML = [[<!doctype html><html lang="en"><meta charset="utf-8"><title>Sallyport</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1rem;color:#1c2733}
-h1{font-size:1.4rem}table{border-collapse:collapse;width:100%%}td{padding:.4rem 0;border-top:1px solid #d5dde5}td:first-child{color:#5b6b7b}</style>
-<h1>You are going out through %s</h1><table>%s</table></html>
+local HTML = [[<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>%s, %s - Sallyport</title>
+<style>:root{color-scheme:light dark;--text:#17212b;--quiet:#5b6b7b;--line:#dbe2e8;--card:#fff;--ground:#eef2f5;--good:#12805c}
+@media(prefers-color-scheme:dark){:root{--text:#e6edf3;--quiet:#93a1b0;--line:#2b3742;--card:#161e26;--ground:#0d1319;--good:#3fc594}}
+body{font:16px/1.5 system-ui,sans-serif;margin:0;padding:8vh 1rem;background:var(--ground);color:var(--text)}
+main{max-width:34rem;margin:auto;background:var(--card);border:1px solid var(--line);border-radius:14px;padding:1.6rem 2rem}
+p{margin:0;color:var(--good);font-weight:600}h1{font-size:1.7rem;margin:.2rem 0 0}h2{font-size:1.05rem;font-weight:400;color:var(--quiet);margin:0 0 1.2rem}
+table{border-collapse:collapse;width:100%%}td{padding:.45rem 0;border-top:1px solid var(--line)}td:first-child{color:var(--quiet);width:10rem}</style>
+<main><p>You are going out through %s</p><h1>%s</h1><h2>%s</h2><table>%s</table></main></html>
 ]]
 
-local ROWS = {
-  { "Country", "country" }, { "Address", "address" }, { "City", "city" }, { "User", "user" }, { "Session", "session" },
-  { "Seconds left of the session", "session_seconds_left" }, { "Protocol", "protocol" },
-}
+local PROTOCOLS = { http = "HTTP proxy", socks5 = "SOCKS5" }
 
 local function value(json, key)
-  return json:match('"' .. key .. '": "([^"]*)"') or json:match('"' .. key .. '": (%d+)') or "none"
+  local text = json:match('"' .. key .. '": "([^"]*)"') or json:match('"' .. key .. '": (%d+)')
+  return text ~= "" and text or nil
 end
 
+-- How long a session lasts yet, in words.
+local function session_of(json)
+  local session, seconds = value(json, "session"), tonumber(value(json, "session_seconds_left") or "")
+  if not session then return "none: each connection may take another exit of the country" end
+  if not seconds then return session end
+  return session .. ", for another " .. (seconds < 120 and seconds .. " s" or seconds // 60 .. " min")
+end
+
+-- All values were checked to be plain before they came here: page_of in routing.lua.
 local function html(json)
+  local address, place = value(json, "address") or "address unknown", value(json, "country") or "?"
+  if value(json, "city") then place = value(json, "city") .. ", " .. place end
+  local protocol = value(json, "protocol") or "?"
   local rows = {}
-  for _, row in ipairs(ROWS) do
-    rows[#rows + 1] = "<tr><td>" .. row[1] .. "</td><td>" .. value(json, row[2]) .. "</td></tr>"
+  for _, row in ipairs({ { "User", value(json, "user") or "?" }, { "Session", session_of(json) }, { "Protocol", PROTOCOLS[protocol] or protocol } }) do
+    rows[#rows + 1] = "<tr><td>" .. row[1] .. "</td><td>" .. row[2] .. "</td></tr>"
   end
-  return HTML:format(value(json, "exit"), table.concat(rows))
+  return HTML:format(place, address, value(json, "exit") or "?", address, place, table.concat(rows))
 end
 
 -- The method, the page's text and whether HTML is wanted; nil if the client went away or sends no end of lines.

@@ -25,7 +25,8 @@ extension Configuration {
             isStartedByUs: reader.bool("start") ?? true, directory: directory,
             clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
             drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30,
-            countryPorts: portBase(reader, "country_ports", default: 20_000), trustedPorts: portBase(reader, "trusted_ports", default: 0, behind: 2),
+            countryPorts: portBase(reader, "country_ports", default: 20_000),
+            trustedPorts: portBase(reader, "trusted_ports", default: 0, behind: 2),
             tlsPort: reader.integer("tls_port", in: 1...65_535) ?? 8443, certificateFolder: certificates,
             closedPorts: ports(reader, "closed_ports") ?? [25], openPorts: ports(reader, "open_ports") ?? [], refusedNetworks: networks,
             accessLog: reader.choice("access_log", HAProxyConfiguration.Settings.AccessLog.self) ?? .full)

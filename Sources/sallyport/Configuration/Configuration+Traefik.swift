@@ -13,7 +13,10 @@ extension Configuration {
         let entryPoint = name(reader, "entry_point") ?? "websecure"
         let resolver = name(reader, "cert_resolver")
         let (certificate, key) = (path(reader, "certificate"), path(reader, "key"))
-        if let apiURL, !apiURL.hasPrefix("http://") || !apiURL.dropFirst(7).allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || ".-:".contains($0)) }) {
+        if let apiURL,
+            !apiURL.hasPrefix("http://")
+                || !apiURL.dropFirst(7).allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || ".-:".contains($0)) })
+        {
             reader.problem("api_url", "is \(apiURL), want one like http://controller:8080")
         }
         if (certificate == nil) != (key == nil) {
@@ -56,7 +59,8 @@ extension Configuration {
 
     private static func name(_ reader: FieldReader, _ field: String) -> String? {
         guard let text = reader.string(field) else { return nil }
-        if !(1...40).contains(text.utf8.count) || !text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }) {
+        if !(1...40).contains(text.utf8.count) || !text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") })
+        {
             reader.problem(field, "want 1 to 40 letters, digits, - and _, as in Traefik's static configuration")
         }
         return text
