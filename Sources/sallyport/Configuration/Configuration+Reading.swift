@@ -31,7 +31,8 @@ extension Configuration {
 
     /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
     private static let numbers = Set([
-        "redis.shared", "gateway.start", "api.port", "api.log_requests", "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys",
+        "redis.shared", "gateway.start", "api.port", "api.log_requests", "api.limits.requests", "api.limits.strict_requests",
+        "api.limits.failed_keys",
         "api.limits.window_seconds", "api.connections", "api.connections_per_address", "api.audit.requests", "api.audit.retention_days",
         "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
