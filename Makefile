@@ -9,7 +9,7 @@ BIN := .build/release
 BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libsimdjson-dev zlib1g-dev
 RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iproute2
 IMAGE_PACKAGES := binutils
-TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io nghttp2-server wireguard-go openssl
+TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 python3-venv procps conntrack docker.io nghttp2-server wireguard-go openssl
 
 .PHONY: help install install-test build images run stop test quick check format bench clean
 
@@ -46,7 +46,7 @@ test: install-test ## every test, on real parts (about six minutes)
 	@containers/engine run containers/test
 
 quick: ## the tests that need no other program (under two minutes)
-	@swift test --disable-xctest --skip AdapterTests --skip LabTests
+	@containers/test quick
 
 check: install-test ## format lint, warnings as errors, no package dependency
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests

@@ -12,6 +12,7 @@ extension ServerRequest {
                 throw APIProblem(status: 400, code: "malformed_json", message: "the body is not JSON")
             }
         }
+        if case .null = document { throw APIProblem.invalid([FieldProblem(field: "body", message: "is null, want a JSON object")]) }
         let reader = FieldReader(document)
         let value = read(reader)
         let problems = reader.finish()

@@ -5,7 +5,8 @@
 
 struct MHD_Daemon *shim_mhd_start(
     int listening_socket, unsigned int connection_limit, unsigned int address_limit, unsigned int idle_seconds, size_t memory_limit,
-    shim_mhd_handler handler, shim_mhd_completed completed, shim_mhd_uri_logger uri_logger, void *context) {
+    shim_mhd_handler handler, shim_mhd_completed completed, shim_mhd_uri_logger uri_logger, MHD_NotifyConnectionCallback connected,
+    void *context) {
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handler, context,
         MHD_OPTION_LISTEN_SOCKET, listening_socket,
@@ -15,12 +16,23 @@ struct MHD_Daemon *shim_mhd_start(
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_limit,
         MHD_OPTION_NOTIFY_COMPLETED, completed, context,
         MHD_OPTION_URI_LOG_CALLBACK, uri_logger, context,
+        MHD_OPTION_NOTIFY_CONNECTION, connected, context,
         MHD_OPTION_END);
 }
 
 int shim_mhd_epoll_descriptor(struct MHD_Daemon *daemon) {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
     return info == NULL ? -1 : info->epoll_fd;
+}
+
+int shim_mhd_descriptor(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == NULL ? -1 : info->connect_fd;
+}
+
+void *shim_mhd_socket_context(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
 }
 
 int shim_mhd_client_address(struct MHD_Connection *connection, uint8_t bytes[16]) {

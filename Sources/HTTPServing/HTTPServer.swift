@@ -22,6 +22,9 @@ package final class HTTPServer: Sendable {
         package var connectionsPerAddress: UInt32 = 0
         /// Seconds without a byte.
         package var idleSeconds: UInt32 = 30
+        /// Seconds for a whole request, from the connection's begin or the answer before it; and for a client to take its answer.
+        package var requestSeconds = 60.0
+        package var answerSeconds = 300.0
         /// Bytes of a request's body, and of its head.
         package var body = 64 << 10
         package var head = 32 << 10
@@ -40,6 +43,7 @@ package final class HTTPServer: Sendable {
         var hasEnded = false
         var waiters: [CheckedContinuation<Void, Never>] = []
         var streams: [ObjectIdentifier: BodyStream] = [:]
+        var clocks: [ObjectIdentifier: ConnectionClock] = [:]
     }
 
     package let port: Int
@@ -63,7 +67,7 @@ package final class HTTPServer: Sendable {
             let pointer = shim_mhd_start(
                 listeningSocket, limits.connections, limits.connectionsPerAddress, limits.idleSeconds, limits.head, ServerCallbacks.handle,
                 ServerCallbacks.completed,
-                ServerCallbacks.begin, this)
+                ServerCallbacks.begin, ServerCallbacks.connected, this)
         else {
             Glibc.close(listeningSocket)
             throw PortError(message: "libmicrohttpd can't start on \(address):\(port)")
@@ -91,6 +95,7 @@ package final class HTTPServer: Sendable {
     private func work(_ daemon: OpaquePointer) {
         let epoll = shim_mhd_epoll_descriptor(daemon)
         var isQuiet = false
+        var nextCheck = ContinuousClock.now
         while true {
             let (isStopping, left, hasWork, isOver) = state.withLock { state in
                 let left = state.deadline.map { $0 - .now } ?? .zero
@@ -112,6 +117,7 @@ package final class HTTPServer: Sendable {
                 let rest = Int32(clamping: Int64((left / .milliseconds(1)).rounded(.up)))
                 wait = wait < 0 ? rest : min(wait, rest)
             }
+            if let rest = checkClocks(&nextCheck) { wait = wait < 0 ? rest : min(wait, rest) }
             alarm.wait(beside: epoll, milliseconds: wait)
             MHD_run(daemon)
         }
@@ -119,6 +125,16 @@ package final class HTTPServer: Sendable {
         Glibc.close(listeningSocket)
         state.withLock { $0.hasEnded = true }
         release()
+    }
+
+    /// Hangs up on those who are too slow, once a second. Milliseconds until the next time; nil while nobody is connected.
+    private func checkClocks(_ next: inout ContinuousClock.Instant) -> Int32? {
+        let now = ContinuousClock.now
+        if now >= next {
+            next = now + .seconds(1)
+            for clock in state.withLock({ Array($0.clocks.values) }) { clock.check(now) }
+        }
+        return state.withLock { $0.clocks.isEmpty } ? nil : Int32(clamping: Int64(((next - now) / .milliseconds(1)).rounded(.up)))
     }
 
     /// Lets everybody go on who waits for the end.
@@ -136,6 +152,12 @@ package final class HTTPServer: Sendable {
     func received() { state.withLock { $0.unanswered += 1 } }
 
     func completed() { state.withLock { $0.unanswered -= 1 } }
+
+    func opened(_ clock: ConnectionClock) { state.withLock { $0.clocks[ObjectIdentifier(clock)] = clock } }
+    func closed(_ clock: ConnectionClock) { state.withLock { $0.clocks[ObjectIdentifier(clock)] = nil } }
+
+    /// Connections that are open now.
+    package var connections: Int { state.withLock { $0.clocks.count } }
 
     /// False when it is too late to begin anything that must be waited for.
     func suspends() -> Bool {

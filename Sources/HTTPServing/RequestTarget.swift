@@ -1,8 +1,9 @@
 /// The raw target of a request line, taken apart: `/api/exits?country=us`.
 package enum RequestTarget {
-    /// Nil where it is not an origin-form target (RFC 9112, section 3.2.1) or its percent-encoding is broken.
+    /// Nil where it is not an origin-form target (RFC 9112, section 3.2.1), has a raw space or control character, or its percent-encoding is broken.
     package static func parse(_ target: String) -> (path: [String], query: [(name: String, value: String)])? {
-        guard target.hasPrefix("/") else { return nil }
+        // libmicrohttpd takes what is between the first space and the last for the target.
+        guard target.hasPrefix("/"), target.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return nil }
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         var path: [String] = []
         for segment in parts[0].dropFirst().split(separator: "/", omittingEmptySubsequences: false) {

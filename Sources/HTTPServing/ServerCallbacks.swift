@@ -13,16 +13,39 @@ struct Head {
     /// By lower-case name; several fields of one name are one list (RFC 9110, section 5.3).
     var headers: [String: String] = [:]
     var count = 0
-    var isAmbiguous = false
+    /// What another server in the way could read in another way; such a request is refused, and its connection closed.
+    var flaw: String?
 
-    mutating func add(_ name: String, _ value: String) {
+    mutating func add(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
         count += 1
-        let name = name.lowercased()
+        // RFC 9112, section 5; libmicrohttpd lets a space before the colon and a NUL in a value pass.
+        if !name.allSatisfy(Self.isToken) { flaw = "a header field's name has a character that no name has" }
+        if value.contains(where: { $0 == 0 || $0 == 0x0A || $0 == 0x0D }) { flaw = "a header field's value has a control character" }
+        add(String(decoding: name, as: UTF8.self).lowercased(), String(decoding: value, as: UTF8.self))
+    }
+
+    private static func isToken(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E: true
+        default: false
+        }
+    }
+
+    /// Looks at how the body is framed, which two servers must not read in two ways (RFC 9112, section 6), and at the host.
+    mutating func checkFraming(version: String) {
+        if let coding = headers["transfer-encoding"] {
+            if headers["content-length"] != nil { flaw = "Content-Length and Transfer-Encoding exclude each other" }
+            if coding.lowercased() != "chunked" || version != "HTTP/1.1" { flaw = "the only Transfer-Encoding is chunked, of HTTP/1.1" }
+        }
+        if version == "HTTP/1.1", headers["host"] == nil { flaw = "Host is missing" }
+    }
+
+    private mutating func add(_ name: String, _ value: String) {
         guard let present = headers[name] else {
             headers[name] = value
             return
         }
-        if Self.single.contains(name) { isAmbiguous = true }
+        if Self.single.contains(name) { flaw = "a header field that must stand alone is there twice" }
         if count <= Self.limit { headers[name] = "\(present), \(value)" }
     }
 }
@@ -33,7 +56,7 @@ final class Exchange: Sendable {
         var target: String
         var method = ""
         var headers: [String: String] = [:]
-        var isAmbiguous = false
+        var flaw: String?
         var hasManyFields = false
         var body: [UInt8] = []
         var hasBegun = false
@@ -65,17 +88,24 @@ final class Exchange: Sendable {
     func setReceived() { state.withLock { $0.isReceived = true } }
 
     /// True on the first of MHD's calls, when only the head is there.
-    func begin(method: () -> String, head: () -> Head) -> Bool {
+    func begin(method: () -> String, version: () -> String, head: () -> Head) -> Bool {
         state.withLock { state in
             guard !state.hasBegun else { return false }
-            let head = head()
+            var head = head()
+            head.checkFraming(version: version())
             state.hasBegun = true
             state.method = method()
             state.headers = head.headers
-            // Two lengths, or a length beside chunks, are read in two ways by two servers (RFC 9112, section 6.3).
-            state.isAmbiguous = head.isAmbiguous || (head.headers["transfer-encoding"] != nil && head.headers["content-length"] != nil)
+            state.flaw = head.flaw
             state.hasManyFields = head.count > Head.limit
             return true
+        }
+    }
+
+    /// The answer to a head after which nothing that follows on its connection can be told apart.
+    var flaw: APIProblem? {
+        state.withLock { $0.flaw }.map {
+            APIProblem(status: 400, code: "bad_head", message: $0, headers: [("Connection", "close")])
         }
     }
 
@@ -90,9 +120,6 @@ final class Exchange: Sendable {
     func request(clientAddress: String) -> Result<ServerRequest, APIProblem> {
         let id = id
         return state.withLock { state in
-            if state.isAmbiguous {
-                return .failure(APIProblem(status: 400, code: "bad_head", message: "a header field that must stand alone is there twice"))
-            }
             if state.hasManyFields {
                 let message = "the head has more than \(Head.limit) fields"
                 return .failure(APIProblem(status: 431, code: "head_too_large", message: message))
@@ -119,19 +146,44 @@ enum ServerCallbacks {
         Unmanaged.passRetained(Exchange(target: target.map { String(cString: $0) } ?? "")).toOpaque()
     }
 
-    static let completed: shim_mhd_completed = { context, _, request, _ in
-        guard let context, let pointer = request?.pointee else { return }
-        let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
-        request?.pointee = nil
-        if exchange.isReceived { Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().completed() }
+    static let connected: MHD_NotifyConnectionCallback = { context, connection, socketContext, kind in
+        guard let context, let connection, let socketContext else { return }
+        let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
+        if kind == MHD.started {
+            let clock = ConnectionClock(descriptor: shim_mhd_descriptor(connection), seconds: server.limits.requestSeconds)
+            server.opened(clock)
+            socketContext.pointee = Unmanaged.passRetained(clock).toOpaque()
+        } else if let pointer = socketContext.pointee {
+            server.closed(Unmanaged<ConnectionClock>.fromOpaque(pointer).takeRetainedValue())
+            socketContext.pointee = nil
+        }
     }
 
-    static let handle: shim_mhd_handler = { context, connection, _, method, _, data, size, request in
+    private static func clock(of connection: OpaquePointer) -> ConnectionClock? {
+        shim_mhd_socket_context(connection).map { Unmanaged<ConnectionClock>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    static let completed: shim_mhd_completed = { context, connection, request, _ in
+        guard let context, let pointer = request?.pointee else { return }
+        let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
+        if let connection { clock(of: connection)?.set(server.limits.requestSeconds) }
+        let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
+        request?.pointee = nil
+        if exchange.isReceived { server.completed() }
+    }
+
+    static let handle: shim_mhd_handler = { context, connection, _, method, version, data, size, request in
         guard let context, let connection, let size, let pointer = request?.pointee else { return MHD.no }
         let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
         let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
         if let answer = exchange.answer { return send(answer, of: exchange, by: server, on: connection) }
-        if exchange.begin(method: { method.map { String(cString: $0) } ?? "" }, head: { head(of: connection) }) { return MHD.yes }
+        let isFirst = exchange.begin(
+            method: { method.map { String(cString: $0) } ?? "" }, version: { version.map { String(cString: $0) } ?? "" },
+            head: { head(of: connection) })
+        if isFirst {
+            guard let problem = exchange.flaw else { return MHD.yes }
+            return send(problem.response(id: exchange.id), of: exchange, by: server, on: connection)
+        }
         if size.pointee > 0 {
             exchange.receive(UnsafeRawBufferPointer(start: data, count: size.pointee), limit: server.limits.body)
             size.pointee = 0
@@ -148,6 +200,7 @@ enum ServerCallbacks {
     {
         exchange.setReceived()
         server.received()
+        clock(of: connection)?.set(nil)
         switch server.dispatch(request) {
         case .ready(let response): return send(response, of: exchange, by: server, on: connection)
         case .waiting(let work):
@@ -170,6 +223,7 @@ enum ServerCallbacks {
         _ answer: ServerResponse, of exchange: Exchange, by server: HTTPServer, on connection: OpaquePointer
     ) -> MHD_Result {
         let made: OpaquePointer?
+        clock(of: connection)?.set(answer.stream == nil ? server.limits.answerSeconds : nil)
         if let stream = answer.stream {
             let context = StreamContext(stream: stream, server: server, connection: connection)
             made = MHD_create_response_from_callback(
@@ -233,14 +287,17 @@ enum ServerCallbacks {
     private static func head(of connection: OpaquePointer) -> Head {
         var head = Head()
         withUnsafeMutablePointer(to: &head) { pointer in
-            _ = MHD_get_connection_values(connection, MHD.headerKind, collect, pointer)
+            _ = MHD_get_connection_values_n(connection, MHD.headerKind, collect, pointer)
         }
         return head
     }
 
-    private static let collect: MHD_KeyValueIterator = { context, _, name, value in
+    private static let collect: MHD_KeyValueIteratorN = { context, _, name, nameSize, value, valueSize in
         guard let context, let name else { return MHD.no }
-        context.assumingMemoryBound(to: Head.self).pointee.add(String(cString: name), value.map { String(cString: $0) } ?? "")
+        func bytes(_ start: UnsafePointer<CChar>?, _ size: Int) -> UnsafeBufferPointer<UInt8> {
+            UnsafeBufferPointer(start: UnsafeRawPointer(start)?.assumingMemoryBound(to: UInt8.self), count: start == nil ? 0 : size)
+        }
+        context.assumingMemoryBound(to: Head.self).pointee.add(bytes(name, nameSize), bytes(value, valueSize))
         return MHD.yes
     }
 

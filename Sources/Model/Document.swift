@@ -146,8 +146,9 @@ package final class FieldReader {
     package func string(_ field: String, limit: Int = 1024) -> String? {
         guard let value = present(field) else { return nil }
         guard case .string(let text) = value else { return mismatch(field, value, "a string") }
-        guard text.utf8.count <= limit else {
-            problem(field, "has \(text.utf8.count) bytes, want at most \(limit)")
+        let count = text.unicodeScalars.count
+        guard count <= limit else {
+            problem(field, "has \(count) characters, want at most \(limit)")
             return nil
         }
         guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
@@ -231,7 +232,7 @@ package final class FieldReader {
     /// A moment in the form 2026-01-31T12:00:00Z.
     package func timestamp(_ field: String) -> Timestamp? {
         guard let text = string(field) else { return nil }
-        if let moment = Timestamp(text) { return moment }
+        if let moment = Timestamp(rfc3339: text) { return moment }
         problem(field, "is no moment, want one like 2026-01-31T12:00:00Z")
         return nil
     }

@@ -65,6 +65,36 @@ extension Timestamp: CustomStringConvertible {
     }
 }
 
+extension Timestamp {
+    /// Reads any date-time of RFC 3339, section 5.6: with or without a fraction, which is cut to milliseconds, and in any zone.
+    package init?(rfc3339 text: String) {
+        var rest = text.uppercased()[...]
+        guard rest.utf8.count >= 20, rest.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
+        let start = String(rest.prefix(19))
+        rest = rest.dropFirst(19)
+        var fraction = "000"
+        if rest.first == "." {
+            let digits = rest.dropFirst().prefix { $0.isNumber }
+            guard !digits.isEmpty else { return nil }
+            fraction = String((digits + "00").prefix(3))
+            rest = rest.dropFirst(digits.count + 1)
+        }
+        // A leap second is the last one of its minute, as on most clocks.
+        let plain = start.hasSuffix(":60") ? start.dropLast(2) + "59" : start[...]
+        guard let local = Timestamp("\(plain).\(fraction)Z") else { return nil }
+        if rest == "Z" {
+            self = local
+            return
+        }
+        let parts = rest.dropFirst().split(separator: ":", omittingEmptySubsequences: false)
+        guard let sign = rest.first, sign == "+" || sign == "-", parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 }),
+            let hours = UInt8(parts[0]), let minutes = UInt8(parts[1]), hours < 24, minutes < 60
+        else { return nil }
+        let seconds = Double(Int(hours) * 3600 + Int(minutes) * 60)
+        self = local + (sign == "+" ? -seconds : seconds)
+    }
+}
+
 extension Timestamp: Codable {
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()

@@ -70,6 +70,23 @@ import Testing
         #expect(try await audit.verify().problems.count == 1)
     }
 
+    @Test func `looking at the log while it is written ends nothing and doubles nothing`() async throws {
+        let audit = AuditLog(store: MemoryAuditStore(), log: .none)
+        let running = Task { await audit.run() }
+        defer { running.cancel() }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<400 { group.addTask { await audit.recordNow(AuditEntry(.change, "\(number)")) } }
+            for _ in 0..<100 {
+                group.addTask {
+                    let problems = try await audit.verify().problems
+                    #expect(problems == [])
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await audit.verify().count == 400)
+    }
+
     @Test func `many writers on one log make one chain`() async throws {
         let store = MemoryAuditStore()
         let audits = (0..<4).map { _ in AuditLog(store: store, log: .none) }

@@ -22,6 +22,8 @@ package final class AuditLog: Sendable {
     private let bell: AsyncStream<Void>
     private let pull: AsyncStream<Void>.Continuation
     private let retention = Mutex<Double>(365)
+    /// Writing takes entries off the front only when they are written: two at a time would write the same ones.
+    private let turns = Turnstile()
 
     package init(store: any AuditStore, log: Log) {
         self.store = store
@@ -88,7 +90,9 @@ package final class AuditLog: Sendable {
     }
 
     /// True when nothing is left to write.
-    private func flush(_ head: inout AuditHead?) async -> Bool {
+    private func flush(_ head: inout AuditHead?) async -> Bool { await turns.pass { await writeAll(&head) } }
+
+    private func writeAll(_ head: inout AuditHead?) async -> Bool {
         while true {
             let (entries, lost, waiters) = state.withLock { state in
                 let entries = Array(state.pending.prefix(Self.batch))

@@ -43,9 +43,9 @@ extension API {
                     query: [
                         Parameter("limit", .whole(1...1000, 100), "how many"), Parameter("cursor", cursor, "`next` of the page before"),
                         Parameter("kind", .choice(AuditEntry.Kind.self), "only of this kind"),
-                        Parameter("key", .text("admin", length: 1...64), "only of this key, by name or id"),
-                        Parameter("address", .text("127.0.0.1", length: 1...64), "only from this address"),
-                        Parameter("action", .text("POST /api/exits", length: 1...256), "only this action"),
+                        Parameter("key", .plain("admin", length: 1...64), "only of this key, by name or id"),
+                        Parameter("address", .plain("127.0.0.1", length: 1...64), "only from this address"),
+                        Parameter("action", .plain("POST /api/exits", length: 1...256), "only this action"),
                         Parameter("status", .whole(100...599, 202), "only with this status"),
                         Parameter("since", .time, "not before this time"), Parameter("until", .time, "not after this time"),
                     ], answers: [.json(200, "a page", .named("AuditLogs"))], limit: .strict),
@@ -98,7 +98,7 @@ extension API {
     func listAudit(_ request: ServerRequest) async throws -> ServerResponse {
         func time(_ name: String) throws -> Timestamp? {
             guard let text = request.query(name) else { return nil }
-            guard let time = Timestamp(text) else {
+            guard let time = Timestamp(rfc3339: text) else {
                 throw APIProblem.invalid([FieldProblem(field: name, message: "want a time like 2026-11-21T01:02:03.456Z")])
             }
             return time

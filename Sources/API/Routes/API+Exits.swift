@@ -21,8 +21,8 @@ extension API {
                     body: Body(
                         .object(
                             .always("country", .country, "a country"),
-                            .maybe("provider", .text("nordvpn", length: 1...64), "a configured one"),
-                            .maybe("city", .text("New York", length: 1...100), "only servers of this city"),
+                            .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
+                            .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
                             .maybe("strategy", .choice(Strategy.self), "how servers are picked")),
                         example: .object(["country": .string("us")])),
                     answers: [.json(202, "the new exit", .named("Exit"), headers: ["Location"])]),

@@ -18,8 +18,8 @@ extension API {
                     body: Body(
                         .object(
                             .always("size", .whole(1...Pool.sizeLimit, 2), "wanted exits"),
-                            .maybe("provider", .text("nordvpn", length: 1...64), "a configured one"),
-                            .maybe("city", .text("New York", length: 1...100), "only servers of this city"),
+                            .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
+                            .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
                             .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
                             .maybe("standby", .whole(0...Pool.standbyLimit, 1), "proved exits that wait unplugged"),
                             .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is moved"),
@@ -27,7 +27,8 @@ extension API {
                             .maybe("spread", .choice(Spread.self), "how connections without a session are spread over the exits"),
                             .maybe("fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves")),
                         example: .object(["size": .integer(2)])),
-                    answers: [.json(200, "it was changed", .named("Pool")), .json(201, "it was made", .named("Pool"))]),
+                    answers: [.json(200, "it was changed", .named("Pool")), .json(201, "it was made", .named("Pool"))],
+                    problems: [409]),
                 .waiting(setPool)),
             Route(
                 "DELETE", "/api/pools/{cc}",

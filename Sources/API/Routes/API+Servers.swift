@@ -7,17 +7,17 @@ extension API {
     var catalogRoutes: [APIRoute] {
         let limit = Parameter("limit", .whole(1...20_000, 100), "how many")
         let offset = Parameter("offset", .whole(0...1_000_000, 0), "how many to leave out first")
-        let city = Parameter("city", .text("New York", length: 1...100), "only of this city, compared without case")
+        let city = Parameter("city", .plain("New York", length: 1...100), "only of this city, compared without case")
         let filters = [
-            city, Parameter("tags", .text("p2p", length: 1...200), "only with all of these tags, divided by commas"),
-            Parameter("hostnames", .text("us9001.lab.test", length: 1...20_000), "only these, divided by commas"),
-            Parameter("exclude", .text("us9002.lab.test", length: 1...20_000), "without these, divided by commas"),
+            city, Parameter("tags", .plain("p2p", length: 1...200), "only with all of these tags, divided by commas"),
+            Parameter("hostnames", .plain("us9001.lab.test", length: 1...20_000), "only these, divided by commas"),
+            Parameter("exclude", .plain("us9002.lab.test", length: 1...20_000), "without these, divided by commas"),
             Parameter("max_load", .whole(0...100, 50), "only with this load, in percent, or less"),
         ]
         let order = [
             Parameter("sort", .choice(ServerOrder.self), "by what; servers without a figure come last"),
             Parameter("explain", .flag, "order by score, and say what each score is made of"),
-            Parameter("strategy", .choice(Strategy.self), "with `explain`: whose score (balanced)"),
+            Parameter("strategy", .choice(Strategy.self), "whose score (balanced); asks for `explain`"),
         ]
         let method = Parameter("method", .choice(LatencyMethod.self), "how to measure; `auto` takes echoes, then TCP connections")
         let page = Answer.json(
@@ -175,11 +175,8 @@ extension API {
         {
             throw APIProblem.notFound("server in \(country.name)")
         }
-        if request.query("explain") == "true" {
+        if request.query("explain") == "true" || request.query("strategy") != nil {
             return try await explanation(of: request, wish, catalog.revision, standardLimit)
-        }
-        if request.query("strategy") != nil {
-            throw APIProblem.invalid([FieldProblem(field: "strategy", message: "is for explain=true alone; want sort")])
         }
         return try answers.answer(to: request, at: "\(catalog.revision)") {
             let order = request.query("sort").flatMap(ServerOrder.init) ?? .load

@@ -9,13 +9,13 @@ extension API {
     /// Fields that a user is made or changed with; `limits` and `expires_at` may also be null, which takes them away.
     private static let settings: [Schema.Field] = [
         .maybe("password", passwordSchema, "printable ASCII without spaces"),
-        .maybe("expires_at", .time, "when the user may do nothing any more"),
+        .maybe("expires_at", .time.orNull, "when the user may do nothing any more"),
         .maybe("disabled", .flag),
         .maybe("countries", .list(.country, limit: 250), "the only ones that the user may use; empty for all"),
         .maybe("fallback", .list(.country, limit: 10), "take over, in this order, where the wanted one has no exit"),
-        .maybe("addresses", .list(.text("203.0.113.0/24"), limit: 150), "IPv4 or IPv6 networks that the user comes from"),
+        .maybe("addresses", .list(.network, limit: 150), "IPv4 or IPv6 networks that the user comes from"),
         .maybe("address_rule", .choice(ProxyUser.AddressRule.self), "what the addresses are for"),
-        .maybe("limits", Schemas.userLimits, "what is left out of it stays; null takes it away"),
+        .maybe("limits", Schemas.userLimitChanges, "what is left out of it stays; null takes it away"),
     ]
 
     var userRoutes: [APIRoute] {

@@ -34,7 +34,9 @@ extension API {
                 Contract(
                     .role(.viewer), "What happened", "Without `after`: the latest ones.",
                     query: [
-                        Parameter("after", .text("1763686923456-0", length: 3...40), "the id of the last event that is known"),
+                        Parameter(
+                            "after", .text("1763686923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"),
+                            "the id of the last event that is known"),
                         Parameter("limit", .whole(1...1000, 100), "events at most, before those of other countries and kinds are left out"),
                         .country, Parameter("kind", .choice(EventKind.self), "only of this kind"),
                     ], answers: [.json(200, "the events", .named("Events"))]),

@@ -114,6 +114,9 @@ extension API {
                 return APIProblem(status: 415, code: "media_type", message: "want Content-Type: application/json")
             }
         }
+        if request.body.isEmpty, let body = route.access.body, !body.isOptional {
+            return APIProblem.invalid([FieldProblem(field: "body", message: "is missing, want a JSON object")])
+        }
         let problems = route.queryProblems(request.query)
         return problems.isEmpty ? nil : APIProblem.invalid(problems)
     }

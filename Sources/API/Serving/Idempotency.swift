@@ -47,8 +47,10 @@ final class Idempotency: Sendable {
         let record = Record(fingerprint: fingerprint)
         if let present = await claim(key, record, isSecret: isSecret) {
             guard present.fingerprint == fingerprint else {
-                let message = "was used for another request, want a new one"
-                return APIProblem.invalid([FieldProblem(field: "Idempotency-Key", message: message)]).response(id: id)
+                // Whether a key is free depends on what was asked before: a conflict, not a malformed request.
+                return APIProblem(
+                    status: 409, code: "key_reused", message: "the Idempotency-Key was used for another request, want a new one"
+                ).response(id: id)
             }
             guard let status = present.status else {
                 return APIProblem(

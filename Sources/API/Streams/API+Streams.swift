@@ -32,13 +32,16 @@ extension API {
     }
 
     static let streamSchemas: [String: Schema] = [
+        "StreamEvent": .object(
+            .maybe("id", .text("3f9ab27c-17"), "for Last-Event-ID"), .maybe("event", .text("exit"), "its kind"),
+            .maybe("data", .text("{}"), "JSON"), .maybe("retry", .whole(2000), "milliseconds until a reader is to come back")),
         "LogLines": .object(
             .always(
                 "lines",
                 .list(
                     .object(
                         .always("time", .time), .always("level", .choice(["debug", "info", "warn", "error"])),
-                        .always("message", .text("exit us-1 serves")), .always("fields", .map(.text("value")))))))
+                        .always("message", .text("exit us-1 serves")), .always("fields", .map(.text("value"))))))),
     ]
 
     func streamExits(_ request: ServerRequest) throws -> ServerResponse {

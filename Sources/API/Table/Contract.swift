@@ -69,7 +69,7 @@ struct Body: Sendable {
     var example: Document?
 
     init(_ schema: Schema, isOptional: Bool = false, example: Document? = nil) {
-        self.schema = schema
+        self.schema = schema.asInput
         self.isOptional = isOptional
         self.example = example
     }

@@ -114,6 +114,9 @@ enum OpenAPI {
             ]
             if let schema = answer.schema {
                 fields["content"] = .object([answer.mediaType: .object(["schema": schema.document, "example": schema.example])])
+            } else if answer.mediaType == "text/event-stream" {
+                // What one event of the stream is; OpenAPI 3.1 has no better place for it.
+                fields["content"] = .object([answer.mediaType: .object(["schema": Schema.named("StreamEvent").document])])
             } else if !answer.mediaType.isEmpty {
                 fields["content"] = .object([answer.mediaType: .object(["schema": .object(["type": .string("string")])])])
             }

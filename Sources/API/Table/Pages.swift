@@ -74,6 +74,7 @@ enum Pages {
 
     private static func range(_ schema: Schema) -> String {
         switch schema.kind {
+        case .nullable(let schema): range(schema)
         case .integer(let range) where range.upperBound < 1_000_000_000: " (\(range.lowerBound) to \(range.upperBound))"
         case .number(let range) where range.upperBound < 1e9: " (\(range.lowerBound) to \(range.upperBound))"
         case .string(let choices, _, _, _) where (1...40).contains(choices.count): " (\(choices.joined(separator: ", ")))"

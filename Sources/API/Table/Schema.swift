@@ -14,6 +14,8 @@ package struct Schema: Sendable {
         /// A schema of `Schemas.all`, by its name.
         case named(String)
         case anything
+        /// The same, or null.
+        case nullable(Schema)
     }
 
     /// One property of an object.
@@ -44,6 +46,7 @@ package struct Schema: Sendable {
         case .object(let fields): .object(fields.reduce(into: [:]) { $0[$1.name] = $1.schema.example })
         case .list(let schema, _): .array([schema.example])
         case .map(let schema): .object(["key": schema.example])
+        case .nullable(let schema): schema.example
         default: leaf
         }
     }
@@ -58,6 +61,13 @@ package struct Schema: Sendable {
     /// - Parameter pattern: a regular expression of ECMA-262 for the whole text, for readers of the document.
     package static func text(_ example: String, length: ClosedRange<Int>? = nil, pattern: String? = nil, format: String? = nil) -> Schema {
         Schema(kind: .string(choices: [], length: length, pattern: pattern, format: format), example: .string(example))
+    }
+
+    private static let plainPattern = "^[^\\u0000-\\u001F\\u007F]*$"
+
+    /// A text that comes from outside, without control characters.
+    package static func plain(_ example: String, length: ClosedRange<Int>) -> Schema {
+        text(example, length: length, pattern: plainPattern)
     }
 
     package static func choice(_ choices: [String]) -> Schema {
@@ -82,7 +92,16 @@ package struct Schema: Sendable {
     package static let flag = Schema(kind: .flag, example: .bool(false))
     package static let anything = Schema(kind: .anything, example: .object([:]))
     package static let time = text("2026-11-21T01:02:03.456Z", format: "date-time")
-    package static let country = text("us", pattern: "^[A-Za-z]{2}$")
+    /// In either case, and with `uk`: exactly what `CountryCode` reads.
+    package static let country: Schema = {
+        let codes = CountryCode.all.map(\.rawValue) + ["UK"]
+        func either(_ letter: Character) -> String { "\(letter)\(letter.lowercased())" }
+        let groups = Dictionary(grouping: codes) { $0.first ?? "?" }.sorted { $0.key < $1.key }
+        let alternatives = groups.map { "[\(either($0.key))][\($0.value.compactMap(\.last).map(either).joined())]" }
+        return text("us", pattern: "^(?:\(alternatives.joined(separator: "|")))$")
+    }()
+    /// An IPv4 or IPv6 network, or an address; the format is one of ours.
+    package static let network = text("203.0.113.0/24", format: "ip-network")
 
     package static func list(_ schema: Schema, limit: Int? = nil) -> Schema {
         Schema(kind: .list(schema, limit: limit))
@@ -93,6 +112,16 @@ package struct Schema: Sendable {
     package static func object(_ fields: Field...) -> Schema { object(fields) }
     package static func object(_ fields: [Field]) -> Schema { Schema(kind: .object(fields)) }
     package static func named(_ name: String) -> Schema { Schema(kind: .named(name)) }
+    package var orNull: Schema { if case .nullable = kind { self } else { Schema(kind: .nullable(self)) } }
+
+    /// As the body of a request, where null is as good as a field that is left out.
+    var asInput: Schema {
+        switch kind {
+        case .object(let fields): .object(fields.map { $0.isRequired ? $0 : .maybe($0.name, $0.schema.asInput.orNull, $0.about) })
+        case .nullable(let schema): schema.asInput.orNull
+        default: self
+        }
+    }
 
     // MARK: - As JSON Schema (2020-12, which OpenAPI 3.1 uses)
 
@@ -120,6 +149,7 @@ package struct Schema: Sendable {
             if let limit { fields["maxItems"] = .integer(limit) }
             return .object(fields)
         case .map(let schema): return .object(["type": .string("object"), "additionalProperties": schema.document])
+        case .nullable(let schema): return .object(["anyOf": .array([schema.document, .object(["type": .string("null")])])])
         case .object(let fields):
             let properties = fields.reduce(into: [String: Document]()) { properties, field in
                 guard case .object(var described) = field.schema.document else { return }
@@ -137,19 +167,23 @@ package struct Schema: Sendable {
 
     // MARK: - As a check
 
-    /// Where the value is not as described: a path and what was wanted. Patterns and formats are not looked at.
+    /// Where the value is not as described: a path and what was wanted. Of patterns only that of `plain` is looked at, formats are not.
     package func problems(with value: Document, at path: String = "") -> [FieldProblem] {
         func problem(_ message: String) -> [FieldProblem] { [FieldProblem(field: path.isEmpty ? "body" : path, message: message)] }
         switch (kind, value) {
-        case (.anything, _): return []
+        case (.anything, _), (.nullable, .null): return []
+        case (.nullable(let schema), _): return schema.problems(with: value, at: path)
         case (.named(let name), _):
             guard let schema = Schemas.all[name] else { return problem("there is no schema \(name)") }
             return schema.problems(with: value, at: path)
         case (.flag, .bool): return []
-        case (.string(let choices, let length, _, _), .string(let text)):
+        case (.string(let choices, let length, let pattern, _), .string(let text)):
             if !choices.isEmpty, !choices.contains(text) { return problem("unknown value, want one of \(choices.joined(separator: ", "))") }
             if let length, !length.contains(text.unicodeScalars.count) {
                 return problem("want \(length.lowerBound) to \(length.upperBound) characters")
+            }
+            if pattern == Self.plainPattern, text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
+                return problem("holds a control character, want plain text")
             }
             return []
         case (.integer(let range), .integer(let number)):

@@ -180,7 +180,7 @@ enum Schemas {
             .maybe("expires_at", .time), .always("disabled", .flag),
             .maybe("blocked", .text("quota_day"), "why the user is refused for now"),
             .always("countries", .list(.text("US"))), .always("fallback", .list(.text("US"))),
-            .always("addresses", .list(.text("203.0.113.0/24"))), .always("address_rule", .choice(ProxyUser.AddressRule.self)),
+            .always("addresses", .list(.network)), .always("address_rule", .choice(ProxyUser.AddressRule.self)),
             .always("limits", userLimits), .maybe("old_password_expires_at", .time, "during a rotation"),
             .maybe("password", .text("kJ7wq3bTzyRf5XmN8pQv2LcD"), "only in the answer that made it")),
         "Users": .object(.always("users", .list(.named("User")))),
@@ -200,9 +200,14 @@ enum Schemas {
         .always("connections", .whole(3), "requests and tunnels"), .always("errors", .whole(0), "those that an exit or a target failed"),
     ]
 
-    static let userLimits = Schema.object(
+    static let userLimits = Schema.object(limitFields)
+    /// As they are changed: null takes one away, or all.
+    static let userLimitChanges = Schema.object(limitFields.map { .maybe($0.name, $0.schema.orNull, $0.about) }).orNull
+
+    private static let limitFields: [Schema.Field] = [
         .maybe("connections", .whole(1...1_000_000, 100), "at once"), .maybe("connections_per_second", .whole(1...1_000_000, 20)),
         .maybe("bytes_per_day", .whole(1...9_007_199_254_740_991, 1_000_000_000), "both directions; days and months of UTC"),
         .maybe("bytes_per_month", .whole(1...9_007_199_254_740_991, 10_000_000_000)),
-        .maybe("bytes_total", .whole(1...9_007_199_254_740_991, 100_000_000_000)))
+        .maybe("bytes_total", .whole(1...9_007_199_254_740_991, 100_000_000_000)),
+    ]
 }

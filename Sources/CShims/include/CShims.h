@@ -34,7 +34,12 @@ typedef void *(*shim_mhd_uri_logger)(void *context, const char *uri, struct MHD_
 // Starts MHD on a listening socket: epoll, run by our own thread (MHD_run), connections that may be suspended.
 struct MHD_Daemon *shim_mhd_start(
     int listening_socket, unsigned int connection_limit, unsigned int address_limit, unsigned int idle_seconds, size_t memory_limit,
-    shim_mhd_handler handler, shim_mhd_completed completed, shim_mhd_uri_logger uri_logger, void *context);
+    shim_mhd_handler handler, shim_mhd_completed completed, shim_mhd_uri_logger uri_logger, MHD_NotifyConnectionCallback connected,
+    void *context);
+
+// A connection's descriptor, -1 when unknown, and what `connected` has put into its socket context.
+int shim_mhd_descriptor(struct MHD_Connection *connection);
+void *shim_mhd_socket_context(struct MHD_Connection *connection);
 
 // The descriptor that is readable whenever MHD_run has something to do.
 int shim_mhd_epoll_descriptor(struct MHD_Daemon *daemon);

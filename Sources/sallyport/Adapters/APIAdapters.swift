@@ -11,7 +11,7 @@ extension APIStore: KeyStore {
     func keys() async throws -> (keys: [APIKey], used: [String: Timestamp]) {
         let decoder = JSONDecoder()
         let keys = try await table("keys").values.compactMap { try? decoder.decode(APIKey.self, from: Data($0.utf8)) }
-        return (keys, try await table("keys:used").compactMapValues(Timestamp.init))
+        return (keys, try await table("keys:used").compactMapValues { Timestamp($0) })
     }
 
     func save(_ key: APIKey) async throws {

@@ -1,0 +1,73 @@
+"""What schemathesis is told about this API, and the parts of it that schemathesis can't call: the document itself, and streams.
+
+As a module: hooks. As a program, `conformance_hooks.py URL KEY`: checks the document, and the streams by their first bytes.
+"""
+import sys
+
+import requests
+import schemathesis
+from hypothesis import strategies
+
+# A test that sets the limits of the server that it calls would be refused from then on: what it changes stays out of its way.
+LEAST = {"requests": 10_000_000, "strict_requests": 10_000_000, "failed_keys": 10_000_000}
+
+schemathesis.openapi.format("ip-network", strategies.ip_addresses().map(str) | strategies.ip_addresses(v=4).map(lambda address: f"{address}/32"))
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """What a call could not be held to: it is made a call that can."""
+    path, body, query = case.operation.path, case.body, case.query or {}
+    if path == "/api/settings" and isinstance(body, dict):
+        case.body = body = {name: max(value, LEAST[name]) if name in LEAST and type(value) is int and value > 0 else value
+                            for name, value in body.items()}
+    if isinstance(body, dict) and isinstance(body.get("provider"), str):
+        # Which providers there are is a matter of the configuration, not of the document.
+        case.body = body = {**body, "provider": "nordvpn"}
+    if path.startswith("/api/users") and isinstance(body, dict) and body.get("address_rule") == "instead_of_password" and not body.get("addresses"):
+        # Addresses in place of a password must be there: a rule across fields, which the document can only say in words.
+        case.body = {**body, "address_rule": "with_password"}
+    # Waiting for an exit that does not come takes as long as is asked: two minutes would be all the time that there is.
+    if path == "/api/exits" and isinstance(query.get("wait"), (int, float)) and 1 < query["wait"] <= 120:
+        case.query = {**query, "wait": 1}
+
+
+def check_document(url):
+    from openapi_spec_validator import OpenAPIV31SpecValidator
+
+    document = requests.get(f"{url}/openapi.json", timeout=10).json()
+    OpenAPIV31SpecValidator(document).validate()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, response in operation["responses"].items():
+                for kind, content in response.get("content", {}).items():
+                    assert kind != "application/json" or "example" in content or content["schema"] == {}, f"{method} {path} {status}: no example"
+            assert {"500", "503"} <= set(operation["responses"]), f"{method} {path}: its errors are not named"
+
+
+def check_streams(url, key):
+    """Every stream, asked in as many ways as schemathesis makes up; what has come with the head is held against the document."""
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json").include(path_regex="^/api/stream/")
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @seed(20261125)
+        @settings(max_examples=15, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def check(case):
+            words = case.as_transport_kwargs(base_url=url, headers={"X-API-Key": key})
+            with requests.request(**words, stream=True, timeout=10) as response:
+                if response.status_code == 200:
+                    # All that there is before the first change.
+                    response._content = next(response.iter_content(1 << 20))
+                case.validate_response(response, headers={"X-API-Key": key})
+
+        check()
+        print(f"conformance: {operation.label} keeps its word")
+
+
+if __name__ == "__main__":
+    check_document(sys.argv[1])
+    check_streams(sys.argv[1], sys.argv[2])
