@@ -57,9 +57,11 @@ import Testing
     @Test func `a reader gets everything first, then each change, and goes on where it was`() async throws {
         try await withServer { api, operations, url, client in
             let reader = Reader(client, "\(url)/api/stream/exits")
-            try await eventually("the whole list") { reader.text.contains("event: exits\ndata: {\"exits\":[{") }
+            try await eventually("the whole list", within: 60) { reader.text.contains("event: exits\ndata: {\"exits\":[{") }
             _ = try await operations.addExit(ExitWish(country: us))
-            try await eventually("the new exit") { reader.text.contains("event: exit\ndata: {") && reader.text.contains("\"us-2\"") }
+            try await eventually("the new exit", within: 60) {
+                reader.text.contains("event: exit\ndata: {") && reader.text.contains("\"us-2\"")
+            }
             let last = try #require(reader.ids.last)
             reader.leave()
             _ = try await operations.removeExit(try #require(ExitID("us-2")))
