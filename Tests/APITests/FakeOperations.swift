@@ -14,6 +14,7 @@ final class FakeOperations: Operations {
         var waits: [Double] = []
         var neverSettles = false
         var catalogRevision = 1
+        var rankings = 0
         var error: (any Error)?
     }
 
@@ -86,7 +87,8 @@ final class FakeOperations: Operations {
     }
 
     func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
-        try await catalog().servers.filter(wish.contains).map { server in
+        with { $0.rankings += 1 }
+        return try await catalog().servers.filter(wish.contains).map { server in
             RankedServer(server: server, parts: [.init(name: "load", points: Double(server.load ?? 50), reason: "\(strategy)")])
         }
     }
