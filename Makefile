@@ -9,9 +9,9 @@ BIN := .build/release
 BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libsimdjson-dev zlib1g-dev
 RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iproute2
 IMAGE_PACKAGES := binutils
-TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 python3-venv procps conntrack docker.io nghttp2-server wireguard-go openssl
+TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv nghttp2-server wireguard-go openssl
 
-.PHONY: help install install-test build images run stop test quick check format bench clean
+.PHONY: controller-image clients try-compose help install install-test build images run stop test quick check format bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -32,6 +32,19 @@ images: .build/images/exit.tar .build/images/lab.tar ## build the containers' im
 .build/images/%.tar: containers/rootfs $(wildcard containers/exit/* containers/lab/*)
 	@mkdir -p $(@D)
 	@containers/rootfs containers/$* $@
+
+# The controller is linked with Swift's runtime in it, which needs a build folder of its own.
+controller-image: .build/images/exit.tar ## the image for containers/compose.yaml
+	@swift build -c release --static-swift-stdlib --scratch-path .build/static --product sallyport
+	@containers/rootfs containers/controller .build/images/controller.tar
+
+clients: install-test images ## real clients on every entry of the proxies
+	@swift build
+	@containers/engine run containers/clients
+
+try-compose: install-test images controller-image ## what containers/compose.yaml says, run by hand
+	@swift build
+	@containers/engine run containers/try-compose
 
 run: install ## build everything, open a first exit, stay in the foreground
 	@echo "building (some minutes the first time)"
@@ -65,6 +78,7 @@ bench: install-test ## measure, on the lab
 	@containers/engine run containers/bench
 	@containers/engine run containers/bench-failover
 	@containers/bench-fleet
+	@containers/engine run containers/bench-proxies
 
 clean: ## remove what was built
 	@rm -rf .build
