@@ -1,11 +1,14 @@
 """A lab, a controller with every entry of the proxies, a certificate and Traefik: what `clients` and `bench-proxies` work on."""
-import json, os, re, shutil, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import json, os, re, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = f"{ROOT}/.build/python"
 ENGINE = os.environ.get("DOCKER_HOST", "")
 PASSWORD = "a-password-of-the-clients"
 DOMAIN = "proxies.test"
+
+# Whoever is told to end takes its stand away first.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
 
 
 def free_port(size=1):
