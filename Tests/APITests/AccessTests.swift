@@ -1,6 +1,7 @@
 @testable import API
 import HTTPServing
 import Model
+import Platform
 import Testing
 
 /// One call of each route, as its own examples say.
@@ -36,6 +37,27 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
                 #expect((200..<300).contains(answer.status), "\(answer.text)")
                 if !promised.mediaType.isEmpty { #expect(answer.headers["content-type"]?.hasPrefix(promised.mediaType) == true) }
                 if let schema = promised.schema { #expect(schema.problems(with: answer.json) == [], "\(answer.text)") }
+            }
+        }
+    }
+
+    @Test(arguments: RouteCase.all)
+    func `a key that is expired, revoked or wrong opens nothing, whatever its role was`(call: RouteCase) async throws {
+        try await Subject.with(.direct) { subject in
+            func key(_ id: String, expiresAt: Timestamp? = nil) -> String {
+                let secret = id + String(repeating: "s", count: 40)
+                subject.api.keys.add(
+                    APIKey(
+                        id: id, name: id, role: .admin, digest: Digest.sha256(secret), createdAt: SystemClock.now(), expiresAt: expiresAt))
+                return secret
+            }
+            let expired = key("expired", expiresAt: SystemClock.now() + -1)
+            let revoked = key("revoked")
+            #expect(try await subject.call("GET", "/api/auth/me", headers: [("X-API-Key", revoked)]).status == 200)
+            subject.api.keys.remove("revoked")
+            for offered in [expired, revoked, String(repeating: "w", count: 43)] where call.role != nil {
+                let answer = try await subject.call(call.method, call.target, headers: [("X-API-Key", offered)], body: call.body)
+                #expect(answer.status == 401 && answer.error == "key_unknown", "\(answer.text)")
             }
         }
     }

@@ -1,0 +1,82 @@
+@testable import API
+import Model
+import Platform
+@testable import RedisStore
+@testable import sallyport
+import TestSupport
+import Testing
+
+/// What two controllers' APIs have together in one real Redis.
+@Suite(.timeLimit(.minutes(1))) struct SharedAPITests {
+    @Test func `limits count what both let in`() async throws {
+        try await withRedis { _, _, connection in
+            let store = APIStore(connection: connection, prefix: "test")
+            let both = [RateLimiter { 1000 }, RateLimiter { 1000 }]
+            for limiter in both { for _ in 0..<4 { #expect(limiter.take("a", limit: 10, window: 100).isAllowed) } }
+            // The second hears of the first at once, the first when it is asked again.
+            for limiter in both { try await limiter.share(with: store, window: 100) }
+            #expect(both.map { $0.used("a", window: 100) } == [4, 8])
+            for limiter in both { _ = limiter.take("a", limit: 10, window: 100, counts: false) }
+            for limiter in both { try await limiter.share(with: store, window: 100) }
+            #expect(both.map { $0.used("a", window: 100) } == [8, 8])
+        }
+    }
+
+    /// One who has the store changes it; whatever it is, the chain shows it.
+    @Test(arguments: ["removed", "altered", "hashed anew", "moved", "cut off", "cut off with its head"])
+    func `two controllers write one chain, and what is changed in Redis is found`(change: String) async throws {
+        try await withRedis { _, _, connection in
+            let store = APIStore(connection: connection, prefix: "test")
+            let audits = [AuditLog(store: store, log: .none), AuditLog(store: store, log: .none)]
+            let running = audits.map { audit in Task { await audit.run() } }
+            defer { running.forEach { $0.cancel() } }
+            await withTaskGroup(of: Void.self) { group in
+                for audit in audits {
+                    group.addTask { for number in 0..<10 { await audit.recordNow(AuditEntry(.change, "act \(number)")) } }
+                }
+            }
+            let before = try await audits[0].verify()
+            #expect(before.problems == [] && before.count == 20)
+            let noted = try #require(before.head)
+
+            var lines = try await store.auditLines(after: 0, limit: 100)
+            switch change {
+            case "removed": lines.remove(at: 7)
+            case "altered": lines[7].text = lines[7].text.replacing("act", with: "fig")
+            case "hashed anew":
+                lines[7].text = lines[7].text.replacing("act", with: "fig")
+                lines[7].hash = AuditChain.hash(of: lines[7].text)
+            case "moved":
+                (lines[7].text, lines[8].text, lines[7].hash, lines[8].hash) = (lines[8].text, lines[7].text, lines[8].hash, lines[7].hash)
+            default: lines.removeLast()
+            }
+            try await connection.command(["DEL", "test:audit"])
+            for line in lines {
+                try await connection.command(["XADD", "test:audit", "\(line.seq)-0", "entry", line.text, "hash", line.hash])
+            }
+            if change == "cut off with its head", let last = lines.last {
+                // Nobody could tell, but for a head that was noted somewhere else.
+                try await connection.command(["SET", "test:audit:head", "\(last.seq) \(last.hash)"])
+                #expect(try await audits[1].verify().problems == [])
+                #expect(try await audits[1].verify(expecting: [noted]).problems != [])
+            } else {
+                let found = try await audits[1].verify().problems
+                #expect(found != [], "\(change)")
+            }
+        }
+    }
+
+    @Test func `a key that one controller revokes is gone at the other`() async throws {
+        try await withRedis { _, _, connection in
+            let store = APIStore(connection: connection, prefix: "test")
+            let key = APIKey(id: "k1", name: "one", role: .viewer, digest: Digest.sha256("s"), createdAt: SystemClock.now())
+            try await store.save(key)
+            let other = KeyRing([])
+            other.replaceStored(try await store.keys().keys)
+            #expect(other.key("k1") != nil)
+            try await store.removeKey("k1")
+            other.replaceStored(try await store.keys().keys)
+            #expect(other.key("k1") == nil)
+        }
+    }
+}
