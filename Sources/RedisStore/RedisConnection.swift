@@ -175,11 +175,18 @@ package actor RedisConnection {
     }
 
     private func append(_ words: [String], to context: UnsafeMutablePointer<redisContext>) {
-        let copies = words.map { strdup($0) }
-        defer { copies.forEach { free($0) } }
-        var pointers = copies.map { UnsafePointer<CChar>($0) }
+        // All words in one buffer: a word may hold a NUL, so each goes by its length.
         var lengths = words.map(\.utf8.count)
-        redisAppendCommandArgv(context, Int32(words.count), &pointers, &lengths)
+        let bytes = words.flatMap { $0.utf8.map { CChar(bitPattern: $0) } }
+        bytes.withUnsafeBufferPointer { buffer in
+            var offset = 0
+            // Without a byte at all there is no base address, and any address will do for a length of 0.
+            var pointers = lengths.map { length in
+                defer { offset += length }
+                return buffer.baseAddress.map { $0 + offset }
+            }
+            redisAppendCommandArgv(context, Int32(words.count), &pointers, &lengths)
+        }
     }
 
     private func reply(from context: UnsafeMutablePointer<redisContext>) throws -> RedisReply {

@@ -47,6 +47,16 @@ import Testing
         }
     }
 
+    @Test func `a word goes to Redis byte for byte, with a NUL in it or empty`() async throws {
+        try await withRedis { redis, _, connection in
+            for word in ["a\0b", "", "\0", "é\r\n"] {
+                _ = try await connection.command(["SET", "test:word", word])
+                #expect(try await connection.command(["STRLEN", "test:word"]).integer == word.utf8.count)
+                #expect(try await connection.command(["GET", "test:word"]).text == word)
+            }
+        }
+    }
+
     @Test func `a list is stored with the time of its fetch`() async throws {
         try await withRedis { redis, _, connection in
             let store = Store(connection: connection, prefix: "test")

@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func `a server that hangs is given up, before a connection stands and in the middle of a list`() async throws {
+    @Test func `a server that hangs is given up, before a connection stands and on one that stands`() async throws {
         let standard = ProviderClient.Deadlines()
         #expect((standard.connect, standard.silence, standard.whole) == (5, 30, 120))
         try await with { site in
