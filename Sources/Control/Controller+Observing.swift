@@ -6,31 +6,87 @@ extension Controller {
     /// Asked only while an exit seems dead: is it the exit, or have we lost the internet ourselves? When that is back the
     /// tunnels need a while to find out, and their exits get it.
     func observeHost() async -> Bool {
+        isUndecided = false
         guard exits.values.contains(where: { $0.state.takesTraffic && $0.health.verdict == .dead }) else {
             clear(.host)
-            hostReturnedAt = nil
+            (hostReturnedAt, allFailedAt) = (nil, nil)
             return true
         }
         let now = parts.now()
         if hostCheck.map({ now - $0.at >= 2 }) ?? true { hostCheck = (await parts.prober.hostIsOnline(), now) }
         guard hostCheck?.isOnline ?? true else {
             note(.host, HostOffline())
-            hostReturnedAt = nil
+            (hostReturnedAt, allFailedAt) = (nil, nil)
             return false
         }
-        if problems[.host] != nil { hostReturnedAt = now }
+        switch commonFault(now) {
+        case .undecided:
+            isUndecided = true
+            return false
+        case .certain:
+            if allFailedAt == nil { allFailedAt = now }
+            note(.host, TunnelsDown())
+            return false
+        case .none: break
+        }
+        // What still fails gets a while to recover, and a short one where a trial has shown that another server helps.
+        if problems[.host] != nil { hostReturnedAt = now + (trialHasWorked ? min(0, 2 - settings.recoverySeconds) : 0) }
+        allFailedAt = nil
+        if problems[.host] != nil { watches.values.forEach { $0.nudge.yield() } }
         clear(.host)
         return hostReturnedAt.map { now - $0 >= settings.recoverySeconds } ?? true
+    }
+
+    enum CommonFault { case none, undecided, certain }
+
+    /// Whether so many exits fail at once, and no other one is well, that none of their servers can be to blame: what they
+    /// have in common is. Undecided until each has been probed since the first of them failed; they are nudged.
+    private func commonFault(_ now: Timestamp) -> CommonFault {
+        let probed = exits.values.filter(\.state.isProbed)
+        guard allFailedAt != nil || Set(probed.compactMap(\.server?.address)).count >= Self.exitsOfOneFault else { return .none }
+        let dead = probed.filter { $0.health.verdict == .dead && !$0.health.isLeak }
+        guard let first = dead.compactMap(\.health.degradedSince).min() else { return .none }
+        var isDecided = true
+        for exit in probed where exit.health.verdict != .dead && exit.health.failures == 0 {
+            guard exit.health.checkedAt.map({ $0 < first }) ?? true, now - first < 2 else { return .none }
+            isDecided = false
+        }
+        if !isDecided { watches.values.forEach { $0.nudge.yield() } }
+        return isDecided && !dead.isEmpty ? .certain : .undecided
+    }
+    private static let exitsOfOneFault = 3
+
+    /// The one exit that is moved although all fail: if another server serves it, the others follow at once.
+    var trial: ExitID? {
+        guard let allFailedAt, parts.now() - allFailedAt >= settings.recoverySeconds else { return nil }
+        let waits = exits.values.contains { !$0.state.isProbed && !$0.leaving && $0.state != .draining && $0.state != .stopped }
+        return waits ? nil : exits.values.filter { $0.health.verdict == .dead }.map(\.id).min()
+    }
+
+    private var trialHasWorked: Bool {
+        guard let allFailedAt else { return false }
+        return exits.values.contains { $0.health.verdict == .healthy && $0.provedAt.map { $0 >= allFailedAt } ?? false }
     }
 
     private struct HostOffline: Error, CustomStringConvertible {
         let description = "this machine has lost the internet, so no exit is moved; check its network"
     }
 
+    private struct TunnelsDown: Error, CustomStringConvertible {
+        let description = "all exits fail at once, so none is moved but one as a trial; check this machine's way for UDP, and the account"
+    }
+
+    /// The containers; nil where the engine fails, or lets us wait. Then the look goes on without them, and a later one has the
+    /// answer: who is dead is unplugged also while the engine hangs.
     func observeContainers() async -> [ExitContainer]? {
+        let list = listing ?? Task { try await parts.engine.list() }
+        listing = list
+        guard let result = await list.result(within: settings.listSeconds) else { return nil }
+        listing = nil
         do {
-            let containers = try await parts.engine.list()
+            let containers = try result.get()
             if let fence = containers.map(\.fence).max() { parts.leadership.saw(fence: fence) }
+            ear.saw(containers)
             clear(.engine)
             return containers
         } catch {

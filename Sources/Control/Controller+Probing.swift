@@ -132,7 +132,8 @@ extension Controller {
         guard let record = watches[id]?.record else { return }
         // Before the last failure that it takes: does anything come through the tunnel all the same?
         if record.failures == 1 || record.failures == record.failuresUntilDead - 1 { readTunnel(id, generation) }
-        if record.failures == record.failuresUntilDead { await watches[id]?.reading?.value }
+        // Not for long: an engine that hangs must not keep a dead exit plugged in.
+        if record.failures == record.failuresUntilDead { _ = await watches[id]?.reading?.result(within: 1) }
         guard isWatched(id, generation) else { return }
         takeVerdict(id, generation)
     }
@@ -177,7 +178,7 @@ extension Controller {
                 let reason = await parts.prober.examine(endpoint, country: id.country)
                 guard isWatched(id, generation), let now = watches[id]?.record.failures else { return }
                 if now == 0 {
-                    watches[id]?.record.found(reason, parts.now())
+                    watches[id]?.record.found(reason)
                     takeVerdict(id, generation)
                     if reason != nil {
                         // Confirm it soon.

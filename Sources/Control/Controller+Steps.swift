@@ -161,7 +161,7 @@ extension Controller {
                 // Whoever must be called is called once; the tries go on, seldom.
                 let tries = removalTries[container] ?? 1
                 if tries >= 3, problems[.engine] == nil { stuckContainers[container] = "\(error)" }
-                try? await Task.sleep(for: .seconds(min(60, 2 * Double(tries))))
+                try? await Task.sleep(for: .seconds(min(60, settings.removalSeconds * Double(tries))))
             }
             removing.remove(container)
             ring()

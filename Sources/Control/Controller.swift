@@ -24,6 +24,12 @@ package actor Controller {
         package var recoverySeconds: Double
         /// Seconds that a change waits for the controller that leads: longer than a take-over takes.
         package var orderSeconds: Double
+        /// Seconds that a look waits for the engine's list; then it goes on without.
+        package var listSeconds = 1.0
+        /// Seconds without a finished turn after which the loop counts as standing still.
+        package var standstillSeconds = 30.0
+        /// Seconds between two tries to remove a container that resists, times the number of tries, up to a minute.
+        package var removalSeconds = 2.0
         /// The name that an exit looks up through its tunnel before its proxy opens.
         package var checkName: String
 
@@ -77,8 +83,8 @@ package actor Controller {
         }
     }
 
-    /// An outside part of ours, and whether it answered when it was last asked.
-    package enum Part: String, Sendable, CaseIterable { case engine, gateway, store, catalog, host }
+    /// An outside part of ours, which answered when it was last asked or didn't; and the loop itself.
+    package enum Part: String, Sendable, CaseIterable { case engine, gateway, store, catalog, host, loop }
 
     let settings: Settings
     let parts: Parts
@@ -118,6 +124,10 @@ package actor Controller {
     var plugged: Set<ExitID> = []
     /// When the machine was seen online again after it had lost the internet.
     var hostReturnedAt: Timestamp?
+    /// True while it is not known yet whether one exit fails, or all of them.
+    var isUndecided = false
+    /// Since when all exits fail at once while this machine is online.
+    var allFailedAt: Timestamp?
     /// What the last question said, which is not repeated at every look.
     var hostCheck: (isOnline: Bool, at: Timestamp)?
     /// Exits that the store has not been told about yet.
@@ -130,14 +140,19 @@ package actor Controller {
     var isFollowing = false
     /// The store's count of changes when it was last read to be shown.
     var storeVersion = 0
-    private var hasLooked = false
-    private var lastEvent: ContinuousClock.Instant?
+    var hasLooked = false
+    /// What has been heard of the engine by events, and what by its lists.
+    var ear = EngineEar()
+    /// The list of containers that is on its way, maybe for longer than a look.
+    var listing: Task<[ExitContainer], any Error>?
+    /// When the loop has last finished a turn.
+    var lastTurn = ContinuousClock.now
     /// Operators' changes go through one by one: each must see what the one before has left.
     let changes = Turnstile()
     /// What is saved later must also arrive later.
-    private let saves = Turnstile()
-    private let bell: AsyncStream<Void>
-    nonisolated private let bellPull: AsyncStream<Void>.Continuation
+    let saves = Turnstile()
+    let bell: AsyncStream<Void>
+    nonisolated let bellPull: AsyncStream<Void>.Continuation
 
     package init(parts: Parts, settings: Settings) {
         self.parts = parts
@@ -154,7 +169,7 @@ package actor Controller {
     nonisolated package var snapshot: Snapshot { view.current }
     nonisolated package var publicView: StateView { view }
 
-    // MARK: - The loop
+    // MARK: - The stored state
 
     /// Reads the stored state; without it nothing may be planned, or everything that runs would look like an orphan.
     package func load() async throws {
@@ -174,195 +189,5 @@ package actor Controller {
         breakers = state.breakers
         alerts = state.alerts.reduce(into: [:]) { $0[$1.id] = $1 }
         plugged = Set(exits.values.filter { $0.state.takesTraffic }.map(\.id))
-    }
-
-    /// Runs until it is cancelled. Exits and gateway go on without it.
-    package func run() async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.followEngine() }
-            group.addTask { await self.keepHistory() }
-            group.addTask { await self.keepEvents() }
-            group.addTask { await self.lookRegularly() }
-            group.addTask { await self.keepLease() }
-            group.addTask { await self.takeOrders() }
-            await group.waitForAll()
-        }
-        for operation in operations.values { operation.cancel() }
-        for watch in watches.values { watch.task?.cancel() }
-        watches = [:]
-    }
-
-    private func lookRegularly() async {
-        var rings = bell.makeAsyncIterator()
-        while !Task.isCancelled {
-            let begin = ContinuousClock.now
-            let lookAgain = await look()
-            Metrics.loopSeconds.observe((ContinuousClock.now - begin) / .seconds(1))
-            // An engine tells of a death some milliseconds before its list does: look again soon after an event.
-            let isLively = lastEvent.map { ContinuousClock.now - $0 < .milliseconds(600) } ?? false
-            let pause = min(isLively ? 0.05 : settings.lookSeconds, max(0.01, (lookAgain.map { $0 - parts.now() }) ?? .infinity))
-            let alarm = Task {
-                // A cancelled alarm must not ring, or every look would begin the next.
-                guard (try? await Task.sleep(for: .seconds(pause))) != nil else { return }
-                self.ring()
-            }
-            await rings.next()
-            alarm.cancel()
-        }
-    }
-
-    /// One turn: observe, plan, act. Returns when the next one is due although nothing may have happened.
-    package func look() async -> Timestamp? {
-        guard parts.leadership.isLeader else { return nil }
-        if !hasLoaded {
-            do { try await load() } catch {
-                note(.store, error)
-                return nil
-            }
-        }
-        let term = term
-        changedWhileLooking = []
-        async let seenContainers = observeContainers()
-        async let seenGateway = observeGateway()
-        var world = await World(containers: seenContainers, gateway: seenGateway, published: published)
-        world.servers = freshServers()
-        world.searchedAt = searchedAt
-        world.breakers = breakers
-        world.launches = recentLaunches()
-        world.hostIsOnline = await observeHost()
-        countBytes(world.gateway)
-        world.busy = Set(operations.keys).union(changedWhileLooking)
-        world.removing = removing
-        // What was seen in another term, or what nobody may act on, is worth nothing.
-        guard term == self.term, parts.leadership.isLeader else { return nil }
-        stopHopelessOperations(world.containers)
-        let plan = Planner.plan(desired: desired, exits: exits, world: world, now: parts.now(), rules: settings.rules)
-        take(plan.exits)
-        await saveExits()
-        guard term == self.term else { return nil }
-        await apply(plan.steps)
-        await saveBreakers()
-        await reviewAlerts()
-        if !hasLooked, world.containers != nil {
-            hasLooked = true
-            publishView()
-        }
-        return plan.lookAgain
-    }
-
-    private func followEngine() async {
-        var pause = 0.2
-        while !Task.isCancelled {
-            do {
-                for try await _ in try await parts.engine.changes() {
-                    pause = 0.2
-                    lastEvent = .now
-                    ring()
-                }
-            } catch {
-                parts.log.debug("the engine's events ended", ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: .seconds(pause))
-            pause = min(5, pause * 2)
-            // Whatever was missed in between shows in the next look.
-            ring()
-        }
-    }
-
-    // MARK: - State
-
-    /// Makes these the exits, tells what changed, and remembers to save it.
-    func take(_ new: [ExitID: Exit]) {
-        for id in Set(exits.keys).union(new.keys) where exits[id] != new[id] { noteChange(of: id, to: new[id]) }
-        exits = new
-        followWatches()
-        publishView()
-    }
-
-    private func noteChange(of id: ExitID, to new: Exit?) {
-        tell(from: exits[id], to: new)
-        if let new { learn(from: exits[id], to: new) }
-        if !Self.differOnlyInFigures(exits[id], new) { unsaved.insert(id) }
-    }
-
-    /// True where only the figures of a probe differ, which is nothing that a restart must remember.
-    private static func differOnlyInFigures(_ old: Exit?, _ new: Exit?) -> Bool {
-        guard var old, let new else { return false }
-        guard old.health.verdict == new.health.verdict else { return false }
-        old.health = new.health
-        old.carriedBytes = new.carriedBytes
-        return old == new
-    }
-
-    /// Changes one exit, unless it has moved on since the operation began.
-    func change(_ id: ExitID, generation: Int, _ body: (inout Exit) -> Void) {
-        guard let old = exits[id], old.generation == generation else { return }
-        var exit = old
-        body(&exit)
-        changedWhileLooking.insert(id)
-        guard exit != old else { return }
-        // Every probe comes here: it must not cost more where there are more exits.
-        noteChange(of: id, to: exit)
-        exits[id] = exit
-        if exit.state.isProbed != old.state.isProbed || exit.generation != old.generation { followWatches() }
-        view.show(shown(exit))
-    }
-
-    func saveExits() async {
-        await saves.pass {
-            guard !unsaved.isEmpty else { return }
-            let ids = unsaved
-            unsaved = []
-            do {
-                try await parts.store.save(ids.compactMap { exits[$0] }, removed: ids.filter { exits[$0] == nil })
-                clear(.store)
-            } catch {
-                // Failover goes on from memory; the store hears of it when it is back.
-                unsaved.formUnion(ids)
-                note(.store, error)
-            }
-        }
-    }
-
-    /// Saves an exit as it will be, before it is; whatever happens, the next look saves it as it is.
-    func saveAhead(_ exit: Exit) async throws {
-        defer { unsaved.insert(exit.id) }
-        try await saves.pass { try await parts.store.save([exit], removed: []) }
-    }
-
-    func publishView() {
-        view.set(
-            Snapshot(
-                hasLooked: hasLooked || isFollowing, desired: desired, exits: exits.mapValues(shown), problems: problems,
-                breakers: breakers, alerts: alerts.values.sorted { $0.id < $1.id }, leader: parts.leadership.leader))
-    }
-
-    private func shown(_ exit: Exit) -> Exit {
-        guard exit.state.takesTraffic, exit.health.verdict != .dead, !plugged.contains(exit.id) else { return exit }
-        var shown = exit
-        shown.state = .verifying
-        return shown
-    }
-
-    /// Remembers what is wrong with a part, and says so once.
-    func note(_ part: Part, _ error: any Error) {
-        // Whoever stops us in the middle of a question is no trouble of the part's.
-        if Task.isCancelled || error is NotLeader { return }
-        let words = "\(error)"
-        if problems[part] == nil {
-            problemsSince[part] = parts.now()
-            record(.partTroubled, .warning, "trouble with the \(part.rawValue)", log: ["error": words])
-        }
-        guard problems[part] != words else { return }
-        problems[part] = words
-        publishView()
-    }
-
-    func clear(_ part: Part) {
-        guard problems[part] != nil else { return }
-        problems[part] = nil
-        problemsSince[part] = nil
-        record(.partRecovered, .info, "the \(part.rawValue) is well again")
-        publishView()
     }
 }

@@ -127,6 +127,7 @@ package actor HAProxyGateway {
             log.debug(running == nil ? "gateway started" : "gateway reloaded", ["revision": revision])
         }
         try await adjustSlots(layout)
+        await cutStale(layout)
         written = Dictionary(layout.maps.map { ("\(folder)/\($0.name)", $0.text) } + [(file, text)], uniquingKeysWith: { $1 })
         lastLayout = layout
         if layout.differs(from: try await observe()) {

@@ -33,7 +33,7 @@ package enum Alerts {
     package static func of(_ facts: Facts, now: Timestamp) -> [Alert] {
         var alerts: [Alert] = []
         for (part, problem) in facts.problems where part == "host" || now - problem.since >= patience {
-            let isCritical = part == "host" || part == "gateway"
+            let isCritical = ["host", "gateway", "loop"].contains(part)
             alerts.append(
                 Alert(
                     id: "part:\(part)", severity: isCritical ? .critical : .warning, message: "\(part): \(problem.message)",
@@ -82,6 +82,7 @@ package enum Alerts {
         case "engine": "check that the Docker Engine runs and that docker.host leads to it"
         case "gateway": "see the log for why HAProxy refuses its configuration or can't be started"
         case "store": "check that Redis runs and that redis.url leads to it; the exits go on meanwhile"
+        case "loop": "restart the controller (exits, gateway and store go on); its log says what it did last"
         case "catalog": "check the provider's API and the token; the last good list is used meanwhile"
         default: "see the log"
         }

@@ -115,3 +115,14 @@ extension Exit {
         move(to: health.verdict == .degraded ? .degraded : .serving, reason: health.reason, now: now)
     }
 }
+
+extension Exit {
+    /// True where the gateway may send traffic to it: also to one that seems dead while the machine itself is offline, but
+    /// never to one that leaks.
+    package func isUsable(hostIsOnline: Bool) -> Bool { health.verdict != .dead || !hostIsOnline && !health.isLeak }
+}
+
+extension Health {
+    /// True where traffic was seen to leave beside the tunnel.
+    package var isLeak: Bool { verdict == .dead && reason == .leak }
+}

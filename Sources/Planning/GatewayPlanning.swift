@@ -9,7 +9,7 @@ extension GatewayLayout {
             var slots = (1...Pool.slots).map(GatewaySlot.free)
             for exit in exits.values where exit.country == country && (1...Pool.slots).contains(exit.slot) {
                 guard let endpoint = exit.endpoint else { continue }
-                if exit.state.takesTraffic, exit.health.verdict != .dead || !hostIsOnline {
+                if exit.state.takesTraffic, exit.isUsable(hostIsOnline: hostIsOnline) {
                     slots[exit.slot - 1] = slot(of: exit, endpoint, .ready, desired.pools[country])
                 } else if exit.state == .draining {
                     slots[exit.slot - 1] = slot(of: exit, endpoint, .drain, desired.pools[country])

@@ -87,7 +87,7 @@ package struct HealthRecord: Sendable {
     }
 
     /// What a deep probe found; nil where all was well.
-    package mutating func found(_ reason: ExitReason?, _ now: Timestamp) {
+    package mutating func found(_ reason: ExitReason?) {
         if reason == .leak { hasLeaked = true }
         guard let reason else {
             (deepReason, deepCount) = (nil, 0)

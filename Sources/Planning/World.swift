@@ -26,6 +26,8 @@ package struct World: Sendable {
     package var servers: [CountryCode: [Server]]
     /// False where this machine itself has lost the internet; then no exit is to blame for its failing probes.
     package var hostIsOnline: Bool
+    /// The one exit that may be moved all the same while all of them fail at once.
+    package var trial: ExitID?
     /// What is remembered of servers and credentials that failed, by `Breaker.name`.
     package var breakers: [String: Breaker]
     /// When the containers of each pool were begun lately.

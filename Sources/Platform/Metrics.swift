@@ -124,5 +124,7 @@ package enum Metrics {
         .counter, "sallyport_engine_requests_total", "Requests to the Docker Engine.", labels: ["method", "status"])
     package static let engineSeconds = Metric(
         .histogram(seconds), "sallyport_engine_request_duration_seconds", "Time of a request to the Docker Engine.", labels: ["method"])
+    package static let loopLastRun = Metric(
+        .gauge, "sallyport_loop_last_run_timestamp_seconds", "When the control loop last finished a turn, in seconds since 1970.")
     package static let loopSeconds = Metric(.histogram(seconds), "sallyport_loop_duration_seconds", "Time of one turn of the control loop.")
 }

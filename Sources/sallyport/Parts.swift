@@ -64,7 +64,8 @@ struct Parts: Sendable {
             sources: providers.map { ProviderSource(client: $0.client, exit: { serving.one }) },
             settings: .init(refreshSeconds: configuration.catalogRefreshSeconds), store: RedisListings(store: store), log: log,
             resolve: { await NameResolver.addresses(of: $0) }, measure: { try await latency.measure($0, $1) })
-        prober = HTTPProber(client: client, urls: configuration.verification.urls, log: log)
+        prober = HTTPProber(
+            client: client, urls: configuration.verification.urls, checkName: configuration.verification.checkName, log: log)
         var rules = Planner.Rules(drainSeconds: configuration.gateway.drainSeconds)
         rules.devices = DeviceBudget(configuration.devices)
         let controller = Controller(

@@ -186,4 +186,46 @@ import Testing
             #expect(ContinuousClock.now - start < .seconds(10))
         }
     }
+
+    @Test(arguments: [false, true])
+    func `a dead exit's connections are cut also in the worker that a reload has left behind`(byReload: Bool) async throws {
+        try await Subject.with { subject in
+            func hanging() throws -> ScriptedServer {
+                try ScriptedServer { connection in
+                    while let head = connection.head() {
+                        if head.hasPrefix("CONNECT ") { connection.write("HTTP/1.1 200 Established\r\n\r\n") }
+                        if head.hasPrefix("GET ") {
+                            connection.write("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nfour")
+                            connection.hang()
+                        }
+                    }
+                }
+            }
+            let (dying, staying) = (try hanging(), try hanging())
+            var layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, dying)])], users: [alice])
+            func open() async throws -> AsyncThrowingStream<[UInt8], any Error>.AsyncIterator {
+                var chunks = subject.client.stream(subject.request(tunnels: true)).makeAsyncIterator()
+                #expect(try await chunks.next() == Array("four".utf8))
+                return chunks
+            }
+            try await subject.gateway.publish(layout)
+            let doomed = try await open()
+            layout.pools[0] = Subject.pool(us, [Subject.slot(1, dying, .drain), Subject.slot(2, staying)])
+            try await subject.gateway.publish(layout)
+            let kept = try await open()
+            // The reload that leaves both in an old worker.
+            layout.pools.append(Subject.pool(de))
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.gateway.observe().sessions(country: us, slot: 1) == 1)
+            // It dies now, or together with the next change of structure.
+            layout.pools[0] = Subject.pool(us, [Subject.slot(2, staying)])
+            if byReload { layout.pools.removeLast() }
+            try await subject.gateway.publish(layout)
+            try await eventually("its connection is cut") { try await subject.gateway.observe().sessions(country: us, slot: 1) == 0 }
+            var chunks = doomed
+            await #expect(throws: TransportError.self) { _ = try await chunks.next() }
+            #expect(try await subject.gateway.observe().sessions(country: us, slot: 2) == 1, "the other one's goes on")
+            _ = kept
+        }
+    }
 }

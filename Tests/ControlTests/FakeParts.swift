@@ -3,6 +3,11 @@ import Model
 import Planning
 import Platform
 
+/// What an engine says that doesn't get rid of a container.
+struct Refusal: Error, CustomStringConvertible {
+    var description: String { "device or resource busy" }
+}
+
 /// One controller's line to the world: all of its parts at once.
 struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, ExitProber {
     let world: FakeWorld
@@ -36,14 +41,19 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     func list() async throws -> [ExitContainer] {
         world.with { $0.lists += 1 }
         try await gate.pass()
+        try await answering()
         let (containers, milliseconds) = try call(.engine) { (Array($0.containers.values), $0.listMilliseconds) }
         if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
         return containers
     }
 
+    /// Waits for as long as the engine hangs.
+    private func answering() async throws { while world.with({ $0.engineHangs }) { try await Task.sleep(for: .milliseconds(5)) } }
+
     /// Like the real one: a container of that name, left behind by a dead controller, is made anew.
     func launch(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint) {
         try await act("launch \(specification.id)")
+        try await answering()
         let milliseconds = world.with { $0.launchMilliseconds }
         if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
         let fence = leadership.fence
@@ -70,7 +80,9 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
 
     func remove(_ container: String) async throws {
         try await act("remove \(container)")
+        try await answering()
         try call(.engine) { state in
+            if state.resisting.contains(container) { throw Refusal() }
             state.containers[container] = nil
             state.removals.append(container)
         }
@@ -79,7 +91,8 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
 
     /// Nothing comes through a dead server's tunnel, and a good one carries a little all the time.
     func tunnel(of container: String) async throws -> TunnelReading {
-        try call(.engine) { state in
+        try await answering()
+        return try call(.engine) { state in
             guard let endpoint = state.containers[container]?.endpoint, let server = state.serverOfEndpoint[endpoint] else { throw Away() }
             if !state.deadServers.contains(server.hostname) || state.busyServers.contains(server.hostname) { state.carried += 10_000 }
             return TunnelReading(at: SystemClock.now(), handshakeAt: nil, received: state.carried, sent: 0)
@@ -96,6 +109,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         try call(.engine) { state in
             let (stream, continuation) = AsyncThrowingStream<Void, any Error>.makeStream()
             state.nextNumber += 1
+            state.followings += 1
             state.listeners[state.nextNumber] = continuation
             return stream
         }
@@ -118,6 +132,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
 
     func publish(_ layout: GatewayLayout) async throws {
         try await act("publish")
+        while world.with({ $0.gatewayHangs }) { try await Task.sleep(for: .milliseconds(5)) }
         try call(.gateway) { $0.published = layout }
     }
 

@@ -42,6 +42,12 @@ final class FakeWorld: Sendable {
         var launchMilliseconds = 0
         /// The same for what the store is told.
         var storeMilliseconds = 0
+        /// The engine takes every call and answers none; the gateway never gets ready.
+        var engineHangs = false
+        var gatewayHangs = false
+        /// Containers that can't be removed; how often somebody has begun to follow the events.
+        var resisting: Set<String> = []
+        var followings = 0
         /// Who holds the lease, under which number, until when; and what is handed over.
         var lease: (claim: LeaseClaim, fence: Int, until: ContinuousClock.Instant)?
         var fence = 0
@@ -51,6 +57,8 @@ final class FakeWorld: Sendable {
         /// Who did what: the instance of each launch, removal and publishing.
         var acts: [(instance: String, act: String)] = []
         var listeners: [Int: AsyncThrowingStream<Void, any Error>.Continuation] = [:]
+        /// Streams that stand, and tell nothing any more.
+        var hanging: [AsyncThrowingStream<Void, any Error>.Continuation] = []
         var nextNumber = 0
     }
 
@@ -83,6 +91,14 @@ final class FakeWorld: Sendable {
             return part == .engine ? Array(state.listeners.values) : []
         }
         for listener in listeners { listener.finish(throwing: Away()) }
+    }
+
+    /// From now on the streams of events that there are hang.
+    func hangEvents() {
+        with { state in
+            state.hanging += Array(state.listeners.values)
+            state.listeners = [:]
+        }
     }
 
     func come(back part: Outside) { with { state in _ = state.away.remove(part) } }

@@ -123,6 +123,35 @@ import Testing
         }
     }
 
+    @Test func `a follower takes every kind of change with all that it says`() async throws {
+        try await withTwo { first, second in
+            try await eventually("it follows") { second.controller.snapshot.leader == "one" }
+            let pool = Pool(
+                country: us, size: 2, provider: .nordvpn, city: "A", strategy: .latency, standby: 1, rotateEvery: 3_600,
+                rotateAfterMegabytes: 500, spread: .score, fallback: [de])
+            try await second.controller.carryOut(.setPool(pool))
+            #expect(world.stored.pools[us] == pool && second.controller.snapshot.desired.pools[us] == pool)
+            try await eventually("the leader has them all") {
+                first.exits.values.map(\.state.rawValue).sorted() == ["serving", "serving", "standby"]
+            }
+            let serving = try #require(first.exits.values.first { $0.state == .serving })
+            #expect(try await second.controller.carryOut(.rotate(serving.id))?.leaving == true)
+            try await eventually("it has left") { first.exits[serving.id] == nil && first.exits.count == 3 }
+            let other = try #require(first.exits.values.first { $0.state == .serving })
+            #expect(try await second.controller.carryOut(.removeExit(other.id))?.id == other.id)
+            #expect(world.stored.pools[us]?.size == 1)
+            var user = ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))
+            user.limits.bytesPerDay = 1_000
+            try await second.controller.carryOut(.addUser(user))
+            user.limits.bytesPerMonth = 5_000
+            try await second.controller.carryOut(.changeUser(user))
+            #expect(world.stored.users == [user] && first.controller.snapshot.desired.users == [user])
+            try await second.controller.carryOut(.removeUser("alice"))
+            #expect(world.stored.users == [])
+            #expect(acts(of: "two").isEmpty)
+        }
+    }
+
     @Test func `a change that comes while nobody leads waits for the one that will`() async throws {
         try await withTwo { first, second in
             try await eventually("it follows") { second.controller.snapshot.leader == "one" }

@@ -27,7 +27,8 @@ struct Running: Sendable {
     /// - Parameter instance: its name among several controllers; nil for one that is alone.
     init(
         on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2, instance: String? = nil,
-        isShared: Bool = true, orderSeconds: Double = 40, devices: DeviceBudget = DeviceBudget()
+        isShared: Bool = true, orderSeconds: Double = 40, devices: DeviceBudget = DeviceBudget(),
+        tune: (inout Controller.Settings) -> Void = { _ in }
     ) {
         lifeline = Lifeline(calls: calls)
         let lease = FakeLease(world: world, gate: gate)
@@ -40,13 +41,15 @@ struct Running: Sendable {
         let parts = FakeParts(world: world, lifeline: lifeline, leadership: leadership, gate: gate)
         var rules = Planner.Rules(drainSeconds: drainSeconds, noServerSeconds: 0.1)
         rules.devices = devices
+        var settings = Controller.Settings(
+            rules: rules, lookSeconds: 0.1, probeSeconds: 0.15, deepSeconds: 0.5, historySeconds: 0.2, verifySeconds: verifySeconds,
+            orderSeconds: orderSeconds, checkName: "check.test")
+        tune(&settings)
         let controller = Controller(
             parts: .init(
                 engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts, leadership: leadership,
                 orders: instance == nil ? nil : lease, log: .none),
-            settings: .init(
-                rules: rules, lookSeconds: 0.1, probeSeconds: 0.15,
-                deepSeconds: 0.5, historySeconds: 0.2, verifySeconds: verifySeconds, orderSeconds: orderSeconds, checkName: "check.test"))
+            settings: settings)
         self.controller = controller
         loop = Task { await controller.run() }
     }
@@ -78,10 +81,11 @@ struct Running: Sendable {
 /// Runs a body on a world with these servers and one controller, which is stopped at the end.
 func withController(
     servers: [Server] = (1...6).map { server($0) } + (1...3).map { server($0, de) }, verifySeconds: Double = 0.3,
-    drainSeconds: Double = 0.2, devices: DeviceBudget = DeviceBudget(), _ body: (FakeWorld, Running) async throws -> Void
+    drainSeconds: Double = 0.2, devices: DeviceBudget = DeviceBudget(), tune: (inout Controller.Settings) -> Void = { _ in },
+    _ body: (FakeWorld, Running) async throws -> Void
 ) async throws {
     let world = FakeWorld(servers: servers)
-    let running = Running(on: world, verifySeconds: verifySeconds, drainSeconds: drainSeconds, devices: devices)
+    let running = Running(on: world, verifySeconds: verifySeconds, drainSeconds: drainSeconds, devices: devices, tune: tune)
     do { try await body(world, running) } catch {
         await running.stop()
         throw error

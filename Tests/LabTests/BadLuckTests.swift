@@ -122,6 +122,8 @@ extension OnTheLab {
                     var specification = ContainerCreate(image: image, network: controller.owner)
                     specification.entrypoint = ["busybox", "sleep", "60"]
                     specification.labels = labels
+                    // No exit, but on the exits' network: it is to be as quiet as they are.
+                    specification.hostConfig.sysctls = ["net.ipv6.conf.all.disable_ipv6": "1"]
                     try await controller.lab.engine.createContainer(name: name, specification)
                     try await controller.lab.engine.startContainer(name)
                 }
@@ -163,6 +165,78 @@ extension OnTheLab {
                 #expect(try await controller.containers().count == 2)
             }
             relay.stop()
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `while Docker hangs a dead exit is left for the standby; afterwards all is as wanted`()
+            async throws
+        {
+            let relay = try EngineRelay()
+            try await relay.start()
+            try await ControllerProcess.with({ try ControllerProcess($0, dockerHost: relay.address) }) { controller in
+                _ = try await controller.call("PUT", "/api/pools/us", #"{"size":1,"standby":1}"#)
+                let exits = try await eventually("one serves and one stands by", within: 30) {
+                    let exits = try await controller.exits()
+                    return exits.count == 2 && Set(exits.map(\.state)) == ["serving", "standby"] ? exits : nil
+                }
+                let serving = try #require(exits.first { $0.state == "serving" })
+                let server = try #require(controller.lab.lab.layout.servers.first { $0.address == serving.server?.address })
+                relay.freeze()
+                try await controller.lab.lab.control(server, "blackhole")
+                let answer = try? await eventually("the standby serves", within: 30) {
+                    let answer = try? await controller.proxied("us", deadline: 1)
+                    return answer?.status == 200 ? answer : nil
+                }
+                relay.thaw()
+                try await controller.heal(server)
+                #expect(answer != nil && answer?.text != "\(server.address)\n")
+                try await eventually("as many as wanted, and no container more", within: 30) {
+                    let exits = try await controller.exits()
+                    let containers = try await controller.containers().count
+                    return Set(exits.map(\.state)) == ["serving", "standby"] && exits.count == 2 && containers == 2
+                }
+            }
+            relay.stop()
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `while this machine has no network nobody is moved, and afterwards the same exits serve`()
+            async throws
+        {
+            try await ControllerProcess.with { controller in
+                let before = [try await controller.open("us"), try await controller.open("de")]
+                let network = try #require(try await controller.lab.engine.network(controller.owner))
+                // Our own way out, and that of the tunnels.
+                let rules = [
+                    ["OUTPUT", "-d", controller.lab.lab.layout.internet, "-j", "DROP"],
+                    ["FORWARD", "-i", "br-\(network.id.prefix(12))", "-p", "udp", "--dport", "51820", "-j", "DROP"],
+                ]
+                for rule in rules { try await iptables("-I", rule) }
+                let told = try? await eventually("it says so", within: 30) {
+                    let text = try await controller.call("GET", "/health/ready").text
+                    return text.contains("lost the internet") ? text : nil
+                }
+                // Long enough for a second look at all of it.
+                let alerted = try? await eventually("a human is told", within: 10) {
+                    let text = try await controller.call("GET", "/api/alerts").text
+                    return text.contains("part:host") ? text : nil
+                }
+                let meanwhile = try await controller.exits()
+                for rule in rules { try await iptables("-D", rule) }
+                #expect(told != nil && alerted != nil)
+                #expect(meanwhile.map(\.generation) == [1, 1])
+                for exit in before {
+                    try await eventually("\(exit.id) serves again", within: 30) {
+                        (try? await controller.proxied(String(exit.id.prefix(2)), deadline: 1))?.status == 200
+                    }
+                }
+                try await eventually("all is well", within: 30) { try await controller.call("GET", "/health/ready").status == 200 }
+                let after = try await controller.exits()
+                #expect(after.map(\.generation) == [1, 1] && after.map(\.server?.address) == meanwhile.map(\.server?.address))
+            }
+        }
+
+        private func iptables(_ action: String, _ rule: [String]) async throws {
+            let result = try await Programs.run("iptables", ["-w", action] + rule)
+            guard result.status == 0 else { throw TimeoutError(what: "iptables \(action) \(rule): \(result.output)") }
         }
 
         @Test(.timeLimit(.minutes(1))) func `with Redis killed the proxies go on, and it is started again with everything in it`()

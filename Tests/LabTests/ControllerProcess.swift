@@ -4,7 +4,9 @@ import Glibc
 import HTTPTransport
 import Model
 import Platform
+import Synchronization
 import TestSupport
+import Testing
 
 @testable import Lab
 
@@ -16,6 +18,11 @@ final class ControllerProcess: Sendable {
     let gateway: Endpoint
     private let folder: TemporaryFolder
     let gatewayFolder: String
+    /// Runs from before the first start on; nil for a partner, whose exits the other one's watch sees.
+    private let watch = Mutex<ExitsWatch?>(nil)
+    private let isPartner: Bool
+    /// True in the one test that makes an exit leak.
+    private let mayLeak: Bool
     private var data: String { "\(folder.path)/d" }
     private static let program = "\(projectFolder)/.build/debug/sallyport"
     static let password = "a-password-of-the-tests"
@@ -24,9 +31,11 @@ final class ControllerProcess: Sendable {
     /// - Parameter partner: another controller, with which it shares engine, gateway and store.
     init(
         _ lab: TestLab, owner: String = randomOwner(), dockerHost: String? = nil, dockerExtra: String = "", drainSeconds: Int = 5,
-        redis: String? = nil, partner: ControllerProcess? = nil
+        redis: String? = nil, partner: ControllerProcess? = nil, mayLeak: Bool = false
     ) throws {
         self.lab = lab
+        self.mayLeak = mayLeak
+        isPartner = partner != nil
         self.owner = partner?.owner ?? owner
         folder = try TemporaryFolder()
         apiPort = try Ports.free()
@@ -59,6 +68,10 @@ final class ControllerProcess: Sendable {
 
     /// Starts the process and returns once its API answers.
     func start() async throws {
+        if !isPartner, watch.withLock({ $0 == nil }) {
+            let new = try await ExitsWatch(lab, owner: owner)
+            watch.withLock { $0 = new }
+        }
         let pid = try Programs.startDetached(Self.program, ["run", "--config", "\(folder.path)/c.yaml"], log: "\(folder.path)/log")
         try await eventually("the API answers", within: 20) { [self] in
             var status: Int32 = 0
@@ -89,8 +102,19 @@ final class ControllerProcess: Sendable {
     /// Takes away everything that it left.
     func clear() async throws {
         try? await stop()
+        let running = watch.withLock { $0?.isRunning ?? true }
+        #expect(running, "the capture of the exits' packets ended before its time")
         let result = try await Programs.run(Self.program, ["teardown", "--config", "\(folder.path)/c.yaml"], deadline: 60)
         guard result.status == 0 else { throw TimeoutError(what: result.output) }
+        try await checkPackets()
+    }
+
+    /// Not one packet outside of a tunnel, whatever the test was about.
+    private func checkPackets() async throws {
+        guard let watch = watch.withLock({ $0 }) else { return }
+        let (leaks, handshakes) = try await watch.finish()
+        #expect(mayLeak != leaks.isEmpty, "packets outside of the tunnels: \(leaks.prefix(10))")
+        #expect(handshakes > 0 || !log.contains("proves its tunnel"), "the capture saw the tunnels begin")
     }
 
     /// Runs a test with a started controller that has a proxy user, and clears it away, also after a failure.

@@ -53,4 +53,8 @@ final class EngineRelay: Sendable {
             pid = nil
         }
     }
+
+    /// Stops the relay where it is: connections stand, and nobody answers.
+    func freeze() { pid.withLock { if let pid = $0 { kill(pid, SIGSTOP) } } }
+    func thaw() { pid.withLock { if let pid = $0 { kill(pid, SIGCONT) } } }
 }

@@ -12,11 +12,19 @@ extension OnTheLab {
     @Suite struct SignalTests {
         @Test(
             .timeLimit(.minutes(2)),
-            arguments: [("mtu 1000", "mtu"), ("country DE", "wrong_country")])
+            arguments: [("mtu 1000", "mtu"), ("country DE", "wrong_country"), ("no names by UDP", "dns_failed")])
         func `a server that breaks in its own way is left for another, with the reason`(fault: String, reason: String) async throws {
             try await ControllerProcess.with(Self.quick) { controller in
                 let exit = try await controller.open("us")
                 let server = try #require(controller.lab.lab.layout.servers.first { $0.address == exit.server?.address })
+                if reason == "dns_failed" {
+                    // Only who was seen to find names can be told to find none.
+                    func asked() async throws -> Int {
+                        try await controller.lab.lab.queries().count { $0.contains("check.lab.test") && $0.contains(server.address) }
+                    }
+                    let before = try await asked()
+                    try await eventually("a deep probe has asked for a name") { try await asked() > before }
+                }
                 try await controller.misbehave(server, fault)
                 let new = try? await eventually("another server serves", within: 60) {
                     try await controller.exits().first { $0.state == "serving" && $0.server?.address != server.address }
@@ -26,6 +34,26 @@ extension OnTheLab {
                 #expect(new != nil, "\(events)")
                 #expect(events.contains("\"reason\":\"\(reason)\""), "\(events)")
                 #expect(try await controller.proxied("us").status == 200)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `an exit that leaks after all is found out, and cut off at once`() async throws {
+            try await ControllerProcess.with({ try ControllerProcess($0, dockerExtra: "health: {deep_seconds: 2}", mayLeak: true) }) {
+                controller in
+                let exit = try await controller.open("us")
+                let container = try #require(try await controller.containers().first)
+                // Somebody tears the kill switch down, and leads everything around the tunnel.
+                for words in [["nft", "flush", "ruleset"], ["ip", "rule", "del", "not", "fwmark", "51820", "table", "51820"]] {
+                    let result = try await controller.lab.engine.execute(words, in: container)
+                    #expect(result.status == 0, "\(words): \(result.output)")
+                }
+                let new = try? await eventually("another exit serves", within: 60) {
+                    try await controller.exits().first { $0.state == "serving" && $0.generation > exit.generation }
+                }
+                let events = try await controller.call("GET", "/api/events?limit=1000").text
+                #expect(new != nil && events.contains("\"reason\":\"leak\""), "\(events)")
+                try await eventually("its container is removed") { try await !controller.containers().contains(container) }
+                #expect(try await controller.proxied("us").text == "\(new?.server?.address ?? "")\n")
             }
         }
 
@@ -106,6 +134,10 @@ extension ControllerProcess {
         let words = fault.split(separator: " ").map(String.init)
         if words.first == "country" {
             try await internet(["country", server.address] + words.dropFirst())
+        } else if fault == "no names by UDP" {
+            // The resolver still takes TCP connections. `heal` takes this away too.
+            let rules = "table inet control_nodns { chain in { type filter hook prerouting priority raw; udp dport 53 drop; }; }"
+            try await run(["nft", rules], in: server.container)
         } else {
             try await run(["/control"] + words, in: server.container)
         }

@@ -96,18 +96,18 @@ import Testing
         reason: ExitReason
     ) {
         var record = record()
-        record.found(reason, start + 101)
+        record.found(reason)
         #expect(verdict(record).verdict == .healthy)
-        record.found(reason, start + 102)
+        record.found(reason)
         #expect(verdict(record).verdict == .degraded && verdict(record).reason == reason)
-        record.found(nil, start + 103)
+        record.found(nil)
         #expect(verdict(record).verdict == .healthy)
     }
 
     @Test func `a leak is death at once, and stays it`() {
         var record = record()
-        record.found(.leak, start + 101)
-        record.found(nil, start + 102)
+        record.found(.leak)
+        record.found(nil)
         record.succeed(milliseconds: 20, start + 103)
         #expect(verdict(record).verdict == .dead && verdict(record).reason == .leak)
     }

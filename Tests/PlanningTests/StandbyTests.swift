@@ -167,4 +167,24 @@ import Testing
         #expect(later.allSatisfy { !$0.remedy.isEmpty } && later.last?.severity == .critical)
         #expect(Alerts.of(Alerts.Facts(desired: facts.desired, exits: [id(1): serving(1, on: server(1))]), now: start + 31).isEmpty)
     }
+
+    @Test func `a leak is cut off at once, whatever else is wrong`() {
+        var leaking = serving(1, on: server(1))
+        leaking.judged(Health(verdict: .dead, reason: .leak), now: start)
+        let plan = plan(Pool(country: us, size: 1), [leaking]) { $0.hostIsOnline = false }
+        #expect(plan.layout?.pools.first?.slots.first?.state == .maintenance && plan.exits[id(1)]?.lastFailure?.reason == .leak)
+        let blind = self.plan(Pool(country: us, size: 1), [leaking]) { world in (world.hostIsOnline, world.containers) = (false, nil) }
+        #expect(blind.layout?.pools.first?.slots.first?.state == .maintenance)
+    }
+
+    @Test func `while all fail at once only the trial is moved`() {
+        let lost = (1...3).map { number in
+            var exit = serving(number, on: server(number))
+            exit.judged(dead, now: start)
+            return exit
+        }
+        let plan = plan(Pool(country: us, size: 3), lost) { world in (world.hostIsOnline, world.trial) = (false, id(2)) }
+        #expect(plan.launches == [id(2)] && plan.exits[id(2)]?.server == server(4))
+        #expect(plan.layout?.pools.first?.slots.map(\.state).prefix(3) == [.ready, .maintenance, .ready])
+    }
 }

@@ -132,7 +132,7 @@ extension API {
                 "sallyport_start_time_seconds", "When the controller started, in seconds since 1970.", [],
                 [[]: Double(startedAt.milliseconds) / 1000]),
             metrics.requests, metrics.seconds, metrics.keyFailures, metrics.limited, metrics.streams, metrics.droppedReaders,
-            Metrics.redisCalls, Metrics.redisSeconds, Metrics.engineCalls, Metrics.engineSeconds, Metrics.loopSeconds,
+            Metrics.redisCalls, Metrics.redisSeconds, Metrics.engineCalls, Metrics.engineSeconds, Metrics.loopSeconds, Metrics.loopLastRun,
         ]
         var text = ""
         for metric in all { metric.write(into: &text) }
@@ -151,7 +151,7 @@ extension API {
         }
         let state = operations.state
         var parts = Dictionary(
-            uniqueKeysWithValues: ["engine", "gateway", "store", "catalog", "host"].map { ($0, Part(status: "ok", problem: nil)) })
+            uniqueKeysWithValues: ["engine", "gateway", "store", "catalog", "host", "loop"].map { ($0, Part(status: "ok", problem: nil)) })
         for (name, problem) in state.problems { parts[name] = Part(status: "troubled", problem: problem) }
         if let trouble = audit.figures.trouble { parts["audit"] = Part(status: "troubled", problem: trouble) }
         let isHealthy = parts.values.allSatisfy { $0.status == "ok" }

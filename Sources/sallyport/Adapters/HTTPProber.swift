@@ -8,13 +8,20 @@ import Synchronization
 final class HTTPProber: ExitProber {
     private let client: HTTPClient
     private let urls: [String]
+    private let checkName: String
     private let log: Log
     private let hasBeenOnline = Mutex(false)
+    private let hasFoundNames = Mutex(false)
     private let direct = Mutex<(address: String?, at: Timestamp)?>(nil)
+    private let asking = Mutex<Task<String?, Never>?>(nil)
 
-    init(client: HTTPClient, urls: [String], log: Log) {
+    /// - Parameters:
+    ///   - urls: the address services.
+    ///   - checkName: a host that takes connections on port 443, for names.
+    init(client: HTTPClient, urls: [String], checkName: String, log: Log) {
         self.client = client
         self.urls = urls
+        self.checkName = checkName
         self.log = log
     }
 
@@ -28,6 +35,8 @@ final class HTTPProber: ExitProber {
                 guard sighting.address != own else {
                     throw ExitFailure(reason: .leak, detail: "its traffic leaves from this machine's own address \(sighting.address)")
                 }
+                // So that a name that is not found later says something.
+                if !hasFoundNames.withLock({ $0 }) { Task { await namesAreFound(endpoint) } }
                 return sighting
             } catch let failure as ExitFailure {
                 last = failure
@@ -64,41 +73,73 @@ final class HTTPProber: ExitProber {
         }
     }
 
-    /// Asks up to two address services by name, with a request that doesn't fit into one small packet.
+    /// Asks up to two address services, with a request that doesn't fit into one small packet, and for a name where none of
+    /// their answers has proved that names are found.
     func examine(_ endpoint: Endpoint, country: CountryCode) async -> ExitReason? {
         var answered = 0
         var elsewhere = 0
+        var isNamed = false
         for url in urls.prefix(2) {
-            var request = HTTPRequest("GET", url, headers: [("X-Padding", String(repeating: "x", count: 1_400))])
-            request.proxy = "http://\(endpoint)"
-            request.tunnels = true
+            var request = throughTunnel(url, endpoint, seconds: 6)
+            request.headers = [("X-Padding", String(repeating: "x", count: 1_400))]
             request.connectDeadline = 4
-            request.deadline = 6
             request.bodyLimit = 64 << 10
             guard let response = try? await client.send(request) else { continue }
-            // Any answer at all means that names, tunnel and large packets are well.
+            // Any answer at all means that tunnel and large packets are well.
             answered += 1
-            guard let answer = EchoAnswer(response.body) else { return nil }
-            if let own = direct.withLock({ $0?.address }), own == answer.address { return .leak }
-            guard let seen = answer.country, seen != country else { return nil }
+            isNamed = isNamed || Self.hasName(url)
+            guard let answer = EchoAnswer(response.body) else { break }
+            if await directAddress() == answer.address { return .leak }
+            guard let seen = answer.country, seen != country else {
+                elsewhere = 0
+                break
+            }
             elsewhere += 1
         }
-        if answered > 0 { return elsewhere == answered ? .wrongCountry : nil }
-        return await diagnosis(endpoint)
+        if answered == 0 { return await diagnosis(endpoint) }
+        if elsewhere == answered { return .wrongCountry }
+        return isNamed ? nil : await namesAreFound(endpoint)
     }
 
-    /// Why no service answers, while the resolver's port does: the name can't be found, or the data doesn't pass.
+    /// `dnsFailed` where the proxy doesn't get to a host by its name. That says nothing until it was seen to work once: the
+    /// host may not take connections at all.
+    @discardableResult
+    private func namesAreFound(_ endpoint: Endpoint) async -> ExitReason? {
+        var request = throughTunnel("http://\(checkName):443", endpoint, seconds: 6)
+        request.connectOnly = true
+        if (try? await client.send(request)) != nil {
+            hasFoundNames.withLock { $0 = true }
+            return nil
+        }
+        return hasFoundNames.withLock { $0 } ? .dnsFailed : nil
+    }
+
+    /// Why no service answers, while the resolver's port does: the data doesn't pass, the name can't be found, or nobody gets
+    /// an answer from them.
     private func diagnosis(_ endpoint: Endpoint) async -> ExitReason? {
         for url in urls.prefix(2) {
-            var request = HTTPRequest("GET", url)
-            request.proxy = "http://\(endpoint)"
-            request.tunnels = true
+            var request = throughTunnel(url, endpoint, seconds: 4)
             request.connectOnly = true
-            request.connectDeadline = 4
-            request.deadline = 4
             if (try? await client.send(request)) != nil { return .mtu }
         }
-        return .dnsFailed
+        guard await hostIsOnline() else { return nil }
+        return urls.prefix(2).contains(where: Self.hasName) ? .dnsFailed : await namesAreFound(endpoint)
+    }
+
+    private func throughTunnel(_ url: String, _ endpoint: Endpoint, seconds: Double) -> HTTPRequest {
+        var request = HTTPRequest("GET", url)
+        request.proxy = "http://\(endpoint)"
+        request.tunnels = true
+        request.connectDeadline = seconds
+        request.deadline = seconds
+        return request
+    }
+
+    /// True where a URL's host is a name, and no address.
+    private static func hasName(_ url: String) -> Bool {
+        guard let begin = url.firstRange(of: "://")?.upperBound else { return false }
+        let host = url[begin...].prefix { $0 != "/" && $0 != ":" }
+        return !host.hasPrefix("[") && !host.allSatisfy { $0.isNumber || $0 == "." }
     }
 
     func hostIsOnline() async -> Bool {
@@ -119,6 +160,19 @@ final class HTTPProber: ExitProber {
     func directAddress() async -> String? {
         let now = SystemClock.now()
         if let known = direct.withLock({ $0 }), now - known.at < (known.address == nil ? 30 : 300) { return known.address }
+        // Many probes may want to know at once: one asks for all.
+        let question = asking.withLock { asking in
+            let question = asking ?? Task { await self.askDirectly() }
+            asking = question
+            return question
+        }
+        let address = await question.value
+        asking.withLock { $0 = nil }
+        return address
+    }
+
+    private func askDirectly() async -> String? {
+        let now = SystemClock.now()
         for url in urls {
             var request = HTTPRequest("GET", url)
             request.connectDeadline = 2

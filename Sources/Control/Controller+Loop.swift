@@ -1,0 +1,108 @@
+package import Model
+import Planning
+import Platform
+
+/// The reconcile loop: observe, plan, act, and again.
+extension Controller {
+    /// Runs until it is cancelled. Exits and gateway go on without it.
+    package func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.followEngine() }
+            group.addTask { await self.keepHistory() }
+            group.addTask { await self.keepEvents() }
+            group.addTask { await self.lookRegularly() }
+            group.addTask { await self.watchLoop() }
+            group.addTask { await self.keepLease() }
+            group.addTask { await self.takeOrders() }
+            await group.waitForAll()
+        }
+        for operation in operations.values { operation.cancel() }
+        for watch in watches.values { watch.task?.cancel() }
+        watches = [:]
+    }
+
+    private func lookRegularly() async {
+        var rings = bell.makeAsyncIterator()
+        while !Task.isCancelled {
+            let begin = ContinuousClock.now
+            let lookAgain = await look()
+            noteTurn(begin)
+            // An engine tells of a death some milliseconds before its list does: look again soon after an event.
+            let isLively = ear.lastEvent.map { ContinuousClock.now - $0 < .milliseconds(600) } ?? false
+            let pause = min(isLively ? 0.05 : settings.lookSeconds, max(0.01, (lookAgain.map { $0 - parts.now() }) ?? .infinity))
+            let alarm = Task {
+                // A cancelled alarm must not ring, or every look would begin the next.
+                guard (try? await Task.sleep(for: .seconds(pause))) != nil else { return }
+                self.ring()
+            }
+            await rings.next()
+            alarm.cancel()
+        }
+    }
+
+    /// One turn: observe, plan, act. Returns when the next one is due although nothing may have happened.
+    package func look() async -> Timestamp? {
+        guard parts.leadership.isLeader else { return nil }
+        if !hasLoaded {
+            do { try await load() } catch {
+                note(.store, error)
+                return nil
+            }
+        }
+        let term = term
+        // A list that is still on its way says nothing of what has changed since it was asked for.
+        if listing == nil { changedWhileLooking = [] }
+        async let seenContainers = observeContainers()
+        async let seenGateway = observeGateway()
+        var world = await World(containers: seenContainers, gateway: seenGateway, published: published)
+        world.servers = freshServers()
+        world.searchedAt = searchedAt
+        world.breakers = breakers
+        world.launches = recentLaunches()
+        world.hostIsOnline = await observeHost()
+        world.trial = trial
+        countBytes(world.gateway)
+        world.busy = Set(operations.keys).union(changedWhileLooking)
+        world.removing = removing
+        // What was seen in another term, or what nobody may act on, is worth nothing.
+        guard term == self.term, parts.leadership.isLeader else { return nil }
+        checkEar()
+        stopHopelessOperations(world.containers)
+        let plan = Planner.plan(desired: desired, exits: exits, world: world, now: parts.now(), rules: settings.rules)
+        take(plan.exits)
+        await saveExits()
+        guard term == self.term else { return nil }
+        await apply(plan.steps)
+        await saveBreakers()
+        await reviewAlerts()
+        if !hasLooked, world.containers != nil {
+            hasLooked = true
+            publishView()
+        }
+        // While it is open whether an exit or something common fails, the answer is only moments away.
+        return isUndecided ? parts.now() + 0.05 : plan.lookAgain
+    }
+
+    // MARK: - The loop itself
+
+    private func noteTurn(_ begin: ContinuousClock.Instant) {
+        lastTurn = .now
+        Metrics.loopSeconds.observe((lastTurn - begin) / .seconds(1))
+        Metrics.loopLastRun.set(Double(parts.now().milliseconds) / 1000)
+        clear(.loop)
+    }
+
+    /// A loop that waits for something that never comes can't say so itself.
+    private func watchLoop() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(min(1, settings.standstillSeconds)))
+            guard ContinuousClock.now - lastTurn > .seconds(settings.standstillSeconds), !Task.isCancelled else { continue }
+            note(.loop, Standstill())
+            await reviewAlerts()
+        }
+    }
+
+    private struct Standstill: Error, CustomStringConvertible {
+        let description = "the control loop stands still, so nothing is healed; the proxies go on"
+    }
+}

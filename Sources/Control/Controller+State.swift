@@ -1,0 +1,101 @@
+import Model
+import Planning
+import Platform
+
+/// The loop's state: how it changes, is saved and is shown.
+extension Controller {
+    /// Makes these the exits, tells what changed, and remembers to save it.
+    func take(_ new: [ExitID: Exit]) {
+        for id in Set(exits.keys).union(new.keys) where exits[id] != new[id] { noteChange(of: id, to: new[id]) }
+        exits = new
+        followWatches()
+        publishView()
+    }
+
+    private func noteChange(of id: ExitID, to new: Exit?) {
+        tell(from: exits[id], to: new)
+        if let new { learn(from: exits[id], to: new) }
+        if !Self.differOnlyInFigures(exits[id], new) { unsaved.insert(id) }
+    }
+
+    /// True where only the figures of a probe differ, which is nothing that a restart must remember.
+    private static func differOnlyInFigures(_ old: Exit?, _ new: Exit?) -> Bool {
+        guard var old, let new else { return false }
+        guard old.health.verdict == new.health.verdict else { return false }
+        old.health = new.health
+        old.carriedBytes = new.carriedBytes
+        return old == new
+    }
+
+    /// Changes one exit, unless it has moved on since the operation began.
+    func change(_ id: ExitID, generation: Int, _ body: (inout Exit) -> Void) {
+        guard let old = exits[id], old.generation == generation else { return }
+        var exit = old
+        body(&exit)
+        changedWhileLooking.insert(id)
+        guard exit != old else { return }
+        // Every probe comes here: it must not cost more where there are more exits.
+        noteChange(of: id, to: exit)
+        exits[id] = exit
+        if exit.state.isProbed != old.state.isProbed || exit.generation != old.generation { followWatches() }
+        view.show(shown(exit))
+    }
+
+    func saveExits() async {
+        await saves.pass {
+            guard !unsaved.isEmpty else { return }
+            let ids = unsaved
+            unsaved = []
+            do {
+                try await parts.store.save(ids.compactMap { exits[$0] }, removed: ids.filter { exits[$0] == nil })
+                clear(.store)
+            } catch {
+                // Failover goes on from memory; the store hears of it when it is back.
+                unsaved.formUnion(ids)
+                note(.store, error)
+            }
+        }
+    }
+
+    /// Saves an exit as it will be, before it is; whatever happens, the next look saves it as it is.
+    func saveAhead(_ exit: Exit) async throws {
+        defer { unsaved.insert(exit.id) }
+        try await saves.pass { try await parts.store.save([exit], removed: []) }
+    }
+
+    func publishView() {
+        view.set(
+            Snapshot(
+                hasLooked: hasLooked || isFollowing, desired: desired, exits: exits.mapValues(shown), problems: problems,
+                breakers: breakers, alerts: alerts.values.sorted { $0.id < $1.id }, leader: parts.leadership.leader))
+    }
+
+    private func shown(_ exit: Exit) -> Exit {
+        guard exit.state.takesTraffic, exit.health.verdict != .dead, !plugged.contains(exit.id) else { return exit }
+        var shown = exit
+        shown.state = .verifying
+        return shown
+    }
+
+    /// Remembers what is wrong with a part, and says so once.
+    func note(_ part: Part, _ error: any Error) {
+        // Whoever stops us in the middle of a question is no trouble of the part's.
+        if Task.isCancelled || error is NotLeader { return }
+        let words = "\(error)"
+        if problems[part] == nil {
+            problemsSince[part] = parts.now()
+            record(.partTroubled, .warning, "trouble with the \(part.rawValue)", log: ["error": words])
+        }
+        guard problems[part] != words else { return }
+        problems[part] = words
+        publishView()
+    }
+
+    func clear(_ part: Part) {
+        guard problems[part] != nil else { return }
+        problems[part] = nil
+        problemsSince[part] = nil
+        record(.partRecovered, .info, "the \(part.rawValue) is well again")
+        publishView()
+    }
+}
