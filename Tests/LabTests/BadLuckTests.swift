@@ -182,7 +182,7 @@ extension OnTheLab {
                 let server = try #require(controller.lab.lab.layout.servers.first { $0.address == serving.server?.address })
                 relay.freeze()
                 try await controller.lab.lab.control(server, "blackhole")
-                let answer = try? await eventually("the standby serves", within: 30) {
+                let answer = try? await eventually("the standby serves", within: 30) { () -> HTTPResponse? in
                     let answer = try? await controller.proxied("us", deadline: 1)
                     return answer?.status == 200 ? answer : nil
                 }
@@ -210,18 +210,18 @@ extension OnTheLab {
                     ["FORWARD", "-i", "br-\(network.id.prefix(12))", "-p", "udp", "--dport", "51820", "-j", "DROP"],
                 ]
                 for rule in rules { try await iptables("-I", rule) }
-                let told = try? await eventually("it says so", within: 30) {
+                let told = try? await eventually("it says so", within: 30) { () -> String? in
                     let text = try await controller.call("GET", "/health/ready").text
                     return text.contains("lost the internet") ? text : nil
                 }
                 // Long enough for a second look at all of it.
-                let alerted = try? await eventually("a human is told", within: 10) {
+                let alerted = try? await eventually("a human is told", within: 10) { () -> String? in
                     let text = try await controller.call("GET", "/api/alerts").text
                     return text.contains("part:host") ? text : nil
                 }
                 let meanwhile = try await controller.exits()
                 for rule in rules { try await iptables("-D", rule) }
-                #expect(told != nil && alerted != nil)
+                #expect(told != nil && alerted != nil, "\(controller.log.suffix(5_000))")
                 #expect(meanwhile.map(\.generation) == [1, 1])
                 for exit in before {
                     try await eventually("\(exit.id) serves again", within: 30) {
