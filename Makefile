@@ -11,7 +11,7 @@ RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iprou
 IMAGE_PACKAGES := binutils
 TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv nghttp2-server wireguard-go openssl
 
-.PHONY: controller-image clients try-compose help install install-test build images run stop test quick check format bench clean
+.PHONY: controller-image clients try-compose help install install-test build images run stop test quick check format abuse bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -71,6 +71,9 @@ check: install-test ## format lint, warnings as errors, no package dependency
 
 format: ## format the Swift code
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
+
+abuse: install-test ## 20,000 hostile requests to the gateway (ABUSE=count SEED=number for others)
+	@SALLYPORT_ABUSE=$${ABUSE:-20000} SALLYPORT_ABUSE_SEED=$${SEED:-1} swift test --disable-xctest --filter AbuseTests
 
 bench: install-test ## measure, on the lab
 	@$(MAKE) --no-print-directory build images

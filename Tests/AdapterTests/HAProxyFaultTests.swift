@@ -35,7 +35,8 @@ import Testing
             let layout = GatewayLayout(pools: [Subject.pool(us)], users: [alice])
             try await subject.gateway.publish(layout)
             let (worker, master) = (try await subject.workerPid, try await subject.masterPid)
-            let other = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: subject.settings, log: .none)
+            let other = try HAProxyGateway(
+                share: "\(Repository.root)/haproxy", settings: subject.settings, log: .none, ownAddresses: subject.ownAddresses)
             try await other.publish(layout)
             #expect(try await subject.workerPid == worker)
             #expect(try await subject.masterPid == master)
@@ -76,7 +77,7 @@ import Testing
             try Files.makePrivateFolder(share)
             let template = try Files.read("\(Repository.root)/haproxy/haproxy.cfg.template")
             try Files.write(template + "\nbackend broken from common\n    nosuchthing\n", to: "\(share)/haproxy.cfg.template", mode: 0o600)
-            let broken = try HAProxyGateway(share: share, settings: subject.settings, log: .none)
+            let broken = try HAProxyGateway(share: share, settings: subject.settings, log: .none, ownAddresses: subject.ownAddresses)
             let error = try await #require(throws: HAProxyError.self) { try await broken.publish(layout) }
             #expect(error.code == .badConfiguration && error.message.contains("unknown keyword 'nosuchthing'"))
             #expect(try await subject.workerPid == pid)
@@ -96,7 +97,8 @@ import Testing
             let holder = try ScriptedServer { $0.hang() }
             var settings = subject.settings
             settings.gatewayPort = holder.port
-            let blocked = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: settings, log: .none)
+            let blocked = try HAProxyGateway(
+                share: "\(Repository.root)/haproxy", settings: settings, log: .none, ownAddresses: subject.ownAddresses)
             let error = try await #require(throws: HAProxyError.self) { try await blocked.publish(layout) }
             #expect(error.code == .disagrees)
             #expect(try await subject.workerPid == pid)
@@ -114,7 +116,8 @@ import Testing
             let holder = try ScriptedServer { $0.hang() }
             var settings = subject.settings
             settings.gatewayPort = holder.port
-            let blocked = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: settings, log: .none)
+            let blocked = try HAProxyGateway(
+                share: "\(Repository.root)/haproxy", settings: settings, log: .none, ownAddresses: subject.ownAddresses)
             let error = try await #require(throws: HAProxyError.self) {
                 try await blocked.publish(GatewayLayout(pools: [Subject.pool(us)]))
             }

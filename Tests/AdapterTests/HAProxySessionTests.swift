@@ -51,7 +51,8 @@ import Testing
             }
             #expect(try await self.places(subject) == places, "after a reload")
 
-            let other = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: subject.settings, log: .none)
+            let other = try HAProxyGateway(
+                share: "\(Repository.root)/haproxy", settings: subject.settings, log: .none, ownAddresses: subject.ownAddresses)
             try await other.publish(layout)
             #expect(try await self.places(subject) == places, "under another controller")
         }

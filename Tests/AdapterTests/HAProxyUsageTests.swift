@@ -78,7 +78,8 @@ import Testing
 
                 // The controller is killed: another one begins with the same HAProxy and store, and reads before it publishes.
                 try await spend(4)
-                let heir = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: subject.settings, log: .none)
+                let heir = try HAProxyGateway(
+                    share: "\(Repository.root)/haproxy", settings: subject.settings, log: .none, ownAddresses: subject.ownAddresses)
                 #expect(try await heir.usage() == nil)
                 try await heir.publish(layout)
                 try await eventually("all is counted") {

@@ -37,7 +37,9 @@ struct ProgramTests {
         arguments: [
             (["fly"], "unknown command fly"), (["exits", "--colour"], "unknown option --colour"), (["up"], "<country> is missing"),
             (["up", "zz", "--key-file", "/dev/null"], "zz is no country"), (["up", "us", "de"], "unexpected de"),
-            (["exits", "--key-file", "/no/such"], "reading /no/such"), (["users"], "want add, remove or list"),
+            (["exits", "--key-file", "/no/such"], "reading /no/such"), (["users"], "want add, set, rotate, usage, remove, show or list"),
+            (["users", "set", "bob"], "nothing is to be set"),
+            (["users", "add", "bob", "--bytes-total", "5X"], "want a whole number above 0"),
             (["run", "--open", "zz"], "--open is zz"),
             (["up", "us", "--timeout", "0"], "--timeout is 0"), (["config", "--config", "/no/such"], "reading /no/such"),
             (["config"], "providers.nordvpn: is missing"), (["run"], "providers.nordvpn: is missing"),

@@ -71,6 +71,9 @@ extension OnTheLab {
         @Test(.timeLimit(.minutes(1))) func `the controller crashes and comes back under load without one failed request`() async throws {
             try await ControllerProcess.with { controller in
                 let exit = try await controller.open("us")
+                // Its network came after the first start: by now its bridge is among what nobody may reach.
+                let workers = controller.haproxyWorkers
+                #expect(workers.count == 1, "nothing was reloaded: \(workers)")
                 let load = Load(controller, country: "us")
                 // A download that goes on through the crash: 20 MB at 4 MB a second.
                 let download = Task {
@@ -91,6 +94,7 @@ extension OnTheLab {
                 let count = await load.stop()
                 #expect(count.failures == [])
                 #expect(count.succeeded > 10, "there was load all the time")
+                #expect(controller.haproxyWorkers == workers, "a restart with nothing changed reloads nothing")
                 #expect(try await controller.exits().first?.generation == exit.generation, "the same container serves on")
             }
         }

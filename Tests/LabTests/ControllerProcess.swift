@@ -66,6 +66,12 @@ final class ControllerProcess: Sendable {
     var redisPid: pid_t? { (try? Files.read("\(data)/redis/redis.pid")).flatMap { pid_t($0.filter(\.isNumber)) } }
     var haproxyPid: pid_t? { (try? Files.read("\(gatewayFolder)/haproxy.pid")).flatMap { pid_t($0.split(separator: "\n").first ?? "") } }
 
+    /// HAProxy's worker processes, those that finish after a reload included.
+    var haproxyWorkers: Set<Int> {
+        guard let pid = haproxyPid, let children = try? Files.read("/proc/\(pid)/task/\(pid)/children") else { return [] }
+        return Set(children.split(separator: " ").compactMap { Int($0.filter(\.isNumber)) })
+    }
+
     /// Starts the process and returns once its API answers.
     func start() async throws {
         if !isPartner, watch.withLock({ $0 == nil }) {

@@ -233,6 +233,8 @@ local function authenticate(txn)
   if not policy then return refuse("authentication_failed") end
   local why = refusal(policy, source)
   if why then return refuse(why) end
+  -- HAProxy lets some of these through, and where a NUL ends a line for an exit's proxy is not for the user to say.
+  if (txn.f:req_hdrs() or ""):gsub("\r\n", ""):find("[\0-\8\10-\31\127]") then return refuse("bad_header") end
   if #(name or "") > MAX_NAME or (name or ""):find("[^%w_.,-]") then return refuse("bad_user_name") end
   local values, reason = read_parameters(rest, {})
   if values then values, reason = read_parameters(side, values) end

@@ -4,47 +4,145 @@ import Platform
 /// Commands for the proxy users.
 extension Command {
     static let users = Command(
-        name: "users", usage: "add <name> | remove <name> | list", summary: "Add, remove and list proxy users",
+        name: "users", usage: "add <name> | set <name> | rotate <name> | usage <name> | remove <name> | show <name> | list",
+        summary: "Add, change, remove and list proxy users",
         options: ControllerClient.options + [
-            Option(name: "password-file", value: "FILE", help: "for add: take the password from a file instead of making one")
+            Option(name: "password-file", value: "FILE", help: "add, set, rotate: take the password from a file instead of making one"),
+            Option(name: "overlap", value: "SECONDS", help: "rotate: how long the old password stays valid (86400)"),
+            Option(name: "expires", value: "TIME", help: "add, set: 2026-12-31T00:00:00Z; none for never"),
+            Option(name: "countries", value: "LIST", help: "add, set: the only ones, us,de; all for all"),
+            Option(name: "fallback", value: "LIST", help: "add, set: countries that take over, in this order; none for the pool's"),
+            Option(
+                name: "addresses", value: "LIST",
+                help: "add, set: networks that the user comes from, 203.0.113.0/24,2001:db8::1; any for any"),
+            Option(name: "address-rule", value: "RULE", help: "add, set: with_password or instead_of_password"),
+            Option(name: "connections", value: "N", help: "add, set: connections at once; none for no limit, as below"),
+            Option(name: "connections-per-second", value: "N", help: "add, set: new ones a second"),
+            Option(name: "bytes-per-day", value: "N", help: "add, set: in both directions; 500M, 20G too"),
+            Option(name: "bytes-per-month", value: "N", help: "add, set: the same for a month"),
+            Option(name: "bytes-total", value: "N", help: "add, set: the same for good"),
+            Option(name: "disable", help: "set: refuse the user for now, and end what runs"),
+            Option(name: "enable", help: "set: the contrary"),
         ],
-        examples: ["sallyport users add alice", "sallyport users add bob --password-file bob.password", "sallyport users remove alice"]
+        examples: [
+            "sallyport users add alice", "sallyport users add bob --password-file bob.password --countries us,de --bytes-per-month 50G",
+            "sallyport users set bob --connections 20 --expires 2026-12-31T00:00:00Z", "sallyport users rotate alice --overlap 3600",
+            "sallyport users usage alice", "sallyport users remove alice",
+        ]
     ) { arguments in
-        guard let action = arguments.words.first else { throw UsageError(message: "want add, remove or list") }
-        return try await ControllerClient.with(arguments) { api in
+        guard let action = arguments.words.first else { throw UsageError(message: "want add, set, rotate, usage, remove, show or list") }
+        guard ["add", "set", "rotate", "usage", "remove", "show", "list"].contains(action) else {
+            throw UsageError(message: "unknown \(action), want add, set, rotate, usage, remove, show or list")
+        }
+        let name = action == "list" ? "" : try arguments.expect(action, "<name>")[1]
+        // It becomes a part of the request's path.
+        guard action == "list" || ProxyUser.isValidName(name) else {
+            throw UsageError(message: "\(name) is no user's name, want 1 to 32 of a-z 0-9 _ .")
+        }
+        if action == "list" { _ = try arguments.expect("list") }
+        // What can't be is told before a controller is asked for.
+        var body = ["add", "set"].contains(action) ? try userFields(arguments) : action == "rotate" ? try password(arguments) : [:]
+        if action == "add" { body["name"] = .string(name) }
+        if action == "set", body.isEmpty { throw UsageError(message: "nothing is to be set; see sallyport users --help") }
+        if action == "rotate", let seconds = try arguments.integer("overlap", in: 0...2_592_000) {
+            body["overlap_seconds"] = .integer(seconds)
+        }
+        return try await ControllerClient.with(arguments) { [body] api in
             switch action {
             case "add":
-                let name = try arguments.expect("add", "<name>")[1]
-                var body: [String: Document] = ["name": .string(name)]
-                if let path = arguments["password-file"] {
-                    body["password"] = .string(try Files.read(path, limit: 4096).filter { !$0.isNewline })
-                }
-                let answer = try await api.call("POST", "/api/users", body: .object(body))
-                if arguments.has("json") {
-                    print(answer.json)
-                } else if let password = answer["password"]?.text {
-                    print("\(name) may use the proxies with this password, which is shown only now: \(password)")
-                } else {
-                    print("\(name) may use the proxies")
-                }
+                try tell(arguments, try await api.call("POST", "/api/users", body: .object(body)), "\(name) may use the proxies")
+            case "set":
+                try tell(arguments, try await api.call("PATCH", "/api/users/\(name)", body: .object(body)), "\(name) is changed")
+            case "rotate":
+                try tell(
+                    arguments, try await api.call("POST", "/api/users/\(name)/rotate", body: .object(body)), "\(name) has a new password")
+            case "usage": showUsage(arguments, try await api.get("/api/users/\(name)/usage?hours=0&days=7"))
             case "remove":
-                let name = try arguments.expect("remove", "<name>")[1]
-                // It becomes a part of the request's path.
-                guard ProxyUser.isValidName(name) else {
-                    throw UsageError(message: "\(name) is no user's name, want 1 to 32 of a-z 0-9 _ .")
-                }
                 try await api.call("DELETE", "/api/users/\(name)")
                 print(arguments.has("json") ? Document.object(["removed": .string(name)]).json : "\(name) is removed")
-            case "list":
-                _ = try arguments.expect("list")
-                let answer = try await api.get("/api/users")
-                let rows = (answer["users"]?.items ?? []).map { [$0["name"]?.text ?? "", $0["created_at"]?.text ?? ""] }
-                print(
-                    arguments.has("json")
-                        ? answer.json : rows.isEmpty ? "no users" : String(Text.columns([["NAME", "SINCE"]] + rows).dropLast()))
-            default: throw UsageError(message: "unknown \(action), want add, remove or list")
+            case "show": print(try await api.get("/api/users/\(name)").json)
+            default: listUsers(arguments, try await api.get("/api/users"))
             }
             return Status.success
         }
+    }
+
+    private static func tell(_ arguments: Arguments, _ answer: Document, _ words: String) throws {
+        if arguments.has("json") {
+            print(answer.json)
+        } else if let password = answer["password"]?.text {
+            print("\(words) with this password, which is shown only now: \(password)")
+        } else {
+            print(words)
+        }
+    }
+
+    // MARK: - What a user is made of
+
+    private static func password(_ arguments: Arguments) throws -> [String: Document] {
+        guard let path = arguments["password-file"] else { return [:] }
+        return ["password": .string(try Files.read(path, limit: 4096).filter { !$0.isNewline })]
+    }
+
+    /// The fields of the API that the options stand for; what they mean is the API's to check.
+    private static func userFields(_ arguments: Arguments) throws -> [String: Document] {
+        var body = try password(arguments)
+        if let text = arguments["expires"] { body["expires_at"] = text == "none" ? .null : .string(text) }
+        for (option, nothing) in [("countries", "all"), ("fallback", "none"), ("addresses", "any")] {
+            guard let text = arguments[option] else { continue }
+            body[option] = .array(text == nothing ? [] : text.split(separator: ",").map { .string(String($0)) })
+        }
+        if let rule = arguments["address-rule"] { body["address_rule"] = .string(rule) }
+        var limits: [String: Document] = [:]
+        for option in ["connections", "connections-per-second", "bytes-per-day", "bytes-per-month", "bytes-total"] {
+            guard let text = arguments[option] else { continue }
+            limits[option.replacing("-", with: "_")] = text == "none" ? .null : .integer(try amount(text, option))
+        }
+        if !limits.isEmpty { body["limits"] = .object(limits) }
+        guard !(arguments.has("disable") && arguments.has("enable")) else {
+            throw UsageError(message: "want --disable or --enable, not both")
+        }
+        if arguments.has("disable") { body["disabled"] = .bool(true) }
+        if arguments.has("enable") { body["disabled"] = .bool(false) }
+        return body
+    }
+
+    /// A whole number, with K, M, G or T for thousands of it where bytes are meant.
+    private static func amount(_ text: String, _ option: String) throws -> Int {
+        let units: [Character: Int] = ["K": 1_000, "M": 1_000_000, "G": 1_000_000_000, "T": 1_000_000_000_000]
+        let unit = option.hasPrefix("bytes") ? text.last.flatMap { units[Character($0.uppercased())] } : nil
+        guard let number = Int(unit == nil ? text : String(text.dropLast())), number > 0 else {
+            throw UsageError(
+                message: "--\(option) is \(text), want a whole number above 0\(option.hasPrefix("bytes") ? ", like 20G," : "") or none")
+        }
+        let (product, isTooMuch) = number.multipliedReportingOverflow(by: unit ?? 1)
+        guard !isTooMuch else { throw UsageError(message: "--\(option) is \(text), which is too much") }
+        return product
+    }
+
+    // MARK: - Tables
+
+    private static func listUsers(_ arguments: Arguments, _ answer: Document) {
+        let rows = (answer["users"]?.items ?? []).map { user in
+            [
+                user["name"]?.text ?? "", user["created_at"]?.text ?? "", user["expires_at"]?.text ?? "",
+                user["disabled"] == .bool(true) ? "disabled" : user["blocked"]?.text ?? "active",
+            ]
+        }
+        print(
+            arguments.has("json")
+                ? answer.json : rows.isEmpty ? "no users" : String(Text.columns([["NAME", "SINCE", "EXPIRES", "STATE"]] + rows).dropLast()))
+    }
+
+    private static func showUsage(_ arguments: Arguments, _ answer: Document) {
+        func row(_ name: String, _ period: Document?) -> [String] {
+            [name] + ["bytes_in", "bytes_out", "connections", "errors"].map { period?[$0]?.number.map { String(Int($0)) } ?? "" }
+        }
+        let rows =
+            [row("total", answer["total"]), row("month", answer["month"]), row("today", answer["today"])]
+            + (answer["days"]?.items ?? []).map { row($0["from"]?.text ?? "", $0) }
+        print(
+            arguments.has("json")
+                ? answer.json : String(Text.columns([["PERIOD", "IN", "OUT", "CONNECTIONS", "ERRORS"]] + rows).dropLast()))
     }
 }

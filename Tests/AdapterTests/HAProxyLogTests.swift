@@ -1,0 +1,60 @@
+@testable import HAProxyControl
+import HTTPTransport
+import Model
+import Planning
+import Platform
+import TestSupport
+import Testing
+
+/// The line that each connection leaves, on a real HAProxy.
+@Suite(.timeLimit(.minutes(1))) struct HAProxyLogTests {
+    private func lines(_ mode: HAProxyConfiguration.Settings.AccessLog) async throws -> [String] {
+        var lines: [String] = []
+        try await GatewaySubject.with({ $0.accessLog = mode }) { subject in
+            let file = "\(subject.folder.path)/access.log"
+            let log = AccessLog(socket: subject.settings.logSocket, file: file, log: .none)
+            let writing = Task { await log.run() }
+            try await eventually("it listens") { Files.exists(subject.settings.logSocket) }
+            let layout = GatewayLayout(
+                pools: [GatewaySubject.pool(us, [GatewaySubject.slot(1, try GatewaySubject.exit("american"))])],
+                users: [GatewaySubject.user("alice")])
+            try await subject.gateway.publish(layout)
+            _ = try await subject.send("alice-country-us-session-a1")
+            // What somebody would write to look like another line, another user or another field.
+            for name in ["alice\ntime=1 user=root", "alice\" user=\"root", "alice user=root", "alice-country-us user=root"] {
+                _ = try await subject.send(name)
+            }
+            var request = subject.request()
+            request.url = "http://a\"b user=root.test/"
+            _ = try? await subject.client.send(request)
+            request.url = "http://10.0.0.1/"
+            _ = try await subject.client.send(request)
+            try await eventually("all are written") {
+                lines = ((try? Files.read(file)) ?? "").split(separator: "\n").map(String.init)
+                return lines.contains { $0.contains("reason=target_not_allowed") }
+            }
+            writing.cancel()
+            await writing.value
+        }
+        return lines
+    }
+
+    @Test func `a line says who went where, through which exit, how much, how long and how it ended`() async throws {
+        let lines = try await lines(.full)
+        let first = try #require(lines.first { $0.contains("status=200") })
+        for field in ["user=alice ", "session=a1 ", "country=us ", "target=target.test", "exit=pool-us/s1 ", "end=--"] {
+            #expect(first.contains(field), "\(first)")
+        }
+        #expect(lines.contains { $0.contains("user=alice ") && $0.contains("reason=target_not_allowed") && $0.contains("target=10.0.0.1") })
+        for line in lines {
+            #expect(line.hasPrefix("time=") && line.split(separator: " user=").count == 2, "one user a line: \(line)")
+            #expect(!line.contains("user=root") && !line.contains("time=1 "), "\(line)")
+        }
+    }
+
+    @Test func `in private mode no line says where anybody went`() async throws {
+        let lines = try await lines(.private)
+        #expect(lines.contains { $0.contains("user=alice ") && $0.contains("status=200") && $0.contains("sent=") })
+        #expect(!lines.contains { $0.contains("target.test") || $0.contains("10.0.0.1") })
+    }
+}
