@@ -139,8 +139,9 @@ extension Controller {
         hasLoaded && published != nil && parts.leadership.isLeader ? desired.users : nil
     }
 
-    /// Says which users are over a quota, with its name: the gateway refuses them.
-    package func block(_ users: [String: String]) {
+    /// Says which accounts are over a quota, with its name: the gateway refuses their users.
+    package func block(_ accounts: [String: String]) {
+        let users = desired.users.reduce(into: [:]) { $0[$1.name] = accounts[$1.account] }
         guard desired.blocked != users else { return }
         desired.blocked = users
         publishView()
@@ -155,6 +156,8 @@ extension Controller {
             }
             try await stored { try await parts.store.removeUser(name) }
             desired.users.removeAll { $0.name == name }
+            // Whoever gets that name next is another one.
+            desired.blocked[name] = nil
             publishView()
         }
         ring()

@@ -69,10 +69,10 @@ package actor UsageMeter {
         let limited = users.filter(\.limits.hasQuota)
         let sums = try await store.sums(of: limited, now: now)
         var blocked: [String: String] = [:]
-        for user in limited { blocked[user.name] = sums[user.name].flatMap { user.limits.exceeded(by: $0) } }
+        for user in limited { blocked[user.account] = sums[user.name].flatMap { user.limits.exceeded(by: $0) } }
         let before = controller.snapshot.desired.blocked
         await controller.block(blocked)
-        for (name, quota) in blocked.sorted(by: { $0.key < $1.key }) where before[name] == nil {
+        for (name, quota) in controller.snapshot.desired.blocked.sorted(by: { $0.key < $1.key }) where before[name] == nil {
             log.info("a user is over a quota", ["user": name, "quota": quota])
         }
         try await cutOthers()
