@@ -69,6 +69,7 @@ let package = Package(
 
         // What Sallyport does, in terms of protocols that it declares itself.
         library("Control", ["Model", "Planning", "Platform"]),
+        library("Webhooks", ["Model", "Planning", "Platform"]),
         library("API", ["Model", "Platform", "HTTPServing"]),
 
         // The only places where concrete parts meet.
@@ -76,7 +77,7 @@ let package = Package(
             "sallyport",
             [
                 "Model", "Planning", "Platform", "HTTPTransport", "HTTPServing", "DockerEngine", "HAProxyControl",
-                "RedisStore", "Providers", "Latency", "Catalog", "Control", "API", "CYAML",
+                "RedisStore", "Providers", "Latency", "Catalog", "Control", "Webhooks", "API", "CYAML",
             ]),
         program("CatalogBench", ["Model", "Planning", "Platform", "Providers", "Latency"]),
         program("Lab", ["Model", "Platform", "HTTPServing", "HTTPTransport", "DockerEngine"]),
@@ -90,7 +91,7 @@ let package = Package(
             "AdapterTests",
             [
                 "DockerEngine", "HAProxyControl", "RedisStore", "Providers", "Latency", "Catalog", "HTTPServing", "HTTPTransport",
-                "Planning", "API", "sallyport",
+                "Planning", "API", "Webhooks", "sallyport",
                 "Model", "Platform",
             ]),
         tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),

@@ -29,6 +29,8 @@ package final class API: Sendable {
         package var memory: (any SharedMemory)?
         package var keys: (any KeyStore)?
         package var audit: (any AuditStore)?
+        package var webhooks: (any WebhookStore)?
+        package var webhookSender: (any WebhookSending)?
         package var logTail: LogTail?
         /// Reads the configuration again; throws `ReloadRefusal`.
         package var reload: (@Sendable () throws -> ReloadReport)?

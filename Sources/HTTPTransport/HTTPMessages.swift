@@ -8,6 +8,8 @@ package struct HTTPRequest: Sendable {
     package var body: [UInt8]?
     /// Connect to this Unix socket instead of the URL's host.
     package var unixSocket: String?
+    /// Connect to this address instead of resolving the URL's host, which certificates are still checked against.
+    package var address: String?
     /// A file with the authorities that may sign the server's certificate, instead of the system's.
     package var authorityFile: String?
     /// Go through this HTTP proxy, "http://host:port", with CONNECT also for plain HTTP when `tunnels`.

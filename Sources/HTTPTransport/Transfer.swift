@@ -15,6 +15,7 @@ final class Transfer: @unchecked Sendable {
     private let sink: Sink
     private(set) var handle: UnsafeMutableRawPointer?
     private var headerList: UnsafeMutablePointer<curl_slist>?
+    private var connectList: UnsafeMutablePointer<curl_slist>?
     private var headers: [String: String] = [:]
     private var body: [UInt8] = []
     private var arrived = 0
@@ -31,6 +32,7 @@ final class Transfer: @unchecked Sendable {
     deinit {
         if let handle { curl_easy_cleanup(handle) }
         curl_slist_free_all(headerList)
+        curl_slist_free_all(connectList)
     }
 
     /// Sets up the curl handle; nil when libcurl refuses an option.
@@ -67,6 +69,11 @@ final class Transfer: @unchecked Sendable {
         }
         // No proxy but the one that we name: the environment's must not carry our requests.
         set(CURLOPT_PROXY, request.proxy ?? "")
+        if let address = request.address {
+            // Whatever host and port the URL has: this address, that port. Unlike CURLOPT_RESOLVE no other spelling can miss it.
+            connectList = curl_slist_append(nil, "::\(address.contains(":") ? "[\(address)]" : address):")
+            shim_curl_set_pointer(handle, CURLOPT_CONNECT_TO, connectList)
+        }
         if let unixSocket = request.unixSocket { set(CURLOPT_UNIX_SOCKET_PATH, unixSocket) }
         if let user = request.proxyUser { set(CURLOPT_PROXYUSERNAME, user) }
         if let password = request.proxyPassword { set(CURLOPT_PROXYPASSWORD, password.revealed) }

@@ -12,6 +12,15 @@ package enum Digest {
         return hex(digest.prefix(Int(length)))
     }
 
+    /// HMAC-SHA256 (RFC 2104) as 64 lower-case hexadecimal digits.
+    package static func hmac(_ bytes: [UInt8], key: String) -> String {
+        let key = Array(key.utf8)
+        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var length: UInt32 = 0
+        _ = HMAC(EVP_sha256(), key, Int32(key.count), bytes, bytes.count, &digest, &length)
+        return hex(digest.prefix(Int(length)))
+    }
+
     /// Compares in a time that depends on the lengths alone.
     package static func equal(_ left: String, _ right: String) -> Bool {
         let left = Array(left.utf8)

@@ -17,6 +17,31 @@ package enum NameResolver {
         return found
     }
 
+    /// Every IPv4 and IPv6 address of a name, best first; of an address itself. Empty where there is none.
+    package static func allAddresses(of name: String) async -> [String] {
+        (try? await Blocking.run { numericAddresses(of: name) }) ?? []
+    }
+
+    private static func numericAddresses(of name: String) -> [String] {
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
+        defer { freeaddrinfo(list) }
+        var addresses: [String] = []
+        var entry = list
+        while let current = entry {
+            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            let length = socklen_t(current.pointee.ai_addrlen)
+            if getnameinfo(current.pointee.ai_addr, length, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0 {
+                addresses.append(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+            }
+            entry = current.pointee.ai_next
+        }
+        return addresses
+    }
+
     /// Blocks until the resolver answers or gives up.
     private static func addresses(of name: String) -> [String] {
         var hints = addrinfo()

@@ -6,6 +6,7 @@ import HTTPServing
 import Model
 import Platform
 import RedisStore
+import Webhooks
 
 /// A start that can't go on, with the remedy.
 struct StartError: Error, CustomStringConvertible {
@@ -41,6 +42,12 @@ enum Daemon {
         var apiParts = API.Parts()
         (apiParts.memory, apiParts.keys, apiParts.audit) = (apiStore, apiStore, apiStore)
         apiParts.logTail = tail
+        let hooks = WebhookTable(connection: apiRedis, prefix: configuration.redisPrefix)
+        let sender = WebhookSender(
+            record: hooks, transport: WebhookClient(client: parts.client, authorityFile: configuration.webhooks.authorityFile),
+            settings: configuration.webhooks.sending(version: Version.current), log: log,
+            mayAct: { parts.leadership.isLeader })
+        (apiParts.webhooks, apiParts.webhookSender) = (hooks, sender)
         apiParts.reload = { try reloading.reload() }
         apiParts.configuration = { reloading.lines }
         let api = API(
@@ -63,6 +70,7 @@ enum Daemon {
         let loop = Task { await parts.controller.run() }
         let refreshing = Task { await parts.keepCatalogFresh() }
         let serving = Task { await api.run() }
+        let webhooks = Task { await sender.run() }
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
         let meter = Task { await parts.meter.run() }
@@ -90,6 +98,8 @@ enum Daemon {
         // After the last request: what it did is written down too.
         serving.cancel()
         await serving.value
+        webhooks.cancel()
+        await webhooks.value
         await apiRedis.close()
         loop.cancel()
         await loop.value

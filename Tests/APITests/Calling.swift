@@ -46,6 +46,9 @@ struct Subject: Sendable {
         let keys = KeyRing(Self.keys.map { APIKey(name: $0.key.rawValue, role: $0.key, digest: Digest.sha256($0.value)) })
         // A key that was made through the API, under the id that the table has as its example.
         keys.add(APIKey(id: "k3f9ab27c", name: "stored", role: .viewer, digest: Digest.sha256("stored"), createdAt: SystemClock.now()))
+        var parts = parts
+        let hooks = FakeWebhooks()
+        (parts.webhooks, parts.webhookSender) = (parts.webhooks ?? hooks, parts.webhookSender ?? hooks)
         api = API(
             operations: operations, keys: keys, proxy: ProxyAddress(host: "127.0.0.1", port: 8128), settings: settings ?? generous,
             parts: parts, log: .none)

@@ -16,6 +16,7 @@ extension API {
                 keyRoutes,
                 auditRoutes,
                 streamRoutes,
+                webhookRoutes,
                 adminRoutes,
             ]
             return subjects.flatMap { $0 }

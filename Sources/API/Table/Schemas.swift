@@ -3,7 +3,7 @@ import Model
 /// The shapes of what the API answers, by name; the OpenAPI document lists them as its components.
 enum Schemas {
     static let all: [String: Schema] = [
-        shared, exits, catalog, users, API.keySchemas, API.auditSchemas, API.streamSchemas, API.adminSchemas,
+        shared, exits, catalog, users, API.keySchemas, API.auditSchemas, API.streamSchemas, API.adminSchemas, API.webhookSchemas,
     ].reduce(into: [:]) {
         $0.merge($1) { $1 }
     }

@@ -20,7 +20,9 @@ extension Configuration {
             "docker.subnet",
             "docker.image",
             "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
-            "speed_test.url", "health.probe_seconds", "health.deep_seconds",
+            "speed_test.url", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
+            "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.ca_file", "health.probe_seconds",
+            "health.deep_seconds",
         ]
         + Provider.all.flatMap { provider in
             (["api_url", "private_key_file", "preshared_key_file", "ca_file", "devices"]
@@ -36,7 +38,8 @@ extension Configuration {
         "api.limits.window_seconds", "api.connections", "api.connections_per_address", "api.audit.requests", "api.audit.retention_days",
         "gateway.port", "gateway.client_limit", "gateway.drain_seconds", "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
-        "health.probe_seconds", "health.deep_seconds",
+        "health.probe_seconds", "health.deep_seconds", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
+        "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds",
     ]).union(Provider.all.map { "providers.\($0.name).devices" })
 
     static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
@@ -102,6 +105,7 @@ extension Configuration {
             health: .init(
                 probeSeconds: health.number("probe_seconds", in: 0.1...60) ?? 0.5,
                 deepSeconds: health.number("deep_seconds", in: 1...3600) ?? 15),
+            webhooks: readWebhooks(reader.section("webhooks")),
             catalogRefreshSeconds: catalog.number("refresh_seconds", in: 60...86_400) ?? 3600,
             verification: readVerification(reader.section("verification")), speedTestURL: readSpeedTest(reader.section("speed_test")))
     }

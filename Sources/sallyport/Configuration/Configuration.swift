@@ -90,6 +90,7 @@ struct Configuration: Sendable {
     /// One or more, in the order of `Provider.all`.
     var providers: [ProviderSettings]
     var health: HealthSettings
+    var webhooks: WebhookSettings
     var catalogRefreshSeconds: Double
     var verification: Verification
     /// What a speed test downloads; `{bytes}` in it stands for how much.

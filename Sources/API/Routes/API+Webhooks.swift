@@ -1,0 +1,226 @@
+import HTTPServing
+import Model
+import Platform
+
+/// `/api/webhooks`: where events are sent.
+extension API {
+    private static let hookLimit = 100
+
+    static let webhookSchemas: [String: Schema] = [
+        "Webhook": .object(
+            .always("id", .text("w3f9ab27c1d2e")), .always("url", .text("https://hooks.example.com/sallyport")),
+            .always("kinds", .list(.choice(EventKind.self)), "only these; empty for all"),
+            .always("countries", .list(.text("US")), "only events of these; empty for all"),
+            .always("enabled", .flag), .always("created_at", .time),
+            .always("cursor", .text("1763686923456-0"), "the last event that is done with"),
+            .always("failures", .whole(0), "failed tries in a row"), .maybe("failing_since", .time),
+            .maybe("retry_at", .time), .maybe("last_error", .text("it answered with status 500")), .maybe("delivered_at", .time),
+            .maybe("disabled_at", .time, "when it was disabled because it had failed for too long"),
+            .maybe("secret", .text("h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"), "signs the requests; only in the answer that made it")),
+        "Webhooks": .object(.always("webhooks", .list(.named("Webhook")))),
+        "WebhookDelivery": .object(
+            .always("at", .time), .always("event", .text("1763686923456-0"), "the event's id, or `test`"),
+            .always("kind", .text("exit.serving")), .always("attempt", .whole(1)), .always("delivered", .flag),
+            .maybe("status", .whole(100...999, 200), "of the receiver's answer"), .maybe("error", .text("Timeout was reached")),
+            .always("duration_ms", .number(0...1e9, 12.5))),
+        "WebhookDeliveries": .object(.always("deliveries", .list(.named("WebhookDelivery")), "newest first; the latest 200 are kept")),
+    ]
+
+    private static let hookFields: [Schema.Field] = [
+        .maybe("kinds", .list(.choice(EventKind.self), limit: 64), "only these kinds of events; empty for all"),
+        .maybe("countries", .list(.country, limit: 250), "only events of these countries; empty for all"),
+        .maybe(
+            "secret", .text("h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM", length: 32...128),
+            "signs the requests; made where none is given"),
+    ]
+
+    private static let hookURL = Schema.text("https://hooks.example.com/sallyport", length: 8...1024, format: "uri")
+
+    var webhookRoutes: [APIRoute] {
+        let one = Answer.json(200, "the webhook", .named("Webhook"))
+        return [
+            Route(
+                "GET", "/api/webhooks", Contract(.role(.admin), "Webhooks", answers: [.json(200, "the webhooks", .named("Webhooks"))]),
+                .waiting(listWebhooks)),
+            Route(
+                "POST", "/api/webhooks",
+                Contract(
+                    .role(.admin), "Makes a webhook", "It gets the events from now on. Only this answer shows its secret.",
+                    body: Body(
+                        .object([.always("url", Self.hookURL)] + Self.hookFields),
+                        example: .object([
+                            "url": .string("https://hooks.example.com/sallyport"), "kinds": .array([.string("pool.failover")]),
+                        ])),
+                    answers: [.json(201, "the webhook", .named("Webhook"), headers: ["Location"])], limit: .strict, answersSecret: true),
+                .waiting(createWebhook)),
+            Route("GET", "/api/webhooks/{hook}", Contract(.role(.admin), "One webhook", answers: [one]), .waiting(showWebhook)),
+            Route(
+                "PATCH", "/api/webhooks/{hook}",
+                Contract(
+                    .role(.admin), "Changes, disables or enables a webhook", "Enabled again, it goes on where it was.",
+                    body: Body(.object([.maybe("url", Self.hookURL), .maybe("enabled", .flag)] + Self.hookFields)), answers: [one],
+                    problems: [409], limit: .strict),
+                .waiting(changeWebhook)),
+            Route(
+                "DELETE", "/api/webhooks/{hook}",
+                Contract(.role(.admin), "Removes a webhook", answers: [.empty("it is removed")], limit: .strict), .waiting(removeWebhook)),
+            Route(
+                "GET", "/api/webhooks/{hook}/deliveries",
+                Contract(
+                    .role(.admin), "A webhook's latest tries", query: [Parameter("limit", .whole(1...200, 50), "tries at most")],
+                    answers: [.json(200, "the tries", .named("WebhookDeliveries"))]),
+                .waiting(listDeliveries)),
+            Route(
+                "POST", "/api/webhooks/{hook}/test",
+                Contract(
+                    .role(.admin), "Sends a test to a webhook", "Now and once, also where it is disabled; the answer says how it went.",
+                    answers: [.json(200, "the try", .named("WebhookDelivery"))], limit: .strict), .waiting(testWebhook)),
+            Route(
+                "POST", "/api/webhooks/{hook}/replay",
+                Contract(
+                    .role(.admin), "Sends events again",
+                    "All that it wants from after an event on, in their order; `0-0` is before the first.",
+                    body: Body(.object(.always("after", .text("1763686923456-0", length: 3...40), "an event's id"))),
+                    answers: [.json(202, "the webhook", .named("Webhook"))], limit: .strict), .waiting(replayWebhook)),
+        ]
+    }
+
+    func listWebhooks(_ request: ServerRequest) async throws -> ServerResponse {
+        let hooks = try await hooked { try await $0.webhooks() }.sorted {
+            ($0.hook.createdAt, $0.hook.id) < ($1.hook.createdAt, $1.hook.id)
+        }
+        return .json(["webhooks": hooks.map { WebhookView($0.hook, $0.state) }])
+    }
+
+    func showWebhook(_ request: ServerRequest) async throws -> ServerResponse { Self.shown(try await webhook(of: request)) }
+
+    func createWebhook(_ request: ServerRequest) async throws -> ServerResponse {
+        let sender = try sender
+        let blank = Webhook(
+            id: "w" + Digest.randomHex(bytes: 6), url: "", secret: Digest.randomWord(length: 43), createdAt: SystemClock.now())
+        let made: Webhook = try request.body { reader in
+            var made = blank
+            if !reader.has("url") { reader.problem("url", "is missing, want an https:// URL") }
+            Self.read(reader, into: &made, sender)
+            return made
+        }
+        guard try await hooked({ try await $0.add(made, limit: Self.hookLimit) }) else {
+            throw APIProblem(status: 409, code: "too_many", message: "there are \(Self.hookLimit) webhooks, which is the most")
+        }
+        let kept = try await hooked { try await $0.webhooks() }.first { $0.hook.id == made.id }
+        let state = kept?.state ?? WebhookState(cursor: "0-0")
+        return .json(
+            WebhookView(made, state, secret: made.secret), status: 201, headers: [("Location", "/api/webhooks/\(made.id)")])
+    }
+
+    func changeWebhook(_ request: ServerRequest) async throws -> ServerResponse {
+        let sender = try sender
+        return Self.shown(
+            try await changed(request) { hook, state in
+                let (old, oldState) = (hook, state)
+                (hook, state) = try request.body { reader in
+                    var (new, newState) = (old, oldState)
+                    Self.read(reader, into: &new, sender)
+                    if let isEnabled = reader.bool("enabled"), isEnabled != newState.isEnabled {
+                        if isEnabled { newState.enable() } else { newState.isEnabled = false }
+                    }
+                    return (new, newState)
+                }
+            })
+    }
+
+    func removeWebhook(_ request: ServerRequest) async throws -> ServerResponse {
+        let id = try await webhook(of: request).hook.id
+        try await hooked { try await $0.remove(id) }
+        return .noContent
+    }
+
+    func listDeliveries(_ request: ServerRequest) async throws -> ServerResponse {
+        let id = try await webhook(of: request).hook.id
+        let limit = Int(request.number("limit") ?? 50)
+        return .json(["deliveries": try await hooked { try await $0.deliveries(of: id, limit: limit) }.map(WebhookDeliveryView.init)])
+    }
+
+    func testWebhook(_ request: ServerRequest) async throws -> ServerResponse {
+        .json(WebhookDeliveryView(try await sender.test(try await webhook(of: request).hook)))
+    }
+
+    func replayWebhook(_ request: ServerRequest) async throws -> ServerResponse {
+        let after: String = try request.body { reader in
+            let after = reader.required("after", reader.string("after"), want: "an event's id like 1763686923456-0")
+            if let after, !StoredEvent.isValidID(after) { reader.problem("after", "not an event's id, want one like 1763686923456-0") }
+            return after
+        }
+        return Self.shown(
+            try await changed(request) { _, state in
+                state.cursor = after
+                (state.failures, state.failingSince, state.retryAt, state.lastError) = (0, nil, nil, nil)
+            }, status: 202)
+    }
+
+    // MARK: - Parts of these
+
+    private static func shown(_ kept: KeptWebhook, status: Int = 200) -> ServerResponse {
+        .json(WebhookView(kept.hook, kept.state), status: status)
+    }
+
+    private var sender: any WebhookSending {
+        get throws {
+            guard let sender = parts.webhookSender else { throw Self.withoutStore("webhooks need a store") }
+            return sender
+        }
+    }
+
+    private static func withoutStore(_ message: String) -> APIProblem {
+        APIProblem(status: 503, code: "store_unavailable", message: message, headers: [("Retry-After", "10")])
+    }
+
+    private func hooked<Value>(_ body: (any WebhookStore) async throws -> Value) async throws -> Value {
+        guard let store = parts.webhooks else { throw Self.withoutStore("webhooks need a store") }
+        do { return try await body(store) } catch { throw Self.withoutStore("\(error)") }
+    }
+
+    private func webhook(of request: ServerRequest) async throws -> KeptWebhook {
+        let id = request.parameters["hook"] ?? ""
+        guard let kept = try await hooked({ try await $0.webhooks() }).first(where: { $0.hook.id == id }) else {
+            throw APIProblem.notFound("such webhook")
+        }
+        return kept
+    }
+
+    /// Changes a webhook, whatever its sender does meanwhile.
+    private func changed(
+        _ request: ServerRequest, _ body: (inout Webhook, inout WebhookState) throws -> Void
+    ) async throws -> KeptWebhook {
+        for _ in 0..<50 {
+            let kept = try await webhook(of: request)
+            var (hook, state) = (kept.hook, kept.state)
+            try body(&hook, &state)
+            state.edition += 1
+            let (newHook, newState) = (hook, state)
+            if let changed = try await hooked({ try await $0.change(kept, to: newHook, newState) }) { return changed }
+        }
+        throw APIProblem(status: 409, code: "busy", message: "the webhook changes all the time; try again")
+    }
+
+    private static func read(_ reader: FieldReader, into hook: inout Webhook, _ sender: any WebhookSending) {
+        if let url = reader.string("url") {
+            hook.url = url
+            if let problem = sender.problem(with: url) { reader.problem("url", problem) }
+        }
+        if let texts = reader.strings("kinds", limit: 64) {
+            hook.kinds = texts.enumerated().compactMap { index, text in
+                let kind = EventKind(rawValue: text)
+                if kind == nil { reader.problem("kinds[\(index)]", "unknown kind, want one like exit.serving or pool.failover") }
+                return kind
+            }
+        }
+        if let countries = reader.countries("countries") { hook.countries = countries }
+        if let secret = reader.string("secret") {
+            hook.secret = secret
+            if !(32...128).contains(secret.utf8.count) || !secret.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+                reader.problem("secret", "want 32 to 128 printable ASCII characters without blanks")
+            }
+        }
+    }
+}

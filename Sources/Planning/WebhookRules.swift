@@ -1,0 +1,45 @@
+package import Model
+
+/// What becomes of a webhook after each try, and what is signed.
+package struct WebhookRules: Sendable {
+    package var backOff: BackOff
+    /// Seconds of failing after which it is disabled.
+    package var disableAfter: Double
+
+    package init(backOff: BackOff = BackOff(first: 1, longest: 900), disableAfter: Double = 86_400) {
+        self.backOff = backOff
+        self.disableAfter = disableAfter
+    }
+
+    /// True where there may be something to send.
+    package func isDue(_ state: WebhookState, last: String, now: Timestamp) -> Bool {
+        state.isEnabled && state.cursor != last && state.retryAt.map { $0 <= now } ?? true
+    }
+
+    /// The state after a try to deliver the event after its cursor.
+    package func state(_ old: WebhookState, after delivery: WebhookDelivery, salt: UInt64) -> WebhookState {
+        var state = old
+        guard let error = delivery.error else {
+            state.cursor = delivery.event
+            (state.failures, state.failingSince, state.retryAt, state.lastError) = (0, nil, nil, nil)
+            state.deliveredAt = delivery.at
+            return state
+        }
+        state.failures += 1
+        let since = state.failingSince ?? delivery.at
+        state.failingSince = since
+        state.lastError = error
+        // One who is asked once in a while has to fail more than once.
+        if delivery.at - since >= disableAfter, state.failures >= 3 {
+            state.isEnabled = false
+            state.disabledAt = delivery.at
+            state.retryAt = nil
+        } else {
+            state.retryAt = delivery.at + backOff.pause(attempts: state.failures, salt: salt)
+        }
+        return state
+    }
+
+    /// What the signature of a request is made of: its time in whole seconds since 1970, a point, the body as it is sent.
+    package static func signed(seconds: Int64, body: [UInt8]) -> [UInt8] { Array("\(seconds).".utf8) + body }
+}

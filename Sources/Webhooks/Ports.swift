@@ -1,0 +1,30 @@
+package import Model
+
+/// The webhooks and the events, wherever they are kept.
+package protocol WebhookRecord: Sendable {
+    /// Every webhook, and the id of the last event; nil where none has happened.
+    func webhooks() async throws -> (hooks: [KeptWebhook], lastEvent: String?)
+    /// The ids after one, in order, each with its event; nil where that can't be read.
+    func entries(after id: String, limit: Int) async throws -> [(id: String, event: Event?)]
+    /// Puts a new state in the place of the one that `kept` has, notes the try and tells the event, all or nothing.
+    /// - Returns: the new one; nil where the state is another one by now, or gone: nothing was written then.
+    func settle(_ kept: KeptWebhook, as state: WebhookState, delivery: WebhookDelivery?, event: Event?) async throws -> KeptWebhook?
+    func note(_ delivery: WebhookDelivery, of id: String) async throws
+}
+
+/// One request to a receiver.
+package struct WebhookRequest: Sendable {
+    package var url: String
+    /// Connect to this address and no other.
+    package var address: String
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
+    /// Seconds for the whole of it.
+    package var deadline: Double
+}
+
+/// Sends a request, follows no redirect, and checks certificates.
+package protocol WebhookTransport: Sendable {
+    /// - Returns: the answer's status.
+    func post(_ request: WebhookRequest) async throws -> Int
+}

@@ -1,0 +1,187 @@
+import FoundationEssentials
+package import Model
+package import Planning
+package import Platform
+import Synchronization
+
+/// Sends events to webhooks: each in order, at least once, one event of a hook at a time, hooks independent of each other.
+package final class WebhookSender: Sendable {
+    package struct Settings: Sendable {
+        package var rules = WebhookRules()
+        package var addresses = WebhookAddresses()
+        /// Seconds that a receiver has for its answer.
+        package var deadline: Double = 10
+        package var version = "0"
+        package init() {}
+    }
+
+    private let record: any WebhookRecord
+    private let transport: any WebhookTransport
+    private let settings: Settings
+    private let log: Log
+    /// True while this controller may send; asked before each try.
+    private let mayAct: @Sendable () -> Bool
+    private let busy = Mutex<Set<String>>([])
+
+    package init(
+        record: any WebhookRecord, transport: any WebhookTransport, settings: Settings, log: Log, mayAct: @escaping @Sendable () -> Bool
+    ) {
+        self.record = record
+        self.transport = transport
+        self.settings = settings
+        self.log = log
+        self.mayAct = mayAct
+    }
+
+    /// Which receivers are sent to.
+    package var addresses: WebhookAddresses { settings.addresses }
+
+    /// Sends until it is cancelled.
+    package func run() async {
+        await withDiscardingTaskGroup { group in
+            var isAway = false
+            while !Task.isCancelled {
+                do {
+                    for kept in try await due() where begin(kept.hook.id) {
+                        group.addTask {
+                            await self.send(kept)
+                            self.end(kept.hook.id)
+                        }
+                    }
+                    if isAway { log.info("webhooks are sent again") }
+                    isAway = false
+                } catch {
+                    if !isAway { log.warning("webhooks wait: the store does not answer", ["error": "\(error)"]) }
+                    isAway = true
+                }
+                try? await Task.sleep(for: .milliseconds(250))
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Sends one event that says nothing but that it is a test, now and once.
+    package func test(_ hook: Webhook) async -> WebhookDelivery {
+        let event = Event(at: SystemClock.now(), .reloaded, "a test of this webhook")
+        let delivery = await deliver(Payload(id: "test", hook: hook.id, event: event, kind: "webhook.test"), to: hook, attempt: 1)
+        try? await record.note(delivery, of: hook.id)
+        return delivery
+    }
+
+    // MARK: - One hook
+
+    private func begin(_ id: String) -> Bool { busy.withLock { $0.insert(id).inserted } }
+    private func end(_ id: String) { busy.withLock { _ = $0.remove(id) } }
+
+    private func due() async throws -> [KeptWebhook] {
+        guard mayAct() else { return [] }
+        let (hooks, last) = try await record.webhooks()
+        let now = SystemClock.now()
+        return last.map { last in hooks.filter { settings.rules.isDue($0.state, last: last, now: now) } } ?? []
+    }
+
+    /// Sends what there is, until all is sent, a try fails, or somebody else changes the hook.
+    private func send(_ start: KeptWebhook) async {
+        var kept = start
+        do {
+            while let next = try await sendBatch(kept) { kept = next }
+        } catch {
+            // What was delivered and could not be noted is delivered again.
+            log.debug("a webhook's state is not stored", ["webhook": kept.hook.id, "error": "\(error)"])
+        }
+    }
+
+    /// - Returns: nil where there is nothing more to do for now.
+    private func sendBatch(_ start: KeptWebhook) async throws -> KeptWebhook? {
+        var kept = start
+        var state = kept.state
+        let entries = try await record.entries(after: state.cursor, limit: 100)
+        for entry in entries {
+            guard !Task.isCancelled, mayAct() else { return nil }
+            guard let event = entry.event, kept.hook.wants(event) else {
+                state.cursor = entry.id
+                continue
+            }
+            let payload = Payload(id: entry.id, hook: kept.hook.id, event: event, kind: event.kind.rawValue)
+            let delivery = await deliver(payload, to: kept.hook, attempt: state.failures + 1)
+            // A try that our own end cut short says nothing about the receiver.
+            if Task.isCancelled, !delivery.isDelivered { return nil }
+            let salt = UInt64.random(in: .min ... .max)
+            let after = settings.rules.state(state, after: delivery, salt: salt)
+            guard let next = try await record.settle(kept, as: after, delivery: delivery, event: farewell(kept.hook, after)) else {
+                return nil
+            }
+            (kept, state) = (next, after)
+            guard delivery.isDelivered else { return nil }
+        }
+        guard !entries.isEmpty else { return nil }
+        return state == kept.state ? kept : try await record.settle(kept, as: state, delivery: nil, event: nil)
+    }
+
+    /// The event that tells that a hook was disabled.
+    private func farewell(_ hook: Webhook, _ state: WebhookState) -> Event? {
+        guard !state.isEnabled, let at = state.disabledAt else { return nil }
+        log.warning("a webhook is disabled: it has failed for too long", ["webhook": hook.id, "error": state.lastError ?? ""])
+        return Event(
+            at: at, .hookDisabled, .warning,
+            "webhook \(hook.id) is disabled after \(state.failures) failed tries: \(state.lastError ?? "?")",
+            cause: "webhooks")
+    }
+
+    // MARK: - One try
+
+    private struct Payload: Encodable {
+        var id: String
+        var hook: String
+        var event: Event
+        var kind: String
+
+        enum Key: String, CodingKey { case id, webhook, at, kind, severity, message, country, exit, server, reason, cause }
+
+        func encode(to encoder: any Encoder) throws {
+            var fields = encoder.container(keyedBy: Key.self)
+            try fields.encode(id, forKey: .id)
+            try fields.encode(hook, forKey: .webhook)
+            try fields.encode(event.at, forKey: .at)
+            try fields.encode(kind, forKey: .kind)
+            try fields.encode(event.severity, forKey: .severity)
+            try fields.encode(event.message, forKey: .message)
+            try fields.encodeIfPresent(event.country, forKey: .country)
+            try fields.encodeIfPresent(event.exit, forKey: .exit)
+            try fields.encodeIfPresent(event.server, forKey: .server)
+            try fields.encodeIfPresent(event.reason, forKey: .reason)
+            try fields.encodeIfPresent(event.cause, forKey: .cause)
+        }
+    }
+
+    private func deliver(_ payload: Payload, to hook: Webhook, attempt: Int) async -> WebhookDelivery {
+        let begin = ContinuousClock.now
+        let now = SystemClock.now()
+        var delivery = WebhookDelivery(at: now, event: payload.id, kind: payload.kind, attempt: attempt)
+        do {
+            let status = try await transport.post(try await request(payload, to: hook, attempt: attempt, at: now))
+            delivery.status = status
+            if !(200..<300).contains(status) { delivery.error = "it answered with status \(status)" }
+        } catch {
+            delivery.error = String("\(error)".prefix(300))
+        }
+        delivery.milliseconds = (((ContinuousClock.now - begin) / .milliseconds(1)) * 10).rounded() / 10
+        return delivery
+    }
+
+    private func request(_ payload: Payload, to hook: Webhook, attempt: Int, at now: Timestamp) async throws -> WebhookRequest {
+        let address = try await settings.addresses.address(of: hook.url, attempt: attempt)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let body = [UInt8](try encoder.encode(payload))
+        let seconds = now.milliseconds / 1000
+        let signature = Digest.hmac(WebhookRules.signed(seconds: seconds, body: body), key: hook.secret)
+        return WebhookRequest(
+            url: hook.url, address: address,
+            headers: [
+                ("Content-Type", "application/json"), ("User-Agent", "sallyport/\(settings.version)"),
+                ("X-Sallyport-Event", payload.kind), ("X-Sallyport-Delivery", payload.id), ("X-Sallyport-Attempt", String(attempt)),
+                ("X-Sallyport-Signature", "t=\(seconds),v1=\(signature)"),
+            ], body: body, deadline: settings.deadline)
+    }
+}

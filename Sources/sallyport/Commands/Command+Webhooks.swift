@@ -1,0 +1,84 @@
+import Model
+import Platform
+
+/// Commands for webhooks.
+extension Command {
+    static let webhooks = Command(
+        name: "webhooks", usage: "add <url> | list | remove <id> | enable <id> | test <id> | replay <id> <event>",
+        summary: "Send events to other programs over HTTPS",
+        options: ControllerClient.options + [
+            Option(name: "kinds", value: "LIST", help: "for add: only these kinds, with commas between (all)"),
+            Option(name: "countries", value: "LIST", help: "for add: only events of these countries (all)"),
+            Option(name: "secret-file", value: "FILE", help: "for add: take the secret from a file instead of making one"),
+        ],
+        examples: [
+            "sallyport webhooks add https://hooks.example.com/sallyport --kinds pool.failover,alert.raised --countries us",
+            "sallyport webhooks list --json", "sallyport webhooks test w3f9ab27c1d2e",
+            "sallyport webhooks replay w3f9ab27c1d2e 1763686923456-0", "sallyport webhooks remove w3f9ab27c1d2e",
+        ]
+    ) { arguments in
+        guard let action = arguments.words.first else { throw UsageError(message: "want add, list, remove, enable, test or replay") }
+        return try await ControllerClient.with(arguments) { api in
+            switch action {
+            case "add": return show(try await add(arguments, api), arguments, added)
+            case "list":
+                _ = try arguments.expect("list")
+                return show(try await api.get("/api/webhooks"), arguments, listed)
+            case "remove":
+                let id = try hookID(arguments.expect("remove", "<id>")[1])
+                try await api.call("DELETE", "/api/webhooks/\(id)")
+                return show(.object(["removed": .string(id)]), arguments) { _ in "\(id) is removed" }
+            case "enable":
+                let id = try hookID(arguments.expect("enable", "<id>")[1])
+                let answer = try await api.call("PATCH", "/api/webhooks/\(id)", body: .object(["enabled": .bool(true)]))
+                return show(answer, arguments) { _ in "\(id) goes on where it was" }
+            case "test":
+                let id = try hookID(arguments.expect("test", "<id>")[1])
+                let answer = try await api.call("POST", "/api/webhooks/\(id)/test", deadline: 90)
+                _ = show(answer, arguments) { "\($0["error"]?.text ?? "delivered") (\(Int($0["duration_ms"]?.number ?? 0)) ms)" }
+                return answer["delivered"] == .bool(true) ? Status.success : Status.failure
+            case "replay":
+                let words = try arguments.expect("replay", "<id>", "<event>")
+                let answer = try await api.call(
+                    "POST", "/api/webhooks/\(try hookID(words[1]))/replay", body: .object(["after": .string(words[2])]))
+                return show(answer, arguments) { _ in "\(words[1]) gets the events after \(words[2]) again" }
+            default: throw UsageError(message: "unknown \(action), want add, list, remove, enable, test or replay")
+            }
+        }
+    }
+
+    private static func add(_ arguments: Arguments, _ api: ControllerClient) async throws -> Document {
+        var body: [String: Document] = ["url": .string(try arguments.expect("add", "<url>")[1])]
+        for name in ["kinds", "countries"] {
+            if let list = arguments[name] { body[name] = .array(list.split(separator: ",").map { .string(String($0)) }) }
+        }
+        if let path = arguments["secret-file"] { body["secret"] = .string(try Files.read(path, limit: 4096).filter { !$0.isNewline }) }
+        return try await api.call("POST", "/api/webhooks", body: .object(body))
+    }
+
+    private static func show(_ answer: Document, _ arguments: Arguments, _ words: (Document) -> String) -> Int32 {
+        print(arguments.has("json") ? answer.json : words(answer))
+        return Status.success
+    }
+
+    private static func added(_ hook: Document) -> String {
+        "\(hook["id"]?.text ?? "") gets events from now on; its secret, which is shown only now: \(hook["secret"]?.text ?? "")"
+    }
+
+    private static func listed(_ answer: Document) -> String {
+        let rows = (answer["webhooks"]?.items ?? []).map { hook in
+            let isEnabled = hook["enabled"] == .bool(true)
+            let state = !isEnabled ? "disabled" : hook["failing_since"] == nil ? "well" : "failing"
+            return [hook["id"]?.text ?? "", state, hook["url"]?.text ?? "", hook["last_error"]?.text ?? ""]
+        }
+        return rows.isEmpty ? "no webhooks" : String(Text.columns([["ID", "STATE", "URL", "LAST ERROR"]] + rows).dropLast())
+    }
+
+    /// It becomes a part of the request's path.
+    private static func hookID(_ text: String) throws -> String {
+        guard text.hasPrefix("w"), text.utf8.count <= 40, text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) }) else {
+            throw UsageError(message: "\(text) is no webhook's id, want one like w3f9ab27c1d2e")
+        }
+        return text
+    }
+}

@@ -1,0 +1,34 @@
+import Model
+import Planning
+import Platform
+import Webhooks
+
+extension Configuration {
+    /// Which receivers are sent to, and for how long a failing one is tried.
+    struct WebhookSettings: Sendable {
+        var allowsPrivate: Bool
+        var allowsPlainHTTP: Bool
+        var deadline: Double
+        var longestPause: Double
+        var disableAfter: Double
+        var authorityFile: String?
+
+        func sending(version: String) -> WebhookSender.Settings {
+            var settings = WebhookSender.Settings()
+            settings.rules = WebhookRules(backOff: BackOff(first: 1, longest: longestPause), disableAfter: disableAfter)
+            settings.addresses = WebhookAddresses(allowsPrivate: allowsPrivate, allowsPlainHTTP: allowsPlainHTTP)
+            settings.deadline = deadline
+            settings.version = version
+            return settings
+        }
+    }
+
+    static func readWebhooks(_ reader: FieldReader) -> WebhookSettings {
+        WebhookSettings(
+            allowsPrivate: reader.bool("allow_private") ?? false, allowsPlainHTTP: reader.bool("allow_http") ?? false,
+            deadline: reader.number("timeout_seconds", in: 1...60) ?? 10,
+            longestPause: reader.number("longest_pause_seconds", in: 1...3600) ?? 900,
+            disableAfter: reader.number("disable_after_seconds", in: 1...2_592_000) ?? 86_400,
+            authorityFile: reader.string("ca_file").map(Files.absolute))
+    }
+}

@@ -1,0 +1,40 @@
+@testable import API
+import Model
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct WebhookTests {
+    private static let secret = "a-secret-of-the-tests-that-is-long-enough"
+
+    @Test(arguments: Way.allCases) func `a secret is shown by the answer that made it, and by no other`(way: Way) async throws {
+        try await Subject.with(way) { subject in
+            let body = #"{"url":"https://hooks.example.com/a","secret":"\#(Self.secret)","kinds":["exit.serving"],"countries":["uk"]}"#
+            let made = try await subject.call("POST", "/api/webhooks", body: body)
+            #expect(made.status == 201 && made["secret"] == .string(Self.secret) && made["countries"] == .array([.string("GB")]))
+            let path = try #require(made.headers["location"])
+            var answers = [try await subject.call("GET", path), try await subject.call("GET", "/api/webhooks")]
+            answers.append(try await subject.call("PATCH", path, body: #"{"enabled":false}"#))
+            #expect(answers.last?["enabled"] == .bool(false))
+            answers.append(try await subject.call("POST", "\(path)/test"))
+            answers.append(try await subject.call("POST", "\(path)/replay", body: #"{"after":"5-0"}"#))
+            #expect(answers.last?["cursor"] == .string("5-0"))
+            for answer in answers { #expect((200..<300).contains(answer.status) && !answer.text.contains(Self.secret)) }
+            #expect(try await subject.call("DELETE", path).status == 204)
+            #expect(try await subject.call("GET", path).status == 404)
+            let log = try await subject.call("GET", "/audit/logs")
+            #expect(log.text.contains("/api/webhooks") && !log.text.contains(Self.secret))
+        }
+    }
+
+    @Test(arguments: [
+        (#"{}"#, ["url"]), (#"{"url":"http://hooks.example.com"}"#, ["url"]),
+        (
+            #"{"url":"https://h.example","kinds":["exit.flies"],"countries":["zz"],"secret":"short","more":1}"#,
+            ["countries[0]", "kinds[0]", "more", "secret"]
+        ),
+    ]) func `every mistake is named`(body: String, fields: [String]) async throws {
+        try await Subject.with(.direct) { subject in
+            let answer = try await subject.call("POST", "/api/webhooks", body: body)
+            #expect(answer.status == 422 && answer.fields.sorted() == fields, "\(answer.text)")
+        }
+    }
+}
