@@ -1,5 +1,5 @@
-package import Model
-package import Platform
+import Model
+import Platform
 
 /// Which receivers may be sent to.
 package struct WebhookAddresses: Sendable {

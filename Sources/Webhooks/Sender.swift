@@ -62,7 +62,7 @@ package final class WebhookSender: Sendable {
 
     /// Sends one event that says nothing but that it is a test, now and once.
     package func test(_ hook: Webhook) async -> WebhookDelivery {
-        let event = Event(at: SystemClock.now(), .reloaded, "a test of this webhook")
+        let event = Event(at: SystemClock.now(), .reloaded, .info, "a test of this webhook")
         let delivery = await deliver(Payload(id: "test", hook: hook.id, event: event, kind: "webhook.test"), to: hook, attempt: 1)
         try? await record.note(delivery, of: hook.id)
         return delivery

@@ -7,7 +7,7 @@ import Platform
 import Synchronization
 import TestSupport
 import Testing
-import Webhooks
+@testable import Webhooks
 
 /// Webhooks on real Redis, with receivers on real sockets.
 @Suite(.timeLimit(.minutes(2))) struct WebhookTests {
@@ -24,7 +24,7 @@ import Webhooks
         }
 
         func tell(_ numbers: ClosedRange<Int>) async throws {
-            try await store.append(numbers.map { Event(at: SystemClock.now(), .exitServing, "event \($0)") })
+            try await store.append(numbers.map { Event(at: SystemClock.now(), .exitServing, .info, "event \($0)") })
         }
 
         func ids() async throws -> [String] { try await store.events(after: "0-0", limit: 1000).map(\.id) }
@@ -102,7 +102,9 @@ import Webhooks
                 try await eventually("the first come", within: 30) { receiver.ids.count == 2 }
                 try await redis.stop()
                 _ = try await redis.start()
-                try await eventually("events are told again", within: 30) { (try? await bench.tell(3...3)) != nil }
+                try await eventually("events are told again", within: 30) { () async -> Bool in
+                    (try? await bench.tell(3...3)) != nil
+                }
                 try await eventually("the rest comes", within: 30) { receiver.ids.count == 3 }
             }
             #expect(receiver.ids == (try await bench.ids()))

@@ -11,9 +11,10 @@ struct WebhookTests {
             ([.exitServing, .failover], ["DE", "US"], true),
         ] as [([EventKind], [String], Bool)])
     func `a webhook wants events by kind and country`(kinds: [EventKind], countries: [String], wanted: Bool) throws {
-        let hook = Webhook(id: "w", url: "", kinds: kinds, countries: countries.compactMap(CountryCode.init), secret: "", createdAt: start)
-        #expect(hook.wants(Event(at: start, .exitServing, "it serves", country: CountryCode("us"))) == wanted)
-        #expect(hook.wants(Event(at: start, .exitServing, "of no country")) == (countries.isEmpty && wanted))
+        let hook = Webhook(
+            id: "w", url: "", kinds: kinds, countries: countries.compactMap { CountryCode($0) }, secret: "", createdAt: start)
+        #expect(hook.wants(Event(at: start, .exitServing, .info, "it serves", country: CountryCode("us"))) == wanted)
+        #expect(hook.wants(Event(at: start, .exitServing, .info, "of no country")) == (countries.isEmpty && wanted))
     }
 
     @Test func `pauses grow, are spread, and end with the webhook's own`() {
