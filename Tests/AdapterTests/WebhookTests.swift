@@ -114,7 +114,7 @@ import Testing
     @Test func `one that fails for long is disabled with an event, and goes on where it was when it is enabled`() async throws {
         try await withBench { bench, _ in
             let isWell = Mutex(false)
-            let receiver = try WebhookReceiver { isWell.withLock { $0 } ? $1.answer(200) : $1.answer(500) }
+            let receiver = try WebhookReceiver { $1.answer(isWell.withLock { $0 } ? 200 : 500) }
             defer { receiver.stop() }
             try await bench.hook("w1", receiver.url)
             try await bench.tell(1...2)
