@@ -59,7 +59,7 @@ extension OnTheLab {
                     ("POST", "/api/exits", "{", 400, "malformed_json"), ("POST", "/api/exits", #"{"country":5}"#, 422, "country"),
                     ("POST", "/api/exits", #"{"country":"zz"}"#, 422, "country"),
                     ("POST", "/api/exits", #"{"country":"us","colour":1}"#, 422, "colour"),
-                    ("POST", "/api/exits", #"{}"#, 422, "country"), ("POST", "/api/exits", #"{"country":"aq"}"#, 409, "no_server"),
+                    ("POST", "/api/exits", #"{}"#, 422, "country"), ("POST", "/api/exits", #"{"country":"aq"}"#, 503, "no_server"),
                     ("POST", "/api/exits", #"{"country":"us","provider":"nobody"}"#, 422, "unknown_provider"),
                     ("GET", "/api/exits/us-9", nil, 404, "not_found"),
                     ("DELETE", "/api/exits/us-9", nil, 404, "not_found"), ("DELETE", "/api/pools/us", nil, 404, "not_found"),

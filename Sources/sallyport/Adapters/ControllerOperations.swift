@@ -128,9 +128,9 @@ struct ControllerOperations: Operations {
             var headers: [(name: String, value: String)] = []
             switch error.code {
             case .notFound: status = 404
-            case .poolFull, .deviceLimit, .exists, .noServer: status = 409
+            case .poolFull, .deviceLimit, .exists: status = 409
             case .unknownProvider: status = 422
-            case .catalogUnavailable, .storeUnavailable, .engineUnavailable, .notLeader:
+            case .noServer, .catalogUnavailable, .storeUnavailable, .engineUnavailable, .notLeader:
                 status = 503
                 headers = [("Retry-After", "10")]
             }
