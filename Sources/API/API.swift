@@ -19,6 +19,7 @@ package final class API: Sendable {
     let startedAt = SystemClock.now()
     let exitStream: StreamHub
     let logStream: StreamHub
+    let eventFeed: EventFeed
     private let written = Mutex<WrittenDocuments?>(nil)
     let answers = KeptAnswers()
     private let exitsBody = Mutex<(revision: Int, answer: ServerResponse)?>(nil)
@@ -52,6 +53,7 @@ package final class API: Sendable {
         current = Mutex(settings)
         exitStream = StreamHub("exits", metrics: metrics)
         logStream = StreamHub("logs", metrics: metrics)
+        eventFeed = EventFeed(metrics: metrics)
         idempotency = Idempotency(shared: parts.memory)
         audit = AuditLog(store: parts.audit ?? MemoryAuditStore(), log: log)
     }

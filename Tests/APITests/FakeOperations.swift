@@ -16,6 +16,8 @@ final class FakeOperations: Operations {
         var catalogRevision = 1
         var rankings = 0
         var error: (any Error)?
+        /// Events beside the three that are always there.
+        var moreEvents: [StoredEvent] = []
     }
 
     private let inner: Mutex<State>
@@ -157,7 +159,7 @@ final class FakeOperations: Operations {
             ),
             StoredEvent(id: "3-0", event: Event(at: start, .partTroubled, .warning, "trouble with the engine")),
         ]
-        return all.filter { id == nil || $0.id > id ?? "" }
+        return (all + with { $0.moreEvents }).filter { id == nil || $0.id > id ?? "" }
     }
 
     func logs(of id: ExitID, lines: Int) async throws -> String {

@@ -75,6 +75,21 @@ import Testing
         }
     }
 
+    @Test func `a reader of events gets what comes, of its kind, and goes on at another controller`() async throws {
+        try await withServer { api, operations, url, client in
+            let all = Reader(client, "\(url)/api/stream/events")
+            let failovers = Reader(client, "\(url)/api/stream/events?kind=pool.failover")
+            try await eventually("both are there") { api.eventFeed.readers == 2 && api.eventFeed.last != nil }
+            let gone = StoredEvent(id: "4-0", event: Event(at: start, .exitGone, .info, "exit us-9 is gone"))
+            let lost = StoredEvent(id: "5-0", event: Event(at: start, .failover, .warning, "exit us-9 is lost"))
+            operations.with { $0.moreEvents = [gone, lost] }
+            try await eventually("they have theirs") { all.ids == ["4-0", "5-0"] && failovers.ids == ["5-0"] }
+            // This API has sent none of these: their ids are the store's, not of a process.
+            let back = Reader(client, "\(url)/api/stream/events", last: "2-0")
+            try await eventually("what it missed") { back.ids == ["3-0", "4-0", "5-0"] }
+        }
+    }
+
     @Test func `two hundred readers get the same`() async throws {
         try await withServer { api, operations, url, client in
             let readers = (0..<200).map { _ in Reader(client, "\(url)/api/stream/exits") }

@@ -175,7 +175,7 @@ extension API {
             Status(
                 version: version, startedAt: startedAt, role: state.leader == nil ? "leader" : "follower", exits: state.exits.count,
                 serving: state.exits.values.count { $0.state.takesTraffic }, pools: state.pools.count, users: state.users.count,
-                readers: exitStream.readers + logStream.readers))
+                readers: exitStream.readers + logStream.readers + eventFeed.readers))
     }
 
     func showConfiguration(_ request: ServerRequest) throws -> ServerResponse {

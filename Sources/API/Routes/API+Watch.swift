@@ -65,18 +65,6 @@ extension API {
     }
 
     func listEvents(_ request: ServerRequest) async throws -> ServerResponse {
-        struct Line: Encodable {
-            let id: String
-            let at: Timestamp
-            let kind: EventKind
-            let severity: Severity
-            let message: String
-            let country: CountryCode?
-            let exit: ExitID?
-            let server: String?
-            let reason: ExitReason?
-            let cause: String?
-        }
         let after = request.query("after")
         if let after, !StoredEvent.isValidID(after) {
             throw APIProblem.invalid([FieldProblem(field: "after", message: "not an event's id, want one like 1763686923456-0")])
@@ -87,13 +75,7 @@ extension API {
         let events = try await operations.events(after: after, limit: limit).filter { entry in
             (country == nil || entry.event.country == country) && (kind == nil || entry.event.kind == kind)
         }
-        let lines = events.map { entry in
-            let event = entry.event
-            return Line(
-                id: entry.id, at: event.at, kind: event.kind, severity: event.severity, message: event.message, country: event.country,
-                exit: event.exit, server: event.server, reason: event.reason, cause: event.cause)
-        }
-        return .json(["events": lines])
+        return .json(["events": events.map(EventView.init)])
     }
 
     func listAlerts(_ request: ServerRequest) throws -> ServerResponse { .json(["alerts": operations.state.alerts]) }

@@ -8,6 +8,7 @@ extension API {
     var streamRoutes: [APIRoute] {
         let about = "Server-sent events. Last-Event-ID goes on where a reader was; one that is too slow is told so and ended."
         return [
+            eventStreamRoute,
             Route(
                 "GET", "/api/stream/exits",
                 Contract(
@@ -74,9 +75,11 @@ extension API {
     func feedStreams() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.feedExits() }
+            group.addTask { await self.feedEvents() }
             group.addTask {
                 while (try? await Task.sleep(for: .seconds(15))) != nil {
                     self.exitStream.beat()
+                    self.eventFeed.beat()
                     self.logStream.beat()
                 }
             }
