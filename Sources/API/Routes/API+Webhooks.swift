@@ -30,7 +30,7 @@ extension API {
         .maybe("kinds", .list(.choice(EventKind.self), limit: 64), "only these kinds of events; empty for all"),
         .maybe("countries", .list(.country, limit: 250), "only events of these countries; empty for all"),
         .maybe(
-            "secret", .text("h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM", length: 32...128),
+            "secret", .text("h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM", pattern: "^[!-~]{32,128}$"),
             "signs the requests; made where none is given"),
     ]
 
@@ -80,7 +80,7 @@ extension API {
                 Contract(
                     .role(.admin), "Sends events again",
                     "All that it wants from after an event on, in their order; `0-0` is before the first.",
-                    body: Body(.object(.always("after", .text("1763686923456-0", length: 3...40), "an event's id"))),
+                    body: Body(.object(.always("after", .text("1763686923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "an event's id"))),
                     answers: [.json(202, "the webhook", .named("Webhook"))], limit: .strict), .waiting(replayWebhook)),
         ]
     }
