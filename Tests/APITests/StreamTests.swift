@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func `a reader of events gets what comes, of its kind, and goes on at another controller`() async throws {
+    @Test func `a reader of events gets what comes, of its kind, and goes on where it was, by the ids of the store`() async throws {
         try await withServer { api, operations, url, client in
             let all = Reader(client, "\(url)/api/stream/events")
             let failovers = Reader(client, "\(url)/api/stream/events?kind=pool.failover")
