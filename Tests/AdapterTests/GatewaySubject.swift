@@ -107,13 +107,16 @@ final class GatewaySubject: Sendable {
         }
     }
 
-    func request(_ user: String? = "alice-country-us", password: String = GatewaySubject.password, tunnels: Bool = false) -> HTTPRequest {
+    /// - Parameter deadline: seconds for all of it; 0 for one that is held open.
+    func request(
+        _ user: String? = "alice-country-us", password: String = GatewaySubject.password, tunnels: Bool = false, deadline: Double = 5
+    ) -> HTTPRequest {
         var request = HTTPRequest("GET", "http://target.test:80/")
         request.proxy = "http://127.0.0.1:\(settings.gatewayPort)"
         request.proxyUser = user
         request.proxyPassword = user == nil ? nil : Secret(password)
         request.tunnels = tunnels
-        request.deadline = 5
+        request.deadline = deadline
         return request
     }
 

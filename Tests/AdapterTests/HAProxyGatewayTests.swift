@@ -121,7 +121,7 @@ import Testing
             }
             var layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, held)])], users: [alice])
             try await subject.gateway.publish(layout)
-            let stream = subject.client.stream(subject.request(tunnels: true))
+            let stream = subject.client.stream(subject.request(tunnels: true, deadline: 0))
             var chunks = stream.makeAsyncIterator()
             #expect(try await chunks.next() == Array("four".utf8))
             layout.pools.append(Subject.pool(de))
@@ -204,7 +204,7 @@ import Testing
             let (dying, staying) = (try hanging(), try hanging())
             var layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, dying)])], users: [alice])
             func open() async throws -> AsyncThrowingStream<[UInt8], any Error>.AsyncIterator {
-                var chunks = subject.client.stream(subject.request(tunnels: true)).makeAsyncIterator()
+                var chunks = subject.client.stream(subject.request(tunnels: true, deadline: 0)).makeAsyncIterator()
                 #expect(try await chunks.next() == Array("four".utf8))
                 return chunks
             }

@@ -19,7 +19,7 @@ import Testing
             let exits = try (1...6).map { try Subject.exit("\($0)") }
             let holding = try Subject.holdingExit("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nfour")
             try await subject.gateway.publish(layout([Subject.slot(7, holding)]))
-            let stream = subject.client.stream(subject.request(tunnels: true))
+            let stream = subject.client.stream(subject.request(tunnels: true, deadline: 0))
             var chunks = stream.makeAsyncIterator()
             #expect(try await chunks.next() == Array("four".utf8))
             try await subject.gateway.publish(layout([Subject.slot(1, exits[0]), Subject.slot(7, holding, .drain)]))
@@ -76,7 +76,7 @@ import Testing
         try await Subject.with({ $0.clientLimit = 500 }) { subject in
             let (exit, holding) = (try Subject.exit("1"), try Subject.holdingExit("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nfour"))
             try await subject.gateway.publish(layout([Subject.slot(7, holding)]))
-            let stream = subject.client.stream(subject.request(tunnels: true))
+            let stream = subject.client.stream(subject.request(tunnels: true, deadline: 0))
             var chunks = stream.makeAsyncIterator()
             #expect(try await chunks.next() == Array("four".utf8))
             try await subject.gateway.publish(layout([Subject.slot(1, exit), Subject.slot(7, holding, .drain)]))
