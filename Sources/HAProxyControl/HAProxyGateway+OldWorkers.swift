@@ -9,14 +9,15 @@ extension HAProxyGateway {
         for pid in RuntimeAnswers.processes((try? await master.send("show proc")) ?? "").oldWorkers {
             // One that does not answer has ended meanwhile.
             guard let state = try? await master.send("@!\(pid) show servers state"),
-                let traffic = try? await master.send("@!\(pid) show stat -1 4 -1")
+                let sessions = try? await master.send("@!\(pid) show sess")
             else { continue }
-            let busy = RuntimeAnswers.traffic(traffic).filter { $0.value.sessions > 0 }
-            for entry in RuntimeAnswers.slots(state) {
-                let name = "\(entry.backend)/\(entry.slot.name)"
-                guard busy[name] != nil, let endpoint = entry.slot.endpoint, !kept.contains(endpoint) else { continue }
-                _ = try? await master.send("@!\(pid) shutdown sessions server \(name)")
-                log.debug("connections of an old worker are cut", ["server": name, "pid": "\(pid)"])
+            let stale = Set(
+                RuntimeAnswers.slots(state).filter { entry in entry.slot.endpoint.map { !kept.contains($0) } ?? false }
+                    .map { "\($0.backend)/\($0.slot.name)" })
+            // One by one: of a server as a whole, a worker that stops refuses ("Proxy is disabled").
+            for session in RuntimeAnswers.carried(sessions) where stale.contains(session.server) {
+                _ = try? await master.send("@!\(pid) shutdown session \(session.id)")
+                log.debug("a connection of an old worker is cut", ["server": session.server, "pid": "\(pid)"])
             }
         }
     }

@@ -166,6 +166,17 @@ enum RuntimeAnswers {
         return clients
     }
 
+    /// `show sess`: each stream that a server carries, by its id, with "backend/server".
+    static func carried(_ text: String) -> [(id: String, server: String)] {
+        text.split(separator: "\n").compactMap { line in
+            guard line.hasPrefix("0x"), let colon = line.firstIndex(of: ":") else { return nil }
+            let words = line.split(separator: " ")
+            func word(_ name: String) -> Substring? { words.first { $0.hasPrefix(name) }?.dropFirst(name.count) }
+            guard let backend = word("be="), let server = word("srv=") else { return nil }
+            return (String(line[..<colon]), "\(backend)/\(server)")
+        }
+    }
+
     /// `show map`: each line is an address, a key and a value.
     static func map(_ text: String) -> [String: String] {
         var entries: [String: String] = [:]
