@@ -85,6 +85,8 @@ extension HAProxyGateway {
     }
 
     private func workers() async throws -> [Worker] {
+        // Amid a reload the master is deaf for a moment.
+        _ = await isRunning()
         let (stats, master) = (stats, master)
         var workers: [Worker] = []
         let info = try await stats.send("show info")
