@@ -1,5 +1,6 @@
 import Glibc
 package import Platform
+import Synchronization
 
 /// Where things are on the machine that runs the tests.
 package enum Repository {
@@ -21,15 +22,19 @@ package enum Repository {
 }
 
 extension Ports {
-    /// A TCP port on the loopback address that nobody uses now.
+    /// A TCP port on the loopback address that nobody uses now, and that no other caller in this process is ever given: two
+    /// HAProxies would share it without a word, each answering some of the other's requests.
     package static func free() throws -> Int {
-        for _ in 0..<100 {
-            // Below the ports that the system gives to outgoing connections, or one of them would take it meanwhile.
-            let port = Int.random(in: 15_000..<32_000)
-            guard let held = try? listen("127.0.0.1", port) else { continue }
+        for _ in 0..<1000 {
+            // Below the ports that the system gives to outgoing connections, or one of them would take it meanwhile; above those
+            // of the countries.
+            let port = Int.random(in: 21_000..<32_000)
+            guard given.withLock({ $0.insert(port).inserted }), let held = try? listen("127.0.0.1", port) else { continue }
             close(held.descriptor)
             return port
         }
         throw TimeoutError(what: "a free port")
     }
+
+    private static let given = Mutex<Set<Int>>([])
 }

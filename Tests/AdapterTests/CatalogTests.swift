@@ -67,7 +67,7 @@ import Testing
     @Test(arguments: [nil, []] as [[Server]?])
     func `the last good list is kept when a refresh fails or brings nothing`(answer: [Server]?) async throws {
         let source = FakeSource(.nordvpn, american, answer)
-        let catalog = catalog(source, refresh: 0.01)
+        let catalog = catalog(source, refresh: 0.01, pause: 60)
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1)).count == 3)
         try await Task.sleep(for: .milliseconds(30))
         // The old list is given at once, the new one fetched meanwhile.
