@@ -13,6 +13,8 @@ package struct HealthRecord: Sendable {
         /// Failures in a row, and the share of the latest probes that must succeed, below which an exit is degraded.
         package var failuresUntilDegraded = 2
         package var rateUntilDegraded = 0.8
+        /// Probes without which a share says nothing: a first lost one would be much.
+        package var probesUntilRate = 20
         /// Successes in a row that end it.
         package var successesUntilHealthy = 5
         /// Deep probes in a row that must fail for the same reason.
@@ -209,7 +211,7 @@ package struct HealthRecord: Sendable {
     private func degradation(_ now: Timestamp) -> ExitReason? {
         if failures >= rules.failuresUntilDegraded { return failureReason ?? .blackhole }
         if deepCount >= rules.deepFailures { return deepReason }
-        if successRate < rules.rateUntilDegraded { return .lossy }
+        if outcomes.count + failures >= rules.probesUntilRate, successRate < rules.rateUntilDegraded { return .lossy }
         if let slowSince, now - slowSince >= rules.slowSeconds { return .slow }
         return nil
     }

@@ -182,8 +182,15 @@ package struct Planner: Sendable {
     // MARK: - The whole
 
     private mutating func resize(_ pool: Pool) {
-        // Never more of those that serve than the pool wants, and the ones that don't serve go first, then the newest.
-        func rank(_ exit: Exit) -> Int { exit.state.takesTraffic ? 0 : exit.state == .standby ? 1 : 2 }
+        // Never more of those that serve than the pool wants. What doesn't serve goes first, then what is unwell, then the newest.
+        func rank(_ exit: Exit) -> Int {
+            switch exit.state {
+            case .serving: 0
+            case .degraded: 1
+            case .standby: 2
+            default: 3
+            }
+        }
         let order = staying(pool.country).sorted { (rank($0), $0.id.number) > (rank($1), $1.id.number) }
         let serving = order.filter(\.state.takesTraffic)
         for exit in serving.prefix(max(0, serving.count - pool.size)) { dismiss(exit) }

@@ -191,13 +191,16 @@ extension OnTheLab {
                     return answer?.status == 200 ? answer : nil
                 }
                 relay.thaw()
-                try await controller.heal(server)
-                #expect(answer != nil && answer?.text != "\(server.address)\n")
                 // Two servers of the lab's country answer, so a new standby can take long; the dead exit's container may not.
                 let dead = "\(controller.owner)-\(serving.id)-g\(serving.generation)"
-                try await eventually("one serves, the dead one's container is gone, and there is none more", within: 40) {
+                let isGone = try? await eventually("the dead one's container goes", within: 20) { () -> Bool? in
+                    try await controller.containers().contains(dead) ? nil : true
+                }
+                try await controller.heal(server)
+                #expect(answer != nil && answer?.text != "\(server.address)\n" && isGone == true)
+                try await eventually("one serves, and there is no container more", within: 40) {
                     let (exits, names) = (try await controller.exits(), try await controller.containers())
-                    return exits.count == 2 && exits.contains { $0.state == "serving" } && !names.contains(dead) && names.count <= 2
+                    return exits.count == 2 && exits.contains { $0.state == "serving" } && names.count <= 2
                 }
             }
             relay.stop()

@@ -134,9 +134,10 @@ final class ControllerProcess: Sendable {
             guard answer.status == 201 else { throw TimeoutError(what: "a user: \(answer.text)") }
             try await body(controller)
         } catch {
-            let log = controller.log
+            // Without what the test itself asked, again and again.
+            let log = controller.log.split(separator: "\n").filter { !$0.contains(" GET /") }.joined(separator: "\n")
             try? await controller.clear()
-            throw TimeoutError(what: "\(error)\n\(log.suffix(6_000))")
+            throw TimeoutError(what: "\(error)\n\(log.suffix(10_000))")
         }
         try await controller.clear()
     }

@@ -104,6 +104,18 @@ import Testing
         #expect(verdict(record).verdict == .healthy)
     }
 
+    @Test func `one probe lost among the first is bad luck; a fifth of many is not`() {
+        var record = HealthRecord()
+        for number in 0..<3 { record.succeed(milliseconds: 20, start + Double(number)) }
+        record.fail(.blackhole, start + 3)
+        #expect(record.health(start + 3).verdict == .healthy)
+        for number in 4..<40 {
+            if number.isMultiple(of: 3) { record.fail(.blackhole, start + Double(number)) }
+            record.succeed(milliseconds: 20, start + Double(number))
+        }
+        #expect(record.health(start + 40).reason == .lossy)
+    }
+
     @Test func `a leak is death at once, and stays it`() {
         var record = record()
         record.found(.leak)

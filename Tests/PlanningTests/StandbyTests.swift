@@ -41,6 +41,14 @@ import Testing
         #expect(plan.exits[id(2)]?.state == .serving && plan.launches.isEmpty && plan.removals.isEmpty)
     }
 
+    @Test func `of two that serve where one is wanted, the unwell one goes, however old it is`() {
+        // It was given up, a standby took its place, and now it half answers again.
+        var unwell = serving(1, on: server(1))
+        unwell.judged(degraded(.blackhole), now: start)
+        let plan = plan(pool, [unwell, serving(2, on: server(2))])
+        #expect(plan.exits[id(1)]?.state == .draining && plan.exits[id(2)]?.state == .serving)
+    }
+
     @Test func `the best standby is taken, and never a dead one`() {
         var (good, better, lost) = (standby(2, on: server(2)), standby(3, on: server(3)), standby(4, on: server(4)))
         good.health.score = 0.5
