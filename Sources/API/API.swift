@@ -14,7 +14,7 @@ package final class API: Sendable {
     let parts: Parts
     let metrics = APIMetrics()
     let idempotency: Idempotency
-    private let current: Mutex<Settings>
+    let live: LiveSettings
     let version: String
     let startedAt = SystemClock.now()
     let exitStream: StreamHub
@@ -32,6 +32,7 @@ package final class API: Sendable {
         package var audit: (any AuditStore)?
         package var webhooks: (any WebhookStore)?
         package var webhookSender: (any WebhookSending)?
+        package var settings: (any SettingStore)?
         package var logTail: LogTail?
         /// Reads the configuration again; throws `ReloadRefusal`.
         package var reload: (@Sendable () throws -> ReloadReport)?
@@ -50,26 +51,30 @@ package final class API: Sendable {
         self.log = log
         self.version = version
         self.parts = parts
-        current = Mutex(settings)
         exitStream = StreamHub("exits", metrics: metrics)
         logStream = StreamHub("logs", metrics: metrics)
         eventFeed = EventFeed(metrics: metrics)
         idempotency = Idempotency(shared: parts.memory)
         audit = AuditLog(store: parts.audit ?? MemoryAuditStore(), log: log)
+        live = LiveSettings(LiveValues(serving: settings, retentionDays: audit.retentionDays))
     }
 
-    /// How requests are let in; what is set counts for the next request.
-    package var settings: Settings {
-        get { current.withLock { $0 } }
-        set { current.withLock { $0 = newValue } }
+    /// How requests are let in.
+    package var settings: Settings { live.values.serving }
+
+    /// What the configuration says; it counts for the next request, but for what was changed through the API.
+    package func configure(_ settings: Settings, auditRetentionDays: Double) {
+        live.configure { $0 = LiveValues(serving: settings, retentionDays: auditRetentionDays) }
+        audit.retentionDays = live.values.retentionDays
     }
 
-    /// Shares limits and keys with other controllers and writes the audit log, until it is cancelled.
+    /// Shares limits, keys and settings with other controllers and writes the audit log, until it is cancelled.
     package func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.audit.run() }
             group.addTask { await self.shareLimits() }
             group.addTask { await self.followKeys() }
+            group.addTask { await self.followSettings() }
             group.addTask { await self.feedStreams() }
             await group.waitForAll()
         }

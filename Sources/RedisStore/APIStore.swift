@@ -4,7 +4,7 @@
 /// | --- | --- | --- |
 /// | `<prefix>:api:limit:...` | string | requests of one address or key in one window |
 /// | `<prefix>:api:idempotency:...` | string | the answer to a request with an idempotency key |
-/// | `<prefix>:api:<name>` | hash | keys, their last use, hooks: id to JSON |
+/// | `<prefix>:api:<name>` | hash | keys, their last use: id to JSON; settings that were changed: name to JSON |
 /// | `<prefix>:audit` | stream | entries of the audit log, each under its number |
 /// | `<prefix>:audit:head` | string | number and hash of the last one |
 package final class APIStore: Sendable {
@@ -58,6 +58,12 @@ package final class APIStore: Sendable {
 
     package func set(_ name: String, _ values: [String: String]) async throws {
         if !values.isEmpty { try await connection.command(["HSET", key(name)] + values.flatMap { [$0.key, $0.value] }) }
+    }
+
+    /// Sets these fields and removes those that are nil, all or nothing.
+    package func change(_ name: String, _ values: [String: String?]) async throws {
+        let commands = values.map { field, value in value.map { ["HSET", key(name), field, $0] } ?? ["HDEL", key(name), field] }
+        if !commands.isEmpty { try await connection.transaction(commands) }
     }
 
     package func remove(_ field: String, from name: String) async throws { try await connection.command(["HDEL", key(name), field]) }

@@ -40,7 +40,7 @@ enum Daemon {
         let apiRedis = RedisConnection(address: configuration.redisAddress)
         let apiStore = APIStore(connection: apiRedis, prefix: configuration.redisPrefix)
         var apiParts = API.Parts()
-        (apiParts.memory, apiParts.keys, apiParts.audit) = (apiStore, apiStore, apiStore)
+        (apiParts.memory, apiParts.keys, apiParts.audit, apiParts.settings) = (apiStore, apiStore, apiStore, apiStore)
         apiParts.logTail = tail
         let hooks = WebhookTable(connection: apiRedis, prefix: configuration.redisPrefix)
         let sender = WebhookSender(
@@ -62,7 +62,7 @@ enum Daemon {
             throw StartError(message: "the API \(error); set api.port")
         }
         reloading.serve(api)
-        api.audit.retentionDays = configuration.api.auditRetentionDays
+        api.configure(configuration.api.serving, auditRetentionDays: configuration.api.auditRetentionDays)
         let server = try HTTPServer(
             address: configuration.api.address, port: configuration.api.port, limits: configuration.api.limits, dispatch: api.dispatcher())
         log.info("API on http://\(configuration.api.address):\(server.port)", ["admin_key": configuration.adminKeyFile])

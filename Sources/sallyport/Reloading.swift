@@ -43,8 +43,7 @@ final class Reloading: Sendable {
         return current.withLock { current in
             let different = Self.difference(current, new)
             let changed = different.filter { Self.live.contains($0) || $0.hasPrefix("api.keys.") }
-            api?.settings = new.api.serving
-            api?.audit.retentionDays = new.api.auditRetentionDays
+            api?.configure(new.api.serving, auditRetentionDays: new.api.auditRetentionDays)
             keys.replaceConfigured([admin] + new.api.keys)
             let report = ReloadReport(changed: changed, needsRestart: different.filter { !changed.contains($0) })
             // What needs a restart is still the old: the next reload says it again.

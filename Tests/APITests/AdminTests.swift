@@ -19,6 +19,63 @@ import Testing
         }
     }
 
+    @Test func `a changed setting outlives a reload, is given back by null, and a store that is away changes nothing`() async throws {
+        let store = SettingsInMemory()
+        var parts = API.Parts()
+        parts.settings = store
+        try await Subject.with(.direct, parts: parts) { subject in
+            #expect(
+                try await subject.call("PATCH", "/api/settings", body: #"{"requests":70000}"#)["changed"] == .array([.string("requests")]))
+            #expect(store.kept.withLock { $0 } == ["requests": "70000"])
+            var configured = API.Settings()
+            (configured.requests, configured.strictRequests) = (80_000, 90_000)
+            subject.api.configure(configured, auditRetentionDays: 7)
+            let after = try await subject.call("GET", "/api/settings")
+            #expect(after["requests"] == .integer(70_000) && after["strict_requests"] == .integer(90_000))
+            #expect(after["audit_retention_days"] == .integer(7) && subject.api.audit.retentionDays == 7)
+
+            store.isAway.withLock { $0 = true }
+            let refused = try await subject.call("PATCH", "/api/settings", body: #"{"requests":1}"#)
+            #expect(refused.status == 503 && refused.error == "store_unavailable" && subject.api.settings.requests == 70_000)
+            store.isAway.withLock { $0 = false }
+
+            let back = try await subject.call("PATCH", "/api/settings", body: #"{"requests":null,"audit_retention_days":3}"#)
+            #expect(back["requests"] == .integer(80_000) && back["changed"] == .array([.string("audit_retention_days")]))
+            #expect(store.kept.withLock { $0 } == ["audit_retention_days": "3"] && subject.api.audit.retentionDays == 3)
+        }
+    }
+
+    @Test func `what the store holds is checked again: a wrong value is left out, the others count`() async throws {
+        let store = SettingsInMemory()
+        store.kept.withLock {
+            $0 = ["requests": "0", "strict_requests": "71000", "log_requests": "\"yes\"", "colour": "1", "failed_keys": "}"]
+        }
+        var parts = API.Parts()
+        parts.settings = store
+        try await Subject.with(.direct, parts: parts) { subject in
+            try await eventually("the good one is taken over", within: 30) { subject.api.settings.strictRequests == 71_000 }
+            #expect(
+                subject.api.settings.requests == 100_000 && subject.api.settings.logsRequests && subject.api.settings.failedKeys == 100_000)
+            #expect(try await subject.call("GET", "/api/settings")["changed"] == .array([.string("strict_requests")]))
+        }
+    }
+
+    private final class SettingsInMemory: SettingStore {
+        let kept = Mutex<[String: String]>([:])
+        let isAway = Mutex(false)
+        private struct Away: Error {}
+
+        func settings() async throws -> [String: String] {
+            if isAway.withLock({ $0 }) { throw Away() }
+            return kept.withLock { $0 }
+        }
+
+        func save(settings: [String: String?]) async throws {
+            if isAway.withLock({ $0 }) { throw Away() }
+            kept.withLock { kept in for (name, value) in settings { kept[name] = value } }
+        }
+    }
+
     @Test func `a reload tells what has changed, and one that is refused changes nothing`() async throws {
         let refuses = Mutex(false)
         var parts = API.Parts()

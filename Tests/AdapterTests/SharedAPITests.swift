@@ -66,6 +66,29 @@ import Testing
         }
     }
 
+    @Test func `a setting that one controller changes counts at the other, and after a restart`() async throws {
+        try await withRedis { redis, _, connection in
+            let store = APIStore(connection: connection, prefix: "test")
+            func values() -> LiveSettings { LiveSettings(LiveValues(serving: API.Settings(), retentionDays: 365)) }
+            try await store.save(settings: ["requests": "70000", "log_requests": "false"])
+            let other = values()
+            #expect(other.take(try await store.settings(), edition: 0) == [])
+            #expect(other.values.serving.requests == 70_000 && !other.values.serving.logsRequests)
+            // What was asked for before a change here comes too late.
+            let late = try await store.settings()
+            other.change([.requests: .integer(5)])
+            #expect(other.take(late, edition: 0) == nil && other.values.serving.requests == 5)
+            try await store.save(settings: ["requests": nil])
+            try await redis.stop()
+            #expect(try await redis.start())
+            let later = values()
+            // The connection of before is broken, which the first command finds out.
+            let stored = try await eventually("it is read again", within: 30) { try? await store.settings() }
+            #expect(later.take(stored, edition: 0) == [])
+            #expect(later.values.serving.requests == 6000 && !later.values.serving.logsRequests)
+        }
+    }
+
     @Test func `a key that one controller revokes is gone at the other`() async throws {
         try await withRedis { _, _, connection in
             let store = APIStore(connection: connection, prefix: "test")

@@ -20,7 +20,7 @@ package struct ReloadRefusal: Error {
     package init(problems: [String]) { self.problems = problems }
 }
 
-/// `/admin`, `/metrics`, `/health/deep`, `/api/settings`: how the controller itself is.
+/// `/admin`, `/metrics`, `/health/deep`: how the controller itself is.
 extension API {
     static let adminSchemas: [String: Schema] = [
         "Reload": .object(
@@ -34,10 +34,6 @@ extension API {
             .always(
                 "parts",
                 .map(.object(.always("status", .choice(["ok", "troubled"])), .maybe("problem", .text("nobody answers")))))),
-        "Settings": .object(
-            .always("requests", .whole(1...100_000_000, 6000)), .always("strict_requests", .whole(1...100_000_000, 120)),
-            .always("failed_keys", .whole(1...100_000_000, 20)), .always("log_requests", .flag), .always("audit_requests", .flag),
-            .always("audit_retention_days", .number(0...36_500, 365))),
         "ControllerStatus": .object(
             .always("version", .text("0.1.0")), .always("started_at", .time), .always("role", .choice(["leader", "follower"])),
             .always("exits", .whole(2)), .always("serving", .whole(2)), .always("pools", .whole(1)), .always("users", .whole(1)),
@@ -47,10 +43,6 @@ extension API {
     ]
 
     var adminRoutes: [APIRoute] {
-        let settings = Schema.object(
-            .maybe("requests", .whole(1...100_000_000, 100_000)), .maybe("strict_requests", .whole(1...100_000_000, 100_000)),
-            .maybe("failed_keys", .whole(1...100_000_000, 100_000)), .maybe("log_requests", .flag), .maybe("audit_requests", .flag),
-            .maybe("audit_retention_days", .number(0...36_500, 365)))
         let stats = Answer.json(200, "what it has used", .named("LimitStats"))
         return [
             Route(
@@ -61,16 +53,6 @@ extension API {
                 "GET", "/health/deep",
                 Contract(.role(.viewer), "The state of each part", answers: [.json(200, "each part", .named("DeepHealth"))]),
                 .ready(showDeepHealth)),
-            Route(
-                "GET", "/api/settings",
-                Contract(.role(.admin), "Settings that can be changed while it runs", answers: [.json(200, "they", .named("Settings"))]),
-                .ready(showSettings)),
-            Route(
-                "PATCH", "/api/settings",
-                Contract(
-                    .role(.admin), "Changes some of these", "Until the next start or reload; what the configuration says stays there.",
-                    body: Body(settings), answers: [.json(200, "all of them", .named("Settings"))]),
-                .waiting(changeSettings)),
             Route(
                 "GET", "/admin/status",
                 Contract(
@@ -182,40 +164,7 @@ extension API {
         .json(["settings": parts.configuration?() ?? []])
     }
 
-    // MARK: - Settings
-
-    private struct SettingsView: Encodable {
-        let requests: Int
-        let strictRequests: Int
-        let failedKeys: Int
-        let logRequests: Bool
-        let auditRequests: Bool
-        let auditRetentionDays: Double
-    }
-
-    func showSettings(_ request: ServerRequest) throws -> ServerResponse {
-        let settings = settings
-        return .json(
-            SettingsView(
-                requests: settings.requests, strictRequests: settings.strictRequests, failedKeys: settings.failedKeys,
-                logRequests: settings.logsRequests, auditRequests: settings.auditsRequests, auditRetentionDays: audit.retentionDays))
-    }
-
-    func changeSettings(_ request: ServerRequest) async throws -> ServerResponse {
-        let (changed, days): (Settings, Double?) = try request.body { reader in
-            var changed = settings
-            let range = 1...100_000_000
-            changed.requests = reader.integer("requests", in: range) ?? changed.requests
-            changed.strictRequests = reader.integer("strict_requests", in: range) ?? changed.strictRequests
-            changed.failedKeys = reader.integer("failed_keys", in: range) ?? changed.failedKeys
-            changed.logsRequests = reader.bool("log_requests") ?? changed.logsRequests
-            changed.auditsRequests = reader.bool("audit_requests") ?? changed.auditsRequests
-            return (changed, reader.number("audit_retention_days", in: 0...36_500))
-        }
-        settings = changed
-        if let days { audit.retentionDays = days }
-        return try showSettings(request)
-    }
+    // MARK: - The configuration
 
     func reload(_ request: ServerRequest) async throws -> ServerResponse {
         struct Done: Encodable {

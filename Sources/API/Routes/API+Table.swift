@@ -18,6 +18,7 @@ extension API {
                 streamRoutes,
                 webhookRoutes,
                 adminRoutes,
+                settingRoutes,
             ]
             return subjects.flatMap { $0 }
         }

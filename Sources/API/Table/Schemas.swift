@@ -3,7 +3,8 @@ import Model
 /// The shapes of what the API answers, by name; the OpenAPI document lists them as its components.
 enum Schemas {
     static let all: [String: Schema] = [
-        shared, exits, catalog, users, API.keySchemas, API.auditSchemas, API.streamSchemas, API.adminSchemas, API.webhookSchemas,
+        shared, exits, catalog, users, API.keySchemas, API.auditSchemas, API.streamSchemas, API.adminSchemas, API.settingSchemas,
+        API.webhookSchemas,
     ].reduce(into: [:]) {
         $0.merge($1) { $1 }
     }

@@ -26,6 +26,12 @@ extension APIStore: KeyStore {
     func noteUse(_ used: [String: Timestamp]) async throws { try await set("keys:used", used.mapValues(\.description)) }
 }
 
+extension APIStore: SettingStore {
+    func settings() async throws -> [String: String] { try await table("settings") }
+
+    func save(settings: [String: String?]) async throws { try await change("settings", settings) }
+}
+
 extension APIStore: AuditStore {
     func head() async throws -> AuditHead { try await auditHead().flatMap(AuditHead.init) ?? .genesis }
 

@@ -1,0 +1,133 @@
+import FoundationEssentials
+import HTTPServing
+import Model
+import Synchronization
+
+/// What `/api/settings` can change, as it is in force.
+struct LiveValues: Sendable {
+    var serving: API.Settings
+    var retentionDays: Double
+}
+
+/// One setting that can be changed while the controller runs.
+enum LiveSetting: String, CaseIterable, Sendable {
+    case requests
+    case strictRequests = "strict_requests"
+    case failedKeys = "failed_keys"
+    case logRequests = "log_requests"
+    case auditRequests = "audit_requests"
+    case auditRetentionDays = "audit_retention_days"
+
+    private static let counts = 1...100_000_000
+    private static let days = 0.0...36_500
+
+    /// - Parameter isInput: for a request's body.
+    func schema(isInput: Bool) -> Schema {
+        switch self {
+        case .requests: .whole(Self.counts, isInput ? 100_000 : 6000)
+        case .strictRequests: .whole(Self.counts, isInput ? 100_000 : 120)
+        case .failedKeys: .whole(Self.counts, isInput ? 100_000 : 20)
+        case .logRequests, .auditRequests: .flag
+        case .auditRetentionDays: .number(Self.days, 365)
+        }
+    }
+
+    /// The value in a document, checked; nil where there is none, or a wrong one.
+    func read(_ reader: FieldReader) -> Document? {
+        switch self {
+        case .requests, .strictRequests, .failedKeys: reader.integer(rawValue, in: Self.counts).map(Document.integer)
+        case .logRequests, .auditRequests: reader.bool(rawValue).map(Document.bool)
+        case .auditRetentionDays: reader.number(rawValue, in: Self.days).map(Document.number)
+        }
+    }
+
+    func value(in values: LiveValues) -> Document {
+        switch self {
+        case .requests: .integer(values.serving.requests)
+        case .strictRequests: .integer(values.serving.strictRequests)
+        case .failedKeys: .integer(values.serving.failedKeys)
+        case .logRequests: .bool(values.serving.logsRequests)
+        case .auditRequests: .bool(values.serving.auditsRequests)
+        case .auditRetentionDays: .number(values.retentionDays)
+        }
+    }
+
+    func set(_ value: Document, in values: inout LiveValues) {
+        switch (self, value) {
+        case (.requests, .integer(let count)): values.serving.requests = count
+        case (.strictRequests, .integer(let count)): values.serving.strictRequests = count
+        case (.failedKeys, .integer(let count)): values.serving.failedKeys = count
+        case (.logRequests, .bool(let flag)): values.serving.logsRequests = flag
+        case (.auditRequests, .bool(let flag)): values.serving.auditsRequests = flag
+        case (.auditRetentionDays, .number(let days)): values.retentionDays = days
+        default: break
+        }
+    }
+}
+
+/// Where changed settings are kept, for every controller of this store and for the next start.
+package protocol SettingStore: Sendable {
+    /// The values that were changed, in JSON, by the settings' names.
+    func settings() async throws -> [String: String]
+    /// Keeps these; nil forgets one.
+    func save(settings: [String: String?]) async throws
+}
+
+/// The settings in force: what the configuration says, and over it what was changed through the API.
+final class LiveSettings: Sendable {
+    private struct State {
+        var configured: LiveValues
+        var changes: [LiveSetting: Document] = [:]
+        var inForce: LiveValues
+        /// Counts changes made here, so that what was read before one does not undo it.
+        var edition = 0
+        /// What the store held when it was last taken over.
+        var taken: [String: String]?
+
+        mutating func apply() {
+            inForce = configured
+            for (setting, value) in changes { setting.set(value, in: &inForce) }
+        }
+    }
+
+    private let state: Mutex<State>
+
+    init(_ values: LiveValues) { state = Mutex(State(configured: values, inForce: values)) }
+
+    var values: LiveValues { state.withLock { $0.inForce } }
+    var edition: Int { state.withLock { $0.edition } }
+    /// Names of those that differ from the configuration because somebody changed them.
+    var changed: [String] { state.withLock { state in LiveSetting.allCases.filter { state.changes[$0] != nil }.map(\.rawValue) } }
+
+    func configure(_ body: (inout LiveValues) -> Void) {
+        state.withLock { state in
+            body(&state.configured)
+            state.apply()
+        }
+    }
+
+    /// Nil gives a setting back to the configuration.
+    func change(_ changes: [LiveSetting: Document?]) {
+        state.withLock { state in
+            for (setting, value) in changes { state.changes[setting] = value }
+            state.edition += 1
+            state.taken = nil
+            state.apply()
+        }
+    }
+
+    /// Takes over what the store holds, unless something was changed here since it was asked.
+    /// - Returns: what is wrong with it; such values are left out. Nil where nothing is new.
+    func take(_ stored: [String: String], edition: Int) -> [FieldProblem]? {
+        state.withLock { state in
+            guard state.edition == edition, state.taken != stored else { return nil }
+            state.taken = stored
+            let document = Document.object(
+                stored.mapValues { (try? JSONDecoder().decode(Document.self, from: Data($0.utf8))) ?? .string($0) })
+            let reader = FieldReader(document)
+            state.changes = LiveSetting.allCases.reduce(into: [:]) { $0[$1] = $1.read(reader) }
+            state.apply()
+            return reader.finish()
+        }
+    }
+}
