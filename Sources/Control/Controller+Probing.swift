@@ -1,10 +1,11 @@
 import Model
 import Planning
+import Platform
 
 /// The probes of one exit's container.
 struct Watch {
     var generation: Int
-    var record = HealthRecord()
+    var record: HealthRecord
     var task: Task<Void, Never>?
     /// Makes the next probe come at once.
     var nudge: AsyncStream<Void>.Continuation
@@ -33,7 +34,8 @@ extension Controller {
         }
         for exit in probed.values where watches[exit.id] == nil {
             let (bell, nudge) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-            watches[exit.id] = Watch(generation: exit.generation, nudge: nudge)
+            let record = HealthRecord(expectedMilliseconds: exit.health.latencyMilliseconds)
+            watches[exit.id] = Watch(generation: exit.generation, record: record, nudge: nudge)
             let (id, generation) = (exit.id, exit.generation)
             watches[id]?.task = Task {
                 await withTaskGroup(of: Void.self) { group in
@@ -114,11 +116,21 @@ extension Controller {
             watches[id]?.probes += 1
             watches[id]?.latencies.append(milliseconds)
         case .failure(let error):
+            let failure = error as? ExitFailure
+            if failure?.isOurs == true { return noteUnasked(failure?.detail ?? "") }
             // One that was suspected has been counted.
             guard watches[id]?.suspected ?? -1 < turn else { return }
-            fail(id, (error as? ExitFailure)?.reason ?? .unknown)
+            fail(id, failure?.reason ?? .unknown)
         }
         await judge(id, generation)
+    }
+
+    /// Told once a minute: it would be the same for all exits, many times a second.
+    private func noteUnasked(_ detail: String) {
+        let now = parts.now()
+        guard toldUnaskedAt.map({ now - $0 >= 60 }) ?? true else { return }
+        toldUnaskedAt = now
+        parts.log.warning("exits can't be probed, which says nothing about them", ["error": detail])
     }
 
     private func fail(_ id: ExitID, _ reason: ExitReason) {

@@ -55,7 +55,8 @@ extension Controller {
     func learn(from old: Exit?, to new: Exit) {
         let now = parts.now()
         if let failure = new.lastFailure, failure != old?.lastFailure, let server = failure.server {
-            if failure.isServersFault {
+            // A leak is the container's fault, or this machine's: another server is only a precaution.
+            if failure.isServersFault, failure.reason != .leak {
                 changeBreaker(Breaker.name(server: server.hostname)) { breaker in
                     breaker.fail(failure.reason.rawValue, now, Breaker.ofServers, salt: UInt64(truncatingIfNeeded: now.milliseconds))
                 }

@@ -96,6 +96,8 @@ package actor Controller {
     /// Operations under way, one at most for each exit.
     var operations: [ExitID: Task<Void, Never>] = [:]
     var watches: [ExitID: Watch] = [:]
+    /// When it was last said that probes can't be made.
+    var toldUnaskedAt: Timestamp?
     var breakers: [String: Breaker] = [:]
     var unsavedBreakers: Set<String> = []
     var handshakeFailures: [ProviderName: [HandshakeFailure]] = [:]

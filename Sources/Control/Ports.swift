@@ -111,12 +111,15 @@ package struct ExitFailure: Error, CustomStringConvertible {
     package var isServersFault: Bool
     /// True where it may pass within moments: the proxy does not listen yet.
     package var isNotYet: Bool
+    /// True where the question could not be asked for a reason of this process's own: it says nothing about the exit.
+    package var isOurs: Bool
 
-    package init(reason: ExitReason, detail: String, isServersFault: Bool = false, isNotYet: Bool = false) {
+    package init(reason: ExitReason, detail: String, isServersFault: Bool = false, isNotYet: Bool = false, isOurs: Bool = false) {
         self.reason = reason
         self.detail = detail
         self.isServersFault = isServersFault
         self.isNotYet = isNotYet
+        self.isOurs = isOurs
     }
 
     package var description: String { detail }

@@ -18,7 +18,9 @@ enum LabProgram {
           serve                  only the provider's API, in the foreground
           kill|revive SERVER     end a server at once; bring it back
           blackhole|heal SERVER  drop all its WireGuard packets; end every misbehaviour
-          delay SERVER MS        make the way to it longer by that many milliseconds, until Ctrl-C
+          delay SERVER MS        make the way to it longer by that many milliseconds each way, until Ctrl-C
+          loss SERVER 2%         lose that share of its WireGuard packets, each way; `heal` ends it
+          throttle SERVER 5mbit  limit what it sends; `heal` ends it
 
         Options: --docker ADDRESS (DOCKER_HOST or the standard socket), --folder DIR (.run/lab),
                  --image-archive FILE (.build/images/lab.tar), --port N (8790),
@@ -75,7 +77,7 @@ enum LabProgram {
             stopAPI(folder)
             try await lab.down()
         case "serve": try await serve(lab, port: port)
-        case "kill", "revive", "blackhole", "heal", "delay":
+        case "kill", "revive", "blackhole", "heal", "delay", "loss", "throttle":
             guard words.count >= 2, let server = lab.layout.servers.first(where: { $0.container == words[1] }) else {
                 throw LabError(message: "\(action) wants a server: \(lab.layout.servers.map(\.container).joined(separator: ", "))")
             }
@@ -91,6 +93,9 @@ enum LabProgram {
                 log.info("lab: \(server.container) is \(milliseconds) ms further away, until Ctrl-C")
                 for await _ in signals { break }
                 try await lab.endDelay(server, relay)
+            case "loss", "throttle":
+                guard words.count == 3 else { throw LabError(message: "\(action) wants how much, like 2% or 5mbit") }
+                try await lab.control(server, action, words[2])
             default: try await lab.control(server, action)
             }
         default: throw LabError(message: "unknown \(action); `lab --help` lists what there is")

@@ -35,6 +35,8 @@ package struct HealthRecord: Sendable {
     package static let window = 60
 
     private let rules: Rules
+    /// What an answer took before the first probe.
+    private let expected: Double?
     /// The latest outcomes, oldest first, at most 100; those of the failures that go on now are not in it yet.
     private var outcomes: [Bool] = []
     /// Latencies of successes, oldest first, at most `window`.
@@ -54,7 +56,11 @@ package struct HealthRecord: Sendable {
     private var lastReading: TunnelReading?
     private var weight = 100
 
-    package init(rules: Rules = Rules()) { self.rules = rules }
+    /// - Parameter expectedMilliseconds: how long an answer took when the exit was proved; nil where nobody knows.
+    package init(rules: Rules = Rules(), expectedMilliseconds: Double? = nil) {
+        self.rules = rules
+        expected = expectedMilliseconds
+    }
 
     // MARK: - What was seen
 
@@ -159,8 +165,8 @@ package struct HealthRecord: Sendable {
 
     /// Seconds after which a probe that has no answer yet counts as failed, until one comes after all.
     package var suspectSeconds: Double {
-        guard let usual else { return 1 }
-        let seconds = usual / 1000 * rules.suspectFactor
+        guard let latency = usual ?? expected else { return 1 }
+        let seconds = latency / 1000 * rules.suspectFactor
         return min(rules.suspectSeconds.upperBound, max(rules.suspectSeconds.lowerBound, seconds))
     }
 

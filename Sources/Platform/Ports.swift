@@ -12,6 +12,14 @@ package enum Ports {
     /// Throws when nobody could listen there now.
     package static func check(_ address: String, _ port: Int) throws { close(try listen(address, port).descriptor) }
 
+    /// False where this process, or this machine, can have no more descriptors: what fails then fails for that.
+    package static var canOpenSocket: Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        close(descriptor)
+        return true
+    }
+
     /// A listening, non-blocking socket, and the port that it got.
     /// - Parameter port: 0 lets the system choose.
     package static func listen(_ address: String, _ port: Int) throws -> (descriptor: Int32, port: Int) {

@@ -221,6 +221,8 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
 
     func probe(_ endpoint: Endpoint, resolver: String) async throws -> Double {
         try call(.prober) { state in
+            state.probes += 1
+            if state.away.contains(.sockets) { throw ExitFailure(reason: .unknown, detail: "no socket is to be had", isOurs: true) }
             _ = try server(of: endpoint, state)
             return 1.5
         }

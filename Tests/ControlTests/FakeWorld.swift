@@ -10,7 +10,7 @@ struct Away: Error, CustomStringConvertible {
 
 /// The outside of controllers, in memory: what an engine, a gateway, a store and a provider hold when no controller runs.
 final class FakeWorld: Sendable {
-    enum Outside: Hashable, Sendable { case engine, gateway, store, catalog, prober, internet }
+    enum Outside: Hashable, Sendable { case engine, gateway, store, catalog, prober, internet, sockets }
 
     struct State {
         var containers: [String: ExitContainer] = [:]
@@ -34,6 +34,8 @@ final class FakeWorld: Sendable {
         var launchFailures: [ExitFailure] = []
         var launches: [ExitSpecification] = []
         var removals: [String] = []
+        /// Fast probes that were asked for.
+        var probes = 0
         /// How often the containers were listed, which each look does once.
         var lists = 0
         /// Milliseconds that a list of containers is on its way.

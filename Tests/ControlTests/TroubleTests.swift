@@ -132,6 +132,22 @@ import Testing
             }
             try await eventually("another one serves") { running.exit(1)?.generation == 2 && running.exit(1)?.state == .serving }
             #expect(running.exit(1)?.server?.hostname == "us2" && running.exit(1)?.lastFailure?.reason == .leak)
+            #expect(running.controller.snapshot.breakers.isEmpty, "the server has done nothing")
+        }
+    }
+
+    @Test func `probes that can't be made say nothing about an exit`() async throws {
+        try await withController { world, running in
+            _ = try await running.controller.addExit(ExitWish(country: us))
+            try await running.serves(1)
+            let asked = world.with { state in
+                state.away = [.sockets]
+                return state.probes
+            }
+            try await eventually("it has been asked again and again") { world.with { $0.probes } > asked + 20 }
+            #expect(running.exit(1)?.generation == 1 && running.exit(1)?.health.verdict == .healthy)
+            world.with { $0.away = [] }
+            try await running.serves(1)
         }
     }
 }

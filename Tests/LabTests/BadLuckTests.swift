@@ -206,6 +206,29 @@ extension OnTheLab {
             relay.stop()
         }
 
+        @Test(.timeLimit(.minutes(1)))
+        func `while the controller can open nothing more nobody is moved, and afterwards the same exit serves`()
+            async throws
+        {
+            try await ControllerProcess.with { controller in
+                let before = try await controller.open("us")
+                let pid = try #require(controller.pid)
+                _ = try await Programs.run("prlimit", ["--pid", "\(pid)", "--nofile=3:65536"])
+                try await eventually("it says so", within: 20) { controller.log.contains("exits can't be probed") }
+                // Proxy users don't need the controller; three failed probes in a row would have been death.
+                for _ in 0..<20 {
+                    #expect(try await controller.proxied("us").status == 200)
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                _ = try await Programs.run("prlimit", ["--pid", "\(pid)", "--nofile=4096:65536"])
+                try await eventually("it is ready again", within: 30) {
+                    (try? await controller.call("GET", "/health/ready", deadline: 1))?.status == 200
+                }
+                let after = try await controller.exits()
+                #expect(after.map(\.generation) == [before.generation] && after.first?.state == "serving")
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `while this machine has no network nobody is moved, and afterwards the same exits serve`()
             async throws
         {

@@ -155,6 +155,9 @@ import Testing
 
     @Test func `how long a probe may be silent follows from the latency`() {
         #expect(HealthRecord().suspectSeconds == 1)
+        // Before the first probe: from how long the proof took.
+        #expect(
+            HealthRecord(expectedMilliseconds: 8).suspectSeconds == 0.25 && HealthRecord(expectedMilliseconds: 300).suspectSeconds == 1.5)
         #expect(record(milliseconds: 2).suspectSeconds == 0.25 && record(milliseconds: 5_000).suspectSeconds == 2)
         #expect(abs(record(milliseconds: 200).suspectSeconds - 1) < 0.001)
     }

@@ -214,6 +214,8 @@ final class HTTPProber: ExitProber {
 
     private static func failure(of error: TransportError) -> ExitFailure {
         switch error.code {
+        case .connectFailed where !Ports.canOpenSocket, .other where !Ports.canOpenSocket:
+            ExitFailure(reason: .unknown, detail: "this process can open no socket: \(error.message)", isOurs: true)
         case .connectFailed: ExitFailure(reason: .proxyDown, detail: "its proxy does not listen", isNotYet: true)
         case .timedOut: ExitFailure(reason: .blackhole, detail: "no answer through the tunnel", isServersFault: true)
         case .proxyRefused: ExitFailure(reason: .blackhole, detail: error.message, isServersFault: true)
