@@ -156,9 +156,9 @@ extension Controller {
         let before = exits[id]?.health
         let hadChanged = changedWhileLooking.contains(id)
         change(id, generation: generation) { $0.judged(health, now: now) }
-        // A probe is no news for the loop unless its verdict is; nor must it hide the container from the next look.
+        // A probe is no news for the loop unless its verdict is, and a weight can wait for the next look; nor must it hide the container from the next look.
         if !hadChanged { changedWhileLooking.remove(id) }
-        let isNews = before?.verdict != health.verdict || before?.weight != health.weight || before?.reason != health.reason
+        let isNews = before?.verdict != health.verdict || before?.reason != health.reason
         if isNews { ring() }
         if let exit = exits[id], exit.attempts == 0, exit.provedAt.map({ now - $0 > Exit.secondsUntilProven }) ?? false {
             noteProven(exit)

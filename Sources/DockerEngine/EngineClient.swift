@@ -12,6 +12,8 @@ package final class EngineClient: Sendable {
     private let client: HTTPClient
     private let socket: String
     private let negotiated = Mutex<String?>(nil)
+    /// The last answer to a list of containers, and what it said.
+    let lastList = Mutex<(body: [UInt8], containers: [ContainerSummary])?>(nil)
 
     /// - Parameter address: as in `DOCKER_HOST`: `unix:///var/run/docker.sock`, or the socket's path.
     package init(address: String, client: HTTPClient) throws {

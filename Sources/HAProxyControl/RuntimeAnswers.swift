@@ -4,24 +4,16 @@ import Model
 enum RuntimeAnswers {
     /// `show servers state`: a version line, a header that begins with `#`, a line for each server.
     static func slots(_ text: String) -> [GatewayObservation.Slot] {
-        var columns: [String: Int] = [:]
         var slots: [GatewayObservation.Slot] = []
-        for line in text.split(separator: "\n") {
-            var words = line.split(separator: " ").map(String.init)
-            if words.first == "#" {
-                words.removeFirst()
-                columns = Dictionary(words.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-                continue
-            }
-            func word(_ name: String) -> String? { columns[name].flatMap { $0 < words.count ? words[$0] : nil } }
-            guard let backend = word("be_name"), backend.hasPrefix("pool-"), let name = word("srv_name"), name.hasPrefix("s"),
-                let number = Int(name.dropFirst()), let address = word("srv_addr"), let port = word("srv_port").flatMap({ Int($0) }),
-                let operation = word("srv_op_state").flatMap({ Int($0) }), let admin = word("srv_admin_state").flatMap({ Int($0) })
-            else { continue }
+        let columns = ["be_name", "srv_name", "srv_addr", "srv_port", "srv_op_state", "srv_admin_state", "srv_uweight"]
+        RuntimeTable.read(text, separator: " ", columns: columns) { row in
+            guard row.begins(0, with: "pool-"), row.begins(1, with: "s"), let number = Int(row.text(1).dropFirst()),
+                let port = row.number(3), let operation = row.number(4), let admin = row.number(5)
+            else { return }
             let slot = GatewaySlot(
-                number: number, endpoint: Endpoint(address: address, port: port), state: state(operation, admin),
-                weight: word("srv_uweight").flatMap { Int($0) } ?? GatewaySlot.standardWeight)
-            slots.append(.init(backend: backend, slot: slot, sessions: 0))
+                number: number, endpoint: Endpoint(address: row.text(2), port: port), state: state(operation, admin),
+                weight: row.number(6) ?? GatewaySlot.standardWeight)
+            slots.append(.init(backend: row.text(0), slot: slot, sessions: 0))
         }
         return slots
     }
@@ -48,36 +40,22 @@ enum RuntimeAnswers {
 
     /// `show stat`: the traffic of each server, by "backend/server".
     static func traffic(_ text: String) -> [String: Traffic] {
-        var columns: [String: Int] = [:]
         var traffic: [String: Traffic] = [:]
-        for line in text.split(separator: "\n") {
-            let words = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-            if line.hasPrefix("# ") {
-                columns = Dictionary(words.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-                continue
-            }
-            guard let name = columns["svname"], let current = columns["scur"], let out = columns["bout"],
-                words.count > max(name, current, out)
-            else { continue }
-            traffic["\(words[0])/\(words[name])"] = Traffic(sessions: Int(words[current]) ?? 0, received: Int(words[out]) ?? 0)
+        RuntimeTable.read(text, separator: ",", columns: ["pxname", "svname", "scur", "bout"]) { row in
+            traffic["\(row.text(0))/\(row.text(1))"] = Traffic(sessions: row.number(2) ?? 0, received: row.number(3) ?? 0)
         }
         return traffic
     }
 
     /// `show stat`: what each server of a pool has carried since the worker's start, by "backend/server".
     static func usage(_ text: String) -> [String: Usage] {
-        var columns: [String: Int] = [:]
         var usage: [String: Usage] = [:]
-        for line in text.split(separator: "\n") {
-            let words = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-            if line.hasPrefix("# ") {
-                columns = Dictionary(words.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-                continue
-            }
-            guard line.hasPrefix("pool-"), let name = columns["svname"], words.count > name else { continue }
-            func number(_ column: String) -> Int { columns[column].flatMap { $0 < words.count ? Int(words[$0]) : nil } ?? 0 }
-            usage["\(words[0])/\(words[name])"] = Usage(
-                bytesIn: number("bin"), bytesOut: number("bout"), connections: number("stot"), errors: number("econ") + number("eresp"))
+        let columns = ["pxname", "svname", "bin", "bout", "stot", "econ", "eresp"]
+        RuntimeTable.read(text, separator: ",", columns: columns) { row in
+            guard row.begins(0, with: "pool-") else { return }
+            func number(_ column: Int) -> Int { row.number(column) ?? 0 }
+            usage["\(row.text(0))/\(row.text(1))"] = Usage(
+                bytesIn: number(2), bytesOut: number(3), connections: number(4), errors: number(5) + number(6))
         }
         return usage
     }

@@ -26,6 +26,11 @@ package struct HealthRecord: Sendable {
         /// Seconds after which an unanswered probe counts as failed for now: this many times the usual latency, in this range.
         package var suspectFactor = 5.0
         package var suspectSeconds = 0.25...2.0
+        /// Seconds between two changes of a weight, but for one that falls by so much.
+        package var weightSeconds = 10.0
+        package var weightDrop = 40
+        /// Milliseconds that are too few to tell a good exit from a better one.
+        package var latencyGrain = 50.0
         /// Bytes that must have come through the tunnel since the first failure for it to be alive.
         package var bytesOfLife = 2_048
 
@@ -55,6 +60,7 @@ package struct HealthRecord: Sendable {
     private var firstReading: TunnelReading?
     private var lastReading: TunnelReading?
     private var weight = 100
+    private var weighedAt: Timestamp?
 
     /// - Parameter expectedMilliseconds: how long an answer took when the exit was proved; nil where nobody knows.
     package init(rules: Rules = Rules(), expectedMilliseconds: Double? = nil) {
@@ -141,8 +147,8 @@ package struct HealthRecord: Sendable {
     /// 0 to 1: how much of the traffic of a perfect exit this one should get.
     package var score: Double {
         guard let usual, let recent else { return 1 }
-        let speed = min(1, max(0.2, (usual + 10) / (recent + 10)))
-        let steadiness = 1 / (1 + jitter / (recent + 20))
+        let speed = min(1, max(0.2, (usual + rules.latencyGrain) / (recent + rules.latencyGrain)))
+        let steadiness = 1 / (1 + jitter / (recent + rules.latencyGrain))
         return successRate * successRate * speed * (0.5 + steadiness / 2)
     }
 
@@ -185,13 +191,20 @@ package struct HealthRecord: Sendable {
         } else {
             degradedSince = nil
         }
-        let wanted = max(1, Int((score * 100).rounded()))
-        // A weight that follows every probe would make the gateway change all the time.
-        if abs(wanted - weight) >= 15 || (wanted > 95 && weight != 100) { weight = wanted > 95 ? 100 : wanted }
+        weigh(max(1, Int((score * 100).rounded())), now)
         return Health(
             verdict: verdict, reason: reason, latencyMilliseconds: failures == 0 ? latencies.last : recent, successRate: successRate,
             failures: failures, checkedAt: checkedAt, score: score, weight: weight, degradedSince: degradedSince,
             handshakeAt: lastReading?.handshakeAt)
+    }
+
+    /// A weight that follows every probe would make the gateway change all the time.
+    private mutating func weigh(_ wanted: Int, _ now: Timestamp) {
+        let isRested = weighedAt.map { now - $0 >= rules.weightSeconds } ?? true
+        guard isRested || weight - wanted >= rules.weightDrop else { return }
+        guard abs(wanted - weight) >= 15 || (wanted > 95 && weight != 100) else { return }
+        weight = wanted > 95 ? 100 : wanted
+        weighedAt = now
     }
 
     private mutating func judge(_ now: Timestamp) -> (Verdict, ExitReason?) {
