@@ -4,7 +4,7 @@ enum RuntimeTable {
     /// One line: its wanted fields, in the order in which they were asked for.
     struct Row {
         fileprivate let bytes: UnsafeBufferPointer<UInt8>
-        /// Empty where the line, or the header, has no such field.
+        /// Empty where the header has no such field, or the line nothing in it.
         fileprivate let fields: [Range<Int>]
 
         func text(_ column: Int) -> String { String(decoding: bytes[fields[column]], as: UTF8.self) }
@@ -55,7 +55,8 @@ enum RuntimeTable {
                     }
                     begin = stop + 1
                 }
-                if place > 0 { body(Row(bytes: bytes, fields: fields)) }
+                // A line that ends before a field that is wanted is none of the table's.
+                if let last = wanted.lastIndex(where: { $0 >= 0 }), place > last { body(Row(bytes: bytes, fields: fields)) }
             }
         }
     }
