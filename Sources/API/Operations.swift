@@ -36,6 +36,8 @@ package protocol Operations: Sendable {
     func removeUser(_ name: String) async throws
     /// What a user has used until now, and in these many hours and days.
     func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport
+    /// The same of what an exit has carried.
+    func usage(of id: ExitID, hours: Int, days: Int) async throws -> UsageReport
 }
 
 /// All that the API shows.

@@ -11,8 +11,8 @@ extension HAProxyGateway {
     package func usage() async throws -> (reading: UsageReading, isWhole: Bool)? {
         guard lastLayout != nil else { return nil }
         var reading = UsageReading()
-        var isWhole = true
-        for worker in try await workers() {
+        var (workers, isWhole) = try await workers()
+        for worker in workers {
             guard let users = try? await worker.ask("show table usage"), let servers = try? await worker.ask("show stat -1 4 -1") else {
                 isWhole = false
                 continue
@@ -23,33 +23,30 @@ extension HAProxyGateway {
                 let usage = Usage(
                     bytesIn: numbers["bytes_in_cnt"] ?? 0, bytesOut: numbers["bytes_out_cnt"] ?? 0,
                     connections: numbers["http_req_cnt"] ?? 0, errors: numbers["http_fail_cnt"] ?? 0)
-                reading.counters["\(worker.name) user \(key)"] = (.user(String(words[0]), country), usage)
+                reading.counters["\(worker.name.process) user \(key)"] = (.user(String(words[0]), country), usage)
             }
             for (name, usage) in RuntimeAnswers.usage(servers) where !usage.isEmpty {
-                reading.counters["\(worker.name) exit \(name)"] = (occupant(of: name).map { .exit($0) }, usage)
+                reading.counters["\(worker.name.process) exit \(name)"] = (occupant(of: name).map { .exit($0) }, usage)
             }
         }
         return (reading, isWhole)
     }
 
-    /// The users who have connections now, also in old workers.
+    /// The users who have connections now, also in old workers. The newest worker is told of those of users with a limit.
     package func activeUsers() async throws -> Set<String> {
         guard lastLayout != nil else { return [] }
-        var users: Set<String> = []
-        for worker in try await workers() {
-            guard let answer = try? await worker.ask("show table users data.conn_cur gt 0") else { continue }
-            users.formUnion(RuntimeAnswers.table(answer).keys)
-        }
-        return users
+        let counts = try await connectionsOfUsers()
+        try await tellElsewhere(counts.filter(\.key.isOld).values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) })
+        return Set(counts.values.flatMap(\.keys))
     }
 
     /// Ends the running connections of these users, also those of old workers. Returns how many there were.
     package func cut(_ users: Set<String>) async throws -> Int {
         guard !users.isEmpty else { return 0 }
         var count = 0
-        for worker in try await workers() {
+        for worker in try await workers().answering {
             let streams = RuntimeAnswers.clients(try await worker.ask("show sess"), frontend: "gateway")
-            let owners = worker.isOld ? oldOwners : RuntimeAnswers.owners(try await worker.ask("show table connections"))
+            let owners = worker.name.isOld ? oldOwners : RuntimeAnswers.owners(try await worker.ask("show table connections"))
             for (stream, client) in streams where owners[client].map(users.contains) ?? false {
                 _ = try? await worker.ask("shutdown session \(stream)")
                 count += 1
@@ -63,7 +60,7 @@ extension HAProxyGateway {
         var known = oldOwners
         if let table = try? await stats.send("show table connections") { known.merge(RuntimeAnswers.owners(table)) { $1 } }
         var running: Set<String> = []
-        for worker in (try? await workers()) ?? [] {
+        for worker in (try? await workers().answering) ?? [] {
             guard let streams = try? await worker.ask("show sess") else { continue }
             running.formUnion(RuntimeAnswers.clients(streams, frontend: "gateway").values)
         }
@@ -77,33 +74,38 @@ extension HAProxyGateway {
         return nil
     }
 
-    private struct Worker: Sendable {
-        /// No other process has it: its pid and the moment of its start.
-        let name: String
-        let isOld: Bool
+    struct Worker: Sendable {
+        let name: WorkerName
         let ask: @Sendable (String) async throws -> String
     }
 
-    private func workers() async throws -> [Worker] {
+    struct WorkerName: Hashable, Sendable {
+        /// No other process of this gateway has it: its pid and the second of its start. Both are its own words, since it may be in
+        /// another container, where our /proc says nothing about it.
+        let process: String
+        /// It takes no new connections.
+        let isOld: Bool
+    }
+
+    /// Those that answer, and whether all do.
+    func workers() async throws -> (answering: [Worker], isWhole: Bool) {
         // Amid a reload the master is deaf for a moment.
         _ = await isRunning()
         let (stats, master) = (stats, master)
-        var workers: [Worker] = []
         let info = try await stats.send("show info")
-        if let pid = RuntimeAnswers.info("Pid", in: info).flatMap({ Int($0) }), let name = Self.processName(pid) {
-            workers.append(Worker(name: name, isOld: false) { try await stats.send($0) })
+        guard let name = RuntimeAnswers.process(info) else {
+            throw HAProxyError(code: .disagrees, action: "reading HAProxy's facts", message: "there is no Pid or Start_time_sec among them")
         }
+        var isWhole = true
+        var workers = [Worker(name: WorkerName(process: name, isOld: false)) { try await stats.send($0) }]
         for pid in RuntimeAnswers.processes(try await master.send("show proc")).oldWorkers {
-            guard let name = Self.processName(pid) else { continue }
-            workers.append(Worker(name: name, isOld: true) { try await master.send("@!\(pid) \($0)") })
+            // It has ended meanwhile, or is only slow: what it has counted is not to be forgotten.
+            guard let info = try? await master.send("@!\(pid) show info"), let name = RuntimeAnswers.process(info) else {
+                isWhole = false
+                continue
+            }
+            workers.append(Worker(name: WorkerName(process: name, isOld: true)) { try await master.send("@!\(pid) \($0)") })
         }
-        return workers
-    }
-
-    /// The pid and the kernel's start time of a process (proc(5), field 22 of stat).
-    private static func processName(_ pid: Int) -> String? {
-        guard let stat = try? Files.read("/proc/\(pid)/stat"), let end = stat.lastIndex(of: ")") else { return nil }
-        let fields = stat[stat.index(after: end)...].split(separator: " ")
-        return fields.count > 19 ? "\(pid)-\(fields[19])" : nil
+        return (workers, isWhole)
     }
 }

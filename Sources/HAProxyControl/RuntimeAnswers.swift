@@ -68,6 +68,12 @@ enum RuntimeAnswers {
         return nil
     }
 
+    /// `show info`: which process it is, by its pid and the second of its start, as no other one of this gateway.
+    static func process(_ text: String) -> String? {
+        guard let pid = info("Pid", in: text), let start = info("Start_time_sec", in: text) else { return nil }
+        return "\(pid)-\(start)"
+    }
+
     /// The pids that `show proc` of the master lists as old workers, and whether the last reload failed.
     static func processes(_ text: String) -> (master: Int?, oldWorkers: [Int], hasFailed: Bool) {
         var section = ""

@@ -48,6 +48,9 @@ package struct HAProxyConfiguration: Sendable {
             self.hardStopAfter = hardStopAfter
         }
 
+        /// For a client until its tunnel stands, so longer than an exit may take to answer. TLS handshakes know no other limit.
+        package var handshakeTimeout: Int { responseTimeout + 15 }
+
         package var statsSocket: String { "\(runDirectory)/stats.sock" }
         package var logSocket: String { "\(runDirectory)/log.sock" }
         package var certificateFolder: String { "\(runDirectory)/certificates" }
@@ -59,9 +62,11 @@ package struct HAProxyConfiguration: Sendable {
     }
 
     private let template: String
-    private let settings: Settings
+    let settings: Settings
     /// The files in `certificateFolder`.
     package var certificates: [String] = []
+    /// Ports that somebody else has: entries that are left out.
+    package var heldPorts: Set<Int> = []
 
     package init(template: String, settings: Settings) {
         self.template = template
@@ -75,7 +80,7 @@ package struct HAProxyConfiguration: Sendable {
             "log_line": settings.accessLog == .off ? [] : ["log \(settings.logSocket) format raw local0"],
             "access_log_lines": settings.accessLog == .off ? [] : ["log global", Self.logFormat],
             "log_target_line": settings.accessLog == .full ? ["http-request set-var(txn.target) req.hdr(host)"] : [],
-            "bind_lines": binds(of: layout),
+            "bind_lines": bindLines(of: layout),
             "pools": [layout.pools.map(Self.backend).joined(separator: "\n")],
         ]
         let values: [String: String] = [
@@ -83,7 +88,8 @@ package struct HAProxyConfiguration: Sendable {
             "lua_folder": settings.luaFolder,
             "closed_ports": Self.list(settings.closedPorts), "open_ports": Self.list(settings.openPorts),
             "connect_timeout": "\(settings.connectTimeout)s", "response_timeout": "\(settings.responseTimeout)s",
-            "tunnel_timeout": "\(settings.tunnelTimeout)s", "hard_stop_after": "\(settings.hardStopAfter)s",
+            "tunnel_timeout": "\(settings.tunnelTimeout)s", "handshake_timeout": "\(settings.handshakeTimeout)s",
+            "hard_stop_after": "\(settings.hardStopAfter)s",
             "client_limit": String(settings.clientLimit), "connection_limit": String(settings.clientLimit * 2 + 200),
         ]
         var result = ""
@@ -107,32 +113,8 @@ package struct HAProxyConfiguration: Sendable {
         return text(of: GatewayLayout(pools: free, users: layout.users), revision: "")
     }
 
-    /// Behind the ports of all countries: the trusted port whose users name their country, and the one for any country.
-    package static let generalOffset = 676
-    package static let anyOffset = 677
-
     private static let logFormat =
         #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(txn.protocol)] user=%[var(txn.user)] session=%[var(txn.session)] country=%[var(txn.country)] target=%{+E}[var(txn.target)] exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
-
-    private func binds(of layout: GatewayLayout) -> [String] {
-        let address = settings.address(of: layout)
-        var lines = ["bind \(address):\(settings.gatewayPort) name gateway"]
-        if let base = settings.countryPorts {
-            lines += layout.pools.map { "bind \(address):\(base + $0.country.portOffset) name country-\($0.country.lowercased)" }
-        }
-        if let base = settings.trustedPorts {
-            lines.append("bind \(address):\(base + Self.generalOffset) accept-proxy name gateway-trusted")
-            lines.append("bind \(address):\(base + Self.anyOffset) accept-proxy name country-any")
-            lines += layout.pools.map {
-                "bind \(address):\(base + $0.country.portOffset) accept-proxy name country-\($0.country.lowercased)"
-            }
-        }
-        if let port = settings.tlsPort, !certificates.isEmpty {
-            let files = certificates.map { "crt \(settings.certificateFolder)/\($0)" }.joined(separator: " ")
-            lines.append("bind \(address):\(port) name tls ssl \(files) alpn http/1.1")
-        }
-        return lines
-    }
 
     private static func backend(_ pool: GatewayPool) -> String {
         var text = """

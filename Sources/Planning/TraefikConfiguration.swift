@@ -65,7 +65,7 @@ package struct TraefikConfiguration: Sendable, Equatable {
                 "# Written by sallyport for the countries that exist; changes made here are lost. See traefik/README.md.", "tcp:",
                 "  routers:",
             ]
-            + entries.flatMap(router) + ["  services:"] + entries.flatMap(service) + api + options
+            + entries.flatMap(router) + ["  services:"] + entries.flatMap(service) + transport + api + options
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -94,10 +94,13 @@ package struct TraefikConfiguration: Sendable, Equatable {
 
     private func service(_ entry: Entry) -> [String] {
         [
-            "    \(entry.name):", "      loadBalancer:", "        proxyProtocol: {version: 2}",
+            "    \(entry.name):", "      loadBalancer:", "        serversTransport: sallyport-gateway",
             "        servers: [{address: \"\(settings.gatewayHost):\(entry.port)\"}]",
         ]
     }
+
+    /// HAProxy is told the client's own address. Traefik has taken this here, and no more at a service without a warning, since 3.6.
+    private var transport: [String] { ["  serversTransports:", "    sallyport-gateway: {proxyProtocol: {version: 2}}"] }
 
     private var api: [String] {
         [

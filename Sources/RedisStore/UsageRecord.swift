@@ -103,7 +103,15 @@ package final class UsageRecord: Sendable {
     }
 
     package func report(of user: ProxyUser, now: Timestamp, hours: Int, days: Int) async throws -> UsageReport {
-        let subject = "user:\(user.account)"
+        try await report(of: "user:\(user.account)", now, hours, days)
+    }
+
+    /// By the exit's name: a later one of that name goes on where it ended.
+    package func report(of exit: ExitID, now: Timestamp, hours: Int, days: Int) async throws -> UsageReport {
+        try await report(of: "exit:\(exit)", now, hours, days)
+    }
+
+    private func report(of subject: String, _ now: Timestamp, _ hours: Int, _ days: Int) async throws -> UsageReport {
         let hourNames = (0..<hours).map { (now + Double(-3600 * $0)).hour }
         let dayNames = (0..<days).map { (now + Double(-86_400 * $0)).day }
         var wanted: [(String, String)] = [

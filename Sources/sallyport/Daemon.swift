@@ -74,7 +74,7 @@ enum Daemon {
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
         let meter = Task { await parts.meter.run() }
-        let certificates = Task { await parts.watchCertificates() }
+        let entries = Task { await parts.watchEntries() }
         let accessLog = parts.accessLog.map { log in Task { await log.run() } }
         let traefik = parts.traefik.map { file in Task { await file.follow(parts.controller) } }
         let welcome = Task { if let country { await Welcome(parts, configuration).open(country) } }
@@ -89,7 +89,7 @@ enum Daemon {
         welcome.cancel()
         supervision.cancel()
         meter.cancel()
-        certificates.cancel()
+        entries.cancel()
         accessLog?.cancel()
         traefik?.cancel()
         warmUp.cancel()

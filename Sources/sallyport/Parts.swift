@@ -92,10 +92,11 @@ struct Parts: Sendable {
             : AccessLog(socket: Self.gatewaySettings(configuration).logSocket, file: "\(configuration.dataFolder)/access.log", log: log)
     }
 
-    /// Takes renewed certificates over while we run.
-    func watchCertificates() async {
+    /// Takes renewed certificates over while we run, and ports that were in use before.
+    func watchEntries() async {
         while !Task.isCancelled {
             do { try await gateway.refreshCertificates() } catch { log.warning("certificates", ["error": "\(error)"]) }
+            do { try await gateway.refreshPorts() } catch { log.warning("opening ports", ["error": "\(error)"]) }
             try? await Task.sleep(for: .seconds(5))
         }
     }
@@ -135,10 +136,23 @@ struct Parts: Sendable {
         let end = ContinuousClock.now + .seconds(configuration.redisIsShared ? 5 : 0)
         while true {
             if await gateway.isRunning() || !configuration.gateway.isStartedByUs { return }
-            do { return try Ports.check(configuration.gateway.address, configuration.gateway.port) } catch {
-                guard ContinuousClock.now < end else { throw StartError(message: "the gateway \(error); set gateway.port") }
-            }
+            do { return try checkGatewayPorts() } catch { guard ContinuousClock.now < end else { throw error } }
             try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    /// Those that are known before the pools are; one of a country stays closed with a warning.
+    private func checkGatewayPorts() throws {
+        let gateway = configuration.gateway
+        var ports = [("port", gateway.port)]
+        if let port = gateway.tlsPort, gateway.certificateFolder != nil { ports.append(("tls_port", port)) }
+        if let base = gateway.trustedPorts {
+            ports += [HAProxyConfiguration.generalOffset, HAProxyConfiguration.anyOffset].map { ("trusted_ports", base + $0) }
+        }
+        for (setting, port) in ports {
+            do { try Ports.check(gateway.address, port) } catch {
+                throw StartError(message: "the gateway \(error); set gateway.\(setting)")
+            }
         }
     }
 

@@ -201,6 +201,10 @@ final class FakeOperations: Operations {
         }
     }
 
+    func usage(of id: ExitID, hours: Int, days: Int) async throws -> UsageReport {
+        try await usage(of: id.description, hours: hours, days: days)
+    }
+
     func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport {
         let used = Usage(bytesIn: 10, bytesOut: 20, connections: 2, errors: 1)
         let total = UsagePeriod(from: "", sum: used, countries: ["us": used])

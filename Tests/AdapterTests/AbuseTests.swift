@@ -40,19 +40,6 @@ import Testing
     private static func setting(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
     private static let program = "\(Repository.root)/containers/abuse"
 
-    private func certificate(_ folder: String) async throws {
-        try Files.makePrivateFolder(folder)
-        let made = try await Programs.run(
-            "openssl",
-            [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                "/CN=proxy-us.lab.test",
-                "-keyout", "\(folder)/key", "-out", "\(folder)/cert",
-            ])
-        guard made.status == 0 else { throw TimeoutError(what: "a certificate: \(made.output)") }
-        try Files.write(try Files.read("\(folder)/cert") + Files.read("\(folder)/key"), to: "\(folder)/lab.pem", mode: 0o600)
-    }
-
     private func residentBytes(_ pid: Int) throws -> Int {
         let line = try Files.read("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
         return (line.flatMap { Int($0.filter(\.isNumber)) } ?? 0) * 1024
@@ -61,7 +48,8 @@ import Testing
     @Test func `hostile clients reach nothing, break nothing, and good ones are served as before`() async throws {
         let (count, seed) = (Self.setting("SALLYPORT_ABUSE") ?? 4_000, Self.setting("SALLYPORT_ABUSE_SEED") ?? 1)
         let folder = try TemporaryFolder()
-        try await certificate("\(folder.path)/certificates")
+        try Files.makePrivateFolder("\(folder.path)/certificates")
+        try Files.write(try await GatewaySubject.certificate("proxy-us.lab.test"), to: "\(folder.path)/certificates/lab.pem", mode: 0o600)
         let server = try Programs.startDetached("python3", [Self.program, "serve"], log: "\(folder.path)/serve")
         defer {
             kill(server, SIGKILL)

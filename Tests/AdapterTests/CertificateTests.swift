@@ -13,19 +13,7 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// A certificate with its key, as one text.
-    private func certificate(_ name: String) async throws -> String {
-        let (key, file) = ("\(folder.path)/key", "\(folder.path)/file")
-        let result = try await Programs.run(
-            "openssl",
-            [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=\(name)",
-                "-keyout", key, "-out", file,
-            ])
-        guard result.status == 0 else { throw TimeoutError(what: result.output) }
-        defer { for path in [key, file] { Files.remove(path) } }
-        return try Files.read(file) + Files.read(key)
-    }
+    private func certificate(_ name: String) async throws -> String { try await Subject.certificate(name) }
 
     /// The TLS port on, with our folder.
     private func tls(_ settings: inout HAProxyConfiguration.Settings) throws {

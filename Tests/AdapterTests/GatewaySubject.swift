@@ -81,6 +81,20 @@ final class GatewaySubject: Sendable {
         }
     }
 
+    /// A certificate with its key, as one text.
+    static func certificate(_ name: String) async throws -> String {
+        let folder = try TemporaryFolder()
+        let (key, file) = ("\(folder.path)/key", "\(folder.path)/file")
+        let result = try await Programs.run(
+            "openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=\(name)",
+                "-keyout", key, "-out", file,
+            ])
+        guard result.status == 0 else { throw TimeoutError(what: "a certificate: \(result.output)") }
+        return try Files.read(file) + Files.read(key)
+    }
+
     // MARK: - What it does
 
     /// Who answers so many requests, one after the other.

@@ -95,10 +95,12 @@ import Testing
             try await subject.gateway.publish(layout)
             let (pid, file) = (try await subject.workerPid, subject.file)
             let holder = try ScriptedServer { $0.hang() }
-            var settings = subject.settings
-            settings.gatewayPort = holder.port
-            let blocked = try HAProxyGateway(
-                share: "\(Repository.root)/haproxy", settings: settings, log: .none, ownAddresses: subject.ownAddresses)
+            let share = "\(subject.folder.path)/share"
+            try Files.makePrivateFolder(share)
+            let template = try Files.read("\(Repository.root)/haproxy/haproxy.cfg.template")
+            let more = "\nfrontend more from common\n    bind unix@\(subject.folder.path)/none/x.sock\n    bind 127.0.0.1:\(holder.port)\n"
+            try Files.write(template + more, to: "\(share)/haproxy.cfg.template", mode: 0o600)
+            let blocked = try HAProxyGateway(share: share, settings: subject.settings, log: .none, ownAddresses: subject.ownAddresses)
             let error = try await #require(throws: HAProxyError.self) { try await blocked.publish(layout) }
             #expect(error.code == .disagrees)
             #expect(try await subject.workerPid == pid)

@@ -109,6 +109,42 @@ import Testing
         }
     }
 
+    @Test func `when its time is over a session begins anew, maybe elsewhere`() async throws {
+        // The same code with minutes of two seconds.
+        let code = try TemporaryFolder()
+        for name in try Files.list("\(Repository.root)/haproxy/lua") {
+            let text = try Files.read("\(Repository.root)/haproxy/lua/\(name)")
+            let short = text.replacing("(values.sesstime or 10) * 60", with: "(values.sesstime or 10) * 2")
+            #expect((text != short) == (name == "users.lua"), "\(name)")
+            try Files.write(short, to: "\(code.path)/\(name)", mode: 0o600)
+        }
+        try await Subject.with({ $0.luaFolder = code.path }) { subject in
+            try await subject.gateway.publish(layout(try (1...4).map { try Subject.exit("exit \($0)") }))
+            let socket = RuntimeSocket(path: subject.settings.statsSocket)
+            func look() async throws -> (until: Int, place: String, asked: Int) {
+                let place = try await subject.send("alice-country-us-session-a-sesstime-1").text
+                let asked = Int(SystemClock.now().milliseconds / 1000)
+                let text = try await socket.send("show table sessions")
+                let until = try #require(text.firstMatch(of: /gpt0=(\d+)/)?.1 ?? text.firstMatch(of: /gpt\(\d+\)=(\d+)/)?.1)
+                return (try #require(Int(until)), place, asked)
+            }
+            var places: Set<String> = []
+            var last = try await look()
+            // Each new beginning takes any of the four.
+            try await eventually("it has moved", within: 60) {
+                let seen = try await look()
+                if seen.until == last.until {
+                    #expect(seen.place == last.place, "it stays as long as its time")
+                } else {
+                    #expect(seen.asked >= last.until, "it does not end before its time: \(seen), \(last)")
+                }
+                places.insert(seen.place)
+                last = seen
+                return places.count > 1
+            }
+        }
+    }
+
     @Test func `without a session the pool's strategy decides`() async throws {
         try await Subject.with { subject in
             let exits = try (1...3).map { try Subject.exit("\($0)") }

@@ -59,6 +59,7 @@ import Testing
         let info = "Name: HAProxy\nPid: 4711\ndescription: 0123abc\n"
         #expect(RuntimeAnswers.info("Pid", in: info) == "4711" && RuntimeAnswers.info("description", in: info) == "0123abc")
         #expect(RuntimeAnswers.info("Uptime", in: info) == nil)
+        #expect(RuntimeAnswers.process(info) == nil && RuntimeAnswers.process(info + "Start_time_sec: 1795634847\n") == "4711-1795634847")
     }
 
     private static let (one, two) = (Endpoint(address: "172.31.0.2", port: 3128), Endpoint(address: "172.31.0.3", port: 3128))

@@ -128,6 +128,49 @@ import Testing
         }
     }
 
+    @Test func `a limit of connections counts those that a reload has left behind, until they end`() async throws {
+        try await Subject.with { subject in
+            let holding = try Subject.holdingExit()
+            var alice = Subject.user("alice")
+            alice.limits.connections = 2
+            var layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, holding)])], users: [alice, Subject.user("bob")])
+            try await subject.gateway.publish(layout)
+            let held = (1...2).map { _ in Task { try await subject.client.send(subject.request(tunnels: true, deadline: 50)) } }
+            try await eventually("two are held") { try await subject.gateway.observe().sessions(country: us, slot: 1) == 2 }
+            layout.pools = [
+                Subject.pool(us, [Subject.slot(1, holding, .drain), Subject.slot(2, try Subject.exit("american"))]), Subject.pool(de),
+            ]
+            try await subject.gateway.publish(layout)
+            // From the new worker's first moment on, and as long as the controller looks.
+            for _ in 0..<3 {
+                #expect(try await subject.send().headers["x-sallyport-reason"] == "connection_limit")
+                #expect(try await subject.gateway.activeUsers() == ["alice"])
+            }
+            #expect(try await subject.send("bob-country-us").status == 200)
+            let map = RuntimeSocket(path: subject.settings.statsSocket)
+            let told = RuntimeAnswers.map(try await map.send("show map \(subject.folder.path)/elsewhere.map"))
+            #expect(told["alice"]?.hasPrefix("2:") ?? false, "\(told)")
+            // What nobody has confirmed for long counts no more: the controller may be away.
+            _ = try await map.send("set map \(subject.folder.path)/elsewhere.map alice 2:1")
+            #expect(try await subject.send().status == 200)
+            #expect(try await subject.gateway.activeUsers() == ["alice"])
+            #expect(try await subject.send().headers["x-sallyport-reason"] == "connection_limit")
+
+            for (index, task) in held.enumerated() {
+                task.cancel()
+                _ = try? await task.value
+                try await eventually("\(index + 1) may come again", within: 30) {
+                    _ = try await subject.gateway.activeUsers()
+                    return try await subject.send().status == 200
+                }
+            }
+            try await eventually("nobody is elsewhere") {
+                _ = try await subject.gateway.activeUsers()
+                return try await map.send("show map \(subject.folder.path)/elsewhere.map").isEmpty
+            }
+        }
+    }
+
     @Test func `cutting a user's connections ends these, also in an old worker, and nobody else's`() async throws {
         try await Subject.with { subject in
             let holding = try Subject.holdingExit()

@@ -149,6 +149,19 @@ extension OnTheLab {
                 requests += 1
                 try await spend()
                 try await agrees("HAProxy killed")
+
+                // The one exit has carried all of it, also for an operator who may see no users.
+                struct Carried: Decodable {
+                    let id: String
+                    let total: Usage
+                    let hours: [Usage]
+                }
+                let carried = try JSONDecoder().decode(
+                    Carried.self, from: Data(try await controller.call("GET", "/api/exits/us-1/usage?hours=2").body))
+                #expect(carried.id == "us-1" && carried.total.bytesOut >= bytes, "\(carried)")
+                #expect(carried.hours.reduce(Usage(), +) == carried.total)
+                #expect(try await controller.command("exits", "usage", "us-1").output.contains("\(carried.total.bytesOut)"))
+                #expect(try await controller.call("GET", "/api/exits/us-9/usage").status == 404)
             }
         }
 

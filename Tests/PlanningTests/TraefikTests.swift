@@ -19,7 +19,8 @@ import Testing
         #expect(text.contains("servers: [{address: \"haproxy:21538\"}]"))
         #expect(text.contains("rule: \"HostSNI(`proxy-gb.example.com`) || HostSNI(`proxy-uk.example.com`)\""))
         #expect(text.contains("rule: \"HostSNI(`proxy-any.example.com`)\""))
-        #expect(text.components(of: "proxyProtocol: {version: 2}") == 4)
+        #expect(text.components(of: "serversTransport: sallyport-gateway") == 4)
+        #expect(text.components(of: "sallyport-gateway: {proxyProtocol: {version: 2}}") == 1)
         #expect(!text.contains("proxy-de"))
     }
 

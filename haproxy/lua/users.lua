@@ -5,6 +5,7 @@ local addresses = require("addresses")
 local users = Map.new(os.getenv("SALLYPORT_USERS_MAP"), Map._str)
 local policies = Map.new(os.getenv("SALLYPORT_POLICIES_MAP"), Map._str)
 local users_of_addresses = Map.new(os.getenv("SALLYPORT_ADDRESSES_MAP"), Map._ip)
+local elsewhere = Map.new(os.getenv("SALLYPORT_ELSEWHERE_MAP"), Map._str)
 
 local M = {}
 
@@ -180,6 +181,13 @@ local function refusal(policy, source)
   return nil
 end
 
+-- How many connections a user has in workers that only finish theirs after a reload: "count:seconds", the second until
+-- which that may be believed. The controller counts them; while it is away the number is forgotten.
+local function held_elsewhere(user)
+  local count, last = (elsewhere:lookup(user) or ""):match("^(%d+):(%d+)$")
+  return count and tonumber(last) > os.time() and tonumber(count) or 0
+end
+
 -- --------------------------------------------------------------------------------------------------- action
 
 -- The name, password and true from the header; or nil and the reason, which is nil where there is no header.
@@ -257,7 +265,9 @@ local function authenticate(txn)
     txn:set_var("txn.session_seconds", (values.sesstime or 10) * 60)
   end
   if values.hardsession then txn:set_var("txn.hard", true) end
-  if policy.connections then txn:set_var("txn.connection_limit", tonumber(policy.connections)) end
+  if policy.connections then
+    txn:set_var("txn.connection_limit", math.max(0, tonumber(policy.connections) - held_elsewhere(user)))
+  end
   if policy.rate then txn:set_var("txn.rate_limit", tonumber(policy.rate)) end
 end
 

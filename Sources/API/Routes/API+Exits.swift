@@ -45,6 +45,13 @@ extension API {
                 Contract(.role(.viewer), "An exit's health alone", answers: [.json(200, "what its probes add up to", .named("Health"))]),
                 .ready(showHealth)),
             Route(
+                "GET", "/api/exits/{id}/usage",
+                Contract(
+                    .role(.viewer), "What an exit has carried",
+                    "By hour and day, in UTC, the newest first. Counted by its name: what earlier exits of that name carried is in it.",
+                    query: UsagePeriods.query, answers: [.json(200, "the usage", .named("ExitUsage"))]),
+                .waiting(showExitUsage)),
+            Route(
                 "GET", "/api/exits/{id}/logs",
                 Contract(
                     .role(.operator), "What an exit's container wrote",
@@ -104,6 +111,12 @@ extension API {
         let lines = request.number("lines") ?? 100
         let text = try await operations.logs(of: try request.exitID(), lines: Int(lines))
         return ServerResponse(status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")], body: Array(text.utf8))
+    }
+
+    func showExitUsage(_ request: ServerRequest) async throws -> ServerResponse {
+        let exit = try exit(of: request)
+        let (hours, days) = UsagePeriods.span(of: request)
+        return .json(ExitUsageView(id: exit.id, report: try await operations.usage(of: exit.id, hours: hours, days: days)))
     }
 
     private func exit(of request: ServerRequest) throws -> Exit {

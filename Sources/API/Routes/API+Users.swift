@@ -61,11 +61,7 @@ extension API {
                 "GET", "/api/users/{name}/usage",
                 Contract(
                     .role(.admin), "What a proxy user has used", "By hour, day and country, in UTC, the newest first.",
-                    query: [
-                        Parameter("hours", .whole(0...168, 24), "how many hours to show"),
-                        Parameter("days", .whole(0...92, 31), "how many days to show"),
-                    ],
-                    answers: [.json(200, "the usage", .named("UserUsage"))]),
+                    query: UsagePeriods.query, answers: [.json(200, "the usage", .named("UserUsage"))]),
                 .waiting(showUsage)),
         ]
     }
@@ -134,9 +130,8 @@ extension API {
     /// What a user has used, by hour and by day.
     func showUsage(_ request: ServerRequest) async throws -> ServerResponse {
         let user = try known(request, operations.state)
-        let hours = request.query("hours").flatMap { Int($0) } ?? 24
-        let days = request.query("days").flatMap { Int($0) } ?? 31
-        return .json(UsageView(user, try await operations.usage(of: user.name, hours: hours, days: days)))
+        let (hours, days) = UsagePeriods.span(of: request)
+        return .json(UserUsageView(user: user, report: try await operations.usage(of: user.name, hours: hours, days: days)))
     }
 
     private func known(_ request: ServerRequest, _ state: OperatorState) throws -> ProxyUser {

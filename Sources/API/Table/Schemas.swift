@@ -190,10 +190,13 @@ enum Schemas {
             [.always("from", .text("2026-11-21T13"), "a day or an hour in UTC; empty for all time")] + usageFields + [
                 .maybe("countries", .map(.named("Usage")), "by country")
             ]),
-        "UserUsage": .object(
-            .always("name", .text("alice")), .always("limits", userLimits), .always("total", .named("UsagePeriod")),
-            .always("today", .named("UsagePeriod")), .always("month", .named("UsagePeriod")),
-            .always("days", .list(.named("UsagePeriod"))), .always("hours", .list(.named("UsagePeriod")))),
+        "UserUsage": .object([.always("name", .text("alice")), .always("limits", userLimits)] + usagePeriods),
+        "ExitUsage": .object([.always("id", .text("us-1"))] + usagePeriods),
+    ]
+
+    private static let usagePeriods: [Schema.Field] = [
+        .always("total", .named("UsagePeriod")), .always("today", .named("UsagePeriod")), .always("month", .named("UsagePeriod")),
+        .always("days", .list(.named("UsagePeriod"))), .always("hours", .list(.named("UsagePeriod"))),
     ]
 
     private static let usageFields: [Schema.Field] = [

@@ -96,7 +96,15 @@ struct ControllerOperations: Operations {
         guard let user = controller.snapshot.desired.users.first(where: { $0.name == name }) else {
             throw APIProblem(status: 404, code: "not_found", message: "there is no user \(name)")
         }
-        do { return try await usageRecord.report(of: user, now: SystemClock.now(), hours: hours, days: days) } catch {
+        return try await fromStore { try await usageRecord.report(of: user, now: SystemClock.now(), hours: hours, days: days) }
+    }
+
+    func usage(of id: ExitID, hours: Int, days: Int) async throws -> UsageReport {
+        try await fromStore { try await usageRecord.report(of: id, now: SystemClock.now(), hours: hours, days: days) }
+    }
+
+    private func fromStore<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch {
             throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
         }
     }

@@ -85,10 +85,18 @@ extension Command {
     }
 
     static let exits = Command(
-        name: "exits", usage: "", summary: "List the exits", options: ControllerClient.options,
-        examples: ["sallyport exits", "sallyport exits --json | jq -r '.exits[].exit_ip'"]
+        name: "exits", usage: "[usage <exit>]", summary: "List the exits, or show what one has carried", options: ControllerClient.options,
+        examples: ["sallyport exits", "sallyport exits --json | jq -r '.exits[].exit_ip'", "sallyport exits usage us-1"]
     ) { arguments in
-        _ = try arguments.expect()
+        if let action = arguments.words.first {
+            guard action == "usage" else { throw UsageError(message: "unknown \(action), want usage <exit>, or nothing for a list") }
+            let word = try arguments.expect("usage", "<exit>")[1]
+            guard let id = ExitID(word) else { throw UsageError(message: "\(word) is no exit's name, want one like us-1") }
+            return try await ControllerClient.with(arguments) { api in
+                showUsage(arguments, try await api.get("/api/exits/\(id)/usage?hours=0&days=7"))
+                return Status.success
+            }
+        }
         return try await ControllerClient.with(arguments) { api in
             let answer = try await api.get("/api/exits")
             print(arguments.has("json") ? answer.json : table(answer["exits"]?.items ?? []))

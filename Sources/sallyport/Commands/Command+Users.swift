@@ -134,7 +134,8 @@ extension Command {
                 ? answer.json : rows.isEmpty ? "no users" : String(Text.columns([["NAME", "SINCE", "EXPIRES", "STATE"]] + rows).dropLast()))
     }
 
-    private static func showUsage(_ arguments: Arguments, _ answer: Document) {
+    /// A user's or an exit's.
+    static func showUsage(_ arguments: Arguments, _ answer: Document) {
         func row(_ name: String, _ period: Document?) -> [String] {
             [name] + ["bytes_in", "bytes_out", "connections", "errors"].map { period?[$0]?.number.map { String(Int($0)) } ?? "" }
         }

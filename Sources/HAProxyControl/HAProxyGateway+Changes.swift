@@ -1,0 +1,70 @@
+import Model
+import Planning
+import Platform
+
+/// What is changed while HAProxy runs: slots and maps.
+extension HAProxyGateway {
+    func adjustSlots(_ layout: GatewayLayout, only state: GatewaySlot.State? = nil) async throws {
+        let seen = Dictionary(
+            RuntimeAnswers.slots(try await stats.send("show servers state")).map { ("\($0.backend)/\($0.slot.name)", $0.slot) },
+            uniquingKeysWith: { $1 })
+        let slots = layout.pools.flatMap { pool in pool.slots.map { (name: "\(pool.backendName)/\($0.name)", slot: $0) } }
+        // What takes connections comes in before anything goes out: between the two a pool would have nobody.
+        for entry in slots.filter({ $0.slot.state == .ready }) + slots.filter({ $0.slot.state != .ready }) {
+            guard let present = seen[entry.name], state == nil || entry.slot.state == state else { continue }
+            for command in try Self.commands(from: present, to: entry.slot, name: entry.name) { try await tell(command) }
+        }
+    }
+
+    /// The commands that turn one slot into another, in the order in which nothing goes to a wrong address meanwhile.
+    static func commands(from present: GatewaySlot, to wanted: GatewaySlot, name: String) throws -> [String] {
+        guard let endpoint = wanted.endpoint else {
+            return present.state == .maintenance ? [] : ["set server \(name) state maint", "shutdown sessions server \(name)"]
+        }
+        // HAProxy takes a port modulo 65536 without a word.
+        guard (1...65_535).contains(endpoint.port) else {
+            throw HAProxyError(code: .refused, action: "plugging in \(name)", message: "port \(endpoint.port) is not 1 to 65535")
+        }
+        var commands: [String] = []
+        if present.endpoint != endpoint {
+            if present.state != .maintenance { commands += ["set server \(name) state maint", "shutdown sessions server \(name)"] }
+            commands.append("set server \(name) addr \(endpoint.address) port \(endpoint.port)")
+            if present.weight != wanted.weight { commands.append("set server \(name) weight \(wanted.weight)") }
+            commands.append("set server \(name) state \(wanted.state.rawValue)")
+        } else {
+            if present.weight != wanted.weight { commands.append("set server \(name) weight \(wanted.weight)") }
+            if present.state != wanted.state { commands.append("set server \(name) state \(wanted.state.rawValue)") }
+        }
+        return commands
+    }
+
+    /// Changes what differs, entry by entry.
+    func adjust(_ map: GatewayMap) async throws {
+        try warrant()
+        let path = "\(folder)/\(map.name)"
+        let present = RuntimeAnswers.map(try await stats.send("show map \(path)"))
+        for (key, value) in map.entries.sorted(by: { $0.key < $1.key }) where present[key] != value {
+            // A blank would end the value, and a semicolon the command: HAProxy reads "\;" as the character itself.
+            let escaped = value.replacing(";", with: "\\;")
+            try await tell(present[key] == nil ? "add map \(path) \(key) \(escaped)" : "set map \(path) \(key) \(escaped)")
+        }
+        for key in present.keys.sorted() where map.entries[key] == nil { try await tell("del map \(path) \(key)") }
+    }
+
+    /// Sends a command that answers nothing, or tells of a changed address, when it was carried out.
+    func tell(_ command: String) async throws {
+        try warrant()
+        let answer = try await stats.send(command)
+        guard answer.isEmpty || answer.contains("changed from") || answer.contains("no need to change") else {
+            // Not the command itself: it may hold a user's hash.
+            let words = command.split(separator: " ").prefix(3).joined(separator: " ")
+            throw HAProxyError(code: .refused, action: "telling HAProxy to \(words)", message: String(answer.prefix(300)))
+        }
+    }
+
+    func writeMaps(_ layout: GatewayLayout) throws {
+        try warrant()
+        for map in layout.maps { try Files.write(map.text, to: "\(folder)/\(map.name)", mode: 0o600) }
+        if !Files.exists(elsewhereMap) { try Files.write("", to: elsewhereMap, mode: 0o600) }
+    }
+}
