@@ -129,9 +129,11 @@ extension Controller {
     /// Adds what the gateway has carried for each exit since it was last asked.
     func countBytes(_ gateway: GatewayObservation?) {
         guard let gateway else { return }
+        usedSlots = []
         for exit in exits.values where exit.state.takesTraffic || exit.state == .draining {
             guard let slot = gateway.entry(country: exit.country, slot: exit.slot), slot.slot.endpoint == exit.endpoint else { continue }
             let last = slotBytes[exit.id]
+            if slot.sessions > 0 { usedSlots.insert(exit.id) }
             slotBytes[exit.id] = (exit.generation, slot.received)
             // After a reload the gateway counts from zero again.
             guard let last, last.generation == exit.generation, slot.received > last.bytes else { continue }

@@ -48,8 +48,13 @@ extension Controller {
 
     private func isWatched(_ id: ExitID, _ generation: Int) -> Bool { !Task.isCancelled && watches[id]?.generation == generation }
 
-    /// Seconds between two fast probes of an exit: longer where there are so many exits that probing would be felt.
-    var probeInterval: Double { max(settings.probeSeconds, Double(watches.count) / settings.probesPerSecond) }
+    /// Seconds between two fast probes of an exit: longer where there are so many exits that probing would be felt, and then
+    /// twice as long for one that nobody uses.
+    private func probeInterval(of id: ExitID) -> Double {
+        let shared = Double(watches.count) / settings.probesPerSecond
+        guard shared > settings.probeSeconds else { return settings.probeSeconds }
+        return usedSlots.contains(id) ? shared : 2 * shared
+    }
 
     // MARK: - Fast
 
@@ -62,20 +67,32 @@ extension Controller {
             guard let failures = watches[id]?.record.failures else { return }
             // A failure wants to be confirmed at once; a dead exit need not be asked so often.
             let isSuspect = failures > 0 && failures < 12
-            await pause(isSuspect ? 0.02 : probeInterval, of: id, &rings)
+            await pause(isSuspect ? 0.02 : probeInterval(of: id), of: id, &rings)
         }
     }
 
     /// Waits so long, or until a nudge.
     private func pause(_ seconds: Double, of id: ExitID, _ rings: inout AsyncStream<Void>.AsyncIterator) async {
         guard let nudge = watches[id]?.nudge else { return }
+        let end = Self.beat(after: seconds)
         let alarm = Task {
-            guard (try? await Task.sleep(for: .seconds(seconds))) != nil else { return }
+            guard (try? await Task.sleep(until: end, clock: .continuous)) != nil else { return }
             nudge.yield()
         }
         _ = await rings.next(isolation: self)
         alarm.cancel()
     }
+
+    /// The end of a pause. Long ones end on the beat of a clock that all exits share: probes of many exits go out together, and
+    /// wake this process once.
+    private static func beat(after seconds: Double) -> ContinuousClock.Instant {
+        let end = ContinuousClock.now + .seconds(seconds)
+        guard seconds >= 0.25 else { return end }
+        let beats = ((end - started) / .milliseconds(50)).rounded(.up)
+        return started + .milliseconds(50) * beats
+    }
+
+    private static let started = ContinuousClock.now
 
     /// One probe. One that has no answer after the exit's own suspect time counts as failed; if its answer comes later after
     /// all, it counts as the success that it is.

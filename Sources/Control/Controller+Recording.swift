@@ -147,8 +147,8 @@ extension Controller {
     func reviewAlerts() async {
         let now = parts.now()
         for pool in desired.pools.values {
-            let isServed = exits.values.contains {
-                $0.country == pool.country && $0.state.takesTraffic && ($0.health.verdict != .dead || problems[.host] != nil)
+            let isServed = exits.of(pool.country).contains {
+                $0.state.takesTraffic && ($0.health.verdict != .dead || problems[.host] != nil)
             }
             if isServed { unserved[pool.country] = nil } else if unserved[pool.country] == nil { unserved[pool.country] = now }
         }

@@ -112,6 +112,8 @@ package actor Controller {
     var searchedAt: [CountryCode: Timestamp] = [:]
     /// Bytes of each slot when they were last looked at.
     var slotBytes: [ExitID: (generation: Int, bytes: Int)] = [:]
+    /// Exits that carry connections, as the gateway said last.
+    var usedSlots: Set<ExitID> = []
     /// Events that the store has not been told of yet.
     var unsentEvents: [Event] = []
     let events: AsyncStream<Void>

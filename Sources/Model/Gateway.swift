@@ -111,7 +111,11 @@ package struct GatewayObservation: Hashable, Sendable {
         }
     }
 
-    package var slots: [Slot]
+    package var slots: [Slot] {
+        didSet { places = Self.places(of: slots) }
+    }
+    /// Where each slot stands, by "pool-us/7".
+    private var places: [String: Int]
     /// By the map's name, its entries; nil where nobody asked.
     package var maps: [String: [String: String]]?
     /// False where the file is not what was written last, so that a reload would change something, and where this machine
@@ -122,6 +126,11 @@ package struct GatewayObservation: Hashable, Sendable {
         self.slots = slots
         self.maps = maps
         self.fileAgrees = fileAgrees
+        places = Self.places(of: slots)
+    }
+
+    private static func places(of slots: [Slot]) -> [String: Int] {
+        Dictionary(slots.enumerated().map { ("\($1.backend)/\($1.slot.number)", $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Connections that an exit of this country in this slot carries; 0 when the gateway doesn't know the slot.
@@ -130,6 +139,6 @@ package struct GatewayObservation: Hashable, Sendable {
     }
 
     package func entry(country: CountryCode, slot: Int) -> Slot? {
-        slots.first { $0.backend == "pool-\(country.lowercased)" && $0.slot.number == slot }
+        places["pool-\(country.lowercased)/\(slot)"].map { slots[$0] }
     }
 }

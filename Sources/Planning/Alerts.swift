@@ -60,7 +60,7 @@ package enum Alerts {
     }
 
     private static func alert(_ pool: Pool, _ facts: Facts, now: Timestamp) -> Alert? {
-        let members = facts.exits.values.filter { $0.country == pool.country && !$0.leaving }.sorted { $0.id < $1.id }
+        let members = facts.exits.of(pool.country).filter { !$0.leaving }.sorted { $0.id < $1.id }
         let stuck = members.filter { $0.state == .failed || $0.reason == .restartBudget || $0.reason == .deviceLimit }
         let serving = members.count(where: \.state.takesTraffic)
         let reason = (stuck.first ?? members.first { $0.reason != nil })?.reason

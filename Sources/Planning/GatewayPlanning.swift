@@ -7,7 +7,7 @@ extension GatewayLayout {
         let countries = Set(desired.pools.keys).union(exits.values.filter { $0.endpoint != nil }.map(\.country))
         let pools = countries.sorted().map { country in
             var slots = (1...Pool.slots).map(GatewaySlot.free)
-            for exit in exits.values where exit.country == country && (1...Pool.slots).contains(exit.slot) {
+            for exit in exits.of(country) where (1...Pool.slots).contains(exit.slot) {
                 guard let endpoint = exit.endpoint else { continue }
                 if exit.state.takesTraffic, exit.isUsable(hostIsOnline: hostIsOnline) {
                     slots[exit.slot - 1] = slot(of: exit, endpoint, .ready, desired.pools[country])

@@ -65,7 +65,7 @@ extension Planner {
 
     /// Where every server is taken, an exit that was to leave holds the one that its replacement needs: then it stays.
     private mutating func keepLeaver(insteadOf exit: Exit) -> Bool {
-        let leavers = exits.values.filter { $0.country == exit.country && $0.leaving && $0.state.takesTraffic }
+        let leavers = exits.of(exit.country).filter { $0.leaving && $0.state.takesTraffic }
         guard desired.pools[exit.country] != nil, let leaver = leavers.min(by: { $0.id < $1.id }) else { return false }
         exits[leaver.id]?.leaving = false
         exits[leaver.id]?.reason = nil

@@ -32,7 +32,7 @@ extension Planner {
     /// another server is much better.
     mutating func retire(from pool: Pool) {
         let serving = serving(of: pool.country).sorted { $0.id < $1.id }
-        let isMoving = exits.values.contains { $0.country == pool.country && $0.leaving && $0.state.takesTraffic }
+        let isMoving = exits.of(pool.country).contains { $0.leaving && $0.state.takesTraffic }
         let lastMove = serving.compactMap(\.provedAt).max()
         guard !isMoving, world.hostIsOnline, serving.count >= pool.size else { return }
         let sinceMove = lastMove.map { now - $0 } ?? .infinity
@@ -78,7 +78,6 @@ extension Planner {
             if isUrgent || world.searchedAt[country].map({ now - $0 >= rules.retirement.searchSeconds }) ?? true { search(country) }
             return
         }
-        let held = Set(exits.values.compactMap(\.server?.address))
         let free = ranked.filter {
             !held.contains($0.address) && isAllowed(Breaker.name(server: $0.hostname), Breaker.ofServers)
         }
@@ -100,9 +99,8 @@ extension Planner {
     /// False where a move would find no other server.
     private func hasAlternative(to serving: [Exit]) -> Bool {
         guard let country = serving.first?.country else { return false }
-        if exits.values.contains(where: { $0.country == country && $0.state == .standby && !$0.leaving }) { return true }
+        if exits.of(country).contains(where: { $0.state == .standby && !$0.leaving }) { return true }
         guard let ranked = world.servers[country] else { return false }
-        let held = Set(exits.values.compactMap(\.server?.address))
         return ranked.contains { !held.contains($0.address) }
     }
 

@@ -28,6 +28,8 @@ package struct Planner: Sendable {
     var begun: [CountryCode: Int] = [:]
     var trials: Set<String> = []
     var started: Set<ExitID> = []
+    /// Addresses of the servers that exits had at the beginning of this turn.
+    var held: Set<String> = []
 
     package static func plan(
         desired: Desired, exits: [ExitID: Exit], world: World, now: Timestamp, rules: Rules = Rules()
@@ -66,6 +68,7 @@ package struct Planner: Sendable {
     }
 
     private mutating func turn(_ containers: [ExitContainer]) {
+        held = Set(exits.values.compactMap(\.server?.address))
         for id in idle { follow(id, in: containers) }
         for pool in pools {
             promote(in: pool)
@@ -161,9 +164,7 @@ package struct Planner: Sendable {
 
     /// The exits that take a country's traffic, and are to go on with it.
     func serving(of country: CountryCode) -> [Exit] {
-        exits.values.filter {
-            $0.country == country && !$0.leaving && $0.state.takesTraffic && $0.isUsable(hostIsOnline: world.hostIsOnline)
-        }
+        exits.of(country).filter { !$0.leaving && $0.state.takesTraffic && $0.isUsable(hostIsOnline: world.hostIsOnline) }
     }
 
     /// True where an exit's probes say that it is to be given up. While the machine is offline they blame the wrong one, but for
@@ -201,7 +202,7 @@ package struct Planner: Sendable {
     }
 
     private func staying(_ country: CountryCode) -> [Exit] {
-        exits.values.filter { $0.country == country && !$0.leaving && $0.state != .draining && $0.state != .stopped }
+        exits.of(country).filter { !$0.leaving && $0.state != .draining && $0.state != .stopped }
     }
 
     private mutating func dismiss(_ exit: Exit) {
@@ -213,8 +214,8 @@ package struct Planner: Sendable {
     private mutating func promote(in pool: Pool) {
         let missing = pool.size - serving(of: pool.country).count
         guard missing > 0 else { return }
-        let standbys = exits.values.filter {
-            $0.country == pool.country && $0.state == .standby && !$0.leaving && $0.health.verdict != .dead && !world.busy.contains($0.id)
+        let standbys = exits.of(pool.country).filter {
+            $0.state == .standby && !$0.leaving && $0.health.verdict != .dead && !world.busy.contains($0.id)
         }
         let best = standbys.sorted { ($1.health.score, $0.id.number) < ($0.health.score, $1.id.number) }
         for exit in best.prefix(missing) { exits[exit.id]?.promote(now: now) }
@@ -226,7 +227,7 @@ package struct Planner: Sendable {
 
     /// A waiting exit with the smallest number and slot that are free; nil where all slots are taken.
     package static func newExit(country: CountryCode, among exits: [ExitID: Exit], now: Timestamp) -> Exit? {
-        let slots = Set(exits.values.filter { $0.country == country }.map(\.slot))
+        let slots = Set(exits.of(country).map(\.slot))
         guard let number = (1...999).first(where: { exits[ExitID(country: country, number: $0)] == nil }),
             let slot = (1...Pool.slots).first(where: { !slots.contains($0) })
         else { return nil }
