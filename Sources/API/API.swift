@@ -34,6 +34,7 @@ package final class API: Sendable {
         package var webhookSender: (any WebhookSending)?
         package var settings: (any SettingStore)?
         package var logTail: LogTail?
+        package var events: (any EventSource)?
         /// Reads the configuration again; throws `ReloadRefusal`.
         package var reload: (@Sendable () throws -> ReloadReport)?
         /// The settings in force, a line each, secrets masked.
@@ -51,8 +52,9 @@ package final class API: Sendable {
         self.log = log
         self.version = version
         self.parts = parts
-        exitStream = StreamHub("exits", metrics: metrics)
-        logStream = StreamHub("logs", metrics: metrics)
+        let process = Digest.randomHex(bytes: 4)
+        exitStream = StreamHub("exits", process: process, metrics: metrics)
+        logStream = StreamHub("logs", process: process, metrics: metrics)
         eventFeed = EventFeed(metrics: metrics)
         idempotency = Idempotency(shared: parts.memory)
         audit = AuditLog(store: parts.audit ?? MemoryAuditStore(), log: log)

@@ -19,8 +19,6 @@ package protocol Operations: Sendable {
     func rotate(_ id: ExitID) async throws -> Exit
     /// What the probes of an exit said, newest first.
     func history(of id: ExitID, limit: Int) async throws -> [HealthSample]
-    /// Events from after an id on, in their order; the latest ones where it is nil.
-    func events(after id: String?, limit: Int) async throws -> [StoredEvent]
     func logs(of id: ExitID, lines: Int) async throws -> String
     /// Downloads through an exit, at most so many bytes and seconds; one at a time for each exit.
     func testSpeed(of id: ExitID, bytes: Int, seconds: Double) async throws -> SpeedTest

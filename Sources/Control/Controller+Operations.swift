@@ -178,10 +178,6 @@ extension Controller {
         return try await read { try await parts.store.history(of: id, limit: limit) }
     }
 
-    package func events(after id: String?, limit: Int) async throws -> [StoredEvent] {
-        try await read { try await parts.store.events(after: id, limit: limit) }
-    }
-
     private func read<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch {
             throw OperationError(code: .storeUnavailable, message: "the store does not answer: \(error)")

@@ -37,8 +37,6 @@ package protocol StateStore: Sendable {
     func append(_ events: [Event]) async throws
     /// An exit's latest samples, newest first.
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample]
-    /// Events from after an id on, in their order; the latest ones where it is nil.
-    func events(after id: String?, limit: Int) async throws -> [StoredEvent]
     /// Nil forgets a breaker.
     func save(breakers: [String: Breaker?]) async throws
     func save(alerts: [Alert], cleared: [String]) async throws

@@ -35,23 +35,40 @@ package final class BodyStream: Sendable {
     package func send(_ piece: [UInt8]) -> Bool {
         let (goesOn, wake) = state.withLock { state in
             guard !state.isOver, !state.hasEnded else { return (false, nil as (@Sendable () -> Void)?) }
-            var goesOn = true
-            if state.kept + piece.count > limit {
-                // A piece that has begun to leave is finished: half of one would be no text of its kind.
-                state.pieces = state.sent > 0 ? Array(state.pieces.prefix(1)) : []
-                state.pieces.append(farewell)
-                state.isOver = true
-                goesOn = false
-            } else {
+            let goesOn = state.kept + piece.count <= limit
+            if goesOn {
                 state.pieces.append(piece)
+                state.kept += piece.count
+            } else {
+                giveUp(&state)
             }
-            state.kept = state.pieces.reduce(0) { $0 + $1.count }
             defer { state.wake = nil }
             return (goesOn, state.wake)
         }
         wake?()
         return goesOn
     }
+
+    /// Ends the stream with its farewell, as for a client that is too slow.
+    package func drop() {
+        let wake = state.withLock { state in
+            if !state.isOver, !state.hasEnded { giveUp(&state) }
+            defer { state.wake = nil }
+            return state.wake
+        }
+        wake?()
+    }
+
+    private func giveUp(_ state: inout State) {
+        // A piece that has begun to leave is finished: half of one would be no text of its kind.
+        state.pieces = state.sent > 0 ? Array(state.pieces.prefix(1)) : []
+        state.pieces.append(farewell)
+        state.kept = state.pieces.reduce(0) { $0 + $1.count }
+        state.isOver = true
+    }
+
+    /// Bytes that the client has not taken yet.
+    package var waiting: Int { state.withLock { $0.kept } }
 
     /// Ends the stream when what was sent before has left.
     package func finish() {

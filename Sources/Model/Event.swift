@@ -53,6 +53,8 @@ package struct Event: Hashable, Codable, Sendable {
     package var reason: ExitReason?
     /// What set it off, in words: `probe`, `engine`, `operator`, `schedule`, `planner`.
     package var cause: String?
+    /// Its own from the first moment on, before the store gives it an id: the same event told twice is known by it.
+    package var uid: String?
 
     package init(
         at: Timestamp, _ kind: EventKind, _ severity: Severity = .info, _ message: String, country: CountryCode? = nil,
@@ -67,6 +69,7 @@ package struct Event: Hashable, Codable, Sendable {
         self.server = server
         self.reason = reason
         self.cause = cause
+        uid = String(UInt64.random(in: .min ... .max), radix: 36)
     }
 }
 
@@ -82,9 +85,57 @@ package struct StoredEvent: Hashable, Sendable {
     }
 
     /// True for what can be an id: two decimal numbers with a hyphen between them.
-    package static func isValidID(_ text: String) -> Bool {
-        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        return parts.count == 2 && parts.allSatisfy { UInt64($0) != nil && $0.utf8.count <= 19 }
+    package static func isValidID(_ text: String) -> Bool { EventPlace(text) != nil }
+}
+
+/// A place in the log of events; one that is later compares as greater.
+package struct EventPlace: Comparable, Hashable, Sendable, CustomStringConvertible {
+    package var milliseconds: UInt64
+    package var number: UInt64
+
+    package static let start = EventPlace(milliseconds: 0, number: 0)
+
+    package init(milliseconds: UInt64, number: UInt64) {
+        self.milliseconds = milliseconds
+        self.number = number
+    }
+
+    /// Nil for what is no event's id.
+    package init?(_ id: String) {
+        let parts = id.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts.allSatisfy({ (1...19).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
+            let milliseconds = UInt64(parts[0]), let number = UInt64(parts[1])
+        else { return nil }
+        (self.milliseconds, self.number) = (milliseconds, number)
+    }
+
+    package static func < (left: EventPlace, right: EventPlace) -> Bool {
+        (left.milliseconds, left.number) < (right.milliseconds, right.number)
+    }
+
+    package var description: String { "\(milliseconds)-\(number)" }
+}
+
+/// A piece of the log of events.
+package struct EventPage: Sendable {
+    /// Why events between the place that was asked for and this piece are missing.
+    package enum Gap: String, Sendable {
+        /// They are no longer kept.
+        case tooOld = "too_old"
+        /// The place is none of this log: it is later than the log's end.
+        case unknown
+    }
+
+    /// In their order; entries that can't be read are left out.
+    package var events: [StoredEvent]
+    /// Where the piece ends; nil where nothing came after the place that was asked for.
+    package var end: EventPlace?
+    package var gap: Gap?
+
+    package init(events: [StoredEvent], end: EventPlace?, gap: Gap? = nil) {
+        self.events = events
+        self.end = end
+        self.gap = gap
     }
 }
 

@@ -3,6 +3,8 @@ import Synchronization
 
 /// One line of the log, as a value.
 package struct LogLine: Sendable {
+    /// Counts the lines of its log, from 1; a number that is missing is a line that was lost on the way.
+    package var number = 0
     package var time: Timestamp
     package var level: String
     package var message: String
@@ -19,6 +21,7 @@ package struct LogLine: Sendable {
 package final class LogTail: Sendable {
     private struct State {
         var lines: [LogLine] = []
+        var count = 0
         var followers: [Int: AsyncStream<LogLine>.Continuation] = [:]
         var next = 0
     }
@@ -28,9 +31,14 @@ package final class LogTail: Sendable {
     package init() {}
 
     package var lines: [LogLine] { state.withLock { $0.lines } }
+    /// How many lines there have been.
+    package var count: Int { state.withLock { $0.count } }
 
     func add(_ line: LogLine) {
         state.withLock { state in
+            var line = line
+            state.count += 1
+            line.number = state.count
             state.lines.append(line)
             // In steps, since each removal moves all that stays.
             if state.lines.count > Self.kept * 2 { state.lines.removeFirst(Self.kept) }

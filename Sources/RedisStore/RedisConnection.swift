@@ -2,6 +2,7 @@ import CHiredis
 import Glibc
 package import Model
 import Platform
+import Synchronization
 
 /// A Redis command that was not carried out.
 package struct RedisError: Error, CustomStringConvertible {
@@ -84,6 +85,8 @@ package actor RedisConnection {
     /// Seconds until a command without an answer is an error.
     private let deadline: Int
     private var context: UnsafeMutablePointer<redisContext>?
+    /// The context's socket, which `interrupt` may shut down from another thread: never after it was closed.
+    private let socket = Mutex<(descriptor: Int32?, isInterrupted: Bool)>((nil, false))
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -103,6 +106,17 @@ package actor RedisConnection {
     package func command(_ words: [String]) throws -> RedisReply {
         let replies = try transaction([words], isAtomic: false)
         return replies[0]
+    }
+
+    /// The answer to a command that waits at the server. It is not measured: its time says nothing about the server.
+    func wait(_ words: [String]) throws -> RedisReply { try exchange([words], isAtomic: false)[0] }
+
+    /// Ends the command under way, and every later one, with `unavailable`.
+    nonisolated func interrupt() {
+        socket.withLock { socket in
+            socket.isInterrupted = true
+            if let descriptor = socket.descriptor { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        }
     }
 
     /// Sends commands together and returns their answers in order; the first error of the server is thrown.
@@ -154,6 +168,14 @@ package actor RedisConnection {
         }
         redisSetTimeout(made, timeout)
         context = made
+        let isInterrupted = socket.withLock { socket in
+            socket.descriptor = made.pointee.fd
+            return socket.isInterrupted
+        }
+        if isInterrupted {
+            disconnect()
+            throw RedisError(code: .unavailable, message: "\(address): the connection was ended")
+        }
         if case .tcp(_, _, let password, let database) = address {
             if let password { _ = try greet(["AUTH", password.revealed], made) }
             if database != 0 { _ = try greet(["SELECT", String(database)], made) }
@@ -170,7 +192,10 @@ package actor RedisConnection {
     }
 
     private func disconnect() {
-        if let context { redisFree(context) }
+        socket.withLock { socket in
+            if let context { redisFree(context) }
+            socket.descriptor = nil
+        }
         context = nil
     }
 

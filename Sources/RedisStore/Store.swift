@@ -14,6 +14,7 @@ package import Model
 /// | `<prefix>:health:<exit>` | stream | what its probes said, a `HealthSample` as JSON each 10 s, at most about 2,000 |
 /// | `<prefix>:events` | stream | what happened, an `Event` as JSON each, at most about 10,000 |
 /// | `<prefix>:events:counts` | hash | kind to how often it has happened |
+/// | `<prefix>:events:uids` | sorted set | the latest events' own ids, at most 10,000, so that none is stored twice |
 /// | `<prefix>:breakers` | hash | `server:<hostname>`, `credential:<provider>` to `Breaker` as JSON |
 /// | `<prefix>:alerts` | hash | id to `Alert` as JSON, for as long as each is true |
 package final class Store: Sendable {
@@ -26,8 +27,8 @@ package final class Store: Sendable {
         package init() {}
     }
 
-    private let connection: RedisConnection
-    private let prefix: String
+    let connection: RedisConnection
+    let prefix: String
     private let writes: FencedWrites
 
     /// - Parameter fence: asked before each write. A write under another number than the last holder's is refused (`fenced`).
@@ -61,7 +62,7 @@ package final class Store: Sendable {
         return values
     }
 
-    private func hash(_ name: String) async throws -> [(String, String)] {
+    func hash(_ name: String) async throws -> [(String, String)] {
         let reply = try await connection.command(["HGETALL", key(name)])
         guard let items = reply.list else { throw RedisError(code: .unreadable, message: "HGETALL answered with no list") }
         return stride(from: 0, to: items.count - 1, by: 2).compactMap { index in
@@ -106,37 +107,8 @@ package final class Store: Sendable {
         return Self.entries(reply).compactMap { try? JSONDecoder().decode(HealthSample.self, from: Data($0.text.utf8)) }
     }
 
-    /// Not fenced: a controller that stands by tells of what happens to it, too.
-    package func append(_ events: [Event]) async throws {
-        var commands: [[String]] = []
-        for event in events {
-            commands.append(["XADD", key("events"), "MAXLEN", "~", "10000", "*", "event", try text(event)])
-            commands.append(["HINCRBY", key("events:counts"), event.kind.rawValue, "1"])
-        }
-        if !commands.isEmpty { try await connection.transaction(commands) }
-    }
-
-    /// Events in the order in which they came, from after an id on; the latest ones where that is nil.
-    package func events(after id: String?, limit: Int) async throws -> [StoredEvent] {
-        let reply =
-            if let id {
-                try await connection.command(["XRANGE", key("events"), "(\(id)", "+", "COUNT", String(limit)])
-            } else {
-                try await connection.command(["XREVRANGE", key("events"), "+", "-", "COUNT", String(limit)])
-            }
-        let events = Self.entries(reply).compactMap { entry in
-            (try? JSONDecoder().decode(Event.self, from: Data(entry.text.utf8))).map { StoredEvent(id: entry.id, event: $0) }
-        }
-        return id == nil ? events.reversed() : events
-    }
-
-    /// How often each kind of event has happened since the store began.
-    package func eventCounts() async throws -> [String: Int] {
-        try await hash("events:counts").reduce(into: [:]) { $0[$1.0] = Int($1.1) ?? 0 }
-    }
-
     /// The entries of a stream that have one field: their ids and its value.
-    private static func entries(_ reply: RedisReply) -> [(id: String, text: String)] {
+    static func entries(_ reply: RedisReply) -> [(id: String, text: String)] {
         (reply.list ?? []).compactMap { entry in
             guard let parts = entry.list, parts.count == 2, let id = parts[0].text, let fields = parts[1].list, fields.count >= 2,
                 let text = fields[1].text
@@ -203,9 +175,9 @@ package final class Store: Sendable {
         try await connection.command(["EVAL", script, "1", key("catalog:\(provider):fetcher"), right])
     }
 
-    private func key(_ name: String) -> String { "\(prefix):\(name)" }
+    func key(_ name: String) -> String { "\(prefix):\(name)" }
 
-    private func text(_ value: some Encodable) throws -> String {
+    func text(_ value: some Encodable) throws -> String {
         String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
     }
 }

@@ -41,7 +41,7 @@ enum Daemon {
         let apiStore = APIStore(connection: apiRedis, prefix: configuration.redisPrefix)
         var apiParts = API.Parts()
         (apiParts.memory, apiParts.keys, apiParts.audit, apiParts.settings) = (apiStore, apiStore, apiStore, apiStore)
-        apiParts.logTail = tail
+        (apiParts.logTail, apiParts.events) = (tail, parts.events)
         let hooks = WebhookTable(connection: apiRedis, prefix: configuration.redisPrefix)
         let sender = WebhookSender(
             record: hooks, transport: WebhookClient(client: parts.client, authorityFile: configuration.webhooks.authorityFile),

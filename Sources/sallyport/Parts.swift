@@ -24,6 +24,7 @@ struct Parts: Sendable {
     let catalog: Catalog
     let prober: HTTPProber
     let controller: Controller
+    let events: RedisEvents
     let usageRecord: UsageRecord
     let meter: UsageMeter
     let accessLog: AccessLog?
@@ -48,6 +49,10 @@ struct Parts: Sendable {
             share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), log: log,
             warrant: { _ = try warrant() })
         let store = Store(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence })
+        // They come again with each try, so old ones may go.
+        let (unstored, unstoredEvents) = AsyncStream.makeStream(of: [Event].self, bufferingPolicy: .bufferingNewest(16))
+        events = RedisEvents(
+            store: store, tail: EventTail(address: configuration.redisAddress, prefix: configuration.redisPrefix), unstored: unstored)
         let usageRecord = UsageRecord(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence })
         self.usageRecord = usageRecord
         let client = client
@@ -71,7 +76,8 @@ struct Parts: Sendable {
         let controller = Controller(
             parts: .init(
                 engine: DockerExits(containers: exits), gateway: gateway,
-                store: RedisState(store: store, usage: usageRecord, leadership: leadership, log: log), catalog: catalog,
+                store: RedisState(store: store, usage: usageRecord, leadership: leadership, unstored: unstoredEvents, log: log),
+                catalog: catalog,
                 keys: keys, prober: prober, leadership: leadership,
                 orders: configuration.redisIsShared
                     ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
@@ -209,5 +215,6 @@ struct Parts: Sendable {
         client.close()
         await redis.close()
         await leaseRedis.close()
+        await events.tail.close()
     }
 }

@@ -48,6 +48,7 @@ struct Subject: Sendable {
         keys.add(APIKey(id: "k3f9ab27c", name: "stored", role: .viewer, digest: Digest.sha256("stored"), createdAt: SystemClock.now()))
         var parts = parts
         let hooks = FakeWebhooks()
+        parts.events = parts.events ?? operations
         (parts.webhooks, parts.webhookSender) = (parts.webhooks ?? hooks, parts.webhookSender ?? hooks)
         api = API(
             operations: operations, keys: keys, proxy: ProxyAddress(host: "127.0.0.1", port: 8128), settings: settings ?? generous,

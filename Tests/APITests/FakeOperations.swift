@@ -2,12 +2,13 @@ import API
 import HTTPServing
 import Model
 import Synchronization
+import TestSupport
 
 let us = CountryCode("us")!  // An ISO code.
 let start = Timestamp(milliseconds: 1_000_000)
 
 /// Operations in memory: exits come up at once, unless they are told not to.
-final class FakeOperations: Operations {
+final class FakeOperations: Operations, EventSource {
     struct State {
         var shown = OperatorState(revision: 1)
         var readings = 0
@@ -16,13 +17,16 @@ final class FakeOperations: Operations {
         var catalogRevision = 1
         var rankings = 0
         var error: (any Error)?
-        /// Events beside the three that are always there.
+        /// Events beside the three that are there from the beginning, how many of these are no longer kept, and whether none can be had.
         var moreEvents: [StoredEvent] = []
+        var forgotten = 0
+        var isLogAway = false
     }
 
     private let inner: Mutex<State>
 
     init() {
+        (unstored, tellUnstored) = AsyncStream.makeStream()
         var exit = Exit(id: ExitID(country: us, number: 1), slot: 1, now: start)
         exit.state = .serving
         exit.server = Server(
@@ -150,7 +154,12 @@ final class FakeOperations: Operations {
         return [HealthSample(at: start, verdict: .healthy, probes: 20, failures: 1, latencyMilliseconds: 1.5, score: 0.9)]
     }
 
-    func events(after id: String?, limit: Int) async throws -> [StoredEvent] {
+    // MARK: - Events
+
+    let unstored: AsyncStream<[Event]>
+    let tellUnstored: AsyncStream<[Event]>.Continuation
+
+    private func stored() throws -> [StoredEvent] {
         let exit = ExitID(country: us, number: 1)
         let all = [
             StoredEvent(id: "1-0", event: Event(at: start, .exitServing, .info, "exit us-1 serves", exit: exit)),
@@ -159,8 +168,37 @@ final class FakeOperations: Operations {
             ),
             StoredEvent(id: "3-0", event: Event(at: start, .partTroubled, .warning, "trouble with the engine")),
         ]
-        return (all + with { $0.moreEvents }).filter { id == nil || $0.id > id ?? "" }
+        return try with { state in
+            if state.isLogAway { throw TimeoutError(what: "the log answers") }
+            return all.suffix(all.count - state.forgotten) + state.moreEvents
+        }
     }
+
+    func latest(limit: Int) async throws -> EventPage {
+        let events = try stored().suffix(limit)
+        return EventPage(events: Array(events), end: events.last.flatMap { EventPlace($0.id) })
+    }
+
+    func page(after place: EventPlace, limit: Int) async throws -> EventPage {
+        let all = try stored()
+        let places = all.map { EventPlace($0.id) ?? .start }
+        let events = zip(all, places).filter { $1 > place }.prefix(limit)
+        var page = EventPage(events: events.map(\.0), end: events.last?.1)
+        if place < places[0], with({ $0.forgotten }) > 0 { page.gap = .tooOld }
+        if let last = places.last, place > last { (page.gap, page.end) = (.unknown, last) }
+        return page
+    }
+
+    func next(after place: EventPlace, limit: Int) async throws -> EventPage {
+        for _ in 0..<50 {
+            let page = try await page(after: place, limit: limit)
+            if page.end != nil { return page }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return EventPage(events: [], end: nil)
+    }
+
+    func interrupt() {}
 
     func logs(of id: ExitID, lines: Int) async throws -> String {
         try change { shown in

@@ -11,7 +11,7 @@ import Testing
     /// One reader of a stream, and what it has got so far.
     private final class Reader: Sendable {
         private final class Got: Sendable {
-            let text = Mutex("")
+            let bytes = Mutex<[UInt8]>([])
         }
 
         private let got = Got()
@@ -21,17 +21,33 @@ import Testing
             let key = Subject.keys[.admin] ?? ""
             let headers = [("X-API-Key", key)] + (last.map { [("Last-Event-ID", $0)] } ?? [])
             var request = HTTPRequest("GET", url, headers: headers.map { (name: $0.0, value: $0.1) })
-            request.deadline = 60
+            request.deadline = 100
             let asked = request
             task = Task { [got] in
-                do {
-                    for try await bytes in client.stream(asked) { got.text.withLock { $0 += String(decoding: bytes, as: UTF8.self) } }
-                } catch {}
+                _ = try? await client.send(asked) { bytes in
+                    got.bytes.withLock { $0 += bytes }
+                    return true
+                }
             }
         }
 
-        var text: String { got.text.withLock { $0 } }
-        var ids: [String] { text.split(separator: "\n").filter { $0.hasPrefix("id: ") }.map { String($0.dropFirst(4)) } }
+        var count: Int { got.bytes.withLock { $0.count } }
+        var text: String { String(decoding: got.bytes.withLock { $0 }, as: UTF8.self) }
+        /// What was shown: blocks with an event, each by its lines' names.
+        var events: [[Substring: Substring]] {
+            text.split(separator: "\n\n").compactMap { block in
+                let lines = block.split(separator: "\n").compactMap { line -> (Substring, Substring)? in
+                    guard let colon = line.firstRange(of: ": "), colon.lowerBound != line.startIndex else { return nil }
+                    return (line[..<colon.lowerBound], line[colon.upperBound...])
+                }
+                let fields = Dictionary(lines) { $1 }
+                return fields["data"] == nil ? nil : fields
+            }
+        }
+        /// Ids of these; empty where there is none.
+        var ids: [String] { events.map { String($0["id"] ?? "") } }
+        /// Where the reader is: the last id, also one that came without an event.
+        var place: String? { text.split(separator: "\n").last { $0.hasPrefix("id: ") }.map { String($0.dropFirst(4)) } }
         func leave() { task.cancel() }
     }
 
@@ -62,32 +78,154 @@ import Testing
             try await eventually("the new exit", within: 60) {
                 reader.text.contains("event: exit\ndata: {") && reader.text.contains("\"us-2\"")
             }
-            let last = try #require(reader.ids.last)
+            let last = try #require(reader.place)
             reader.leave()
             _ = try await operations.removeExit(try #require(ExitID("us-2")))
             try await eventually("it is published") { api.exitStream.readers >= 0 && operations.state.exits.count == 1 }
             let back = Reader(client, "\(url)/api/stream/exits", last: last)
             try await eventually("what came after") { back.text.contains("event: gone\ndata: {\"id\":\"us-2\"}") }
             #expect(!back.text.contains("event: exits"), "nothing twice")
-            // An id of another process says nothing here: the whole list stands for what was missed.
-            let other = Reader(client, "\(url)/api/stream/exits", last: "00000000-7")
-            try await eventually("the whole list again") { other.text.contains("event: exits") }
+            // An id of another process says nothing here, which is told, and the whole list stands for what was missed.
+            for (id, reason) in [("00000000-7", "other_process"), (last + "0", "unknown"), ("nonsense\"", "unknown")] {
+                let other = Reader(client, "\(url)/api/stream/exits", last: id)
+                try await eventually("the whole list again", within: 60) { other.events.map { $0["event"] } == ["gap", "exits"] }
+                #expect(other.events[0]["data"]?.contains("\"reason\":\"\(reason)\"") == true)
+                other.leave()
+            }
         }
+    }
+
+    private func event(_ number: Int, _ kind: EventKind = .exitGone, _ message: String = "it is gone") -> StoredEvent {
+        StoredEvent(id: "\(number)-0", event: Event(at: start, kind, .info, message))
     }
 
     @Test func `a reader of events gets what comes, of its kind, and goes on where it was, by the ids of the store`() async throws {
         try await withServer { api, operations, url, client in
             let all = Reader(client, "\(url)/api/stream/events")
             let failovers = Reader(client, "\(url)/api/stream/events?kind=pool.failover")
-            try await eventually("both are there") { api.eventFeed.readers == 2 && api.eventFeed.last != nil }
-            let gone = StoredEvent(id: "4-0", event: Event(at: start, .exitGone, .info, "exit us-9 is gone"))
-            let lost = StoredEvent(id: "5-0", event: Event(at: start, .failover, .warning, "exit us-9 is lost"))
-            operations.with { $0.moreEvents = [gone, lost] }
-            try await eventually("they have theirs") { all.ids == ["4-0", "5-0"] && failovers.ids == ["5-0"] }
+            try await eventually("both are there, and have a place", within: 60) { all.place == "3-0" && failovers.place == "3-0" }
+            operations.with { $0.moreEvents = [event(4), event(5, .failover), event(6)] }
+            try await eventually("they have theirs", within: 60) { all.ids == ["4-0", "5-0", "6-0"] && failovers.ids == ["5-0"] }
             // This API has sent none of these: their ids are the store's, not of a process.
             let back = Reader(client, "\(url)/api/stream/events", last: "2-0")
-            try await eventually("what it missed") { back.ids == ["3-0", "4-0", "5-0"] }
+            try await eventually("what it missed", within: 60) { back.ids == ["3-0", "4-0", "5-0", "6-0"] }
+            let few = Reader(client, "\(url)/api/stream/events?kind=pool.failover", last: "2-0")
+            try await eventually("what it missed of its kind, and its place is behind the rest", within: 60) {
+                few.ids == ["5-0"] && few.place == "6-0"
+            }
+            #expect(!(all.text + back.text + few.text).contains("event: gap"))
         }
+    }
+
+    @Test func `a reader whose place is no longer kept, or is none of this store, is told of the gap`() async throws {
+        try await withServer { api, operations, url, client in
+            operations.with { ($0.forgotten, $0.moreEvents) = (2, [event(4)]) }
+            let old = Reader(client, "\(url)/api/stream/events", last: "1-0")
+            try await eventually("the gap, then what is kept", within: 60) { old.ids == ["", "3-0", "4-0"] }
+            #expect(old.events[0] == ["event": "gap", "data": #"{"after":"1-0","reason":"too_old"}"#])
+            let strange = Reader(client, "\(url)/api/stream/events", last: "9000000000000-0")
+            try await eventually("the gap, and a place", within: 60) { strange.ids == [""] && strange.place == "4-0" }
+            #expect(strange.events[0]["data"] == #"{"after":"9000000000000-0","reason":"unknown"}"#)
+            operations.with { $0.moreEvents.append(event(5)) }
+            try await eventually("both go on", within: 60) { strange.ids == ["", "5-0"] && old.ids.last == "5-0" }
+        }
+    }
+
+    @Test func `while the store is away events of this process come without an id, and no reader gets one twice`() async throws {
+        try await withServer { api, operations, url, client in
+            let reader = Reader(client, "\(url)/api/stream/events")
+            try await eventually("it has a place", within: 60) { reader.place == "3-0" }
+            operations.with { $0.isLogAway = true }
+            let (one, two) = (event(4), event(5))
+            // The controller tries again and again; each try tells.
+            for _ in 0..<3 { operations.tellUnstored.yield([one.event]) }
+            operations.tellUnstored.yield([one.event, two.event])
+            try await eventually("it has both", within: 60) { reader.ids == ["", ""] }
+            // One who comes now gets them too; one who has missed something waits for it, and is not sent away.
+            let late = Reader(client, "\(url)/api/stream/events", last: "0-5")
+            let new = Reader(client, "\(url)/api/stream/events")
+            try await eventually("the new one has them", within: 60) { new.ids == ["", ""] }
+            operations.with { ($0.isLogAway, $0.moreEvents) = (false, [one, two, event(6)]) }
+            try await eventually("the next one is told, and the two only as places", within: 60) {
+                reader.ids == ["", "", "6-0"] && new.ids == ["", "", "6-0"]
+            }
+            #expect(reader.text.contains("id: 4-0\n\nid: 5-0\n\n"))
+            try await eventually("who waited has all", within: 60) { late.ids.suffix(6) == ["1-0", "2-0", "3-0", "4-0", "5-0", "6-0"] }
+        }
+    }
+
+    @Test func `a reader that is far behind gets all of it in order, however much more that is than is kept for it`() async throws {
+        try await withServer { api, operations, url, client in
+            let words = String(repeating: "x", count: 1000)
+            operations.with { $0.moreEvents = (4...3003).map { event($0, .exitGone, words) } }
+            try await eventually("the feed is at the end", within: 60) { api.eventFeed.last?.milliseconds == 3003 }
+            let reader = Reader(client, "\(url)/api/stream/events", last: "0-1")
+            try await eventually("it has all", within: 90, every: 200) { reader.ids.count >= 3003 }
+            let wrong = zip(reader.ids, 1...3003).first { $0 != "\($1)-0" }
+            #expect(reader.ids.count == 3003 && wrong == nil, "\(reader.ids.count), first \(String(describing: wrong))")
+            operations.with { $0.moreEvents.append(event(3004)) }
+            try await eventually("and goes on with the others", within: 60) { reader.ids.last == "3004-0" }
+        }
+    }
+
+    @Test func `a line of the log that was lost is a gap, and so is another process`() async throws {
+        try await withServer { api, operations, url, client in
+            let reader = Reader(client, "\(url)/api/stream/logs")
+            try await eventually("it is there", within: 60) { api.logStream.readers == 1 }
+            for number in [1, 2] { api.logStream.publish("line", "\(number)", number: number) }
+            try await eventually("two lines", within: 60) { reader.events.compactMap { $0["data"] } == ["1", "2"] }
+            let place = try #require(reader.place)
+            reader.leave()
+            api.logStream.publish("line", "3", number: 3)
+            let back = Reader(client, "\(url)/api/stream/logs", last: place)
+            try await eventually("the third", within: 60) { back.events.compactMap { $0["data"] } == ["3"] }
+            api.logStream.publish("line", "7", number: 7)
+            try await eventually("the gap and the seventh", within: 60) { back.events.map { $0["event"] } == ["line", "gap", "line"] }
+            let late = Reader(client, "\(url)/api/stream/logs", last: place)
+            try await eventually("it may not go on across the gap", within: 60) { late.events.map { $0["event"] } == ["gap", "line"] }
+            #expect(late.events[0]["data"]?.contains("too_old") == true)
+            let other = Reader(client, "\(url)/api/stream/logs", last: "00000000-2")
+            try await eventually("the gap, and what is kept", within: 60) { other.events.map { $0["event"] } == ["gap", "line"] }
+            #expect(other.events[0]["data"]?.contains("other_process") == true)
+        }
+    }
+
+    @Test func `a reader that takes nothing is told so when it reads on, and the others have had everything meanwhile`() async throws {
+        try await withServer { api, operations, url, client in
+            let port = try #require(Int(url.split(separator: ":").last ?? ""))
+            let slow = try Raw(port: port)
+            let quick = Reader(client, "\(url)/api/stream/logs")
+            slow.send("GET /api/stream/logs HTTP/1.1\r\nHost: x\r\nX-API-Key: \(Subject.keys[.admin] ?? "")\r\n\r\n")
+            try await eventually("both are there", within: 60) { api.logStream.readers == 2 }
+            // More than the sockets' buffers hold: one that takes nothing must not be kept everything for.
+            let line = "\"\(String(repeating: "x", count: 50_000))\""
+            for number in 1...300 {
+                api.logStream.publish("line", line)
+                try await eventually("the quick one keeps up", within: 60) { quick.count > (number - 4) * 50_000 }
+            }
+            #expect(api.logStream.readers == 1, "the slow one is no reader any more")
+            let end = try await Blocking.run {
+                var end = ""
+                while !end.contains("event: dropped"), let bytes = slow.receive(milliseconds: 60_000), !bytes.isEmpty {
+                    end = String((end + String(decoding: bytes, as: UTF8.self)).suffix(100))
+                }
+                return end
+            }
+            #expect(end.contains("event: dropped\ndata: {\"reason\":\"too_slow\"}\n\n"), "\(end)")
+        }
+    }
+
+    @Test func `changes of an exit are told at once, its figures each five seconds`() {
+        var changes = ExitChanges()
+        let now = ContinuousClock.now
+        var exit = Exit(id: ExitID(country: us, number: 1), slot: 1, now: start)
+        #expect(changes.changes(to: [exit.id: exit], now: now).changed == [exit])
+        exit.health.latencyMilliseconds = 7
+        #expect(changes.changes(to: [exit.id: exit], now: now + .seconds(4)).changed == [] && changes.isBehind([exit.id: exit]))
+        #expect(changes.changes(to: [exit.id: exit], now: now + .seconds(5)).changed == [exit] && !changes.isBehind([exit.id: exit]))
+        exit.health.verdict = .dead
+        #expect(changes.changes(to: [exit.id: exit], now: now + .seconds(5)).changed == [exit])
+        #expect(changes.changes(to: [:], now: now + .seconds(5)).gone == [exit.id])
     }
 
     @Test func `two hundred readers get the same`() async throws {
@@ -128,7 +266,8 @@ import Testing
             devNull.warning("another \"line\"")
             let lines = try await subject.call("GET", "/api/logs?level=warn&lines=10")
             #expect(lines.text.contains(#""message":"another \"line\"""#) && !lines.text.contains("a line"))
-            #expect(try await subject.call("GET", "/api/logs").text.contains(#""fields":{"exit":"us-1"}"#))
+            let all = try await subject.call("GET", "/api/logs")
+            #expect(all.text.contains(#""fields":{"exit":"us-1"}"#) && all["last"] == .string(subject.api.logStream.id(2)))
         }
     }
 }

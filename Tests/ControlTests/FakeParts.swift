@@ -161,7 +161,6 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     }
     func append(_ events: [Event]) async throws { try await store { $0.events += events } }
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] { [] }
-    func events(after id: String?, limit: Int) async throws -> [StoredEvent] { [] }
     func save(breakers: [String: Breaker?]) async throws {
         try await store { state in for (name, breaker) in breakers { state.stored.breakers[name] = breaker } }
     }

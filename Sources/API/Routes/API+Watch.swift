@@ -32,7 +32,8 @@ extension API {
             Route(
                 "GET", "/api/events",
                 Contract(
-                    .role(.viewer), "What happened", "Without `after`: the latest ones.",
+                    .role(.viewer), "What happened",
+                    "Without `after`: the latest ones. `last` is the id to go on after, also where the filters leave nothing.",
                     query: [
                         Parameter(
                             "after", .text("1763686923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"),
@@ -65,6 +66,11 @@ extension API {
     }
 
     func listEvents(_ request: ServerRequest) async throws -> ServerResponse {
+        struct Answer: Encodable {
+            let events: [EventView]
+            let last: String
+            let gap: String?
+        }
         let after = request.query("after")
         if let after, !StoredEvent.isValidID(after) {
             throw APIProblem.invalid([FieldProblem(field: "after", message: "not an event's id, want one like 1763686923456-0")])
@@ -72,10 +78,23 @@ extension API {
         let country = try request.country("country")
         let kind = request.query("kind").flatMap(EventKind.init(rawValue:))
         let limit = request.number("limit").map { Int($0) } ?? 100
-        let events = try await operations.events(after: after, limit: limit).filter { entry in
-            (country == nil || entry.event.country == country) && (kind == nil || entry.event.kind == kind)
+        let page = try await eventPage(after: after.flatMap(EventPlace.init), limit: limit)
+        let filter = EventFeed.Filter(country: country, kind: kind)
+        return .json(
+            Answer(
+                events: page.events.filter { filter.contains($0.event) }.map { EventView($0) },
+                last: page.end?.description ?? after ?? EventPlace.start.description, gap: page.gap?.rawValue))
+    }
+
+    private func eventPage(after place: EventPlace?, limit: Int) async throws -> EventPage {
+        guard let source = parts.events else { return EventPage(events: [], end: nil) }
+        do {
+            guard let place else { return try await source.latest(limit: limit) }
+            return try await source.page(after: place, limit: limit)
+        } catch {
+            throw APIProblem(
+                status: 503, code: "store_unavailable", message: "the store does not answer: \(error)", headers: [("Retry-After", "10")])
         }
-        return .json(["events": events.map(EventView.init)])
     }
 
     func listAlerts(_ request: ServerRequest) throws -> ServerResponse { .json(["alerts": operations.state.alerts]) }

@@ -6,19 +6,23 @@ import Platform
 /// `/api/stream`: what happens, as it happens.
 extension API {
     var streamRoutes: [APIRoute] {
-        let about = "Server-sent events. Last-Event-ID goes on where a reader was; one that is too slow is told so and ended."
+        let about =
+            "Server-sent events. Last-Event-ID goes on where a reader was, in the life of one controller; one with another id is told by"
+            + " `gap`. One that is too slow is told so (`dropped`) and ended."
         return [
             eventStreamRoute,
             Route(
                 "GET", "/api/stream/exits",
                 Contract(
-                    .role(.viewer), "Changes of exits as they happen", about + " The first event, `exits`, has all of them.",
+                    .role(.viewer), "Changes of exits as they happen",
+                    about + " The first event, `exits`, has all of them, also after a gap.",
                     answers: [.text("the stream", "text/event-stream")]),
                 .ready(streamExits)),
             Route(
                 "GET", "/api/stream/logs",
                 Contract(
-                    .role(.operator), "The controller's log as it is written", about, answers: [.text("the stream", "text/event-stream")]),
+                    .role(.operator), "The controller's log as it is written", about + " After a gap comes what is kept.",
+                    answers: [.text("the stream", "text/event-stream")]),
                 .ready(streamLogs)),
             Route(
                 "GET", "/api/logs",
@@ -34,7 +38,8 @@ extension API {
 
     static let streamSchemas: [String: Schema] = [
         "StreamEvent": .object(
-            .maybe("id", .text("3f9ab27c-17"), "for Last-Event-ID"), .maybe("event", .text("exit"), "its kind"),
+            .maybe("id", .text("3f9ab27c-17"), "for Last-Event-ID"),
+            .maybe("event", .text("exit"), "its kind; `gap`: what came before this is missing; `dropped`: the reader was too slow"),
             .maybe("data", .text("{}"), "JSON"), .maybe("retry", .whole(2000), "milliseconds until a reader is to come back")),
         "LogLines": .object(
             .always(
@@ -42,17 +47,18 @@ extension API {
                 .list(
                     .object(
                         .always("time", .time), .always("level", .choice(["debug", "info", "warn", "error"])),
-                        .always("message", .text("exit us-1 serves")), .always("fields", .map(.text("value"))))))),
+                        .always("message", .text("exit us-1 serves")), .always("fields", .map(.text("value")))))),
+            .always("last", .text("3f9ab27c-17"), "Last-Event-ID for the lines after these")),
     ]
 
     func streamExits(_ request: ServerRequest) throws -> ServerResponse {
-        try exitStream.join(after: request.headers["last-event-id"]) {
-            [("exits", String(decoding: self.allExits(self.operations.state).body, as: UTF8.self))]
-        }
+        try exitStream.join(
+            after: request.headers["last-event-id"],
+            beginning: .snapshot(event: "exits") { String(decoding: self.allExits(self.operations.state).body, as: UTF8.self) })
     }
 
     func streamLogs(_ request: ServerRequest) throws -> ServerResponse {
-        try logStream.join(after: request.headers["last-event-id"]) { [] }
+        try logStream.join(after: request.headers["last-event-id"], beginning: .kept)
     }
 
     func listLog(_ request: ServerRequest) throws -> ServerResponse {
@@ -62,13 +68,18 @@ extension API {
             let message: String
             let fields: [String: String]
         }
+        struct Answer: Encodable {
+            let lines: [Line]
+            let last: String
+        }
         let levels = ["debug", "info", "warn", "error"]
         let least = request.query("level").flatMap(levels.firstIndex) ?? 0
-        let lines = (parts.logTail?.lines ?? []).filter { (levels.firstIndex(of: $0.level) ?? 0) >= least }
+        let all = parts.logTail?.lines ?? []
+        let lines = all.filter { (levels.firstIndex(of: $0.level) ?? 0) >= least }
         let shown = lines.suffix(Int(request.number("lines") ?? 100)).map {
             Line(time: $0.time, level: $0.level, message: $0.message, fields: $0.fields)
         }
-        return .json(["lines": shown], asIs: true)
+        return .json(Answer(lines: shown, last: logStream.id(all.last?.number ?? 0)), asIs: true)
     }
 
     /// Feeds the streams until it is cancelled.
@@ -85,7 +96,7 @@ extension API {
             }
             if let tail = parts.logTail {
                 group.addTask {
-                    for await line in tail.follow() { self.logStream.publish("line", line.json) }
+                    for await line in tail.follow() { self.logStream.publish("line", line.json, number: line.number) }
                 }
             }
             await group.waitForAll()
@@ -93,17 +104,26 @@ extension API {
     }
 
     private func feedExits() async {
-        var known: [ExitID: Exit] = [:]
+        var changes = ExitChanges()
         var revision = -1
+        var lastReader = ContinuousClock.now
         while !Task.isCancelled {
             let state = operations.state
-            if state.revision != revision {
-                for (id, exit) in state.exits where known[id] != exit {
-                    let answer = ServerResponse.json(ExitView(exit, proxy: proxy))
-                    exitStream.publish("exit", String(decoding: answer.body, as: UTF8.self))
+            let now = ContinuousClock.now
+            if exitStream.readers > 0 { lastReader = now }
+            if state.revision != revision || changes.isBehind(state.exits) {
+                let (changed, gone) = changes.changes(to: state.exits, now: now)
+                // After a minute without a reader nothing is written for those who might come back.
+                if now - lastReader > .seconds(60) {
+                    if !changed.isEmpty || !gone.isEmpty { exitStream.skip() }
+                } else {
+                    for exit in changed {
+                        exitStream.publish(
+                            "exit", String(decoding: ServerResponse.json(ExitView(exit, proxy: proxy)).body, as: UTF8.self))
+                    }
+                    for id in gone { exitStream.publish("gone", "{\"id\":\"\(id)\"}") }
                 }
-                for id in known.keys where state.exits[id] == nil { exitStream.publish("gone", "{\"id\":\"\(id)\"}") }
-                (known, revision) = (state.exits, state.revision)
+                revision = state.revision
             }
             try? await Task.sleep(for: .milliseconds(100))
         }

@@ -2,93 +2,135 @@ import HTTPServing
 import Platform
 import Synchronization
 
-/// Sends what happens to every reader of one stream, as server-sent events (WHATWG HTML, section 9.2).
+/// Sends what happens in this process to every reader of one stream.
+///
+/// Ids are `<process>-<number>`: the first part tells processes apart, the second grows. A reader who comes with an id of this
+/// process gets what came after it, where that is still kept; any other is told of the gap, and gets what stands for it.
 final class StreamHub: Sendable {
-    struct Item: Sendable {
-        /// Grows within one process; its first part tells processes apart.
-        var id: String
-        var event: String
-        /// One line of JSON.
-        var data: String
-
-        var bytes: [UInt8] { Array("id: \(id)\nevent: \(event)\ndata: \(data)\n\n".utf8) }
-    }
-
     private struct State {
-        var recent: [Item] = []
-        var next = 1
+        /// What a reader who comes back can still get; the last one is item `number`.
+        var recent: [(number: Int, bytes: [UInt8])] = []
+        var number = 0
         var readers: [ObjectIdentifier: BodyStream] = [:]
-        var dropped = 0
     }
 
-    /// Items that a reader who comes back can still get.
+    /// Items that are kept, and bytes of them that one reader gets at once: with more its stream would overflow.
     private static let kept = 1000
+    private static let burst = 128 << 10
     private static let readerLimit = 5000
     private let name: String
-    private let process = Digest.randomHex(bytes: 4)
+    private let process: String
     private let metrics: APIMetrics
     private let state = Mutex(State())
 
-    init(_ name: String, metrics: APIMetrics) {
+    init(_ name: String, process: String, metrics: APIMetrics) {
         self.name = name
+        self.process = process
         self.metrics = metrics
     }
 
     var readers: Int { state.withLock { $0.readers.count } }
 
+    func id(_ number: Int) -> String { "\(process)-\(number)" }
+
+    // MARK: - Items
+
     /// Tells everybody.
-    func publish(_ event: String, _ data: String) {
+    /// - Parameter number: where the items are counted elsewhere; one that is missing was lost, and readers are told so.
+    func publish(_ event: String, _ data: String, number: Int? = nil) {
         state.withLock { state in
-            let item = Item(id: "\(process)-\(state.next)", event: event, data: data)
-            state.next += 1
-            state.recent.append(item)
-            if state.recent.count > Self.kept { state.recent.removeFirst(state.recent.count - Self.kept) }
-            send(item.bytes, &state)
+            let next = number ?? state.number + 1
+            guard next > state.number else { return }
+            if next > state.number + 1 {
+                // Nobody who comes back may go on across what is missing.
+                state.recent = []
+                send(ServerSentEvents.gap("lost", after: id(state.number)), &state)
+            }
+            let bytes = ServerSentEvents.event(id: id(next), event, data)
+            state.number = next
+            state.recent.append((next, bytes))
+            // In steps, since each removal moves all that stays.
+            if state.recent.count > Self.kept * 2 { state.recent.removeFirst(Self.kept) }
+            send(bytes, &state)
+        }
+    }
+
+    /// Something happened while nobody was there to be told: whoever comes back has missed it.
+    func skip() {
+        state.withLock { state in
+            state.number += 1
+            state.recent = []
         }
     }
 
     /// A comment, so that both sides notice when the other is gone.
-    func beat() { state.withLock { send(Array(": heartbeat\n\n".utf8), &$0) } }
+    func beat() { state.withLock { send(ServerSentEvents.heartbeat, &$0) } }
 
     private func send(_ bytes: [UInt8], _ state: inout State) {
         for (id, reader) in state.readers where !reader.send(bytes) {
             state.readers[id] = nil
-            state.dropped += 1
             metrics.droppedReaders.add(1, name)
         }
         metrics.streams.set(Double(state.readers.count), name)
     }
 
-    /// A new reader. One that tells the last id that it has seen gets what came after; where that is not known here, or where it
-    /// is new, it gets `whole` first, which stands for all that was before.
-    func join(after last: String?, whole: () -> [(event: String, data: String)]) throws -> ServerResponse {
-        let farewell = Array("event: dropped\ndata: {\"reason\":\"too slow\"}\n\n".utf8)
-        let stream = BodyStream(farewell: farewell)
-        let isFull = state.withLock { state in
+    // MARK: - Readers
+
+    /// What stands for all that was before: one event, or as much of what is kept as fits.
+    enum Beginning {
+        case snapshot(event: String, data: () -> String)
+        case kept
+    }
+
+    /// A new reader.
+    /// - Parameter last: the id of the last event that it has seen; nil for none.
+    func join(after last: String?, beginning: Beginning) throws -> ServerResponse {
+        let stream = BodyStream(farewell: ServerSentEvents.dropped)
+        try state.withLock { state in
             // Those that are gone show when something is sent; a full house looks first.
             if state.readers.count >= Self.readerLimit { state.readers = state.readers.filter { !$0.value.hasEnded } }
-            guard state.readers.count < Self.readerLimit else { return true }
-            stream.send(Array("retry: 2000\n\n".utf8))
-            if let last, let place = state.recent.firstIndex(where: { $0.id == last }) {
-                for item in state.recent[(place + 1)...] { stream.send(item.bytes) }
-            } else if let last, last == "\(process)-\(state.next - 1)" {
-                // Nothing has happened since.
-            } else {
-                let id = "\(process)-\(state.next - 1)"
-                for (event, data) in whole() { stream.send(Item(id: id, event: event, data: data).bytes) }
+            guard state.readers.count < Self.readerLimit else { throw ServerSentEvents.tooManyReaders }
+            stream.send(ServerSentEvents.retry)
+            switch missed(after: last, state) {
+            case .items(let items): for item in items { stream.send(item.bytes) }
+            case .gap(let reason):
+                if let last { stream.send(ServerSentEvents.gap(reason, after: last)) }
+                begin(stream, beginning, isNew: last == nil, state)
             }
             state.readers[ObjectIdentifier(stream)] = stream
             metrics.streams.set(Double(state.readers.count), name)
-            return false
         }
-        if isFull {
-            throw APIProblem(
-                status: 503, code: "too_many_readers", message: "this stream has all the readers it can have",
-                headers: [("Retry-After", "10")])
+        return ServerSentEvents.response(stream)
+    }
+
+    private enum Missed {
+        case items(ArraySlice<(number: Int, bytes: [UInt8])>)
+        case gap(String)
+    }
+
+    private func missed(after last: String?, _ state: State) -> Missed {
+        let parts = (last ?? "").split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 2, let number = Int(parts[1]), number >= 0 else { return .gap("unknown") }
+        guard parts[0] == process else { return .gap("other_process") }
+        guard number <= state.number else { return .gap("unknown") }
+        let items = state.recent.suffix(min(state.number - number, state.recent.count))
+        guard items.count == state.number - number, items.reduce(0, { $0 + $1.bytes.count }) <= Self.burst else { return .gap("too_old") }
+        return .items(items)
+    }
+
+    private func begin(_ stream: BodyStream, _ beginning: Beginning, isNew: Bool, _ state: State) {
+        switch beginning {
+        case .snapshot(let event, let data): stream.send(ServerSentEvents.event(id: id(state.number), event, data()))
+        case .kept:
+            // A new reader wants what comes; with a place from the first moment on it loses nothing of that.
+            guard !isNew else { return _ = stream.send(ServerSentEvents.place(id(state.number))) }
+            var (from, bytes) = (state.recent.endIndex, 0)
+            while from > state.recent.startIndex {
+                bytes += state.recent[from - 1].bytes.count
+                guard bytes <= Self.burst else { break }
+                from -= 1
+            }
+            for item in state.recent[from...] { stream.send(item.bytes) }
         }
-        var response = ServerResponse(
-            status: 200, headers: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")])
-        response.stream = stream
-        return response
     }
 }

@@ -102,7 +102,11 @@ enum Schemas {
                         .always("kind", .choice(EventKind.self)), .always("severity", .choice(Severity.self)),
                         .always("message", .text("exit us-1 serves as 198.18.1.10")), .maybe("country", .text("US")),
                         .maybe("exit", .text("us-1")), .maybe("server", .text("us9001.lab.test")),
-                        .maybe("reason", .choice(ExitReason.self)), .maybe("cause", .text("probe"), "what set it off"))), "in their order")),
+                        .maybe("reason", .choice(ExitReason.self)), .maybe("cause", .text("probe"), "what set it off"),
+                        .maybe("uid", .text("1b2xk9q0zf3"), "the same from before it had an id"))), "in their order"),
+            .always("last", .text("1763686923456-0"), "the last event that was looked at"),
+            .maybe(
+                "gap", .choice(["too_old", "unknown"]), "events after `after` are missing: no longer kept, or it is none of this store")),
         "Alerts": .object(
             .always(
                 "alerts",

@@ -46,6 +46,8 @@ struct RedisState: StateStore {
     let store: Store
     let usage: UsageRecord
     let leadership: Leadership
+    /// Events that the store did not take: those who listen here shall have them all the same.
+    let unstored: AsyncStream<[Event]>.Continuation
     let log: Log
 
     func load() async throws -> StoredState {
@@ -71,9 +73,15 @@ struct RedisState: StateStore {
     func save(_ user: ProxyUser) async throws { try await fenced { try await store.save(user) } }
     func removeUser(_ name: String) async throws { try await fenced { try await store.removeUser(name) } }
     func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws { try await fenced { try await store.append(samples) } }
-    func append(_ events: [Event]) async throws { try await store.append(events) }
+
+    func append(_ events: [Event]) async throws {
+        do { try await store.append(events) } catch {
+            unstored.yield(events)
+            throw error
+        }
+    }
+
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] { try await store.history(of: exit, limit: limit) }
-    func events(after id: String?, limit: Int) async throws -> [StoredEvent] { try await store.events(after: id, limit: limit) }
     func save(breakers: [String: Breaker?]) async throws { try await fenced { try await store.save(breakers: breakers) } }
     func save(alerts: [Alert], cleared: [String]) async throws {
         try await fenced { try await store.save(alerts: alerts, cleared: cleared) }

@@ -71,9 +71,6 @@ struct ControllerOperations: Operations {
     func history(of id: ExitID, limit: Int) async throws -> [HealthSample] {
         try await mapped { try await controller.history(of: id, limit: limit) }
     }
-    func events(after id: String?, limit: Int) async throws -> [StoredEvent] {
-        try await mapped { try await controller.events(after: id, limit: limit) }
-    }
     func logs(of id: ExitID, lines: Int) async throws -> String { try await mapped { try await controller.logs(of: id, lines: lines) } }
     func speedTest(of id: ExitID) -> SpeedTest? { speedTester.latest(of: id) }
 

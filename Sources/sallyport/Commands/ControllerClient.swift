@@ -20,9 +20,9 @@ struct UnreachableError: Error, CustomStringConvertible {
 
 /// The API as the commands use it.
 struct ControllerClient: Sendable {
-    private let client: HTTPClient
-    private let url: String
-    private let key: Secret
+    let client: HTTPClient
+    let url: String
+    let key: Secret
 
     static let options = [
         Option(name: "api", value: "URL", help: "the controller's API (http://127.0.0.1:8080)"),

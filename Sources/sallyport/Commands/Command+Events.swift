@@ -1,0 +1,159 @@
+import FoundationEssentials
+import Model
+import Platform
+
+/// Commands that show what happens, as it happens.
+extension Command {
+    static let events = Command(
+        name: "events", usage: "", summary: "Show what happened, and go on as it happens",
+        options: ControllerClient.options + [
+            Option(name: "follow", help: "go on until Ctrl-C, also across restarts of the controller"),
+            Option(name: "since", value: "WHEN", help: "from then on: an event's id, 10m, 2h, 3d or a time like 2026-11-21T01:00:00Z"),
+            Option(name: "limit", value: "N", help: "the latest N before that, 1 to 1000 (20; with --since all)"),
+            Option(name: "country", value: "CC", help: "only of this country"),
+            Option(name: "kind", value: "KIND", help: "only of this kind: pool.failover"),
+        ],
+        examples: [
+            "sallyport events", "sallyport events --since 1h --country us", "sallyport events --follow --json",
+            "sallyport events --follow --since 1763686923456-0",
+        ]
+    ) { arguments in
+        _ = try arguments.expect()
+        let since = try arguments["since"].map(place)
+        let limit = try arguments.integer("limit", in: 1...1000)
+        let filter = try filter(arguments)
+        let isJSON = arguments.has("json")
+        return try await ControllerClient.with(arguments) { api in
+            var last = since?.description
+            if since == nil || !arguments.has("follow") {
+                last = try await list(api, since: since, limit: limit, filter: filter, isJSON: isJSON)
+            }
+            guard arguments.has("follow"), let last else { return Status.success }
+            let path = "/api/stream/events" + (filter.isEmpty ? "" : "?\(filter)")
+            try await api.follow(path, after: last) {
+                show($0, isJSON: isJSON)
+            } note: {
+                Output.note($0)
+            }
+            return Status.success
+        }
+    }
+
+    static let logs = Command(
+        name: "logs", usage: "", summary: "Show the controller's log, and go on as it is written",
+        options: ControllerClient.options + [
+            Option(name: "follow", help: "go on until Ctrl-C, also across restarts of the controller"),
+            Option(name: "lines", value: "N", help: "the latest N first, 1 to 1000 (100)"),
+            Option(name: "level", value: "LEVEL", help: "of this level or above: debug, info, warn, error"),
+        ],
+        examples: ["sallyport logs --lines 20", "sallyport logs --follow --level warn", "sallyport logs --follow --json"]
+    ) { arguments in
+        _ = try arguments.expect()
+        let lines = try arguments.integer("lines", in: 1...1000) ?? 100
+        let levels = ["debug", "info", "warn", "error"]
+        let level = arguments["level"] ?? "debug"
+        guard let least = levels.firstIndex(of: level) else {
+            throw UsageError(message: "--level is \(level), want \(levels.joined(separator: ", "))")
+        }
+        let isJSON = arguments.has("json")
+        return try await ControllerClient.with(arguments) { api in
+            let answer = try await api.get("/api/logs?lines=\(lines)&level=\(level)")
+            for line in answer["lines"]?.items ?? [] where !Output.line(isJSON ? line.line : logged(line)) { return Status.success }
+            guard arguments.has("follow"), let last = answer["last"]?.text else { return Status.success }
+            try await api.follow("/api/stream/logs", after: last) { event in
+                guard event.name == "line" else { return told(event) }
+                let line = document(event.data)
+                let isWanted = levels.firstIndex(of: line["level"]?.text ?? "") ?? 0 >= least
+                return !isWanted || Output.line(isJSON ? event.data : logged(line))
+            } note: {
+                Output.note($0)
+            }
+            return Status.success
+        }
+    }
+
+    // MARK: - Parts of these
+
+    /// Prints the pages up to the end, and returns the id to go on after.
+    private static func list(
+        _ api: ControllerClient, since: EventPlace?, limit: Int?, filter: String, isJSON: Bool
+    ) async throws -> String? {
+        var after = since?.description
+        while true {
+            let query = [after.map { "after=\($0)" }, "limit=\(since == nil ? limit ?? 20 : 1000)", filter.isEmpty ? nil : filter]
+            let page = try await api.get("/api/events?\(query.compactMap(\.self).joined(separator: "&"))")
+            if let gap = page["gap"]?.text { Output.note("events are missing before these (\(gap))") }
+            for event in page["events"]?.items ?? [] where !Output.line(isJSON ? event.line : happened(event)) { return nil }
+            let last = page["last"]?.text
+            // Of a place in the log there may be more pages.
+            guard since != nil, last != after, let last else { return last }
+            after = last
+        }
+    }
+
+    /// An event's id, a time that has passed, or how long ago.
+    static func place(_ text: String) throws -> EventPlace {
+        if let place = EventPlace(text) { return place }
+        let now = SystemClock.now()
+        var since = Timestamp(text)
+        if let unit = text.last, let seconds: Double = ["s": 1, "m": 60, "h": 3600, "d": 86_400][unit], let count = UInt32(text.dropLast())
+        {
+            since = now + -Double(count) * seconds
+        }
+        guard let since, since <= now, since.milliseconds >= 0 else {
+            throw UsageError(message: "--since is \(text), want an event's id, 10m, 2h, 3d or a time like 2026-11-21T01:00:00Z")
+        }
+        return EventPlace(milliseconds: UInt64(since.milliseconds), number: 0)
+    }
+
+    private static func filter(_ arguments: Arguments) throws -> String {
+        var words: [String] = []
+        if let text = arguments["country"] {
+            guard let country = CountryCode(text) else { throw UsageError(message: "\(text) is no country, want a code like us") }
+            words.append("country=\(country.rawValue)")
+        }
+        if let text = arguments["kind"] { words.append("kind=\(PercentEncoding.encode(text))") }
+        return words.joined(separator: "&")
+    }
+
+    @Sendable private static func show(_ event: ReceivedEvent, isJSON: Bool) -> Bool {
+        guard event.name != "gap", event.name != "dropped" else { return told(event) }
+        return Output.line(isJSON ? event.data : happened(document(event.data)))
+    }
+
+    /// What the stream says about itself.
+    private static func told(_ event: ReceivedEvent) -> Bool {
+        let reason = document(event.data)["reason"]?.text ?? ""
+        Output.note(event.name == "gap" ? "something is missing here (\(reason))" : "\(event.name) (\(reason))")
+        return true
+    }
+
+    private static func document(_ text: String) -> Document { (try? JSONDecoder().decode(Document.self, from: Data(text.utf8))) ?? .null }
+
+    private static func happened(_ event: Document) -> String {
+        let mark = ["warning": "warn", "critical": "crit"][event["severity"]?.text ?? ""] ?? "info"
+        return plain("\(event["at"]?.text ?? "")  \(mark)  \(event["kind"]?.text ?? "")  \(event["message"]?.text ?? "")")
+    }
+
+    private static func logged(_ line: Document) -> String {
+        var text = "\(line["time"]?.text ?? "")  \(line["level"]?.text ?? "")  \(line["message"]?.text ?? "")"
+        if case .object(let fields)? = line["fields"] {
+            for (name, value) in fields.sorted(by: { $0.key < $1.key }) { text += " \(name)=\(value.text ?? "")" }
+        }
+        return plain(text)
+    }
+
+    /// What came from outside must not move the cursor of a terminal.
+    private static func plain(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? " " : $0 }))
+    }
+}
+
+extension Document {
+    /// Itself as one line of JSON.
+    fileprivate var line: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+    }
+}
