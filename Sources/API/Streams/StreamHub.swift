@@ -11,6 +11,8 @@ final class StreamHub: Sendable {
         /// What a reader who comes back can still get; the last one is item `number`.
         var recent: [(number: Int, bytes: [UInt8])] = []
         var number = 0
+        /// Of all of `recent`.
+        var bytes = 0
         var readers: [ObjectIdentifier: BodyStream] = [:]
     }
 
@@ -43,23 +45,34 @@ final class StreamHub: Sendable {
             guard next > state.number else { return }
             if next > state.number + 1 {
                 // Nobody who comes back may go on across what is missing.
-                state.recent = []
+                (state.recent, state.bytes) = ([], 0)
                 send(ServerSentEvents.gap("lost", after: id(state.number)), &state)
             }
             let bytes = ServerSentEvents.event(id: id(next), event, data)
             state.number = next
             state.recent.append((next, bytes))
-            // In steps, since each removal moves all that stays.
-            if state.recent.count > Self.kept * 2 { state.recent.removeFirst(Self.kept) }
+            state.bytes += bytes.count
+            Self.trim(&state)
             send(bytes, &state)
         }
+    }
+
+    /// In steps, since each removal moves all that stays.
+    private static func trim(_ state: inout State) {
+        guard state.recent.count > kept * 2 || state.bytes > burst * 4 else { return }
+        var surplus = 0
+        while state.recent.count - surplus > kept || (state.bytes > burst * 2 && surplus < state.recent.count) {
+            state.bytes -= state.recent[surplus].bytes.count
+            surplus += 1
+        }
+        state.recent.removeFirst(surplus)
     }
 
     /// Something happened while nobody was there to be told: whoever comes back has missed it.
     func skip() {
         state.withLock { state in
             state.number += 1
-            state.recent = []
+            (state.recent, state.bytes) = ([], 0)
         }
     }
 
