@@ -17,8 +17,11 @@ package struct HealthRecord: Sendable {
         package var probesUntilRate = 20
         /// Successes in a row that end it.
         package var successesUntilHealthy = 5
-        /// Deep probes in a row that must fail for the same reason.
+        /// Deep probes in a row that must fail for the same reason; more where large answers may only be late: on a tunnel that
+        /// loses packets, or is slow.
         package var deepFailures = 2
+        package var deepFailuresIfLate = 5
+        package var lateMilliseconds = 200.0
         /// Slow is so many times its own usual latency, and at least so many milliseconds more, for so many seconds.
         package var slowFactor = 4.0
         package var slowMilliseconds = 250.0
@@ -229,10 +232,16 @@ package struct HealthRecord: Sendable {
 
     private func degradation(_ now: Timestamp) -> ExitReason? {
         if failures >= rules.failuresUntilDegraded { return failureReason ?? .blackhole }
-        if deepCount >= rules.deepFailures { return deepReason }
+        if deepCount >= deepFailuresNeeded { return deepReason }
         if outcomes.count + failures >= rules.probesUntilRate, successRate < rules.rateUntilDegraded { return .lossy }
         if let slowSince, now - slowSince >= rules.slowSeconds { return .slow }
         return nil
+    }
+
+    private var deepFailuresNeeded: Int {
+        guard deepReason == .mtu else { return rules.deepFailures }
+        let mayBeLate = outcomes.contains(false) || usual ?? 0 >= rules.lateMilliseconds
+        return mayBeLate ? rules.deepFailuresIfLate : rules.deepFailures
     }
 
     private static func median(_ values: ArraySlice<Double>) -> Double? {

@@ -116,6 +116,18 @@ import Testing
         #expect(record.health(start + 40).reason == .lossy)
     }
 
+    @Test func `large answers that are late on a slow or lossy tunnel must be missed more often`() {
+        var slow = record(milliseconds: 300)
+        var lossy = record()
+        lossy.fail(.blackhole, start + 101)
+        lossy.succeed(milliseconds: 20, start + 102)
+        for number in 1...5 {
+            slow.found(.mtu)
+            lossy.found(.mtu)
+            #expect((verdict(slow).reason == .mtu) == (number == 5) && (verdict(lossy).reason == .mtu) == (number == 5))
+        }
+    }
+
     @Test func `a leak is death at once, and stays it`() {
         var record = record()
         record.found(.leak)
