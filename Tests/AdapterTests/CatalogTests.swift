@@ -55,7 +55,7 @@ import Testing
     @Test(.timeLimit(.minutes(1))) func `a provider that failed is asked again after the pause`() async throws {
         let source = FakeSource(.nordvpn, nil, american)
         let catalog = catalog(source, pause: 0.05)
-        try await eventually("it is asked again") { (try? await catalog.ranked(for: Pool(country: us, size: 1)))?.count == 3 }
+        try await eventually("it is asked again", within: 40) { (try? await catalog.ranked(for: Pool(country: us, size: 1)))?.count == 3 }
         #expect(source.fetches == 2)
     }
 
@@ -71,7 +71,7 @@ import Testing
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1)).count == 3)
         try await Task.sleep(for: .milliseconds(30))
         // The old list is given at once, the new one fetched meanwhile.
-        try await eventually("it has been fetched again") {
+        try await eventually("it has been fetched again", within: 40) {
             let count = try await catalog.ranked(for: Pool(country: us, size: 1)).count
             #expect(count == 3)
             return source.fetches == 2

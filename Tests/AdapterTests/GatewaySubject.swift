@@ -123,7 +123,7 @@ final class GatewaySubject: Sendable {
 
     /// - Parameter deadline: seconds for all of it; 0 for one that is held open.
     func request(
-        _ user: String? = "alice-country-us", password: String = GatewaySubject.password, tunnels: Bool = false, deadline: Double = 5
+        _ user: String? = "alice-country-us", password: String = GatewaySubject.password, tunnels: Bool = false, deadline: Double = 20
     ) -> HTTPRequest {
         var request = HTTPRequest("GET", "http://target.test:80/")
         request.proxy = "http://127.0.0.1:\(settings.gatewayPort)"

@@ -173,7 +173,7 @@ import Testing
             let holding = try Subject.holdingExit()
             var layout = layout([holding], spread: .leastConnections)
             try await subject.gateway.publish(layout)
-            let held = (1...3).map { _ in Task { try await subject.client.send(subject.request(tunnels: true)) } }
+            let held = (1...3).map { _ in Task { try await subject.client.send(subject.request(tunnels: true, deadline: 0)) } }
             try await eventually("three are held") { try await subject.gateway.observe().sessions(country: us, slot: 1) == 3 }
             layout.pools[0].slots[1] = Subject.slot(2, try Subject.exit("free"))
             try await subject.gateway.publish(layout)

@@ -81,13 +81,15 @@ import Testing
         try await Subject.with { subject in
             var alice = Subject.user("alice", password: "the new one")
             var old = Subject.user("alice").passwords[0]
-            // Far enough for a slow machine to see it valid first.
-            old.expiresAt = SystemClock.now() + 15
+            old.expiresAt = SystemClock.now() + 600
             alice.passwords.append(old)
-            try await subject.gateway.publish(
-                GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, try Subject.exit("american"))])], users: [alice]))
+            let pool = Subject.pool(us, [Subject.slot(1, try Subject.exit("american"))])
+            try await subject.gateway.publish(GatewayLayout(pools: [pool], users: [alice]))
             #expect(try await subject.send().status == 200)
             #expect(try await subject.send(password: "the new one").status == 200)
+            // Soon, but only now: a slow machine would not have seen it valid.
+            alice.passwords[alice.passwords.count - 1].expiresAt = SystemClock.now() + 2
+            try await subject.gateway.publish(GatewayLayout(pools: [pool], users: [alice]))
             try await eventually("the old one is refused", within: 40) { try await subject.send().status == 407 }
             #expect(try await subject.send(password: "the new one").status == 200)
         }
