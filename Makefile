@@ -66,6 +66,8 @@ check: install-test ## format lint, warnings as errors, no package dependency
 	@! grep -nE '\.package\((url|path|id|name)' Package.swift || { echo "Package.swift names a package: this project has none"; exit 1; }
 	@for file in containers/{rootfs,install,engine,quickstart,teardown,test}; do bash -n $$file; done
 	@(cd haproxy && haproxy -c -q -f example.cfg)
+	@cd containers/monitoring && promtool check config --syntax-only prometheus.yaml >/dev/null && promtool check rules rules.yaml >/dev/null
+	@cd containers/monitoring && promtool test rules rules-test.yaml
 	@swift build --build-tests --quiet
 	@echo "check: all well"
 

@@ -22,6 +22,7 @@ package final class API: Sendable {
     let eventFeed: EventFeed
     private let written = Mutex<WrittenDocuments?>(nil)
     let answers = KeptAnswers()
+    let figures = KeptFigures()
     private let exitsBody = Mutex<(revision: Int, answer: ServerResponse)?>(nil)
     private let cachedRoutes = Mutex<[APIRoute]?>(nil)
 
@@ -30,13 +31,14 @@ package final class API: Sendable {
         package var memory: (any SharedMemory)?
         package var keys: (any KeyStore)?
         package var audit: (any AuditStore)?
+        package var figures: (any FigureStore)?
         package var webhooks: (any WebhookStore)?
         package var webhookSender: (any WebhookSending)?
         package var settings: (any SettingStore)?
         package var logTail: LogTail?
         package var events: (any EventSource)?
         /// Reads the configuration again; throws `ReloadRefusal`.
-        package var reload: (@Sendable () throws -> ReloadReport)?
+        package var reload: (@Sendable () async throws -> ReloadReport)?
         /// The settings in force, a line each, secrets masked.
         package var configuration: (@Sendable () -> [String])?
         package init() {}
@@ -78,6 +80,7 @@ package final class API: Sendable {
             group.addTask { await self.followKeys() }
             group.addTask { await self.followSettings() }
             group.addTask { await self.feedStreams() }
+            group.addTask { await self.sampleFigures() }
             await group.waitForAll()
         }
     }

@@ -49,6 +49,8 @@ package struct OperatorState: Sendable {
     package var blockedUsers: [String: String] = [:]
     /// Outside parts that do not answer, with the reason.
     package var problems: [String: String]
+    /// When each part was last asked by this controller; one that it has never asked is not in it.
+    package var asked: [String: Timestamp] = [:]
     /// The controller that leads, where it is another one and this one only shows its state.
     package var leader: String?
     package var alerts: [Alert]
@@ -57,8 +59,10 @@ package struct OperatorState: Sendable {
     package init(
         revision: Int = 0, pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [],
         problems: [String: String] = [:], leader: String? = nil, alerts: [Alert] = [], breakers: [BreakerView] = [],
-        blockedUsers: [String: String] = [:]
+        blockedUsers: [String: String] = [:],
+        asked: [String: Timestamp] = [:]
     ) {
+        self.asked = asked
         self.alerts = alerts
         self.breakers = breakers
         self.revision = revision

@@ -23,6 +23,14 @@ extension ServerRequest {
     /// The number of a query parameter, which the table has checked.
     func number(_ name: String) -> Double? { query(name).flatMap(Double.init) }
 
+    func time(_ name: String) throws -> Timestamp? {
+        guard let text = query(name) else { return nil }
+        guard let time = Timestamp(rfc3339: text) else {
+            throw APIProblem.invalid([FieldProblem(field: name, message: "want a time like 2026-11-21T01:02:03.456Z")])
+        }
+        return time
+    }
+
     func country(_ name: String) throws -> CountryCode? {
         guard let text = parameters[name] ?? query(name) else { return nil }
         guard let country = CountryCode(text) else {

@@ -53,6 +53,8 @@ extension Catalog {
 
     private func take(_ listing: Listing, of provider: ProviderName) {
         listings[provider] = listing
+        Metrics.catalogServers.set(Double(listing.servers.count), provider.rawValue)
+        Metrics.catalogFetched.set(Double(listing.fetchedAt.milliseconds) / 1000, provider.rawValue)
         jitter[provider] = Double.random(in: 0.9...1.1)
         changed()
     }
@@ -84,6 +86,7 @@ extension Catalog {
             guard var listing = listings[name] else { throw CatalogError(message: "\(name) says that nothing has changed since nothing") }
             listing.fetchedAt = SystemClock.now()
             take(listing, of: name)
+            Metrics.catalogFetches.add(1, name.rawValue, "unchanged")
             log.debug("catalog of \(name): unchanged")
         case .list(let servers, let dropped, let stamp):
             let reasons = dropped.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
@@ -93,6 +96,7 @@ extension Catalog {
             }
             try believe(servers, of: name)
             take(Listing(StoredListing(servers: servers, fetchedAt: SystemClock.now(), dropped: dropped, stamp: stamp)), of: name)
+            Metrics.catalogFetches.add(1, name.rawValue, "list")
             log.info("catalog of \(name): \(servers.count) servers", ["dropped": reasons.isEmpty ? "none" : reasons])
         }
         await keep(name)
@@ -119,6 +123,7 @@ extension Catalog {
         let failure = error as? any SourceFailure
         // A list that is held back is asked for again when it would have been anyway.
         let isHeldBack = suspicions[name] != nil
+        Metrics.catalogFetches.add(1, name.rawValue, isHeldBack ? "held_back" : "failed")
         let pause =
             isHeldBack ? settings.refreshSeconds : max(failure?.retryAfter ?? 0, failure?.isRefusal ?? false ? settings.refusalSeconds : 0)
         let now = SystemClock.now()

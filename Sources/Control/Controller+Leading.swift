@@ -22,14 +22,17 @@ extension Controller {
             if hasLoaded, unsaved.isEmpty { clear(.store) }
         case .follows(let leader, let version):
             endTerm(leader)
-            if version != storeVersion || !isFollowing { await follow(version) }
+            if version != storeVersion || !isFollowing { await follow(version) } else { await followQuotas() }
         case .unanswered(let error): note(.store, error)
         }
     }
 
     private func beginTerm() {
         guard !parts.leadership.isAlone else { return }
-        parts.log.info("this controller leads", ["instance": parts.leadership.settings.instance, "fence": String(parts.leadership.fence)])
+        Metrics.leaderTerms.add()
+        record(
+            .leaderChanged, .info, "controller \(parts.leadership.settings.instance) leads", cause: "lease",
+            log: ["fence": String(parts.leadership.fence)])
         (followed, isFollowing) = (nil, false)
         forgetTerm()
         ring()
@@ -48,6 +51,8 @@ extension Controller {
         for operation in operations.values { operation.cancel() }
         unsaved = []
         published = nil
+        failovers = FailoverClock()
+        askedParts.forget()
         hasLoaded = false
         unsavedBreakers = []
         followWatches()
@@ -66,6 +71,17 @@ extension Controller {
         } catch {
             note(.store, error)
         }
+    }
+
+    /// What users have used is no change of the store's, so that who is over a quota is asked for by itself.
+    private func followQuotas() async {
+        if let last = quotasAskedAt, .now - last < .seconds(settings.quotaSeconds) { return }
+        quotasAskedAt = .now
+        guard let blocked = try? await parts.store.blocked(among: desired.users), parts.leadership.leader != nil,
+            blocked != desired.blocked
+        else { return }
+        desired.blocked = blocked
+        publishView()
     }
 
     /// Writes everything into a store that has lost it.

@@ -8,7 +8,9 @@ extension Controller {
     func observeHost() async -> Bool {
         isUndecided = false
         guard exits.values.contains(where: { $0.state.takesTraffic && $0.health.verdict == .dead }) else {
-            clear(.host)
+            // Nobody was asked; but traffic that comes back proves the same.
+            let isProved = exits.values.contains { $0.state.takesTraffic && $0.health.verdict == .healthy }
+            if isProved || problems[.host] != nil { clear(.host) }
             (hostReturnedAt, allFailedAt) = (nil, nil)
             return true
         }

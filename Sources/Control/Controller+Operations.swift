@@ -104,66 +104,6 @@ extension Controller {
         ring()
     }
 
-    package func addUser(_ user: ProxyUser) async throws {
-        try await loaded()
-        try await changes.pass {
-            guard !desired.users.contains(where: { $0.name == user.name }) else {
-                throw OperationError(code: .exists, message: "there is a user \(user.name) already")
-            }
-            try await stored { try await parts.store.save(user) }
-            desired.users.append(user)
-            desired.users.sort { $0.name < $1.name }
-            publishView()
-        }
-        ring()
-        await gatewayKnows(desired.users)
-    }
-
-    /// Puts a user in the place of the one of that name.
-    package func changeUser(_ user: ProxyUser) async throws {
-        try await loaded()
-        try await changes.pass {
-            guard let index = desired.users.firstIndex(where: { $0.name == user.name }) else {
-                throw OperationError(code: .notFound, message: "there is no user \(user.name)")
-            }
-            try await stored { try await parts.store.save(user) }
-            desired.users[index] = user
-            publishView()
-        }
-        ring()
-        await gatewayKnows(desired.users)
-    }
-
-    /// The users as they are for certain: nil while another controller may lead, or the gateway was not given them yet.
-    package func knownUsers() -> [ProxyUser]? {
-        hasLoaded && published != nil && parts.leadership.isLeader ? desired.users : nil
-    }
-
-    /// Says which accounts are over a quota, with its name: the gateway refuses their users.
-    package func block(_ accounts: [String: String]) {
-        let users = desired.users.reduce(into: [:]) { $0[$1.name] = accounts[$1.account] }
-        guard desired.blocked != users else { return }
-        desired.blocked = users
-        publishView()
-        ring()
-    }
-
-    package func removeUser(_ name: String) async throws {
-        try await loaded()
-        try await changes.pass {
-            guard desired.users.contains(where: { $0.name == name }) else {
-                throw OperationError(code: .notFound, message: "there is no user \(name)")
-            }
-            try await stored { try await parts.store.removeUser(name) }
-            desired.users.removeAll { $0.name == name }
-            // Whoever gets that name next is another one.
-            desired.blocked[name] = nil
-            publishView()
-        }
-        ring()
-        await gatewayKnows(desired.users)
-    }
-
     /// The last lines that an exit's container wrote.
     package func logs(of id: ExitID, lines: Int) async throws -> String {
         guard let container = try known(id).container else { return "" }
@@ -187,7 +127,7 @@ extension Controller {
     // MARK: - Parts of these
 
     /// Until the store was read, nobody knows what a change would change.
-    private func loaded() async throws {
+    func loaded() async throws {
         if !hasLoaded { try await stored { try await load() } }
     }
 
@@ -231,7 +171,13 @@ extension Controller {
     /// - Parameter ranked: the pool's servers where they are known; nil where they stay as they are.
     private func set(_ pool: Pool, servers ranked: [Server]? = nil) async throws {
         try await stored { try await parts.store.save(pool) }
+        let old = desired.pools[pool.country]
         desired.pools[pool.country] = pool
+        if pool != old {
+            let words = "pool \(pool.country) is \(old == nil ? "made" : "changed"): \(pool.difference(from: old))"
+            record(.poolChanged, .info, words, country: pool.country, cause: "operator", by: Originator.current)
+        }
+        trimFailovers(of: pool.country)
         if let ranked { servers[pool.country] = (ranked, parts.now()) }
         publishView()
     }
@@ -239,7 +185,15 @@ extension Controller {
     private func forget(_ country: CountryCode) async throws {
         try await stored { try await parts.store.removePool(country) }
         desired.pools[country] = nil
+        record(.poolRemoved, .info, "pool \(country) is removed", country: country, cause: "operator", by: Originator.current)
+        trimFailovers(of: country)
         publishView()
+    }
+
+    /// Nobody is waited for that the pool does not want any more.
+    private func trimFailovers(of country: CountryCode) {
+        let serving = exits.values.count { $0.country == country && $0.state.takesTraffic }
+        failovers.trim(country, to: max(0, (desired.pools[country]?.size ?? 0) - serving))
     }
 
     /// The servers of a pool; refuses one that could never have an exit.
@@ -260,7 +214,7 @@ extension Controller {
         return ranked
     }
 
-    private func stored(_ body: () async throws -> Void) async throws {
+    func stored(_ body: () async throws -> Void) async throws {
         do {
             try await body()
             clear(.store)
@@ -270,11 +224,5 @@ extension Controller {
             note(.store, error)
             throw OperationError(code: .storeUnavailable, message: "nothing was changed, for the store does not answer: \(error)")
         }
-    }
-
-    /// Waits, but not for long, until the gateway was told of a change of users.
-    private func gatewayKnows(_ users: [ProxyUser]) async {
-        let deadline = ContinuousClock.now + .seconds(2)
-        while published?.users != users, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
     }
 }

@@ -14,6 +14,30 @@ package enum Order: Codable, Sendable, Equatable {
     case removeUser(String)
 }
 
+/// An order on its way, with who asked for it: fields of one object, so that a version that knows no `by` reads it too.
+package struct HandedOrder: Codable, Sendable, Equatable {
+    package var order: Order
+    package var by: String?
+
+    package init(_ order: Order, by: String? = nil) {
+        self.order = order
+        self.by = by
+    }
+
+    private enum Key: String, CodingKey { case by }
+
+    package init(from decoder: any Decoder) throws {
+        order = try Order(from: decoder)
+        by = try decoder.container(keyedBy: Key.self).decodeIfPresent(String.self, forKey: .by)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        try order.encode(to: encoder)
+        var fields = encoder.container(keyedBy: Key.self)
+        try fields.encodeIfPresent(by, forKey: .by)
+    }
+}
+
 /// What became of an order.
 package enum OrderAnswer: Codable, Sendable, Equatable {
     case done
@@ -23,13 +47,13 @@ package enum OrderAnswer: Codable, Sendable, Equatable {
 
 /// Carries orders from controllers that follow to the one that leads.
 package protocol OrderRelay: Sendable {
-    func send(_ order: Order, id: String) async throws
+    func send(_ order: HandedOrder, id: String) async throws
     /// False when the order was taken already.
-    func withdraw(_ order: Order, id: String) async throws -> Bool
+    func withdraw(_ order: HandedOrder, id: String) async throws -> Bool
     /// The answer to an order; nil while there is none.
     func answer(to id: String) async throws -> OrderAnswer?
     /// The oldest order that nobody has taken yet.
-    func next() async throws -> (id: String, order: Order)?
+    func next() async throws -> (id: String, order: HandedOrder)?
     func answer(_ id: String, with answer: OrderAnswer) async throws
 }
 
@@ -38,7 +62,7 @@ extension Controller {
     @discardableResult
     package func carryOut(_ order: Order) async throws -> Exit? {
         guard let relay = parts.orders, !parts.leadership.isLeader else { return try await perform(order) }
-        return try await pass(on: order, by: relay)
+        return try await pass(on: HandedOrder(order, by: Originator.current), by: relay)
     }
 
     private func perform(_ order: Order) async throws -> Exit? {
@@ -57,7 +81,7 @@ extension Controller {
 
     // MARK: - Where we follow
 
-    private func pass(on order: Order, by relay: any OrderRelay) async throws -> Exit? {
+    private func pass(on order: HandedOrder, by relay: any OrderRelay) async throws -> Exit? {
         let id = Digest.randomHex(bytes: 12)
         do {
             try await relay.send(order, id: id)
@@ -100,10 +124,11 @@ extension Controller {
         }
     }
 
-    private func take(_ order: Order, id: String, _ relay: any OrderRelay) async {
+    private func take(_ order: HandedOrder, id: String, _ relay: any OrderRelay) async {
         let answer: OrderAnswer
         do {
-            answer = try await perform(order).map(OrderAnswer.exit) ?? .done
+            let exit = try await Originator.$current.withValue(order.by) { try await perform(order.order) }
+            answer = exit.map(OrderAnswer.exit) ?? .done
         } catch let error as OperationError {
             answer = .refused(code: error.code.rawValue, message: error.message)
         } catch {

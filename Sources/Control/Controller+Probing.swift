@@ -31,6 +31,8 @@ extension Controller {
             watch.task?.cancel()
             watch.nudge.finish()
             watches[id] = nil
+            forgetHandshake(of: id)
+            failovers.judged(id, isDead: false, at: parts.now())
         }
         for exit in probed.values where watches[exit.id] == nil {
             let (bell, nudge) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -41,6 +43,7 @@ extension Controller {
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { await self.probeFast(id, generation, bell) }
                     group.addTask { await self.probeDeep(id, generation) }
+                    group.addTask { await self.readHandshakes(of: id, generation) }
                 }
             }
         }
@@ -132,6 +135,8 @@ extension Controller {
             watches[id]?.record.succeed(milliseconds: milliseconds, parts.now())
             watches[id]?.probes += 1
             watches[id]?.latencies.append(milliseconds)
+            Metrics.probeSeconds.observe(milliseconds / 1000, id.country.rawValue)
+            Metrics.probes.add(1, "fast", "ok")
         case .failure(let error):
             let failure = error as? ExitFailure
             if failure?.isOurs == true { return noteUnasked(failure?.detail ?? "") }
@@ -154,6 +159,7 @@ extension Controller {
         watches[id]?.record.fail(reason, parts.now())
         watches[id]?.probes += 1
         watches[id]?.failures += 1
+        Metrics.probes.add(1, "fast", reason.rawValue)
     }
 
     /// Takes the verdict that the samples add up to now.
@@ -175,6 +181,10 @@ extension Controller {
         change(id, generation: generation) { $0.judged(health, now: now) }
         // A probe is no news for the loop unless its verdict is, and a weight can wait for the next look; nor must it hide the container from the next look.
         if !hadChanged { changedWhileLooking.remove(id) }
+        if before?.verdict != health.verdict {
+            Metrics.verdictChanges.add(1, health.verdict.rawValue, health.reason?.rawValue ?? "none")
+            failovers.judged(id, isDead: health.verdict == .dead, at: now)
+        }
         let isNews = before?.verdict != health.verdict || before?.reason != health.reason
         if isNews { ring() }
         if let exit = exits[id], exit.attempts == 0, exit.provedAt.map({ now - $0 > Exit.secondsUntilProven }) ?? false {
@@ -206,6 +216,7 @@ extension Controller {
             if watch.record.failures == 0 {
                 let reason = await parts.prober.examine(endpoint, country: id.country)
                 guard isWatched(id, generation), let now = watches[id]?.record.failures else { return }
+                Metrics.probes.add(1, "deep", reason?.rawValue ?? "ok")
                 if now == 0 {
                     watches[id]?.record.found(reason)
                     takeVerdict(id, generation)

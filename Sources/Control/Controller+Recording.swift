@@ -1,4 +1,4 @@
-import Model
+package import Model
 import Planning
 import Platform
 
@@ -15,8 +15,9 @@ extension Controller {
     /// Tells of something that happened: to the log at once, to the store as soon as it answers.
     func record(
         _ kind: EventKind, _ severity: Severity = .info, _ message: String, exit: Exit? = nil, country: CountryCode? = nil,
-        reason: ExitReason? = nil, cause: String? = nil, log fields: KeyValuePairs<String, String> = [:]
+        reason: ExitReason? = nil, cause: String? = nil, by: String? = nil, log fields: KeyValuePairs<String, String> = [:]
     ) {
+        Metrics.events.add(1, kind.rawValue)
         switch severity {
         case .info: parts.log.info(message, fields)
         case .warning: parts.log.warning(message, fields)
@@ -25,10 +26,15 @@ extension Controller {
         unsentEvents.append(
             Event(
                 at: parts.now(), kind, severity, message, country: country, exit: exit?.id, server: exit?.server?.hostname, reason: reason,
-                cause: cause))
+                cause: cause, by: by))
         // Without a store the oldest go first: a controller must not grow for as long as it is away.
         if unsentEvents.count > 2_000 { unsentEvents.removeFirst(unsentEvents.count - 2_000) }
         eventBell.yield()
+    }
+
+    /// Records what happened outside of the loop.
+    package func tell(_ kind: EventKind, _ message: String, cause: String? = nil, by: String? = nil) {
+        record(kind, .info, message, cause: cause, by: by)
     }
 
     /// Stores events as they come, in their order; while the store is away they wait.

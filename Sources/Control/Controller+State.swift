@@ -81,6 +81,7 @@ extension Controller {
     func note(_ part: Part, _ error: any Error) {
         // Whoever stops us in the middle of a question is no trouble of the part's.
         if Task.isCancelled || error is NotLeader { return }
+        askedParts.note(part, parts.now())
         let words = "\(error)"
         if problems[part] == nil {
             problemsSince[part] = parts.now()
@@ -91,7 +92,9 @@ extension Controller {
         publishView()
     }
 
+    /// A part has answered.
     func clear(_ part: Part) {
+        askedParts.note(part, parts.now())
         guard problems[part] != nil else { return }
         problems[part] = nil
         problemsSince[part] = nil

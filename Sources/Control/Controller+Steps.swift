@@ -143,6 +143,12 @@ extension Controller {
         let ready = Set(layout.pools.flatMap { pool in pool.slots.filter { $0.state == .ready }.map { "\(pool.country)/\($0.number)" } })
         let now = Set(exits.values.filter { ready.contains("\($0.country)/\($0.slot)") }.map(\.id))
         guard now != plugged else { return }
+        let time = parts.now()
+        for id in now.subtracting(plugged).sorted() {
+            guard let (seconds, cause) = failovers.serves(id.country, at: time) else { continue }
+            Metrics.failoverDuration.observe(seconds, cause)
+            parts.log.info("exit \(id) serves in the place of one that was lost", ["after_s": Figures.decimal(seconds, digits: 2)])
+        }
         plugged = now
         publishView()
     }

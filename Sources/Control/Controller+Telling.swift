@@ -11,12 +11,13 @@ extension Controller {
         }
         if old?.leaving != new.leaving, new.leaving, new.state.isProbed {
             let why = new.detail.map { ": \($0)" } ?? ""
-            record(.exitLeaving, .info, "exit \(new.id) is to leave\(why)", exit: new, reason: new.reason)
+            record(.exitLeaving, .info, "exit \(new.id) is to leave\(why)", exit: new, reason: new.reason, by: Originator.current)
         }
         if let failure = new.lastFailure, failure != old?.lastFailure { tell(failure, of: new, old) }
         guard old?.state != new.state else { return }
         switch new.state {
-        case .pending: if new.lastFailure == nil { record(.exitWanted, .info, "exit \(new.id) is wanted", exit: new) }
+        case .pending:
+            if new.lastFailure == nil { record(.exitWanted, .info, "exit \(new.id) is wanted", exit: new, by: Originator.current) }
         case .failed:
             record(.exitFailed, .warning, "exit \(new.id) has failed \(new.attempts) times in a row", exit: new, reason: new.reason)
         case .starting: record(.exitStarting, .info, "exit \(new.id) starts on \(Self.words(new.server))", exit: new)
@@ -33,17 +34,35 @@ extension Controller {
         case .degraded:
             let reason = new.reason?.rawValue ?? "unknown"
             record(.exitDegraded, .warning, "exit \(new.id) is degraded: \(reason)", exit: new, reason: new.reason, cause: "probe")
-        case .draining: record(.exitDraining, .info, "exit \(new.id) finishes its connections", exit: new, reason: new.reason)
+        case .draining:
+            tellRotation(from: old, to: new)
+            record(.exitDraining, .info, "exit \(new.id) finishes its connections", exit: new, reason: new.reason)
         case .stopped: record(.exitStopped, .info, "exit \(new.id) stops", exit: new, reason: new.reason)
         }
     }
 
+    /// One that leaves a pool that goes on was replaced, and its traffic moves now.
+    private func tellRotation(from old: Exit?, to new: Exit) {
+        guard let old, old.leaving, old.reason != .unwanted, desired.pools[new.country] != nil else { return }
+        // The planner says why it moves an exit; an operator need not.
+        let cause = old.detail == nil ? "operator" : old.reason == .rotated ? "planner" : "probe"
+        Metrics.rotations.add(1, cause, old.reason?.rawValue ?? "none")
+        let why = old.detail ?? "an operator asked for it"
+        record(.rotation, .info, "pool \(new.country) moves off exit \(new.id): \(why)", exit: new, reason: old.reason, cause: cause)
+    }
+
     private func tell(_ failure: Exit.Failure, of exit: Exit, _ old: Exit?) {
-        let isEngines = failure.reason == .containerExited || failure.reason == .containerGone
-        let cause = isEngines ? "engine" : old?.state.isProbed ?? false ? "probe" : "start"
+        let isProbes = old?.health.verdict == .dead && failure.reason != .containerExited && failure.reason != .containerGone
+        // What was proved and not found dead ended by itself, whatever its last status says.
+        let cause = old?.state.isProbed ?? false ? isProbes ? "probe" : "engine" : "start"
         var told = exit
         told.server = failure.server
         let kind: EventKind = failure.tookTraffic ? .failover : .exitLost
+        Metrics.exitFailures.add(1, cause, failure.reason.rawValue)
+        if failure.tookTraffic {
+            Metrics.failovers.add(1, cause, failure.reason.rawValue)
+            failovers.lost(exit.id, at: failure.at, cause: cause)
+        }
         let unwell = failure.at - (old?.health.degradedSince ?? failure.at)
         record(
             kind, .warning, "exit \(exit.id) is lost: \(failure.reason.rawValue)", exit: told, reason: failure.reason, cause: cause,

@@ -24,6 +24,12 @@ package actor Controller {
         package var recoverySeconds: Double
         /// Seconds that a change waits for the controller that leads: longer than a take-over takes.
         package var orderSeconds: Double
+        /// Seconds between two readings of a tunnel's last handshake, for the metrics, and tunnels read in a second at most:
+        /// each is a program that starts in an exit.
+        package var handshakeSeconds = 60.0
+        package var handshakesPerSecond = 0.5
+        /// Seconds between two questions of one that follows who is over a quota.
+        package var quotaSeconds = 2.0
         /// Seconds that a look waits for the engine's list; then it goes on without.
         package var listSeconds = 1.0
         /// Seconds without a finished turn after which the loop counts as standing still.
@@ -89,6 +95,8 @@ package actor Controller {
     let settings: Settings
     let parts: Parts
     let view: StateView
+    let askedParts = AskedParts()
+    var failovers = FailoverClock()
     var desired = Desired()
     var exits: [ExitID: Exit] = [:]
     var problems: [Part: String] = [:]
@@ -142,6 +150,8 @@ package actor Controller {
     /// Who led when we last asked, where it was another controller, and whether the store was read since.
     var followed: String?
     var isFollowing = false
+    /// When one that follows last asked who is over a quota.
+    var quotasAskedAt: ContinuousClock.Instant?
     /// The store's count of changes when it was last read to be shown.
     var storeVersion = 0
     var hasLooked = false
@@ -172,6 +182,8 @@ package actor Controller {
     /// What can be read without waiting for the loop.
     nonisolated package var snapshot: Snapshot { view.current }
     nonisolated package var publicView: StateView { view }
+    /// When each part was last asked, whatever came of it; what was never asked in this term is not in it.
+    nonisolated package var asked: [Part: Timestamp] { askedParts.times }
 
     // MARK: - The stored state
 

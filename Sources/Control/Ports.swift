@@ -37,6 +37,8 @@ package protocol StateStore: Sendable {
     func append(_ events: [Event]) async throws
     /// An exit's latest samples, newest first.
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample]
+    /// Who of these users is over a quota, with its name.
+    func blocked(among users: [ProxyUser]) async throws -> [String: String]
     /// Nil forgets a breaker.
     func save(breakers: [String: Breaker?]) async throws
     func save(alerts: [Alert], cleared: [String]) async throws

@@ -31,6 +31,7 @@ package actor UsageMeter {
     private let log: Log
     /// Whose totals were kept when others were last forgotten.
     private var accounts: Set<String>?
+    private var tally = UsageTally()
 
     package init(source: any UsageSource, store: any UsageStore, controller: Controller, log: Log) {
         self.source = source
@@ -45,9 +46,11 @@ package actor UsageMeter {
         while !Task.isCancelled {
             do {
                 try await collect()
+                Metrics.usageReadings.add(1, "ok")
                 if isInTrouble { log.info("usage is gathered again") }
                 isInTrouble = false
             } catch {
+                if !Task.isCancelled { Metrics.usageReadings.add(1, "failed") }
                 // Nothing is lost: the counters count on, and are read when both ends answer again.
                 if !isInTrouble, !Task.isCancelled { log.warning("usage can't be gathered", ["error": "\(error)"]) }
                 isInTrouble = true
@@ -58,10 +61,13 @@ package actor UsageMeter {
 
     /// One collection. A controller that does not lead, or has not given the gateway its users yet, gathers nothing.
     package func collect() async throws {
+        // What another leader has counted meanwhile is in its own figures.
+        if !controller.parts.leadership.isLeader { tally = UsageTally() }
         guard await controller.knownUsers() != nil, let (reading, isWhole) = try await source.usage() else { return }
         let now = SystemClock.now()
         try await store.add(reading, isWhole: isWhole, now: now)
         guard let users = await controller.knownUsers() else { return }
+        tally.take(reading, isWhole: isWhole, users: users)
         if accounts != Set(users.map(\.account)) {
             try await store.forget(allBut: users)
             accounts = Set(users.map(\.account))

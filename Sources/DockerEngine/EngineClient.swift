@@ -73,6 +73,7 @@ package final class EngineClient: Sendable {
             Metrics.engineSeconds.observe(response.seconds, request.method)
             return response
         } catch let error as TransportError where error.code != .cancelled {
+            Metrics.engineCalls.add(1, request.method, error.code == .timedOut ? "timeout" : "unreachable")
             if error.code == .timedOut {
                 throw EngineError(code: .timedOut, action: action, message: "the engine did not answer within \(request.deadline) s")
             }

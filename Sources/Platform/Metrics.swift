@@ -1,130 +1,89 @@
-import Synchronization
-
-/// One metric by Prometheus's conventions: a name, and a value for each combination of its labels. Thread-safe.
-package final class Metric: Sendable {
-    package enum Kind: Sendable {
-        case counter, gauge
-        /// Upper bounds, growing.
-        case histogram([Double])
-        var word: String {
-            switch self {
-            case .counter: "counter"
-            case .gauge: "gauge"
-            case .histogram: "histogram"
-            }
-        }
-    }
-
-    private struct Histogram {
-        var counts: [Int]
-        var sum = 0.0
-    }
-
-    private struct State {
-        var values: [[String]: Double] = [:]
-        var histograms: [[String]: Histogram] = [:]
-    }
-
-    /// Combinations of labels that one metric keeps; more are not counted, so that nobody outside can fill our memory.
-    private static let limit = 5000
-
-    package let name: String
-    private let help: String
-    private let kind: Kind
-    private let labels: [String]
-    private let state = Mutex(State())
-
-    package init(_ kind: Kind, _ name: String, _ help: String, labels: [String] = []) {
-        self.kind = kind
-        self.name = name
-        self.help = help
-        self.labels = labels
-    }
-
-    package func add(_ amount: Double = 1, _ values: String...) {
-        state.withLock { state in
-            guard state.values[values] != nil || state.values.count < Self.limit else { return }
-            state.values[values, default: 0] += amount
-        }
-    }
-
-    package func set(_ value: Double, _ values: String...) { set(value, values) }
-    package func set(_ value: Double, _ values: [String]) { state.withLock { $0.values[values] = value } }
-
-    /// Replaces every value at once; what is not there any more is gone.
-    package func replace(_ all: [[String]: Double]) { state.withLock { $0.values = all } }
-
-    package func observe(_ value: Double, _ values: String...) {
-        guard case .histogram(let bounds) = kind else { return }
-        state.withLock { state in
-            guard state.histograms[values] != nil || state.histograms.count < Self.limit else { return }
-            let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
-            state.histograms[values, default: Histogram(counts: [Int](repeating: 0, count: bounds.count + 1))].counts[bucket] += 1
-            state.histograms[values]?.sum += value
-        }
-    }
-
-    /// The sum of all values, of a histogram the number of its observations.
-    package var total: Double {
-        state.withLock { state in
-            state.values.values.reduce(0, +) + Double(state.histograms.values.reduce(0) { $0 + $1.counts.reduce(0, +) })
-        }
-    }
-
-    /// Every value with its labels.
-    package var values: [[String]: Double] { state.withLock { $0.values } }
-
-    /// In the text format (version 0.0.4).
-    package func write(into text: inout String) {
-        let state = state.withLock { $0 }
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.word)\n"
-        switch kind {
-        case .histogram(let bounds):
-            for (values, histogram) in state.histograms.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-                var count = 0
-                for (index, bucket) in histogram.counts.enumerated() {
-                    count += bucket
-                    let bound = index < bounds.count ? Self.number(bounds[index]) : "+Inf"
-                    text += "\(name)_bucket\(pairs(values, ("le", bound))) \(count)\n"
-                }
-                text += "\(name)_sum\(pairs(values)) \(Self.number(histogram.sum))\n\(name)_count\(pairs(values)) \(count)\n"
-            }
-        default:
-            // A metric without labels is there from the start.
-            let values = labels.isEmpty && state.values.isEmpty ? [[]: 0] : state.values
-            for (values, value) in values.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-                text += "\(name)\(pairs(values)) \(Self.number(value))\n"
-            }
-        }
-    }
-
-    private func pairs(_ values: [String], _ more: (String, String)? = nil) -> String {
-        var all = Array(zip(labels, values))
-        if let more { all.append(more) }
-        return all.isEmpty ? "" : "{" + all.map { "\($0)=\"\(Self.escaped($1))\"" }.joined(separator: ",") + "}"
-    }
-
-    private static func escaped(_ text: String) -> String {
-        text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
-    }
-
-    private static func number(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String(value)
-    }
-}
-
-/// Metrics that every part of the process counts into, wherever it is.
+/// Metrics that every part of the process counts into, wherever it is. `docs/metrics.md` has a line for each.
 package enum Metrics {
     package static let seconds: [Double] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+    private static let failoverSeconds: [Double] = [0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300]
+
+    // MARK: - Parts outside of this process
 
     package static let redisCalls = Metric(.counter, "sallyport_redis_commands_total", "Commands sent to Redis.", labels: ["result"])
     package static let redisSeconds = Metric(
         .histogram(seconds), "sallyport_redis_command_duration_seconds", "Time of a batch of commands.")
     package static let engineCalls = Metric(
-        .counter, "sallyport_engine_requests_total", "Requests to the Docker Engine.", labels: ["method", "status"])
+        .counter, "sallyport_engine_requests_total", "Requests to the Docker Engine, with its status, or timeout or unreachable.",
+        labels: ["method", "status"])
     package static let engineSeconds = Metric(
         .histogram(seconds), "sallyport_engine_request_duration_seconds", "Time of a request to the Docker Engine.", labels: ["method"])
+    package static let catalogServers = Metric(
+        .gauge, "sallyport_catalog_servers", "Servers of a provider's list.", labels: ["provider"])
+    package static let catalogFetched = Metric(
+        .gauge, "sallyport_catalog_fetched_timestamp_seconds", "When a provider's list was fetched, in seconds since 1970.",
+        labels: ["provider"])
+    package static let catalogFetches = Metric(
+        .counter, "sallyport_catalog_fetches_total", "Fetches of a provider's list: list, unchanged, held_back or failed.",
+        labels: ["provider", "result"])
+
+    // MARK: - The loop, its exits and pools
+
     package static let loopLastRun = Metric(
         .gauge, "sallyport_loop_last_run_timestamp_seconds", "When the control loop last finished a turn, in seconds since 1970.")
     package static let loopSeconds = Metric(.histogram(seconds), "sallyport_loop_duration_seconds", "Time of one turn of the control loop.")
+    package static let probeSeconds = Metric(
+        .histogram(seconds), "sallyport_probe_duration_seconds", "Time of a fast probe that was answered.", labels: ["country"])
+    package static let probes = Metric(
+        .counter, "sallyport_probes_total", "Probes of exits: ok, or the reason of the failure.", labels: ["kind", "result"])
+    package static let verdictChanges = Metric(
+        .counter, "sallyport_verdict_changes_total", "Exits that were judged anew, by the new verdict and its reason.",
+        labels: ["verdict", "reason"])
+    package static let handshakeAge = Metric(
+        .gauge, "sallyport_exit_handshake_age_seconds", "Age of the tunnel's last handshake when it was last read, about once a minute.",
+        labels: ["exit", "country"])
+    package static let exitFailures = Metric(
+        .counter, "sallyport_exit_failures_total", "Exits that were given up, whether they took traffic or not.",
+        labels: ["cause", "reason"])
+    package static let failovers = Metric(
+        .counter, "sallyport_failovers_total", "Exits that took traffic and were lost.", labels: ["cause", "reason"])
+    package static let failoverDuration = Metric(
+        .histogram(failoverSeconds), "sallyport_failover_duration_seconds",
+        "Time from an exit's judgement as dead or lost until the gateway sends traffic to the next one of its pool.", labels: ["cause"])
+    package static let rotations = Metric(
+        .counter, "sallyport_rotations_total", "Exits that were moved to another server by plan.", labels: ["cause", "reason"])
+    package static let events = Metric(.counter, "sallyport_events_total", "Events that this controller recorded.", labels: ["kind"])
+    package static let leaderTerms = Metric(.counter, "sallyport_leader_terms_total", "Terms in which this controller has led.")
+
+    // MARK: - What the gateway has carried
+
+    /// Pairs of user and country that are kept apart.
+    package static let usageLimit = 1000
+    package static let userBytes = Metric(
+        .counter, "sallyport_proxy_bytes_total", "Bytes of proxy users: in from them, out to them.",
+        labels: ["user", "country", "direction"], limit: 2 * usageLimit, folding: ["user"])
+    package static let userConnections = Metric(
+        .counter, "sallyport_proxy_connections_total", "Requests and tunnels of proxy users.", labels: ["user", "country"],
+        limit: usageLimit, folding: ["user"])
+    package static let userErrors = Metric(
+        .counter, "sallyport_proxy_errors_total", "Requests of proxy users that an exit or a target failed.", labels: ["user", "country"],
+        limit: usageLimit, folding: ["user"])
+    package static let exitBytes = Metric(
+        .counter, "sallyport_exit_bytes_total", "Bytes that an exit has carried: in from users, out to them.",
+        labels: ["exit", "country", "direction"], limit: 2 * usageLimit, folding: ["exit"])
+    package static let usageReadings = Metric(
+        .counter, "sallyport_usage_readings_total", "Collections of what the gateway has counted.", labels: ["result"])
+
+    // MARK: - Webhooks
+
+    package static let deliveries = Metric(
+        .counter, "sallyport_webhook_deliveries_total", "Tries to deliver an event: delivered, refused by status, or failed.",
+        labels: ["result"])
+    package static let deliverySeconds = Metric(
+        .histogram(seconds), "sallyport_webhook_delivery_duration_seconds", "Time of a try to deliver an event.")
+    package static let waitingEvents = Metric(
+        .gauge, "sallyport_webhook_queue_events", "Events that an enabled webhook is not done with, 1,000 at most.", labels: ["webhook"])
+    package static let webhooks = Metric(.gauge, "sallyport_webhooks", "Webhooks by state.", labels: ["state"])
+
+    /// All of these, in the order in which they are shown.
+    package static let all = [
+        probeSeconds, probes, verdictChanges, handshakeAge, exitFailures, failovers, failoverDuration, rotations, events, leaderTerms,
+        userBytes, userConnections, userErrors, exitBytes, usageReadings, catalogServers, catalogFetched, catalogFetches, redisCalls,
+        redisSeconds, engineCalls, engineSeconds, loopSeconds, loopLastRun, deliveries, deliverySeconds, waitingEvents, webhooks,
+    ]
 }

@@ -8,7 +8,7 @@
 /// | `<prefix>:audit` | stream | entries of the audit log, each under its number |
 /// | `<prefix>:audit:head` | string | number and hash of the last one |
 package final class APIStore: Sendable {
-    private let connection: RedisConnection
+    let connection: RedisConnection
     private let prefix: String
 
     package init(connection: RedisConnection, prefix: String) {
@@ -16,7 +16,7 @@ package final class APIStore: Sendable {
         self.prefix = prefix
     }
 
-    private func key(_ name: String) -> String { "\(prefix):api:\(name)" }
+    func key(_ name: String) -> String { "\(prefix):api:\(name)" }
 
     // MARK: - Values that end by themselves
 

@@ -40,6 +40,12 @@ package final class WebhookTable: Sendable {
         }
     }
 
+    /// How many entries there are after an id; `limit` where there are more. They stay in Redis.
+    package func count(after id: String, limit: Int) async throws -> Int {
+        let script = "return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])"
+        return try await connection.command(["EVAL", script, "1", key("events"), id, String(limit)]).integer ?? 0
+    }
+
     /// Makes a webhook that begins after the last event; false where there are `limit` of them.
     package func add(_ hook: Webhook, limit: Int) async throws -> Bool {
         let script = """

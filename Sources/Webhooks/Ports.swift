@@ -6,6 +6,8 @@ package protocol WebhookRecord: Sendable {
     func webhooks() async throws -> (hooks: [KeptWebhook], lastEvent: String?)
     /// The ids after one, in order, each with its event; nil where that can't be read.
     func entries(after id: String, limit: Int) async throws -> [(id: String, event: Event?)]
+    /// How many entries there are after an id; `limit` where there are more.
+    func count(after id: String, limit: Int) async throws -> Int
     /// Puts a new state in the place of the one that `kept` has, notes the try and tells the event, all or nothing.
     /// - Returns: the new one; nil where the state is another one by now, or gone: nothing was written then.
     func settle(_ kept: KeptWebhook, as state: WebhookState, delivery: WebhookDelivery?, event: Event?) async throws -> KeptWebhook?

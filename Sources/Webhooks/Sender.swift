@@ -15,12 +15,12 @@ package final class WebhookSender: Sendable {
         package init() {}
     }
 
-    private let record: any WebhookRecord
+    let record: any WebhookRecord
     private let transport: any WebhookTransport
     private let settings: Settings
     private let log: Log
     /// True while this controller may send; asked before each try.
-    private let mayAct: @Sendable () -> Bool
+    let mayAct: @Sendable () -> Bool
     private let busy = Mutex<Set<String>>([])
 
     package init(
@@ -39,6 +39,7 @@ package final class WebhookSender: Sendable {
     /// Sends until it is cancelled.
     package func run() async {
         await withDiscardingTaskGroup { group in
+            group.addTask { await self.watchQueues() }
             var isAway = false
             while !Task.isCancelled {
                 do {
@@ -136,7 +137,7 @@ package final class WebhookSender: Sendable {
         var event: Event
         var kind: String
 
-        enum Key: String, CodingKey { case id, webhook, at, kind, severity, message, country, exit, server, reason, cause }
+        enum Key: String, CodingKey { case id, webhook, at, kind, severity, message, country, exit, server, reason, cause, by }
 
         func encode(to encoder: any Encoder) throws {
             var fields = encoder.container(keyedBy: Key.self)
@@ -151,6 +152,7 @@ package final class WebhookSender: Sendable {
             try fields.encodeIfPresent(event.server, forKey: .server)
             try fields.encodeIfPresent(event.reason, forKey: .reason)
             try fields.encodeIfPresent(event.cause, forKey: .cause)
+            try fields.encodeIfPresent(event.by, forKey: .by)
         }
     }
 
@@ -165,7 +167,10 @@ package final class WebhookSender: Sendable {
         } catch {
             delivery.error = String("\(error)".prefix(300))
         }
-        delivery.milliseconds = (((ContinuousClock.now - begin) / .milliseconds(1)) * 10).rounded() / 10
+        let seconds = (ContinuousClock.now - begin) / .seconds(1)
+        delivery.milliseconds = (seconds * 10_000).rounded() / 10
+        // One that our own end cut short says nothing about the receiver.
+        if !Task.isCancelled || delivery.isDelivered { count(delivery, seconds: seconds) }
         return delivery
     }
 

@@ -42,13 +42,14 @@ enum Daemon {
         var apiParts = API.Parts()
         (apiParts.memory, apiParts.keys, apiParts.audit, apiParts.settings) = (apiStore, apiStore, apiStore, apiStore)
         (apiParts.logTail, apiParts.events) = (tail, parts.events)
+        apiParts.figures = apiStore
         let hooks = WebhookTable(connection: apiRedis, prefix: configuration.redisPrefix)
         let sender = WebhookSender(
             record: hooks, transport: WebhookClient(client: parts.client, authorityFile: configuration.webhooks.authorityFile),
             settings: configuration.webhooks.sending(version: Version.current), log: log,
             mayAct: { parts.leadership.isLeader })
         (apiParts.webhooks, apiParts.webhookSender) = (hooks, sender)
-        apiParts.reload = { try reloading.reload() }
+        apiParts.reload = { try await reloading.reload(telling: parts.controller) }
         apiParts.configuration = { reloading.lines }
         let api = API(
             operations: ControllerOperations(
@@ -80,7 +81,7 @@ enum Daemon {
         let welcome = Task { if let country { await Welcome(parts, configuration).open(country) } }
         for await signal in signals {
             guard signal == SIGHUP else { break }
-            let report = try? reloading.reload()
+            let report = try? await reloading.reload(telling: parts.controller, cause: "signal")
             api.audit.record(
                 AuditEntry(.system, "SIGHUP", details: report.map { "changed: \($0.changed.joined(separator: " "))" } ?? "refused"))
         }

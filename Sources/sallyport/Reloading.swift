@@ -1,4 +1,5 @@
 import API
+import Control
 import Model
 import Platform
 import Synchronization
@@ -31,6 +32,15 @@ final class Reloading: Sendable {
     /// The settings in force, a line each.
     var lines: [String] { current.withLock { $0.description.split(separator: "\n").map(String.init) } }
 
+    /// The same as `reload`, and an event for it.
+    func reload(telling controller: Controller, cause: String = "operator") async throws -> ReloadReport {
+        let report = try reload()
+        func words(_ names: [String]) -> String { names.isEmpty ? "nothing" : names.joined(separator: ", ") }
+        let message = "the configuration was read again; changed: \(words(report.changed)); needs a restart: \(words(report.needsRestart))"
+        await controller.tell(.reloaded, message, cause: cause, by: Originator.current)
+        return report
+    }
+
     /// Checks all of it, then takes what can be taken, all at once.
     /// - Throws: `ReloadRefusal`; nothing was changed then.
     func reload() throws -> ReloadReport {
@@ -50,9 +60,6 @@ final class Reloading: Sendable {
             current.api.serving = new.api.serving
             current.api.auditRetentionDays = new.api.auditRetentionDays
             current.api.keys = new.api.keys
-            log.info(
-                "the configuration was read again",
-                ["changed": report.changed.joined(separator: " "), "needs_restart": report.needsRestart.joined(separator: " ")])
             return report
         }
     }

@@ -71,6 +71,9 @@ struct Subject: Sendable {
         await subject.stop()
     }
 
+    /// Where it listens; nil without a socket.
+    var port: Int? { live?.server.port }
+
     private func stop() async {
         guard let live else { return }
         live.client.close()

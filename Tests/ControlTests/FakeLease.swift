@@ -40,9 +40,9 @@ struct FakeLease: LeaseStore, OrderRelay {
         try await reach { state in if state.lease?.claim.token == token { state.lease = nil } }
     }
 
-    func send(_ order: Order, id: String) async throws { try await reach { $0.orders.append((id, order)) } }
+    func send(_ order: HandedOrder, id: String) async throws { try await reach { $0.orders.append((id, order)) } }
 
-    func withdraw(_ order: Order, id: String) async throws -> Bool {
+    func withdraw(_ order: HandedOrder, id: String) async throws -> Bool {
         try await reach { state in
             let index = state.orders.firstIndex { $0.id == id }
             if let index { state.orders.remove(at: index) }
@@ -51,6 +51,6 @@ struct FakeLease: LeaseStore, OrderRelay {
     }
 
     func answer(to id: String) async throws -> OrderAnswer? { try await reach { $0.answers.removeValue(forKey: id) } }
-    func next() async throws -> (id: String, order: Order)? { try await reach { $0.orders.isEmpty ? nil : $0.orders.removeFirst() } }
+    func next() async throws -> (id: String, order: HandedOrder)? { try await reach { $0.orders.isEmpty ? nil : $0.orders.removeFirst() } }
     func answer(_ id: String, with answer: OrderAnswer) async throws { try await reach { $0.answers[id] = answer } }
 }

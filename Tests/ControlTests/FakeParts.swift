@@ -95,7 +95,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         return try call(.engine) { state in
             guard let endpoint = state.containers[container]?.endpoint, let server = state.serverOfEndpoint[endpoint] else { throw Away() }
             if !state.deadServers.contains(server.hostname) || state.busyServers.contains(server.hostname) { state.carried += 10_000 }
-            return TunnelReading(at: SystemClock.now(), handshakeAt: nil, received: state.carried, sent: 0)
+            return TunnelReading(at: SystemClock.now(), handshakeAt: SystemClock.now() + -30, received: state.carried, sent: 0)
         }
     }
 
@@ -161,6 +161,9 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     }
     func append(_ events: [Event]) async throws { try await store { $0.events += events } }
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] { [] }
+    func blocked(among users: [ProxyUser]) async throws -> [String: String] {
+        try call(.store) { state in state.stored.blocked.filter { entry in users.contains { $0.name == entry.key } } }
+    }
     func save(breakers: [String: Breaker?]) async throws {
         try await store { state in for (name, breaker) in breakers { state.stored.breakers[name] = breaker } }
     }

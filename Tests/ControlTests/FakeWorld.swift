@@ -54,7 +54,7 @@ final class FakeWorld: Sendable {
         var lease: (claim: LeaseClaim, fence: Int, until: ContinuousClock.Instant)?
         var fence = 0
         var version = 0
-        var orders: [(id: String, order: Order)] = []
+        var orders: [(id: String, order: HandedOrder)] = []
         var answers: [String: OrderAnswer] = [:]
         /// Who did what: the instance of each launch, removal and publishing.
         var acts: [(instance: String, act: String)] = []

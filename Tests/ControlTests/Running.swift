@@ -71,9 +71,9 @@ struct Running: Sendable {
     func exit(_ number: Int, _ country: CountryCode = us) -> Exit? { exits[id(number, country)] }
 
     /// Waits until exactly so many exits are there and all serve.
-    func serves(_ count: Int, within seconds: Double = 10) async throws {
+    func serves(_ count: Int, within seconds: Double = 10, orStandby: Bool = false) async throws {
         try await eventually("\(count) exits serve: \(exits)", within: seconds) {
-            exits.count == count && exits.values.allSatisfy { $0.state == .serving }
+            exits.count == count && exits.values.allSatisfy { $0.state == .serving || orStandby && $0.state == .standby }
         }
     }
 }

@@ -157,6 +157,22 @@ final class ControllerProcess: Sendable {
         return try await lab.client.send(request)
     }
 
+    /// What a stream of the API sends to one who has seen `last`, until it is enough or the time is over.
+    func stream(_ path: String, after last: String, seconds: Double, until isEnough: (String) -> Bool) async throws -> String {
+        let admin = try Files.read("\(data)/admin.key").filter { !$0.isWhitespace }
+        var request = HTTPRequest(
+            "GET", "http://127.0.0.1:\(apiPort)\(path)", headers: [("X-API-Key", admin), ("Last-Event-ID", last)])
+        request.deadline = seconds
+        var text = ""
+        do {
+            for try await bytes in lab.client.stream(request) {
+                text += String(decoding: bytes, as: UTF8.self)
+                if isEnough(text) { break }
+            }
+        } catch {}
+        return text
+    }
+
     /// Runs a command of the program against it, with the admin's key.
     func command(_ words: String...) async throws -> Programs.Result {
         try await Programs.run(

@@ -96,14 +96,7 @@ extension API {
     }
 
     func listAudit(_ request: ServerRequest) async throws -> ServerResponse {
-        func time(_ name: String) throws -> Timestamp? {
-            guard let text = request.query(name) else { return nil }
-            guard let time = Timestamp(rfc3339: text) else {
-                throw APIProblem.invalid([FieldProblem(field: name, message: "want a time like 2026-11-21T01:02:03.456Z")])
-            }
-            return time
-        }
-        let (since, until) = (try time("since"), try time("until"))
+        let (since, until) = (try request.time("since"), try request.time("until"))
         let limit = Int(request.number("limit") ?? 100)
         let kind = request.query("kind")
         let status = request.number("status").map(Int.init)

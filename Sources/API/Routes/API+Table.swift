@@ -17,8 +17,11 @@ extension API {
                 auditRoutes,
                 streamRoutes,
                 webhookRoutes,
+                healthRoutes,
+                figureRoutes,
                 adminRoutes,
                 settingRoutes,
+                limitRoutes,
             ]
             return subjects.flatMap { $0 }
         }

@@ -134,21 +134,23 @@ extension API {
             let before = changes ? await state(of: call, route) : nil
             let response =
                 call.request.method == "POST"
-                ? await idempotency.answer(call, isSecret: route.access.answersSecret) { await run(route, call.request) }
-                : await run(route, call.request)
+                ? await idempotency.answer(call, isSecret: route.access.answersSecret) { await run(route, call) }
+                : await run(route, call)
             if changes { await audit.recordNow(entry(.change, call, response, before: before)) }
             return finish(response, call)
         }
     }
 
-    private func run(_ route: APIRoute, _ request: ServerRequest) async -> ServerResponse {
+    private func run(_ route: APIRoute, _ call: Call) async -> ServerResponse {
         do {
-            switch route.handler {
-            case .ready(let body): return try body(request)
-            case .waiting(let body): return try await body(request)
+            return try await Originator.$current.withValue(call.key?.name) {
+                switch route.handler {
+                case .ready(let body): try body(call.request)
+                case .waiting(let body): try await body(call.request)
+                }
             }
         } catch {
-            return response(to: error, request)
+            return response(to: error, call.request)
         }
     }
 

@@ -11,6 +11,8 @@ final class APIMetrics: Sendable {
     let streams = Metric(.gauge, "sallyport_api_streams", "Readers of streams now.", labels: ["stream"])
     let droppedReaders = Metric(.counter, "sallyport_api_stream_readers_dropped_total", "Readers that were too slow.", labels: ["stream"])
 
+    var all: [Metric] { [requests, seconds, keyFailures, limited, streams, droppedReaders] }
+
     private static let methods: Set = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
     func count(_ call: Call, _ status: Int, _ seconds: Double) {

@@ -16,12 +16,14 @@ struct EventView: Encodable {
     let server: String?
     let reason: ExitReason?
     let cause: String?
+    let by: String?
 
     init(_ entry: StoredEvent) { self.init(id: entry.id, entry.event) }
 
     init(id: String?, _ event: Event) {
         (self.id, uid, at, kind, severity, message) = (id, event.uid, event.at, event.kind, event.severity, event.message)
         (country, exit, server, reason, cause) = (event.country, event.exit, event.server, event.reason, event.cause)
+        by = event.by
     }
 }
 

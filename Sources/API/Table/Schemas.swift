@@ -4,6 +4,7 @@ import Model
 enum Schemas {
     static let all: [String: Schema] = [
         shared, exits, catalog, users, API.keySchemas, API.auditSchemas, API.streamSchemas, API.adminSchemas, API.settingSchemas,
+        API.limitSchemas, API.healthSchemas, API.figureSchemas,
         API.webhookSchemas,
     ].reduce(into: [:]) {
         $0.merge($1) { $1 }
@@ -103,6 +104,7 @@ enum Schemas {
                         .always("message", .text("exit us-1 serves as 198.18.1.10")), .maybe("country", .text("US")),
                         .maybe("exit", .text("us-1")), .maybe("server", .text("us9001.lab.test")),
                         .maybe("reason", .choice(ExitReason.self)), .maybe("cause", .text("probe"), "what set it off"),
+                        .maybe("by", .text("admin"), "who asked for it: the name of an API key"),
                         .maybe("uid", .text("1b2xk9q0zf3"), "the same from before it had an id"))), "in their order"),
             .always("last", .text("1763686923456-0"), "the last event that was looked at"),
             .maybe(

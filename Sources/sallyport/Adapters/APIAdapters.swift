@@ -52,3 +52,13 @@ extension APIStore: AuditStore {
 
     func removeLines(upTo seq: Int) async throws { try await removeAudit(upTo: seq) }
 }
+
+extension APIStore: FigureStore {
+    func append(_ sample: String, to series: FigureSeries) async throws {
+        try await appendFigure(sample, to: series.rawValue, count: series == .fine ? 360 : 288)
+    }
+
+    func samples(of series: FigureSeries, after id: String?) async throws -> (samples: [String], last: String?) {
+        try await figures(of: series.rawValue, after: id)
+    }
+}

@@ -55,11 +55,11 @@ struct RedisState: StateStore {
         for entry in state.unreadable { log.warning("the store holds an entry that can't be read", ["entry": entry]) }
         return StoredState(
             pools: state.pools, exits: state.exits, users: state.users, breakers: try await store.breakers(as: Breaker.self),
-            alerts: try await store.alerts(), blocked: try await blocked(state.users))
+            alerts: try await store.alerts(), blocked: try await blocked(among: state.users))
     }
 
     /// Who is over a quota stays out from a controller's first moment on.
-    private func blocked(_ users: [ProxyUser]) async throws -> [String: String] {
+    func blocked(among users: [ProxyUser]) async throws -> [String: String] {
         let limited = users.filter(\.limits.hasQuota)
         let sums = try await usage.sums(of: limited, now: SystemClock.now())
         return limited.reduce(into: [:]) { blocked, user in

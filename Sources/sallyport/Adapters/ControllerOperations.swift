@@ -24,7 +24,7 @@ struct ControllerOperations: Operations {
             revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
             problems: problems, leader: snapshot.leader, alerts: snapshot.alerts,
             breakers: snapshot.breakers.map { Self.view(of: $1, name: $0) }.sorted { $0.name < $1.name },
-            blockedUsers: snapshot.desired.blocked)
+            blockedUsers: snapshot.desired.blocked, asked: controller.asked.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value })
     }
 
     private static func view(of breaker: Breaker, name: String) -> BreakerView {

@@ -49,16 +49,16 @@ struct FenceMark: Sendable {
 struct RedisOrders: OrderRelay {
     let queue: OrderQueue
 
-    func send(_ order: Order, id: String) async throws { try await queue.send(text(order), id: id) }
-    func withdraw(_ order: Order, id: String) async throws -> Bool { try await queue.withdraw(text(order), id: id) }
+    func send(_ order: HandedOrder, id: String) async throws { try await queue.send(text(order), id: id) }
+    func withdraw(_ order: HandedOrder, id: String) async throws -> Bool { try await queue.withdraw(text(order), id: id) }
 
     func answer(to id: String) async throws -> OrderAnswer? {
         try await queue.answer(to: id).map { try JSONDecoder().decode(OrderAnswer.self, from: Data($0.utf8)) }
     }
 
-    func next() async throws -> (id: String, order: Order)? {
+    func next() async throws -> (id: String, order: HandedOrder)? {
         guard let (id, text) = try await queue.next() else { return nil }
-        return (id, try JSONDecoder().decode(Order.self, from: Data(text.utf8)))
+        return (id, try JSONDecoder().decode(HandedOrder.self, from: Data(text.utf8)))
     }
 
     func answer(_ id: String, with answer: OrderAnswer) async throws { try await queue.answer(id, with: text(answer)) }

@@ -1,0 +1,66 @@
+import HTTPServing
+import Model
+import Platform
+
+/// `/admin/ratelimit`: what an address has used of its limits.
+extension API {
+    static let limitSchemas: [String: Schema] = [
+        "LimitStats": .object(
+            .always("address", .text("127.0.0.1")), .always("window_seconds", .whole(60)),
+            .always("standard", .named("LimitUse")), .always("strict", .named("LimitUse")), .always("failed_keys", .named("LimitUse"))),
+        "LimitUse": .object(.always("used", .whole(3)), .always("limit", .whole(6000))),
+    ]
+
+    var limitRoutes: [APIRoute] {
+        let stats = Answer.json(200, "what it has used", .named("LimitStats"))
+        return [
+            Route(
+                "GET", "/admin/ratelimit/stats/{ip}",
+                Contract(.role(.admin), "What an address has used of its limits", answers: [stats], limit: .strict), .ready(showLimit)),
+            Route(
+                "POST", "/admin/ratelimit/clear/{ip}",
+                Contract(.role(.admin), "Lets an address begin anew", answers: [stats], limit: .strict), .waiting(clearLimit)),
+        ]
+    }
+
+    private func address(_ request: ServerRequest) throws -> String {
+        let text = request.parameters["ip"] ?? ""
+        guard let address = IPNetwork(text), !text.contains("/") else {
+            throw APIProblem.invalid([FieldProblem(field: "ip", message: "want an IPv4 or IPv6 address")])
+        }
+        return address.description
+    }
+
+    func showLimit(_ request: ServerRequest) throws -> ServerResponse { stats(of: try address(request)) }
+
+    private func stats(of address: String) -> ServerResponse {
+        struct Use: Encodable {
+            let used: Int
+            let limit: Int
+        }
+        struct Stats: Encodable {
+            let address: String
+            let windowSeconds: Int
+            let standard: Use
+            let strict: Use
+            let failedKeys: Use
+        }
+        let settings = settings
+        func use(_ name: String, _ limit: Int) -> Use {
+            Use(used: limiter.used("\(name):address:\(address)", window: settings.windowSeconds), limit: limit)
+        }
+        return .json(
+            Stats(
+                address: address, windowSeconds: settings.windowSeconds, standard: use("standard", settings.requests),
+                strict: use("strict", settings.strictRequests), failedKeys: use("failed", settings.failedKeys)))
+    }
+
+    func clearLimit(_ request: ServerRequest) async throws -> ServerResponse {
+        let address = try address(request)
+        let names = ["standard", "strict", "failed"].map { "\($0):address:\(address)" }
+        let keys = limiter.clear(names, window: settings.windowSeconds)
+        // Where the shared memory is away, its counters end by themselves.
+        try? await parts.memory?.remove(keys)
+        return stats(of: address)
+    }
+}

@@ -1,0 +1,85 @@
+package import Model
+import Planning
+import Platform
+
+/// What an operator can ask for proxy users, and who of them is over a quota.
+extension Controller {
+    package func addUser(_ user: ProxyUser) async throws {
+        try await loaded()
+        try await changes.pass {
+            guard !desired.users.contains(where: { $0.name == user.name }) else {
+                throw OperationError(code: .exists, message: "there is a user \(user.name) already")
+            }
+            try await stored { try await parts.store.save(user) }
+            desired.users.append(user)
+            desired.users.sort { $0.name < $1.name }
+            record(.userAdded, .info, "user \(user.name) was added", cause: "operator", by: Originator.current)
+            publishView()
+        }
+        ring()
+        await gatewayKnows(desired.users)
+    }
+
+    /// Puts a user in the place of the one of that name.
+    package func changeUser(_ user: ProxyUser) async throws {
+        try await loaded()
+        try await changes.pass {
+            guard let index = desired.users.firstIndex(where: { $0.name == user.name }) else {
+                throw OperationError(code: .notFound, message: "there is no user \(user.name)")
+            }
+            try await stored { try await parts.store.save(user) }
+            let changed = user.changedSettings(from: desired.users[index])
+            desired.users[index] = user
+            if !changed.isEmpty {
+                let words = "user \(user.name) was changed: \(changed.joined(separator: ", "))"
+                record(.userChanged, .info, words, cause: "operator", by: Originator.current)
+            }
+            publishView()
+        }
+        ring()
+        await gatewayKnows(desired.users)
+    }
+
+    /// The users as they are for certain: nil while another controller may lead, or the gateway was not given them yet.
+    package func knownUsers() -> [ProxyUser]? {
+        hasLoaded && published != nil && parts.leadership.isLeader ? desired.users : nil
+    }
+
+    /// Says which accounts are over a quota, with its name: the gateway refuses their users.
+    package func block(_ accounts: [String: String]) {
+        let users = desired.users.reduce(into: [:]) { $0[$1.name] = accounts[$1.account] }
+        guard desired.blocked != users else { return }
+        for (name, quota) in users.sorted(by: { $0.key < $1.key }) where desired.blocked[name] == nil {
+            record(.userChanged, .warning, "user \(name) is over a quota, and blocked: \(quota)", cause: "quota")
+        }
+        for name in desired.blocked.keys.sorted() where users[name] == nil {
+            record(.userChanged, .info, "user \(name) is within the quotas again", cause: "quota")
+        }
+        desired.blocked = users
+        publishView()
+        ring()
+    }
+
+    package func removeUser(_ name: String) async throws {
+        try await loaded()
+        try await changes.pass {
+            guard desired.users.contains(where: { $0.name == name }) else {
+                throw OperationError(code: .notFound, message: "there is no user \(name)")
+            }
+            try await stored { try await parts.store.removeUser(name) }
+            desired.users.removeAll { $0.name == name }
+            // Whoever gets that name next is another one.
+            desired.blocked[name] = nil
+            record(.userRemoved, .info, "user \(name) was removed", cause: "operator", by: Originator.current)
+            publishView()
+        }
+        ring()
+        await gatewayKnows(desired.users)
+    }
+
+    /// Waits, but not for long, until the gateway was told of a change of users.
+    private func gatewayKnows(_ users: [ProxyUser]) async {
+        let deadline = ContinuousClock.now + .seconds(2)
+        while published?.users != users, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
+    }
+}

@@ -1,0 +1,48 @@
+import Model
+import Platform
+
+/// Counts into the metrics what the gateway has carried since the last reading. The first reading of a term counts nothing:
+/// it says where to begin.
+struct UsageTally {
+    private var last: [String: Usage]?
+    private var names: Set<String> = []
+
+    mutating func take(_ reading: UsageReading, isWhole: Bool, users: [ProxyUser]) {
+        forgetOthers(than: Set(users.map(\.name)))
+        if let last {
+            for (counter, entry) in reading.counters {
+                let fresh = entry.usage.since(last[counter] ?? Usage())
+                if !fresh.isEmpty, let subject = entry.subject { Self.count(fresh, subject) }
+            }
+        }
+        let seen = reading.counters.mapValues(\.usage)
+        // Who did not answer is counted from where it was.
+        last = isWhole ? seen : (last ?? [:]).merging(seen) { $1 }
+    }
+
+    private static func count(_ usage: Usage, _ subject: UsageSubject) {
+        switch subject {
+        case .user(let account, let country):
+            let (name, country) = (name(of: account), country.rawValue)
+            if usage.bytesIn > 0 { Metrics.userBytes.add(Double(usage.bytesIn), name, country, "in") }
+            if usage.bytesOut > 0 { Metrics.userBytes.add(Double(usage.bytesOut), name, country, "out") }
+            if usage.connections > 0 { Metrics.userConnections.add(Double(usage.connections), name, country) }
+            if usage.errors > 0 { Metrics.userErrors.add(Double(usage.errors), name, country) }
+        case .exit(let id):
+            if usage.bytesIn > 0 { Metrics.exitBytes.add(Double(usage.bytesIn), "\(id)", id.country.rawValue, "in") }
+            if usage.bytesOut > 0 { Metrics.exitBytes.add(Double(usage.bytesOut), "\(id)", id.country.rawValue, "out") }
+        }
+    }
+
+    /// An account is a name, a sign that no name has, and a time.
+    private static func name(of account: String) -> String { String(account.prefix { $0 != "@" }) }
+
+    /// Users who are gone make room for others.
+    private mutating func forgetOthers(than known: Set<String>) {
+        guard known != names else { return }
+        names = known
+        for metric in [Metrics.userBytes, Metrics.userConnections, Metrics.userErrors] {
+            metric.keep { labels in labels.first.map { $0 == Metric.other || known.contains($0) } ?? true }
+        }
+    }
+}
