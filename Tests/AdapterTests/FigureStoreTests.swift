@@ -60,7 +60,8 @@ import Testing
         try await withRedis { redis, _, connection in
             let usage = UsageRecord(connection: connection, prefix: "test")
             let state = RedisState(
-                store: Store(connection: connection, prefix: "test"), usage: usage, leadership: .alone, log: .none)
+                store: Store(connection: connection, prefix: "test"), usage: usage, leadership: .alone,
+                unstored: AsyncStream.makeStream(of: [Event].self).continuation, log: .none)
             var bob = ProxyUser(name: "bob", salt: "00", digest: "11", createdAt: SystemClock.now())
             bob.limits.bytesPerDay = 100
             let alice = ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: SystemClock.now())
