@@ -129,14 +129,19 @@ package final class API: Sendable {
     }
 
     /// The list of all exits, made once for each state.
-    func allExits(_ state: OperatorState) -> ServerResponse {
-        if let cached = exitsBody.withLock({ $0 }), cached.revision == state.revision { return cached.answer }
-        var answer = ServerResponse.json(["exits": views(state.exits.values)])
-        answer.etag = Dressing.tag(of: answer.body)
-        answer.compressed = Gzip.compress(answer.body)
-        let made = answer
-        exitsBody.withLock { $0 = (state.revision, made) }
-        return made
+    func allExits() -> ServerResponse {
+        let revision = operations.revision
+        if let answer = exitsBody.withLock({ $0?.revision == revision ? $0?.answer : nil }) { return answer }
+        let state = operations.state
+        var json = JSONText()
+        json.object { json in
+            json.list("exits", views(state.exits.values)) { json, exit in json.object { exit.write(into: &$0) } }
+        }
+        var made = ServerResponse.json(bytes: json.bytes)
+        Dressing.prepare(&made)
+        let answer = made
+        exitsBody.withLock { $0 = (state.revision, answer) }
+        return answer
     }
 
     func views(_ exits: some Collection<Exit>) -> [ExitView] {

@@ -108,9 +108,7 @@ package final class KeyRing: Sendable {
     /// what a comparison's time could tell is nothing about the key.
     func key(of request: ServerRequest, now: Timestamp = SystemClock.now()) -> APIKey? {
         var offered = request.headers["x-api-key"]
-        if offered == nil, let header = request.headers["authorization"], header.lowercased().hasPrefix("bearer ") {
-            offered = String(header.dropFirst("bearer ".count))
-        }
+        if offered == nil, let header = request.headers["authorization"] { offered = Self.bearer(header) }
         guard let offered, (32...256).contains(offered.utf8.count) else { return nil }
         let digest = Digest.sha256(offered)
         return state.withLock { state in
@@ -119,6 +117,15 @@ package final class KeyRing: Sendable {
             state.used[key.id] = now
             return key
         }
+    }
+
+    /// What stands behind the scheme (RFC 6750, section 2.1), whose letters may be of either case.
+    private static func bearer(_ header: String) -> String? {
+        let scheme = "bearer "
+        guard header.utf8.count > scheme.utf8.count, zip(header.utf8, scheme.utf8).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 }) else {
+            return nil
+        }
+        return String(header[header.utf8.index(header.startIndex, offsetBy: scheme.utf8.count)...])
     }
 
     static func isOffered(_ request: ServerRequest) -> Bool {

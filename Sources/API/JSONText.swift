@@ -29,6 +29,17 @@ struct JSONText {
         text(value)
     }
 
+    mutating func field(_ name: String, _ value: Bool) {
+        key(name)
+        bytes += (value ? "true" : "false").utf8
+    }
+
+    mutating func object(_ name: String, _ body: (inout JSONText) -> Void) {
+        key(name)
+        needsComma = false
+        object(body)
+    }
+
     mutating func field(_ name: String, _ value: Int?) {
         guard let value else { return }
         key(name)

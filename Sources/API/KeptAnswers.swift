@@ -37,11 +37,10 @@ final class KeptAnswers: Sendable {
     func keep(_ response: ServerResponse, for request: ServerRequest, at revision: String) -> ServerResponse {
         var response = response
         let target = target(of: request)
-        response.etag = Dressing.tag(of: response.body)
-        response.compressed = Gzip.compress(response.body)
+        Dressing.prepare(&response)
         keep(
             Entry(
-                revision: revision, response: response, size: response.body.count + (response.compressed?.count ?? 0) + target.utf8.count),
+                revision: revision, response: response, size: response.size + (response.compressed?.count ?? 0) + target.utf8.count),
             target)
         return response
     }

@@ -4,6 +4,8 @@ package import Model
 package protocol Operations: Sendable {
     /// The latest state, without waiting.
     var state: OperatorState { get }
+    /// That of the latest state, without making the rest of it.
+    var revision: Int { get }
     /// The providers whose servers are in the catalog.
     var providers: [ProviderName] { get }
     /// All servers, as they are known now.
@@ -36,6 +38,10 @@ package protocol Operations: Sendable {
     func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport
     /// The same of what an exit has carried.
     func usage(of id: ExitID, hours: Int, days: Int) async throws -> UsageReport
+}
+
+extension Operations {
+    package var revision: Int { state.revision }
 }
 
 /// All that the API shows.

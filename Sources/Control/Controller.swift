@@ -181,6 +181,7 @@ package actor Controller {
 
     /// What can be read without waiting for the loop.
     nonisolated package var snapshot: Snapshot { view.current }
+    nonisolated package var revision: Int { view.revision }
     nonisolated package var publicView: StateView { view }
     /// When each part was last asked, whatever came of it; what was never asked in this term is not in it.
     nonisolated package var asked: [Part: Timestamp] { askedParts.times }

@@ -44,6 +44,8 @@ package final class StateView: Sendable {
 
     package var current: Snapshot { state.withLock { $0.snapshot } }
 
+    package var revision: Int { state.withLock { $0.snapshot.revision } }
+
     func set(_ snapshot: Snapshot) { change { $0 = snapshot } }
 
     /// One exit is another one now.

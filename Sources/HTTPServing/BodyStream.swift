@@ -6,8 +6,10 @@ import Synchronization
 /// it so, and the end.
 package final class BodyStream: Sendable {
     private struct State {
+        /// Those from `next` on wait; the ones before have left, and are removed many at once.
         var pieces: [[UInt8]] = []
-        /// Bytes of the first piece that have left.
+        var next = 0
+        /// Bytes of the next piece that have left, and those of all that wait.
         var sent = 0
         var kept = 0
         var isOver = false
@@ -15,6 +17,34 @@ package final class BodyStream: Sendable {
         /// Set while the connection is suspended for want of something to send.
         var wake: (@Sendable () -> Void)?
         var onEnd: (@Sendable () -> Void)?
+
+        mutating func append(_ piece: [UInt8]) {
+            // Nothing to send is no piece: a read of it would look like the end of what there is.
+            if piece.isEmpty { return }
+            pieces.append(piece)
+            kept += piece.count
+        }
+
+        mutating func keepOnlyBegun() {
+            pieces = sent > 0 ? [pieces[next]] : []
+            next = 0
+            kept = pieces.first.map(\.count) ?? 0
+        }
+
+        mutating func dropNext() {
+            kept -= pieces[next].count
+            sent = 0
+            pieces[next] = []
+            next += 1
+            guard next >= 64, next * 2 >= pieces.count else { return }
+            pieces.removeFirst(next)
+            next = 0
+        }
+
+        mutating func clear() {
+            pieces = []
+            (next, sent, kept) = (0, 0, 0)
+        }
     }
 
     private let state: Mutex<State>
@@ -36,12 +66,7 @@ package final class BodyStream: Sendable {
         let (goesOn, wake) = state.withLock { state in
             guard !state.isOver, !state.hasEnded else { return (false, nil as (@Sendable () -> Void)?) }
             let goesOn = state.kept + piece.count <= limit
-            if goesOn {
-                state.pieces.append(piece)
-                state.kept += piece.count
-            } else {
-                giveUp(&state)
-            }
+            if goesOn { state.append(piece) } else { giveUp(&state) }
             defer { state.wake = nil }
             return (goesOn, state.wake)
         }
@@ -61,9 +86,8 @@ package final class BodyStream: Sendable {
 
     private func giveUp(_ state: inout State) {
         // A piece that has begun to leave is finished: half of one would be no text of its kind.
-        state.pieces = state.sent > 0 ? Array(state.pieces.prefix(1)) : []
-        state.pieces.append(farewell)
-        state.kept = state.pieces.reduce(0) { $0 + $1.count }
+        state.keepOnlyBegun()
+        state.append(farewell)
         state.isOver = true
     }
 
@@ -97,19 +121,16 @@ package final class BodyStream: Sendable {
     func read(into buffer: UnsafeMutableRawBufferPointer, suspend: () -> (@Sendable () -> Void)?) -> Piece {
         state.withLock { state in
             var count = 0
-            while let first = state.pieces.first, count < buffer.count {
-                let part = min(buffer.count - count, first.count - state.sent)
-                first.withUnsafeBytes { bytes in
+            while state.next < state.pieces.count, count < buffer.count {
+                let size = state.pieces[state.next].count
+                let part = min(buffer.count - count, size - state.sent)
+                state.pieces[state.next].withUnsafeBytes { bytes in
                     UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + part]).copyMemory(
                         from: UnsafeRawBufferPointer(rebasing: bytes[state.sent..<state.sent + part]))
                 }
                 count += part
                 state.sent += part
-                if state.sent == first.count {
-                    state.pieces.removeFirst()
-                    state.kept -= first.count
-                    state.sent = 0
-                }
+                if state.sent == size { state.dropNext() }
             }
             if count > 0 { return .bytes(count) }
             if state.isOver { return .end }
@@ -125,7 +146,7 @@ package final class BodyStream: Sendable {
         let onEnd = state.withLock { state in
             state.hasEnded = true
             state.isOver = true
-            state.pieces = []
+            state.clear()
             defer { state.onEnd = nil }
             return state.onEnd
         }

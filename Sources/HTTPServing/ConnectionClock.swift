@@ -4,28 +4,35 @@ import Synchronization
 /// When a connection must have got on. libmicrohttpd's own time-out begins anew with each byte, so a client that sends one now and
 /// then would keep its connection for ever.
 final class ConnectionClock: Sendable {
+    /// The client's, in its numbers.
+    let address: String
     private let descriptor: Int32
-    private let deadline: Mutex<ContinuousClock.Instant?>
+    /// In milliseconds of `now`; the largest number while it is we who take our time.
+    private let deadline: Atomic<Int64>
 
-    init(descriptor: Int32, seconds: Double) {
+    init(descriptor: Int32, address: String, seconds: Double) {
+        self.address = address
         self.descriptor = descriptor
-        deadline = Mutex(.now + .seconds(seconds))
+        deadline = Atomic(Self.now + Int64(seconds * 1000))
+    }
+
+    /// Milliseconds since the machine started, some of them late: a clock that costs nearly nothing to read.
+    static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 
     /// - Parameter seconds: from now; nil while it is we who take our time.
     func set(_ seconds: Double?) {
-        let new = seconds.map { ContinuousClock.now + .seconds($0) }
-        deadline.withLock { $0 = new }
+        deadline.store(seconds.map { Self.now + Int64($0 * 1000) } ?? .max, ordering: .relaxed)
     }
 
     /// Hangs up on a client that is too slow. On the server's thread, while the connection is open: libmicrohttpd then finds it
     /// ended, as if the client had gone.
-    func check(_ now: ContinuousClock.Instant) {
-        let isOver = deadline.withLock { deadline in
-            guard let end = deadline, end <= now else { return false }
-            deadline = nil
-            return true
-        }
-        if isOver { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+    func check(_ now: Int64) {
+        guard deadline.load(ordering: .relaxed) <= now else { return }
+        set(nil)
+        _ = shutdown(descriptor, Int32(SHUT_RDWR))
     }
 }

@@ -27,7 +27,9 @@ package final class HTTPServer: Sendable {
         package var answerSeconds = 300.0
         /// Bytes of a request's body, and of its head.
         package var body = 64 << 10
-        package var head = 32 << 10
+        package var head = 16 << 10
+        /// Bytes that libmicrohttpd takes for a connection. A head that has no room there is refused by itself, with a page of its own.
+        package var memory = 32 << 10
         package init() {}
     }
 
@@ -38,6 +40,8 @@ package final class HTTPServer: Sendable {
         /// Requests whose connections are suspended, and all those whose answers have not left yet.
         var suspended = 0
         var unanswered = 0
+        /// All that have been answered.
+        var answered = 0
         /// When the server gives up waiting for answers; set by the first `stop`.
         var deadline: ContinuousClock.Instant?
         var hasEnded = false
@@ -49,23 +53,30 @@ package final class HTTPServer: Sendable {
     package let port: Int
     let limits: Limits
     let dispatch: @Sendable (ServerRequest) -> Dispatch
+    let refuse: @Sendable (ServerRequest, APIProblem) -> ServerResponse
     private let listeningSocket: Int32
     private let alarm: Alarm
     private let state = Mutex(State())
 
     /// Binds and serves at once.
-    /// - Parameter port: 0 lets the system choose; `port` then says which.
+    /// - Parameters:
+    ///   - port: 0 lets the system choose; `port` then says which.
+    ///   - refuse: answers a request that can't be dispatched, of which some may be missing, for a problem that was found in it.
     package init(
-        address: String, port: Int, limits: Limits = Limits(), dispatch: @escaping @Sendable (ServerRequest) -> Dispatch
+        address: String, port: Int, limits: Limits = Limits(),
+        refuse: @escaping @Sendable (ServerRequest, APIProblem) -> ServerResponse = { $1.response(id: $0.id) },
+        dispatch: @escaping @Sendable (ServerRequest) -> Dispatch
     ) throws {
         self.limits = limits
         self.dispatch = dispatch
+        self.refuse = refuse
         alarm = try Alarm()
         (listeningSocket, self.port) = try Ports.listen(address, port)
         let this = Unmanaged.passUnretained(self).toOpaque()
         guard
             let pointer = shim_mhd_start(
-                listeningSocket, limits.connections, limits.connectionsPerAddress, limits.idleSeconds, limits.head, ServerCallbacks.handle,
+                listeningSocket, limits.connections, limits.connectionsPerAddress, limits.idleSeconds, limits.memory,
+                ServerCallbacks.handle,
                 ServerCallbacks.completed,
                 ServerCallbacks.begin, ServerCallbacks.connected, this)
         else {
@@ -96,10 +107,11 @@ package final class HTTPServer: Sendable {
         let epoll = shim_mhd_epoll_descriptor(daemon)
         var isQuiet = false
         var nextCheck = ContinuousClock.now
+        var seen = 0
         while true {
-            let (isStopping, left, hasWork, isOver) = state.withLock { state in
+            let (isStopping, left, hasWork, isOver, answered) = state.withLock { state in
                 let left = state.deadline.map { $0 - .now } ?? .zero
-                return (state.deadline != nil, left, state.suspended > 0, state.unanswered == 0 || left <= .zero)
+                return (state.deadline != nil, left, state.suspended > 0, state.unanswered == 0 || left <= .zero, state.answered)
             }
             if isStopping, !isQuiet {
                 isQuiet = true
@@ -118,7 +130,9 @@ package final class HTTPServer: Sendable {
                 wait = wait < 0 ? rest : min(wait, rest)
             }
             if let rest = checkClocks(&nextCheck) { wait = wait < 0 ? rest : min(wait, rest) }
-            alarm.wait(beside: epoll, milliseconds: wait)
+            // While requests come one after another, MHD's own look at its sockets is enough.
+            if seen == answered || isStopping { alarm.wait(beside: epoll, milliseconds: wait) }
+            seen = answered
             MHD_run(daemon)
         }
         MHD_stop_daemon(daemon)
@@ -132,7 +146,8 @@ package final class HTTPServer: Sendable {
         let now = ContinuousClock.now
         if now >= next {
             next = now + .seconds(1)
-            for clock in state.withLock({ Array($0.clocks.values) }) { clock.check(now) }
+            let coarse = ConnectionClock.now
+            for clock in state.withLock({ Array($0.clocks.values) }) { clock.check(coarse) }
         }
         return state.withLock { $0.clocks.isEmpty } ? nil : Int32(clamping: Int64(((next - now) / .milliseconds(1)).rounded(.up)))
     }
@@ -151,7 +166,12 @@ package final class HTTPServer: Sendable {
     /// A whole request is there; `completed` will follow, whatever becomes of it.
     func received() { state.withLock { $0.unanswered += 1 } }
 
-    func completed() { state.withLock { $0.unanswered -= 1 } }
+    func completed() {
+        state.withLock { state in
+            state.unanswered -= 1
+            state.answered &+= 1
+        }
+    }
 
     func opened(_ clock: ConnectionClock) { state.withLock { $0.clocks[ObjectIdentifier(clock)] = clock } }
     func closed(_ clock: ConnectionClock) { state.withLock { $0.clocks[ObjectIdentifier(clock)] = nil } }

@@ -2,32 +2,41 @@
 package enum RequestTarget {
     /// Nil where it is not an origin-form target (RFC 9112, section 3.2.1), has a raw space or control character, or its percent-encoding is broken.
     package static func parse(_ target: String) -> (path: [String], query: [(name: String, value: String)])? {
-        // libmicrohttpd takes what is between the first space and the last for the target.
-        guard target.hasPrefix("/"), target.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return nil }
-        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        var path: [String] = []
-        for segment in parts[0].dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            guard let text = decoded(segment) else { return nil }
-            path.append(text)
-        }
-        // One slash at the end is as good as none.
-        if path.last == "" { path.removeLast() }
-        var query: [(name: String, value: String)] = []
-        if parts.count == 2 {
-            for item in parts[1].split(separator: "&") {
-                let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                guard let name = decoded(pair[0], plusIsSpace: true), let value = decoded(pair.count == 2 ? pair[1] : "", plusIsSpace: true)
+        var target = target
+        return target.withUTF8 { bytes in
+            // libmicrohttpd takes what is between the first space and the last for the target.
+            guard bytes.first == 0x2F, bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return nil }
+            let mark = bytes.firstIndex(of: 0x3F) ?? bytes.endIndex
+            var path: [String] = []
+            path.reserveCapacity(6)
+            var rest = bytes[1..<mark]
+            while true {
+                let slash = rest.firstIndex(of: 0x2F) ?? rest.endIndex
+                guard let text = decoded(rest[..<slash]) else { return nil }
+                path.append(text)
+                if slash == rest.endIndex { break }
+                rest = rest[(slash + 1)...]
+            }
+            // One slash at the end is as good as none.
+            if path.last == "" { path.removeLast() }
+            var query: [(name: String, value: String)] = []
+            for item in bytes[mark...].dropFirst().split(separator: 0x26) {
+                let equals = item.firstIndex(of: 0x3D) ?? item.endIndex
+                guard let name = decoded(item[..<equals], plusIsSpace: true),
+                    let value = decoded(item[equals...].dropFirst(), plusIsSpace: true)
                 else { return nil }
                 query.append((name, value))
             }
+            return (path, query)
         }
-        return (path, query)
     }
 
     /// Percent-decoding (RFC 3986, section 2.1); nil for a broken escape, a NUL or bytes that are not UTF-8.
-    static func decoded(_ text: Substring, plusIsSpace: Bool = false) -> String? {
+    private static func decoded(_ text: Slice<UnsafeBufferPointer<UInt8>>, plusIsSpace: Bool = false) -> String? {
+        // Most have nothing to be decoded.
+        if text.allSatisfy({ $0 != 0x25 && $0 != 0x2B && $0 < 0x80 }) { return String(decoding: text, as: UTF8.self) }
         var bytes: [UInt8] = []
-        var rest = text.utf8[...]
+        var rest = text
         while let byte = rest.popFirst() {
             if byte == 0x25 {
                 guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else { return nil }

@@ -36,9 +36,11 @@ package struct ServerRequest: Sendable {
 package struct ServerResponse: Sendable {
     package var status: Int
     package var headers: [(name: String, value: String)]
-    package var body: [UInt8]
-    /// What `body` is compressed by gzip, and its ETag, where somebody has made them already.
-    package var compressed: [UInt8]?
+    private var own: [UInt8]
+    /// A body that other answers send too, in place of one of its own.
+    package var shared: SharedBytes?
+    /// What the body is compressed by gzip, and its ETag, where somebody has made them already.
+    package var compressed: SharedBytes?
     package var etag: String?
     /// A body that comes piece by piece, in place of `body`.
     package var stream: BodyStream?
@@ -46,8 +48,16 @@ package struct ServerResponse: Sendable {
     package init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
         self.status = status
         self.headers = headers
-        self.body = body
+        own = body
     }
+
+    /// A shared body is copied by reading it here.
+    package var body: [UInt8] {
+        get { shared?.array ?? own }
+        set { (own, shared) = (newValue, nil) }
+    }
+
+    package var size: Int { shared?.count ?? own.count }
 
     /// Encodes a value; its properties become snake case.
     /// - Parameter asIs: true where its keys are data, or named as they are to be.

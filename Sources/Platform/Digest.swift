@@ -3,14 +3,24 @@ import COpenSSL
 /// Hashes, comparisons and random bytes, by libcrypto.
 package enum Digest {
     /// SHA-256 of the text's UTF-8, as 64 lower-case hexadecimal digits.
-    package static func sha256(_ text: String) -> String { sha256(Array(text.utf8)) }
-
-    package static func sha256(_ bytes: [UInt8]) -> String {
-        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
-        var length: UInt32 = 0
-        _ = EVP_Digest(bytes, bytes.count, &digest, &length, EVP_sha256(), nil)
-        return hex(digest.prefix(Int(length)))
+    package static func sha256(_ text: String) -> String {
+        var text = text
+        return text.withUTF8 { sha256(UnsafeRawBufferPointer($0)) }
     }
+
+    package static func sha256(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { sha256($0) } }
+
+    private static func sha256(_ bytes: UnsafeRawBufferPointer) -> String {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Int(EVP_MAX_MD_SIZE)) { digest in
+            var length: UInt32 = 0
+            _ = EVP_Digest(bytes.baseAddress, bytes.count, digest.baseAddress, &length, algorithm.pointer ?? EVP_sha256(), nil)
+            return hex(digest.prefix(Int(length)))
+        }
+    }
+
+    /// Looked up once, where EVP_sha256() has libcrypto look it up for each digest. Nobody changes it, and it lives as long as we do.
+    private struct Algorithm: @unchecked Sendable { let pointer: OpaquePointer? }
+    private static let algorithm = Algorithm(pointer: EVP_MD_fetch(nil, "SHA256", nil))
 
     /// HMAC-SHA256 (RFC 2104) as 64 lower-case hexadecimal digits.
     package static func hmac(_ bytes: [UInt8], key: String) -> String {
@@ -23,9 +33,14 @@ package enum Digest {
 
     /// Compares in a time that depends on the lengths alone.
     package static func equal(_ left: String, _ right: String) -> Bool {
-        let left = Array(left.utf8)
-        let right = Array(right.utf8)
-        return left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
+        var (left, right) = (left, right)
+        return left.withUTF8 { left in
+            right.withUTF8 { right in
+                guard left.count == right.count else { return false }
+                guard let first = left.baseAddress, let second = right.baseAddress else { return true }
+                return CRYPTO_memcmp(first, second, left.count) == 0
+            }
+        }
     }
 
     /// Random bytes from the kernel, as hexadecimal digits, two for each byte.
@@ -41,14 +56,17 @@ package enum Digest {
         return String((0..<length).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &generator)] })
     }
 
-    package static func hex(_ bytes: some Sequence<UInt8>) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        var result: [UInt8] = []
-        for byte in bytes {
-            result.append(digits[Int(byte >> 4)])
-            result.append(digits[Int(byte & 15)])
+    package static func hex(_ bytes: some Collection<UInt8>) -> String {
+        func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
+        return String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
+            var end = 0
+            for byte in bytes {
+                buffer[end] = digit(byte >> 4)
+                buffer[end + 1] = digit(byte & 15)
+                end += 2
+            }
+            return end
         }
-        return String(decoding: result, as: UTF8.self)
     }
 }
 

@@ -9,7 +9,7 @@ package enum NameResolver {
         for start in stride(from: 0, to: unique.count, by: 50) {
             await withTaskGroup(of: (String, String?).self) { group in
                 for name in unique[start..<min(start + 50, unique.count)] {
-                    group.addTask { (name, try? await Blocking.run { addresses(of: name).randomElement() }) }
+                    group.addTask { (name, try? await Blocking.run { addresses(of: name, family: AF_INET).randomElement() }) }
                 }
                 for await (name, address) in group { found[name] = address }
             }
@@ -19,12 +19,14 @@ package enum NameResolver {
 
     /// Every IPv4 and IPv6 address of a name, best first; of an address itself. Empty where there is none.
     package static func allAddresses(of name: String) async -> [String] {
-        (try? await Blocking.run { numericAddresses(of: name) }) ?? []
+        (try? await Blocking.run { addresses(of: name, family: AF_UNSPEC) }) ?? []
     }
 
-    private static func numericAddresses(of name: String) -> [String] {
+    /// Blocks until the resolver answers or gives up.
+    private static func addresses(of name: String, family: Int32) -> [String] {
         var hints = addrinfo()
-        hints.ai_family = AF_UNSPEC
+        hints.ai_family = family
+        // One kind of socket, or each address would come three times.
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
         guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
@@ -37,28 +39,6 @@ package enum NameResolver {
             if getnameinfo(current.pointee.ai_addr, length, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0 {
                 addresses.append(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
             }
-            entry = current.pointee.ai_next
-        }
-        return addresses
-    }
-
-    /// Blocks until the resolver answers or gives up.
-    private static func addresses(of name: String) -> [String] {
-        var hints = addrinfo()
-        hints.ai_family = AF_INET
-        hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
-        var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(name, nil, &hints, &list) == 0 else { return [] }
-        defer { freeaddrinfo(list) }
-        var addresses: [String] = []
-        var entry = list
-        while let current = entry {
-            var text = [CChar](repeating: 0, count: Int(INET_ADDRSTRLEN))
-            current.pointee.ai_addr.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { pointer in
-                var address = pointer.pointee.sin_addr
-                _ = inet_ntop(AF_INET, &address, &text, socklen_t(text.count))
-            }
-            addresses.append(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
             entry = current.pointee.ai_next
         }
         return addresses

@@ -65,7 +65,8 @@ enum Daemon {
         reloading.serve(api)
         api.configure(configuration.api.serving, auditRetentionDays: configuration.api.auditRetentionDays)
         let server = try HTTPServer(
-            address: configuration.api.address, port: configuration.api.port, limits: configuration.api.limits, dispatch: api.dispatcher())
+            address: configuration.api.address, port: configuration.api.port, limits: configuration.api.limits, refuse: api.refuser(),
+            dispatch: api.dispatcher())
         log.info("API on http://\(configuration.api.address):\(server.port)", ["admin_key": configuration.adminKeyFile])
 
         let loop = Task { await parts.controller.run() }
@@ -106,6 +107,7 @@ enum Daemon {
         await loop.value
         await parts.leadership.resign()
         await parts.close()
+        log.flush()
         withExtendedLifetime(lock) {}
         return Command.Status.success
     }

@@ -54,7 +54,9 @@ struct Subject: Sendable {
             operations: operations, keys: keys, proxy: ProxyAddress(host: "127.0.0.1", port: 8128), settings: settings ?? generous,
             parts: parts, log: .none)
         dispatcher = api.dispatcher()
-        live = way == .live ? (try HTTPServer(address: "127.0.0.1", port: 0, dispatch: dispatcher), HTTPClient()) : nil
+        live =
+            way == .live
+            ? (try HTTPServer(address: "127.0.0.1", port: 0, refuse: api.refuser(), dispatch: dispatcher), HTTPClient()) : nil
     }
 
     /// Runs a body on an API, and ends its server.

@@ -105,6 +105,41 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            ("GET", "/%zz", "", 0, 400), ("GET", "/api/exits", "X-Long", 20_000, 431), ("POST", "/api/exits", "", 70_000, 413),
+            ("GET", "/api/exits", "Content-Type", -1, 400),
+        ])
+    func `what is refused before its route is known has all headers too, and counts for the limits`(
+        method: String, path: String, header: String, size: Int, status: Int
+    ) async throws {
+        try await Subject.with(.live, settings: settings { $0.requests = 10 }) { subject in
+            // A header that must stand alone, twice; a long one; or a long body.
+            let headers = size < 0 ? [(header, "a"), (header, "b")] : header.isEmpty ? [] : [(header, String(repeating: "x", count: size))]
+            let body = header.isEmpty && size > 0 ? String(repeating: "x", count: size) : nil
+            for turn in 1...12 {
+                let answer = try await subject.call(method, path, headers: headers.map { (name: $0.0, value: $0.1) }, body: body)
+                #expect(answer.status == status && answer["request_id"] != nil)
+                for header in Dressing.security { #expect(answer.headers[header.name.lowercased()] == header.value) }
+                #expect(answer.headers["x-request-id"] != nil && answer.headers["x-response-time"] != nil)
+                #expect(answer.headers["x-ratelimit-remaining"] == String(max(0, 10 - turn)))
+            }
+            #expect(try await subject.call("GET", "/api/exits").status == 429)
+            #expect(subject.api.metrics.requests.values[[method, "none", String(status)]] == 12)
+        }
+    }
+
+    @Test func `a limit of 0 is none, and leaves the strict one`() async throws {
+        try await Subject.with(.direct, settings: settings { ($0.requests, $0.strictRequests) = (0, 2) }) { subject in
+            for _ in 0..<50 {
+                let answer = try await subject.call("GET", "/api/exits")
+                #expect(answer.status == 200 && answer.headers["x-ratelimit-limit"] == nil)
+            }
+            #expect(subject.api.limiter.size == 1, "only wrong keys are counted")
+            for status in [200, 200, 429] { #expect(try await subject.call("GET", "/admin/status").status == status) }
+        }
+    }
+
     @Test func `a body of 500 bytes is compressed for those who accept it, and is the same`() async throws {
         try await Subject.with(.direct) { subject in
             func headers(_ value: String) -> [(name: String, value: String)] { [("Accept-Encoding", value)] }

@@ -63,6 +63,47 @@ import Testing
         }
     }
 
+    @Test func `a head of more than 16 KiB or 100 fields is refused with an answer of our own`() async throws {
+        let many = (0..<101).map { (name: "X-\($0)", value: "x") }
+        try await withServer(echo) { client, url, _ in
+            for headers in [[(name: "X-Long", value: String(repeating: "x", count: 17_000))], many] {
+                let answer = try await client.send(HTTPRequest("GET", url, headers: headers))
+                #expect(answer.status == 431 && answer.text.contains("head_too_large"))
+            }
+            let good = [(name: "X-Long", value: String(repeating: "x", count: 16_000))]
+            #expect(try await client.send(HTTPRequest("GET", url, headers: good)).status == 200)
+        }
+    }
+
+    @Test func `bytes that many answers share are sent by each, whole`() async throws {
+        let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        let shared = SharedBytes(bytes)
+        try await withServer { _ in
+            var response = ServerResponse(status: 200)
+            response.shared = shared
+            return .ready(response)
+        } _: { client, url, _ in
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<20 { group.addTask { try await client.send(HTTPRequest("GET", url)).body == bytes } }
+                for try await isWhole in group { #expect(isWhole) }
+            }
+        }
+    }
+
+    @Test func `requests have names of their own, or those that their clients gave them`() async throws {
+        try await withServer(echo) { client, url, _ in
+            var names: Set<String> = []
+            for _ in 0..<50 { names.insert(try await client.send(HTTPRequest("GET", url)).headers["x-request-id"] ?? "") }
+            #expect(names.count == 50 && names.allSatisfy { $0.utf8.count == 16 && $0.allSatisfy(\.isHexDigit) })
+            for (given, isTaken) in [
+                ("abc-DEF_123", true), ("short", false), (String(repeating: "a", count: 65), false), ("a b c d e f", false),
+            ] {
+                let name = try await client.send(HTTPRequest("GET", url, headers: [("X-Request-ID", given)])).headers["x-request-id"]
+                #expect((name == given) == isTaken && name?.isEmpty == false)
+            }
+        }
+    }
+
     @Test(arguments: ["/%zz", "/%00", "/a?x=%ff", "/%"]) func `a broken target is 400`(target: String) async throws {
         try await withServer(echo) { client, url, _ in
             let answer = try await client.send(HTTPRequest("GET", url + target))

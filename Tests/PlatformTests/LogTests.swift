@@ -77,6 +77,43 @@ import Testing
         for line in lines { #expect(line.hasPrefix("{\"time\"") && line.hasSuffix("\"}") && line.utf8.count < 3200) }
     }
 
+    @Test(arguments: Log.Format.allCases) func `lines of requests come a moment later, and before any other that came after them`(
+        format: Log.Format
+    ) throws {
+        let text = try written(format) { log in
+            for number in 0..<1000 {
+                log.request(
+                    id: "id-\(number)", method: "GET", path: "/a\"\n\(number)", status: 200, seconds: 0.000_123, bytes: 5,
+                    address: "127.0.0.1", key: nil)
+            }
+            log.info("after", ["field": "value"])
+            log.request(id: "last", method: "GET", path: "/", status: 404, seconds: 1, bytes: 0, address: "::1", key: "k1")
+            log.flush()
+        }
+        let lines = text.split(separator: "\n")
+        #expect(lines.count == 1002 && lines[1000].contains("after"))
+        for (number, line) in lines.prefix(1000).enumerated() { #expect(line.contains("id-\(number)")) }
+        switch format {
+        case .text:
+            let form = #/\d\d:\d\d:\d\d info  GET \/ 404 request_id=last status=404 us=1000000 bytes=0 address=::1 key=k1/#
+            #expect(try form.wholeMatch(in: lines[1001]) != nil, "\(lines[1001])")
+        case .json:
+            for line in lines { #expect(throws: Never.self) { try JSONDecoder().decode([String: String].self, from: Data(line.utf8)) } }
+            let last = try JSONDecoder().decode([String: String].self, from: Data(lines[1001].utf8))
+            #expect(last["message"] == "GET / 404" && last["us"] == "1000000" && last["key"] == "k1" && last["level"] == "info")
+        }
+    }
+
+    @Test func `a line of a request is written without anybody asking for it`() async throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/log"
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        defer { close(descriptor) }
+        let log = Log(descriptor: descriptor)
+        log.request(id: "one", method: "GET", path: "/", status: 200, seconds: 0, bytes: 0, address: "", key: nil)
+        try await eventually("it is there") { try Files.read(path).contains("request_id=one") }
+    }
+
     @Test(
         arguments: [
             ("", #""""#), ("a", #""a""#), ("a\"b\\c", #""a\"b\\c""#), ("\n", #""\n""#), ("\r\n", #""\u000d\n""#), ("\u{1}", #""\u0001""#),

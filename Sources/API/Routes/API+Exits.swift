@@ -62,8 +62,8 @@ extension API {
     }
 
     func listExits(_ request: ServerRequest) throws -> ServerResponse {
+        if request.query.isEmpty { return allExits() }
         let state = operations.state
-        if request.query.isEmpty { return allExits(state) }
         let country = try request.country("country")
         let wanted = request.query("state").flatMap(ExitState.init(rawValue:))
         let exits = state.exits.values.filter { (country == nil || $0.country == country) && (wanted == nil || $0.state == wanted) }

@@ -11,6 +11,15 @@ extension API {
         return { [self] request in dispatch(request, router) }
     }
 
+    /// What a server calls for each request that it can't hand on, for its head, its target or its body. Counts for the limits too.
+    package func refuser() -> @Sendable (ServerRequest, APIProblem) -> ServerResponse {
+        { [self] request, problem in
+            var call = Call(request, settings: settings)
+            _ = takeForAddress(&call, .standard)
+            return finish(problem.response(id: request.id), call)
+        }
+    }
+
     private func dispatch(_ request: ServerRequest, _ router: Router<Contract>) -> Dispatch {
         var call = Call(request, settings: settings)
         let match = router.match(method: request.method, path: request.path)
@@ -42,11 +51,7 @@ extension API {
         let settings = call.settings
         let limit = call.route?.access.limit ?? .standard
         if limit != .none {
-            let isStrict = limit == .strict
-            let most = isStrict ? settings.strictRequests : settings.requests
-            let kind = isStrict ? "strict" : "standard"
-            call.note(limiter.take("\(kind):address:\(call.address)", limit: most, window: settings.windowSeconds))
-            if let problem = Self.tooMany(call) { return problem }
+            if let problem = takeForAddress(&call, limit) { return problem }
             if !settings.allowedNetworks.isEmpty, !Self.isIn(settings.allowedNetworks, call.address) {
                 return APIProblem(status: 403, code: "address_not_allowed", message: "requests from this address are not allowed")
             }
@@ -56,7 +61,7 @@ extension API {
             return unauthorized("key_missing", "an API key is needed, as X-API-Key or Authorization: Bearer")
         }
         // One who guesses must wait, also for a right key: else a right guess could be told.
-        let failures = "failed:address:\(call.address)"
+        let failures = "failed:address:" + call.address
         let guesses = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds, counts: false)
         guard guesses.isAllowed else {
             metrics.keyFailures.add(1, "too_many")
@@ -70,9 +75,8 @@ extension API {
             return unauthorized("key_unknown", "no such API key")
         }
         call.key = key
-        if limit != .none {
-            let most = limit == .strict ? settings.strictRequests : settings.requests
-            call.note(limiter.take("\(limit.rawValue):key:\(key.id)", limit: most, window: settings.windowSeconds))
+        if limit != .none, let most = settings.most(limit) {
+            call.note(limiter.take(limit.keyPrefix + key.id, limit: most, window: settings.windowSeconds))
             if let problem = Self.tooMany(call) { return problem }
         }
         guard key.role >= wanted else {
@@ -80,6 +84,12 @@ extension API {
                 status: 403, code: "role_too_low", message: "this needs role \(wanted.rawValue), the key has \(key.role.rawValue)")
         }
         return nil
+    }
+
+    private func takeForAddress(_ call: inout Call, _ limit: LimitClass) -> APIProblem? {
+        guard let most = call.settings.most(limit) else { return nil }
+        call.note(limiter.take(limit.addressPrefix + call.address, limit: most, window: call.settings.windowSeconds))
+        return Self.tooMany(call)
     }
 
     private static func isIn(_ networks: [IPNetwork], _ address: String) -> Bool {
@@ -102,9 +112,11 @@ extension API {
 
     private static func mistake(in call: Call, _ route: APIRoute) -> APIProblem? {
         let request = call.request
-        let types = route.access.answers.map(\.mediaType).filter { !$0.isEmpty }
-        if !Negotiation.accepts(request.headers["accept"], types) {
-            return APIProblem(status: 406, code: "not_acceptable", message: "the answer is \(types.joined(separator: " or "))")
+        if let accepted = request.headers["accept"] {
+            let types = route.access.answers.map(\.mediaType).filter { !$0.isEmpty }
+            if !Negotiation.accepts(accepted, types) {
+                return APIProblem(status: 406, code: "not_acceptable", message: "the answer is \(types.joined(separator: " or "))")
+            }
         }
         if !request.body.isEmpty {
             guard route.access.body != nil else {
@@ -162,8 +174,12 @@ extension API {
     }
 
     private func finish(_ response: ServerResponse, _ call: Call, refused: Bool = false) -> ServerResponse {
-        let response = Dressing.dress(response, of: call)
-        let seconds = (ContinuousClock.now - call.begin) / .seconds(1)
+        var microseconds = 0
+        let response = Dressing.dress(response, of: call) {
+            microseconds = call.microseconds
+            return microseconds
+        }
+        let seconds = Double(microseconds) / 1_000_000
         metrics.count(call, response.status, seconds)
         if refused, response.status != 429 || call.route?.access.limit == .strict {
             audit.record(entry(.refused, call, response))
@@ -173,7 +189,7 @@ extension API {
         if call.settings.logsRequests {
             log.request(
                 id: call.request.id, method: call.request.method, path: call.path, status: response.status, seconds: seconds,
-                bytes: response.body.count, address: call.address, key: call.key?.id)
+                bytes: response.size, address: call.address, key: call.key?.id)
         }
         return response
     }
@@ -184,5 +200,19 @@ extension Call {
     var changes: Bool { route != nil && !["GET", "HEAD", "OPTIONS"].contains(request.method) }
 
     /// The path as it was asked for, without its query, which may hold what nobody should read.
-    var path: String { "/" + request.path.map(PercentEncoding.encode).joined(separator: "/").prefix(512) }
+    var path: String {
+        var text = ""
+        for segment in request.path {
+            text += "/"
+            let isPlain = segment.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+            text += isPlain ? segment : PercentEncoding.encode(segment)
+        }
+        return text.isEmpty ? "/" : text.utf8.count > 512 ? String(text.prefix(512)) : text
+    }
+}
+
+extension LimitClass {
+    /// What the limiter calls an address or a key: this, and the address or the key's id.
+    fileprivate var addressPrefix: String { self == .strict ? "strict:address:" : "standard:address:" }
+    fileprivate var keyPrefix: String { self == .strict ? "strict:key:" : "standard:key:" }
 }

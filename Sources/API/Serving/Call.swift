@@ -20,6 +20,12 @@ struct Call: Sendable {
         address = ClientAddress.of(request, trusted: settings.trustedProxies)
     }
 
+    /// Microseconds since it began.
+    var microseconds: Int {
+        let components = (ContinuousClock.now - begin).components
+        return Int(components.seconds) * 1_000_000 + Int(components.attoseconds / 1_000_000_000_000)
+    }
+
     /// Keeps the verdict that leaves the least.
     mutating func note(_ new: RateLimiter.Verdict) {
         if !new.isAllowed || (verdict.map { new.remaining < $0.remaining } ?? true) { verdict = new }

@@ -12,7 +12,8 @@ enum Dressing {
         ("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
     ]
 
-    static func dress(_ response: ServerResponse, of call: Call) -> ServerResponse {
+    /// - Parameter microseconds: asked for at the end.
+    static func dress(_ response: ServerResponse, of call: Call, _ microseconds: () -> Int) -> ServerResponse {
         var response = response
         response.headers.reserveCapacity(response.headers.count + 16)
         if let verdict = call.verdict {
@@ -26,8 +27,7 @@ enum Dressing {
             addTag(&response, call)
             compress(&response, call)
         }
-        let seconds = (ContinuousClock.now - call.begin) / .seconds(1)
-        response.headers.append(("X-Response-Time", "\(Int(seconds * 1_000_000)) us"))
+        response.headers.append(("X-Response-Time", String(microseconds()) + " us"))
         return response
     }
 
@@ -68,14 +68,27 @@ enum Dressing {
         }
     }
 
+    /// Does once what would be done for each of many answers with this body.
+    static func prepare(_ response: inout ServerResponse) {
+        let body = response.body
+        response.etag = tag(of: body)
+        response.compressed = body.count >= compressedFrom ? Gzip.compress(body).map(SharedBytes.init) : nil
+        response.shared = SharedBytes(body)
+    }
+
     static func tag(of body: [UInt8]) -> String { "W/\"\(Digest.sha256(body).prefix(22))\"" }
 
     private static func compress(_ response: inout ServerResponse, _ call: Call) {
-        guard response.body.count >= compressedFrom else { return }
+        guard response.size >= compressedFrom else { return }
         response.headers.append(("Vary", "Accept-Encoding"))
         guard Negotiation.acceptsGzip(call.request.headers["accept-encoding"]) else { return }
-        guard let bytes = response.compressed ?? Gzip.compress(response.body), bytes.count < response.body.count else { return }
-        response.body = bytes
+        if let made = response.compressed {
+            guard made.count < response.size else { return }
+            response.shared = made
+        } else {
+            guard let bytes = Gzip.compress(response.body), bytes.count < response.size else { return }
+            response.body = bytes
+        }
         response.headers.append(("Content-Encoding", "gzip"))
     }
 }

@@ -19,12 +19,14 @@ enum LiveSetting: String, CaseIterable, Sendable {
     case auditRetentionDays = "audit_retention_days"
 
     private static let counts = 1...100_000_000
+    /// 0 is no limit.
+    private static let limits = 0...100_000_000
     private static let days = 0.0...36_500
 
     /// - Parameter isInput: for a request's body.
     func schema(isInput: Bool) -> Schema {
         switch self {
-        case .requests: .whole(Self.counts, isInput ? 100_000 : 6000)
+        case .requests: .whole(Self.limits, isInput ? 100_000 : 6000)
         case .strictRequests: .whole(Self.counts, isInput ? 100_000 : 120)
         case .failedKeys: .whole(Self.counts, isInput ? 100_000 : 20)
         case .logRequests, .auditRequests: .flag
@@ -35,7 +37,8 @@ enum LiveSetting: String, CaseIterable, Sendable {
     /// The value in a document, checked; nil where there is none, or a wrong one.
     func read(_ reader: FieldReader) -> Document? {
         switch self {
-        case .requests, .strictRequests, .failedKeys: reader.integer(rawValue, in: Self.counts).map(Document.integer)
+        case .requests: reader.integer(rawValue, in: Self.limits).map(Document.integer)
+        case .strictRequests, .failedKeys: reader.integer(rawValue, in: Self.counts).map(Document.integer)
         case .logRequests, .auditRequests: reader.bool(rawValue).map(Document.bool)
         case .auditRetentionDays: reader.number(rawValue, in: Self.days).map(Document.number)
         }

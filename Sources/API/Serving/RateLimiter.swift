@@ -24,9 +24,23 @@ final class RateLimiter: Sendable {
         var isDirty: Bool
     }
 
+    private struct State {
+        var entries: [String: Entry] = [:]
+        /// Identities whose entries are dirty.
+        var dirty: Set<String> = []
+        var window = 0
+
+        mutating func forget(before window: Int) {
+            entries = entries.filter { $0.value.window >= window }
+            dirty = dirty.filter { entries[$0] != nil }
+        }
+    }
+
     /// Identities that are remembered; more push out those that were not seen in this window.
     private static let capacity = 100_000
-    private let entries = Mutex<[String: Entry]>([:])
+    /// Identities that are told at a time.
+    private static let told = 5000
+    private let state = Mutex(State())
     private let now: @Sendable () -> Double
 
     /// - Parameter now: seconds of the wall clock, so that controllers agree about windows.
@@ -37,24 +51,39 @@ final class RateLimiter: Sendable {
         let now = now()
         let window = Int(now) / seconds
         let share = now / Double(seconds) - Double(window)
-        return entries.withLock { entries in
-            if entries[identity] == nil, entries.count >= Self.capacity { entries = entries.filter { $0.value.window >= window } }
-            // An identity that finds no place even then is let in by the rules of the others: it starts anew each time.
-            var entry = entries[identity] ?? Entry(window: window, count: 0, before: 0, untold: 0, isDirty: false)
-            Self.slide(&entry, to: window)
-            let used = Double(entry.count) + Double(entry.before) * (1 - share)
-            let isAllowed = used + 1 <= Double(limit) + 1e-6
-            if isAllowed, counts {
-                entry.count += 1
-                entry.untold += 1
+        return state.withLock { state in
+            if let index = state.entries.index(forKey: identity) {
+                let isNew = !state.entries.values[index].isDirty
+                if isNew { state.dirty.insert(identity) }
+                return Self.take(&state.entries.values[index], limit, window, share, seconds, counts)
             }
-            entry.isDirty = true
-            if entries.count < Self.capacity || entries[identity] != nil { entries[identity] = entry }
-            let left = max(0, limit - Int((isAllowed ? used + 1 : used).rounded(.up)))
-            return Verdict(
-                isAllowed: isAllowed, limit: limit, remaining: left,
-                reset: Self.reset(entry, limit: limit, share: share, seconds: seconds, isAllowed: isAllowed))
+            var entry = Entry(window: window, count: 0, before: 0, untold: 0, isDirty: false)
+            let verdict = Self.take(&entry, limit, window, share, seconds, counts)
+            if state.entries.count >= Self.capacity { state.forget(before: window) }
+            // An identity that finds no place even then is let in by the rules of the others: it starts anew each time.
+            if state.entries.count < Self.capacity {
+                state.entries[identity] = entry
+                state.dirty.insert(identity)
+            }
+            return verdict
         }
+    }
+
+    private static func take(
+        _ entry: inout Entry, _ limit: Int, _ window: Int, _ share: Double, _ seconds: Int, _ counts: Bool
+    ) -> Verdict {
+        slide(&entry, to: window)
+        let used = Double(entry.count) + Double(entry.before) * (1 - share)
+        let isAllowed = used + 1 <= Double(limit) + 1e-6
+        if isAllowed, counts {
+            entry.count += 1
+            entry.untold += 1
+        }
+        entry.isDirty = true
+        let left = max(0, limit - Int((isAllowed ? used + 1 : used).rounded(.up)))
+        return Verdict(
+            isAllowed: isAllowed, limit: limit, remaining: left,
+            reset: reset(entry, limit: limit, share: share, seconds: seconds, isAllowed: isAllowed))
     }
 
     private static func slide(_ entry: inout Entry, to window: Int) {
@@ -83,14 +112,14 @@ final class RateLimiter: Sendable {
         let now = now()
         let window = Int(now) / seconds
         let share = now / Double(seconds) - Double(window)
-        return entries.withLock { entries in
-            guard var entry = entries[identity] else { return 0 }
+        return state.withLock { state in
+            guard var entry = state.entries[identity] else { return 0 }
             Self.slide(&entry, to: window)
             return Int((Double(entry.count) + Double(entry.before) * (1 - share)).rounded(.up))
         }
     }
 
-    var size: Int { entries.withLock { $0.count } }
+    var size: Int { state.withLock { $0.entries.count } }
 
     // MARK: - Together with others
 
@@ -98,31 +127,46 @@ final class RateLimiter: Sendable {
     /// tells it then the next time.
     func share(with memory: any SharedMemory, window seconds: Int) async throws {
         let window = Int(now()) / seconds
-        let told = entries.withLock { entries in
-            for (identity, entry) in entries where entry.window < window - 1 { entries[identity] = nil }
-            return entries.filter { $0.value.isDirty && $0.value.window == window }.map { ($0.key, $0.value.untold) }
+        let told = state.withLock { state in
+            if state.window != window {
+                state.window = window
+                state.forget(before: window - 1)
+            }
+            // Of those that were not seen since the window before there is nothing more to tell.
+            state.dirty = state.dirty.filter { identity in
+                let isOld = state.entries[identity]?.window != window
+                if isOld { state.entries[identity]?.isDirty = false }
+                return !isOld
+            }
+            return state.dirty.prefix(Self.told).map { ($0, state.entries[$0]?.untold ?? 0) }
         }
         guard !told.isEmpty else { return }
         let counts = told.map { (key: Self.key($0.0, window), amount: $0.1) }
         let before = told.map { (key: Self.key($0.0, window - 1), amount: 0) }
         let totals = try await memory.add(counts + before, seconds: seconds * 2)
         guard totals.count == told.count * 2 else { return }
-        entries.withLock { entries in
+        state.withLock { state in
             for (index, (identity, amount)) in told.enumerated() {
-                guard var entry = entries[identity], entry.window == window else { continue }
+                guard var entry = state.entries[identity], entry.window == window else { continue }
                 entry.untold -= amount
                 // A counter that somebody has cleared is smaller than ours: theirs is right.
                 entry.count = totals[index] + entry.untold
                 entry.before = totals[told.count + index]
                 entry.isDirty = entry.untold > 0
-                entries[identity] = entry
+                if !entry.isDirty { state.dirty.remove(identity) }
+                state.entries[identity] = entry
             }
         }
     }
 
     /// Forgets these identities here; the shared counters are for the caller to remove, by the keys that are returned.
     func clear(_ identities: [String], window seconds: Int) -> [String] {
-        entries.withLock { entries in for identity in identities { entries[identity] = nil } }
+        state.withLock { state in
+            for identity in identities {
+                state.entries[identity] = nil
+                state.dirty.remove(identity)
+            }
+        }
         let window = Int(now()) / seconds
         return identities.flatMap { [Self.key($0, window), Self.key($0, window - 1)] }
     }

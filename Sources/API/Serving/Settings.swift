@@ -3,7 +3,7 @@ package import Platform
 extension API {
     /// How requests are let in. Can be replaced while the API runs.
     package struct Settings: Sendable {
-        /// Requests of one address or one key in a window.
+        /// Requests of one address or one key in a window; 0 is no limit.
         package var requests = 6000
         /// Those to keys and administration.
         package var strictRequests = 120
@@ -20,5 +20,14 @@ extension API {
         /// True where requests that change nothing are audited too.
         package var auditsRequests = false
         package init() {}
+
+        /// How many requests of a class are let in; nil where that has no limit.
+        func most(_ limit: LimitClass) -> Int? {
+            switch limit {
+            case .standard: requests > 0 ? requests : nil
+            case .strict: strictRequests
+            case .none: nil
+            }
+        }
     }
 }

@@ -54,7 +54,7 @@ extension API {
     func streamExits(_ request: ServerRequest) throws -> ServerResponse {
         try exitStream.join(
             after: request.headers["last-event-id"],
-            beginning: .snapshot(event: "exits") { String(decoding: self.allExits(self.operations.state).body, as: UTF8.self) })
+            beginning: .snapshot(event: "exits") { String(decoding: self.allExits().body, as: UTF8.self) })
     }
 
     func streamLogs(_ request: ServerRequest) throws -> ServerResponse {

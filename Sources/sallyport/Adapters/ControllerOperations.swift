@@ -17,6 +17,8 @@ struct ControllerOperations: Operations {
     let speedTester: SpeedTester
     let usageRecord: UsageRecord
 
+    var revision: Int { controller.revision }
+
     var state: OperatorState {
         let snapshot = controller.snapshot
         let problems = snapshot.problems.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }

@@ -26,7 +26,7 @@ extension Configuration {
     private static func readServing(_ reader: FieldReader) -> API.Settings {
         var settings = API.Settings()
         let limits = reader.section("limits")
-        settings.requests = limits.integer("requests", in: 1...100_000_000) ?? settings.requests
+        settings.requests = limits.integer("requests", in: 0...100_000_000) ?? settings.requests
         settings.strictRequests = limits.integer("strict_requests", in: 1...100_000_000) ?? settings.strictRequests
         settings.failedKeys = limits.integer("failed_keys", in: 1...100_000_000) ?? settings.failedKeys
         settings.windowSeconds = limits.integer("window_seconds", in: 1...3600) ?? settings.windowSeconds

@@ -1,0 +1,31 @@
+import Synchronization
+
+/// Names of requests, 16 hexadecimal digits: no two of a process are alike, and those of two processes hardly ever.
+enum RequestName {
+    private static let seed = UInt64.random(in: .min ... .max)
+    private static let count = Atomic<UInt64>(0)
+
+    static func next() -> String {
+        // The output function of SplitMix64 maps no two numbers to the same one.
+        var number = seed &+ count.wrappingAdd(1, ordering: .relaxed).oldValue &* 0x9E37_79B9_7F4A_7C15
+        number = (number ^ number >> 30) &* 0xBF58_476D_1CE4_E5B9
+        number = (number ^ number >> 27) &* 0x94D0_49BB_1331_11EB
+        number ^= number >> 31
+        return String(unsafeUninitializedCapacity: 16) { buffer in
+            for index in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: number >> (60 - 4 * index)) & 15
+                buffer[index] = digit < 10 ? 0x30 + digit : 0x57 + digit
+            }
+            return 16
+        }
+    }
+
+    /// The caller's own name for a request, where that is plain.
+    static func plain(_ text: String?) -> String? {
+        guard let text, (8...64).contains(text.utf8.count) else { return nil }
+        let isPlain = text.utf8.allSatisfy {
+            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D || $0 == 0x5F
+        }
+        return isPlain ? text : nil
+    }
+}
