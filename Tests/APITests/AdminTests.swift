@@ -48,7 +48,7 @@ import Testing
     @Test func `what the store holds is checked again: a wrong value is left out, the others count`() async throws {
         let store = SettingsInMemory()
         store.kept.withLock {
-            $0 = ["requests": "0", "strict_requests": "71000", "log_requests": "\"yes\"", "colour": "1", "failed_keys": "}"]
+            $0 = ["requests": "-1", "strict_requests": "71000", "log_requests": "\"yes\"", "colour": "1", "failed_keys": "}"]
         }
         var parts = API.Parts()
         parts.settings = store
