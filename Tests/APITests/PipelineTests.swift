@@ -113,7 +113,7 @@ import Testing
     func `what is refused before its route is known has all headers too, and counts for the limits`(
         method: String, path: String, header: String, size: Int, status: Int
     ) async throws {
-        try await Subject.with(.live, settings: settings { $0.requests = 10 }) { subject in
+        try await Subject.with(.live, settings: settings { ($0.requests, $0.windowSeconds) = (10, 3600) }) { subject in
             // A header that must stand alone, twice; a long one; or a long body.
             let headers = size < 0 ? [(header, "a"), (header, "b")] : header.isEmpty ? [] : [(header, String(repeating: "x", count: size))]
             let body = header.isEmpty && size > 0 ? String(repeating: "x", count: size) : nil
