@@ -226,7 +226,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
             state.probes += 1
             if state.away.contains(.sockets) { throw ExitFailure(reason: .unknown, detail: "no socket is to be had", isOurs: true) }
             _ = try server(of: endpoint, state)
-            return 1.5
+            return state.probeMilliseconds
         }
     }
 }

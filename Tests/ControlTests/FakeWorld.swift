@@ -34,8 +34,9 @@ final class FakeWorld: Sendable {
         var launchFailures: [ExitFailure] = []
         var launches: [ExitSpecification] = []
         var removals: [String] = []
-        /// Fast probes that were asked for.
+        /// Fast probes that were asked for, and the latency that they find.
         var probes = 0
+        var probeMilliseconds = 1.5
         /// How often the containers were listed, which each look does once.
         var lists = 0
         /// Milliseconds that a list of containers is on its way.
