@@ -213,14 +213,15 @@ extension OnTheLab {
             try await ControllerProcess.with { controller in
                 let before = try await controller.open("us")
                 let pid = try #require(controller.pid)
-                _ = try await Programs.run("prlimit", ["--pid", "\(pid)", "--nofile=3:65536"])
+                // Its soft limit only: to raise the hard one takes a right that not every machine gives.
+                #expect(try await Programs.run("prlimit", ["--pid", "\(pid)", "--nofile=3:"]).status == 0)
                 try await eventually("it says so", within: 20) { controller.log.contains("exits can't be probed") }
                 // Proxy users don't need the controller; three failed probes in a row would have been death.
                 for _ in 0..<20 {
                     #expect(try await controller.proxied("us").status == 200)
                     try await Task.sleep(for: .milliseconds(100))
                 }
-                _ = try await Programs.run("prlimit", ["--pid", "\(pid)", "--nofile=4096:65536"])
+                #expect(try await Programs.run("prlimit", ["--pid", "\(pid)", "--nofile=4096:"]).status == 0)
                 try await eventually("it is ready again", within: 30) {
                     (try? await controller.call("GET", "/health/ready", deadline: 1))?.status == 200
                 }
