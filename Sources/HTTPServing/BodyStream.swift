@@ -13,6 +13,7 @@ package final class BodyStream: Sendable {
         var sent = 0
         var kept = 0
         var isOver = false
+        var wasTooSlow = false
         var hasEnded = false
         /// Set while the connection is suspended for want of something to send.
         var wake: (@Sendable () -> Void)?
@@ -89,7 +90,11 @@ package final class BodyStream: Sendable {
         state.keepOnlyBegun()
         state.append(farewell)
         state.isOver = true
+        state.wasTooSlow = true
     }
+
+    /// True where its client got the farewell in place of what it did not take.
+    package var wasTooSlow: Bool { state.withLock { $0.wasTooSlow } }
 
     /// Bytes that the client has not taken yet.
     package var waiting: Int { state.withLock { $0.kept } }

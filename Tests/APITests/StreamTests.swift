@@ -215,6 +215,7 @@ import Testing
                 return end
             }
             #expect(end.contains("event: dropped\ndata: {\"reason\":\"too_slow\"}\n\n"), "\(end)")
+            #expect(api.metrics.droppedReaders.values == [["logs"]: 1])
         }
     }
 
@@ -242,6 +243,7 @@ import Testing
                 api.exitStream.beat()
                 return api.exitStream.readers == 0
             }
+            #expect(api.metrics.droppedReaders.values.isEmpty, "one who leaves was not too slow")
         }
     }
 

@@ -117,8 +117,8 @@ final class EventFeed: Sendable {
     }
 
     private func drop(_ id: ObjectIdentifier, _ state: inout State) {
-        state.readers[id] = nil
-        metrics.droppedReaders.add(1, "events")
+        // One who has left is no slow reader.
+        if state.readers.removeValue(forKey: id)?.stream.wasTooSlow == true { metrics.droppedReaders.add(1, "events") }
     }
 
     /// A comment, so that both sides notice when the other is gone.

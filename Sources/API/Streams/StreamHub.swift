@@ -82,7 +82,8 @@ final class StreamHub: Sendable {
     private func send(_ bytes: [UInt8], _ state: inout State) {
         for (id, reader) in state.readers where !reader.send(bytes) {
             state.readers[id] = nil
-            metrics.droppedReaders.add(1, name)
+            // One who has left is no slow reader.
+            if reader.wasTooSlow { metrics.droppedReaders.add(1, name) }
         }
         metrics.streams.set(Double(state.readers.count), name)
     }
