@@ -48,6 +48,9 @@ def before_call(context, case, kwargs):
     if path.startswith("/api/webhooks") and isinstance(body, dict) and isinstance(body.get("url"), str):
         # Nothing is sent to hosts that were made up: this one is nobody's (RFC 6761).
         case.body = {**body, "url": "https://hooks.invalid/"}
+    if path.endswith("/replay") and isinstance(body, dict) and isinstance(body.get("after"), str) and re.fullmatch(r"[0-9]{1,18}-[0-9]{1,18}", body["after"]):
+        # Where the log of events ends is not the document's matter either.
+        case.body = {**body, "after": "0-0"}
     # Waiting for an exit that does not come takes as long as is asked: two minutes would be all the time that there is.
     if path == "/api/exits" and isinstance(query.get("wait"), (int, float)) and 1 < query["wait"] <= 120:
         case.query = {**query, "wait": 1}

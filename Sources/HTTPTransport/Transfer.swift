@@ -176,8 +176,22 @@ final class Transfer: @unchecked Sendable {
         default: code = .other
         }
         let isRefused = code == .proxyRefused || (proxyStatus >= 300)
-        let message = isRefused ? "the proxy answered CONNECT with \(proxyStatus)" : String(cString: curl_easy_strerror(result))
+        let message = isRefused ? "the proxy answered CONNECT with \(proxyStatus)" : words(result)
         return TransportError(code: isRefused ? .proxyRefused : code, message: message, proxyStatus: proxyStatus)
+    }
+
+    /// libcurl has one sentence for all that can be wrong with a certificate; OpenSSL knows which it is (X509_V_ERR in x509_vfy.h).
+    private func words(_ result: CURLcode) -> String {
+        guard result == CURLE_PEER_FAILED_VERIFICATION, let handle else { return String(cString: curl_easy_strerror(result)) }
+        let problem = shim_curl_get_long(handle, CURLINFO_SSL_VERIFYRESULT)
+        return switch problem {
+        // Libcurl itself compares names, and leaves here what it began with.
+        case 0, 1: "the server's certificate is for another name"
+        case 9: "the server's certificate is not valid yet"
+        case 10: "the server's certificate has expired"
+        case 2, 18...21: "the server's certificate is not signed by an authority that is trusted here"
+        default: "the server's certificate is refused (OpenSSL's reason \(problem))"
+        }
     }
 }
 

@@ -117,6 +117,13 @@ package struct EventPlace: Comparable, Hashable, Sendable, CustomStringConvertib
     }
 
     package var description: String { "\(milliseconds)-\(number)" }
+
+    /// The last place that comes before it: there is nothing between the two. Numbers of 19 digits are as many as are read.
+    package var predecessor: EventPlace {
+        if number > 0 { return EventPlace(milliseconds: milliseconds, number: number - 1) }
+        guard milliseconds > 0 else { return .start }
+        return EventPlace(milliseconds: milliseconds - 1, number: 9_999_999_999_999_999_999)
+    }
 }
 
 /// A piece of the log of events.

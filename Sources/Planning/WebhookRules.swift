@@ -16,11 +16,12 @@ package struct WebhookRules: Sendable {
         state.isEnabled && state.cursor != last && state.retryAt.map { $0 <= now } ?? true
     }
 
-    /// The state after a try to deliver the event after its cursor.
-    package func state(_ old: WebhookState, after delivery: WebhookDelivery, salt: UInt64) -> WebhookState {
+    /// The state after a try to deliver what comes after its cursor.
+    /// - Parameter cursor: what it is done with once it has that; nil for the event itself.
+    package func state(_ old: WebhookState, after delivery: WebhookDelivery, cursor: String? = nil, salt: UInt64) -> WebhookState {
         var state = old
         guard let error = delivery.error else {
-            state.cursor = delivery.event
+            state.cursor = cursor ?? delivery.event
             (state.failures, state.failingSince, state.retryAt, state.lastError) = (0, nil, nil, nil)
             state.deliveredAt = delivery.at
             return state

@@ -62,7 +62,9 @@ struct EventLog: Sendable {
         let last = parts[2].text.flatMap(EventPlace.init) ?? .start
         if place > last {
             (page.gap, page.end) = (.unknown, last)
-        } else if let first = parts[1].text.flatMap(EventPlace.init), place < first, parts[3].integer == 1 {
+        } else if let first = parts[1].text.flatMap(EventPlace.init), place < first.predecessor,
+            parts[3].integer == 1
+        {
             page.gap = .tooOld
         }
         return page

@@ -34,10 +34,9 @@ package final class WebhookTable: Sendable {
         return (kept, Self.ids(replies[2]).first?.id)
     }
 
-    package func entries(after id: String, limit: Int) async throws -> [(id: String, event: Event?)] {
-        Self.ids(try await connection.command(["XRANGE", key("events"), "(\(id)", "+", "COUNT", String(limit)])).map { id, text in
-            (id, try? Self.decode(Event.self, text))
-        }
+    /// The log's piece after an id, and whether something between is lost.
+    package func page(after id: String, limit: Int) async throws -> EventPage {
+        try await EventLog(connection: connection, prefix: prefix).page(after: id, limit: limit)
     }
 
     /// How many entries there are after an id; `limit` where there are more. They stay in Redis.

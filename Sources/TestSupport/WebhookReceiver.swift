@@ -13,14 +13,23 @@ package final class WebhookReceiver: Sendable {
     private let server: ScriptedServer
 
     /// - Parameter answer: called for each request, which is counted from 1.
-    package init(_ answer: @escaping @Sendable (_ number: Int, ScriptedConnection) -> Void = { $1.answer(204) }) throws {
+    package convenience init(_ answer: @escaping @Sendable (_ number: Int, ScriptedConnection) -> Void = { $1.answer(204) }) throws {
+        try self.init(each: { number, _, connection in answer(number, connection) })
+    }
+
+    /// - Parameter status: what a request is answered with.
+    package convenience init(status: @escaping @Sendable (Request) -> Int) throws {
+        try self.init(each: { _, request, connection in _ = connection.answer(status(request)) })
+    }
+
+    private init(each answer: @escaping @Sendable (Int, Request, ScriptedConnection) -> Void) throws {
         let box = Box()
         server = try ScriptedServer { connection in
             while let (head, body) = connection.request() {
                 let name = "X-Sallyport-Delivery: "
                 let id = head.split(separator: "\r\n").first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) }
                 let request = Request(id: id ?? "", head: head, body: String(decoding: body, as: UTF8.self))
-                answer(box.note(request), connection)
+                answer(box.note(request), request, connection)
             }
         }
         box.receiver.withLock { $0 = self }

@@ -4,8 +4,8 @@ package import Model
 package protocol WebhookRecord: Sendable {
     /// Every webhook, and the id of the last event; nil where none has happened.
     func webhooks() async throws -> (hooks: [KeptWebhook], lastEvent: String?)
-    /// The ids after one, in order, each with its event; nil where that can't be read.
-    func entries(after id: String, limit: Int) async throws -> [(id: String, event: Event?)]
+    /// The piece of the log after an id, and whether something between is lost.
+    func page(after id: String, limit: Int) async throws -> EventPage
     /// How many entries there are after an id; `limit` where there are more.
     func count(after id: String, limit: Int) async throws -> Int
     /// Puts a new state in the place of the one that `kept` has, notes the try and tells the event, all or nothing.

@@ -64,7 +64,7 @@ package final class WebhookSender: Sendable {
     /// Sends one event that says nothing but that it is a test, now and once.
     package func test(_ hook: Webhook) async -> WebhookDelivery {
         let event = Event(at: SystemClock.now(), .reloaded, .info, "a test of this webhook")
-        let delivery = await deliver(Payload(id: "test", hook: hook.id, event: event, kind: "webhook.test"), to: hook, attempt: 1)
+        let delivery = await deliver(WebhookPayload(id: "test", hook: hook.id, event: event, kind: "webhook.test"), to: hook, attempt: 1)
         try? await record.note(delivery, of: hook.id)
         return delivery
     }
@@ -95,28 +95,53 @@ package final class WebhookSender: Sendable {
     /// - Returns: nil where there is nothing more to do for now.
     private func sendBatch(_ start: KeptWebhook) async throws -> KeptWebhook? {
         var kept = start
+        let page = try await record.page(after: kept.state.cursor, limit: 100)
+        if let gap = page.gap {
+            guard let next = try await tell(gap, page, to: kept) else { return nil }
+            kept = next
+        }
         var state = kept.state
-        let entries = try await record.entries(after: state.cursor, limit: 100)
-        for entry in entries {
-            guard !Task.isCancelled, mayAct() else { return nil }
-            guard let event = entry.event, kept.hook.wants(event) else {
+        for entry in page.events {
+            guard kept.hook.wants(entry.event) else {
                 state.cursor = entry.id
                 continue
             }
-            let payload = Payload(id: entry.id, hook: kept.hook.id, event: event, kind: event.kind.rawValue)
-            let delivery = await deliver(payload, to: kept.hook, attempt: state.failures + 1)
-            // A try that our own end cut short says nothing about the receiver.
-            if Task.isCancelled, !delivery.isDelivered { return nil }
-            let salt = UInt64.random(in: .min ... .max)
-            let after = settings.rules.state(state, after: delivery, salt: salt)
-            guard let next = try await record.settle(kept, as: after, delivery: delivery, event: farewell(kept.hook, after)) else {
-                return nil
-            }
-            (kept, state) = (next, after)
-            guard delivery.isDelivered else { return nil }
+            let payload = WebhookPayload(id: entry.id, hook: kept.hook.id, event: entry.event, kind: entry.event.kind.rawValue)
+            guard let next = try await attempt(payload, kept, from: state) else { return nil }
+            (kept, state) = (next, next.state)
         }
-        guard !entries.isEmpty else { return nil }
+        guard let end = page.end else { return nil }
+        // Also past what can't be read.
+        state.cursor = end.description
         return state == kept.state ? kept : try await record.settle(kept, as: state, delivery: nil, event: nil)
+    }
+
+    /// Tells one that was away for longer than events are kept what it has missed.
+    private func tell(_ gap: EventPage.Gap, _ page: EventPage, to kept: KeptWebhook) async throws -> KeptWebhook? {
+        guard let end = page.end else { return nil }
+        let first = gap == .unknown ? nil : page.events.first.flatMap { EventPlace($0.id) } ?? end
+        let missed = WebhookPayload.Missed(reason: gap, after: kept.state.cursor, before: first)
+        guard
+            let next = try await attempt(
+                WebhookPayload(missed, hook: kept.hook.id), kept, from: kept.state, cursor: (first?.predecessor ?? end).description)
+        else { return nil }
+        log.warning("a webhook has missed events, and was told so", ["webhook": kept.hook.id, "after": missed.after])
+        return next
+    }
+
+    /// One try, and what becomes of the hook.
+    /// - Parameter cursor: what it is done with then; nil for the event itself.
+    /// - Returns: nil where it was not delivered, or the hook is another one by now.
+    private func attempt(
+        _ payload: WebhookPayload, _ kept: KeptWebhook, from state: WebhookState, cursor: String? = nil
+    ) async throws -> KeptWebhook? {
+        guard !Task.isCancelled, mayAct() else { return nil }
+        let delivery = await deliver(payload, to: kept.hook, attempt: state.failures + 1)
+        // A try that our own end cut short says nothing about the receiver.
+        if Task.isCancelled, !delivery.isDelivered { return nil }
+        let after = settings.rules.state(state, after: delivery, cursor: cursor, salt: UInt64.random(in: .min ... .max))
+        let next = try await record.settle(kept, as: after, delivery: delivery, event: farewell(kept.hook, after))
+        return delivery.isDelivered ? next : nil
     }
 
     /// The event that tells that a hook was disabled.
@@ -131,32 +156,7 @@ package final class WebhookSender: Sendable {
 
     // MARK: - One try
 
-    private struct Payload: Encodable {
-        var id: String
-        var hook: String
-        var event: Event
-        var kind: String
-
-        enum Key: String, CodingKey { case id, webhook, at, kind, severity, message, country, exit, server, reason, cause, by }
-
-        func encode(to encoder: any Encoder) throws {
-            var fields = encoder.container(keyedBy: Key.self)
-            try fields.encode(id, forKey: .id)
-            try fields.encode(hook, forKey: .webhook)
-            try fields.encode(event.at, forKey: .at)
-            try fields.encode(kind, forKey: .kind)
-            try fields.encode(event.severity, forKey: .severity)
-            try fields.encode(event.message, forKey: .message)
-            try fields.encodeIfPresent(event.country, forKey: .country)
-            try fields.encodeIfPresent(event.exit, forKey: .exit)
-            try fields.encodeIfPresent(event.server, forKey: .server)
-            try fields.encodeIfPresent(event.reason, forKey: .reason)
-            try fields.encodeIfPresent(event.cause, forKey: .cause)
-            try fields.encodeIfPresent(event.by, forKey: .by)
-        }
-    }
-
-    private func deliver(_ payload: Payload, to hook: Webhook, attempt: Int) async -> WebhookDelivery {
+    private func deliver(_ payload: WebhookPayload, to hook: Webhook, attempt: Int) async -> WebhookDelivery {
         let begin = ContinuousClock.now
         let now = SystemClock.now()
         var delivery = WebhookDelivery(at: now, event: payload.id, kind: payload.kind, attempt: attempt)
@@ -174,7 +174,7 @@ package final class WebhookSender: Sendable {
         return delivery
     }
 
-    private func request(_ payload: Payload, to hook: Webhook, attempt: Int, at now: Timestamp) async throws -> WebhookRequest {
+    private func request(_ payload: WebhookPayload, to hook: Webhook, attempt: Int, at now: Timestamp) async throws -> WebhookRequest {
         let address = try await settings.addresses.address(of: hook.url, attempt: attempt)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -15,9 +15,14 @@ import Testing
             answers.append(try await subject.call("PATCH", path, body: #"{"enabled":false}"#))
             #expect(answers.last?["enabled"] == .bool(false))
             answers.append(try await subject.call("POST", "\(path)/test"))
-            answers.append(try await subject.call("POST", "\(path)/replay", body: #"{"after":"5-0"}"#))
-            #expect(answers.last?["cursor"] == .string("5-0"))
+            answers.append(try await subject.call("POST", "\(path)/replay", body: #"{"after":"2-0"}"#))
+            #expect(answers.last?["cursor"] == .string("2-0"))
             for answer in answers { #expect((200..<300).contains(answer.status) && !answer.text.contains(Self.secret)) }
+            for late in ["9000000000000-0", "x", "1-", ""] {
+                let refused = try await subject.call("POST", "\(path)/replay", body: #"{"after":"\#(late)"}"#)
+                #expect(refused.status == 422 && refused.fields == ["after"], "\(late): \(refused.text)")
+            }
+            #expect(try await subject.call("GET", path)["cursor"] == .string("2-0"))
             #expect(try await subject.call("DELETE", path).status == 204)
             #expect(try await subject.call("GET", path).status == 404)
             let log = try await subject.call("GET", "/audit/logs")

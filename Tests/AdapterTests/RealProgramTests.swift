@@ -175,19 +175,3 @@ extension RunningProgram {
         return answer.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
     }
 }
-
-/// A Redis of the operator's own, on a Unix socket, that can be away for a while.
-private struct OwnRedis {
-    private let folder: TemporaryFolder
-    private let server: PrivateRedis
-    var socket: String { server.socket }
-
-    init() async throws {
-        folder = try TemporaryFolder()
-        server = PrivateRedis(folder: "\(folder.path)/redis")
-        try await start()
-    }
-
-    func start() async throws { _ = try await server.start() }
-    func stop() async throws { try await server.stop() }
-}

@@ -65,6 +65,14 @@ final class RunningProgram: Sendable {
 
     func signal(_ number: Int32) { if let pid { kill(pid, number) } }
 
+    /// Kills it, as a crash would.
+    func crash() async throws {
+        guard let pid else { return }
+        kill(pid, SIGKILL)
+        var status: Int32 = 0
+        try await eventually("the controller is dead", within: 40) { waitpid(pid, &status, WNOHANG) != 0 }
+    }
+
     private func end() async throws {
         guard let pid else { return }
         kill(pid, SIGTERM)
@@ -117,7 +125,9 @@ final class RunningProgram: Sendable {
     }
 
     /// A command that asks this controller.
-    func ask(_ words: String...) async throws -> Programs.Result {
+    func ask(_ words: String...) async throws -> Programs.Result { try await run(words) }
+
+    func run(_ words: [String]) async throws -> Programs.Result {
         let more = ["--api", "http://127.0.0.1:\(port)", "--key-file", "\(folder.path)/d/admin.key"]
         return try await Programs.run("env", ["-C", "/tmp", Self.program] + words + more, deadline: 60)
     }

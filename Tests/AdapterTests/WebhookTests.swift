@@ -134,6 +134,45 @@ import Testing
         }
     }
 
+    @Test func `one that was away for longer than events are kept is told once what it has missed, and goes on`() async throws {
+        try await withBench { bench, _ in
+            // It refuses the first event, the first try to tell it of the gap, and the first event after that.
+            let isBack = Mutex(false)
+            let refused = Mutex<Set<String>>([])
+            let receiver = try WebhookReceiver(status: { request in
+                isBack.withLock { $0 } && !refused.withLock { $0.insert(request.id).inserted } ? 200 : 503
+            })
+            defer { receiver.stop() }
+            let hook = Webhook(id: "w1", url: receiver.url, kinds: [.failover], secret: Self.secret, createdAt: SystemClock.now())
+            #expect(try await bench.table.add(hook, limit: 100))
+            func failover() async throws -> String {
+                try await bench.store.append([Event(at: SystemClock.now(), .failover, .info, "a failover")])
+                return try #require(try await bench.store.latestEvents(limit: 1).events.last?.id)
+            }
+            let lost = try await failover()
+            let cursor = try #require(try await bench.state("w1")?.cursor)
+            try await running(bench.sender(deadline: 10)) {
+                try await eventually("it is tried", within: 60) { receiver.ids == [lost] }
+                // The log drops the oldest by itself.
+                for _ in 0..<52 { try await bench.tell(1...200) }
+                let kept = try await failover()
+                let first = try #require(try await bench.store.events(after: "0-0", limit: 1).first?.id)
+                #expect(try #require(EventPlace(first)) > #require(EventPlace(lost)))
+                isBack.withLock { $0 = true }
+                try await eventually("it has what is kept", within: 60) { try await bench.state("w1")?.cursor == kept }
+                #expect(receiver.ids == [lost, "gap-\(first)", kept], "\(receiver.ids)")
+                let told = receiver.requests.filter { $0.id.hasPrefix("gap-") }
+                #expect(told.count == 2 && told.allSatisfy { $0.head.contains("X-Sallyport-Event: webhook.gap\r\n") })
+                let body = told[0].body
+                for field in [#""after":"\#(cursor)""#, #""before":"\#(first)""#, #""reason":"too_old""#, #""severity":"warning""#] {
+                    #expect(body.contains(field), "\(body)")
+                }
+                let log = try await bench.table.deliveries(of: "w1", limit: 200).filter { $0.kind == "webhook.gap" }
+                #expect(log.map(\.isDelivered) == [true, false] && log.allSatisfy { $0.event == "gap-\(first)" })
+            }
+        }
+    }
+
     @Test func `a private address is not connected to, also where only one of a name's is`() async throws {
         try await withBench { bench, _ in
             let receiver = try WebhookReceiver()

@@ -19,7 +19,7 @@ extension API {
             .maybe("secret", .text("h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"), "signs the requests; only in the answer that made it")),
         "Webhooks": .object(.always("webhooks", .list(.named("Webhook")))),
         "WebhookDelivery": .object(
-            .always("at", .time), .always("event", .text("1763686923456-0"), "the event's id, or `test`"),
+            .always("at", .time), .always("event", .text("1763686923456-0"), "the event's id; `test`; or `gap-` and where it goes on"),
             .always("kind", .text("exit.serving")), .always("attempt", .whole(1)), .always("delivered", .flag),
             .maybe("status", .whole(100...999, 200), "of the receiver's answer"), .maybe("error", .text("Timeout was reached")),
             .always("duration_ms", .number(0...1e9, 12.5))),
@@ -80,7 +80,11 @@ extension API {
                 Contract(
                     .role(.admin), "Sends events again",
                     "All that it wants from after an event on, in their order; `0-0` is before the first.",
-                    body: Body(.object(.always("after", .text("1763686923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "an event's id"))),
+                    body: Body(
+                        .object(
+                            .always(
+                                "after", .text("0-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "an event's id, not later than the last one's")
+                        )),
                     answers: [.json(202, "the webhook", .named("Webhook"))], limit: .strict), .waiting(replayWebhook)),
         ]
     }
@@ -150,6 +154,14 @@ extension API {
             let after = reader.required("after", reader.string("after"), want: "an event's id like 1763686923456-0")
             if let after, !StoredEvent.isValidID(after) { reader.problem("after", "not an event's id, want one like 1763686923456-0") }
             return after
+        }
+        // A later one would be waited for, perhaps for ever.
+        if let last = try await hooked({ _ in try await parts.events?.latest(limit: 1) }), let place = EventPlace(after),
+            place > last.end ?? .start
+        {
+            throw APIProblem.invalid([
+                FieldProblem(field: "after", message: "is later than the last event, which is \(last.end ?? .start)")
+            ])
         }
         return Self.shown(
             try await changed(request) { _, state in

@@ -4,20 +4,24 @@ import Platform
 /// Commands for webhooks.
 extension Command {
     static let webhooks = Command(
-        name: "webhooks", usage: "add <url> | list | remove <id> | enable <id> | test <id> | replay <id> <event>",
+        name: "webhooks", usage: "add <url> | list | deliveries <id> | test <id> | replay <id> <event> | enable <id> | remove <id>",
         summary: "Send events to other programs over HTTPS",
         options: ControllerClient.options + [
             Option(name: "kinds", value: "LIST", help: "for add: only these kinds, with commas between (all)"),
             Option(name: "countries", value: "LIST", help: "for add: only events of these countries (all)"),
             Option(name: "secret-file", value: "FILE", help: "for add: take the secret from a file instead of making one"),
+            Option(name: "limit", value: "N", help: "for deliveries: how many of the latest tries, at most 200 (50)"),
         ],
         examples: [
             "sallyport webhooks add https://hooks.example.com/sallyport --kinds pool.failover,alert.raised --countries us",
             "sallyport webhooks list --json", "sallyport webhooks test w3f9ab27c1d2e",
+            "sallyport webhooks deliveries w3f9ab27c1d2e --limit 10",
             "sallyport webhooks replay w3f9ab27c1d2e 1763686923456-0", "sallyport webhooks remove w3f9ab27c1d2e",
         ]
     ) { arguments in
-        guard let action = arguments.words.first else { throw UsageError(message: "want add, list, remove, enable, test or replay") }
+        guard let action = arguments.words.first else {
+            throw UsageError(message: "want add, list, deliveries, test, replay, enable or remove")
+        }
         return try await ControllerClient.with(arguments) { api in
             switch action {
             case "add": return show(try await add(arguments, api), arguments, added)
@@ -32,6 +36,10 @@ extension Command {
                 let id = try hookID(arguments.expect("enable", "<id>")[1])
                 let answer = try await api.call("PATCH", "/api/webhooks/\(id)", body: .object(["enabled": .bool(true)]))
                 return show(answer, arguments) { _ in "\(id) goes on where it was" }
+            case "deliveries":
+                let id = try hookID(arguments.expect("deliveries", "<id>")[1])
+                let limit = arguments["limit"].map { "?limit=\(PercentEncoding.encode($0))" } ?? ""
+                return show(try await api.get("/api/webhooks/\(id)/deliveries\(limit)"), arguments, tried)
             case "test":
                 let id = try hookID(arguments.expect("test", "<id>")[1])
                 let answer = try await api.call("POST", "/api/webhooks/\(id)/test", deadline: 90)
@@ -42,7 +50,7 @@ extension Command {
                 let answer = try await api.call(
                     "POST", "/api/webhooks/\(try hookID(words[1]))/replay", body: .object(["after": .string(words[2])]))
                 return show(answer, arguments) { _ in "\(words[1]) gets the events after \(words[2]) again" }
-            default: throw UsageError(message: "unknown \(action), want add, list, remove, enable, test or replay")
+            default: throw UsageError(message: "unknown \(action), want add, list, deliveries, test, replay, enable or remove")
             }
         }
     }
@@ -72,6 +80,18 @@ extension Command {
             return [hook["id"]?.text ?? "", state, hook["url"]?.text ?? "", hook["last_error"]?.text ?? ""]
         }
         return rows.isEmpty ? "no webhooks" : String(Text.columns([["ID", "STATE", "URL", "LAST ERROR"]] + rows).dropLast())
+    }
+
+    private static func tried(_ answer: Document) -> String {
+        let rows = (answer["deliveries"]?.items ?? []).map { delivery in
+            [
+                delivery["at"]?.text ?? "", delivery["event"]?.text ?? "", delivery["kind"]?.text ?? "",
+                String(Int(delivery["attempt"]?.number ?? 0)), "\(Int(delivery["duration_ms"]?.number ?? 0)) ms",
+                delivery["error"]?.text ?? "delivered",
+            ]
+        }
+        return rows.isEmpty
+            ? "nothing was sent yet" : String(Text.columns([["AT", "EVENT", "KIND", "TRY", "TOOK", "RESULT"]] + rows).dropLast())
     }
 
     /// It becomes a part of the request's path.

@@ -24,11 +24,13 @@ extension Configuration {
     }
 
     static func readWebhooks(_ reader: FieldReader) -> WebhookSettings {
-        WebhookSettings(
+        let authority = reader.string("ca_file").map(Files.absolute)
+        if let authority, !Files.exists(authority) { reader.problem("ca_file", "\(authority) is not there") }
+        return WebhookSettings(
             allowsPrivate: reader.bool("allow_private") ?? false, allowsPlainHTTP: reader.bool("allow_http") ?? false,
             deadline: reader.number("timeout_seconds", in: 1...60) ?? 10,
             longestPause: reader.number("longest_pause_seconds", in: 1...3600) ?? 900,
             disableAfter: reader.number("disable_after_seconds", in: 1...2_592_000) ?? 86_400,
-            authorityFile: reader.string("ca_file").map(Files.absolute))
+            authorityFile: authority)
     }
 }
