@@ -112,13 +112,15 @@ extension API {
             }
             if let gap = page.gap { reader.stream.send(ServerSentEvents.gap(gap.rawValue, after: place.description)) }
             for entry in page.events where reader.filter.contains(entry.event) {
+                // Before each: a page on top of what still waits can be more than is kept for a reader.
+                guard await hasTaken(reader.stream) else { return reader.stream.drop() }
                 reader.stream.send(EventFeed.bytes(id: entry.id, entry.event))
             }
+            guard await hasTaken(reader.stream) else { return reader.stream.drop() }
             if let end = page.end {
                 reader.stream.send(ServerSentEvents.place(end.description))
                 place = end
             }
-            guard await hasTaken(reader.stream) else { return reader.stream.drop() }
             if page.end == nil {
                 // It is at the store's end: what we know beyond that is of a store that was emptied since.
                 place = max(place, eventFeed.floor)
