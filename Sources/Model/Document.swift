@@ -143,12 +143,19 @@ package final class FieldReader {
     /// The names of all fields present, in order; for objects whose keys are data.
     package var keys: [String] { fields.keys.sorted() }
 
-    package func string(_ field: String, limit: Int = 1024) -> String? {
+    /// - Parameters:
+    ///   - least: characters (Unicode scalars).
+    ///   - limit: characters, at most.
+    package func string(_ field: String, atLeast least: Int = 0, limit: Int = 1024) -> String? {
         guard let value = present(field) else { return nil }
         guard case .string(let text) = value else { return mismatch(field, value, "a string") }
         let count = text.unicodeScalars.count
         guard count <= limit else {
             problem(field, "has \(count) characters, want at most \(limit)")
+            return nil
+        }
+        guard count >= least else {
+            problem(field, "has \(count) characters, want at least \(least)")
             return nil
         }
         guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {

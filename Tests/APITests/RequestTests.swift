@@ -19,6 +19,8 @@ import Testing
             ("POST", "/api/exits", #"{"country":1}"#, ["country"]),
             ("POST", "/api/exits", #"{"country":"us","size":2}"#, ["size"]),
             ("POST", "/api/exits", #"{"country":"us","city":"a\nb"}"#, ["city"]),
+            ("POST", "/api/exits", #"{"country":"us","city":""}"#, ["city"]),
+            ("PUT", "/api/pools/us", #"{"size":1,"city":""}"#, ["city"]),
             ("POST", "/api/exits", #"{"country":"zz","strategy":"best","city":7}"#, ["city", "strategy", "country"]),
             ("PUT", "/api/pools/us", "{}", ["size"]),
             ("PUT", "/api/pools/us", #"{"size":0}"#, ["size"]),
@@ -58,6 +60,8 @@ import Testing
             ("/api/all/servers?limit=0", "limit"), ("/api/all/servers?limit=20001", "limit"), ("/api/all/servers?offset=-1", "offset"),
             ("/api/all/servers?country=zz", "country"), ("/api/nordvpn/servers/us?country=us", "country"),
             ("/api/all/servers/top?offset=1", "offset"), ("/api/all/countries?x=1", "x"),
+            ("/api/all/servers?hostnames=\(String(repeating: "h", count: 2_001))", "hostnames"),
+            ("/api/all/servers?exclude=%C3%BC", "exclude"), ("/api/all/servers?tags=a%7F", "tags"),
         ], Way.allCases)
     func `a query or a country that is not known is 422 and named`(call: (String, String), way: Way) async throws {
         try await Subject.with(way) { subject in

@@ -74,7 +74,7 @@ extension API {
         let seconds = request.number("wait")
         let wish: ExitWish = try request.body { reader in
             let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
-            let city = reader.string("city", limit: 100)
+            let city = reader.string("city", atLeast: 1, limit: 100)
             let strategy = reader.choice("strategy", Strategy.self)
             guard let country = reader.required("country", reader.country("country"), want: "an ISO 3166-1 alpha-2 code like us") else {
                 return nil

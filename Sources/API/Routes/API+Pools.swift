@@ -58,7 +58,7 @@ extension API {
         let isNew = operations.state.pools[country] == nil
         let pool: Pool = try request.body { reader in
             let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
-            let city = reader.string("city", limit: 100)
+            let city = reader.string("city", atLeast: 1, limit: 100)
             let strategy = reader.choice("strategy", Strategy.self) ?? .balanced
             let spread = reader.choice("spread", Spread.self)
             let fallback = reader.countries("fallback", limit: 10)

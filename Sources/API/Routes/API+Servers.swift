@@ -8,10 +8,11 @@ extension API {
         let limit = Parameter("limit", .whole(1...20_000, 100), "how many")
         let offset = Parameter("offset", .whole(0...1_000_000, 0), "how many to leave out first")
         let city = Parameter("city", .plain("New York", length: 1...100), "only of this city, compared without case")
+        // All of them at their longest fit into a request's head.
         let filters = [
-            city, Parameter("tags", .plain("p2p", length: 1...200), "only with all of these tags, divided by commas"),
-            Parameter("hostnames", .plain("us9001.lab.test", length: 1...20_000), "only these, divided by commas"),
-            Parameter("exclude", .plain("us9002.lab.test", length: 1...20_000), "without these, divided by commas"),
+            city, Parameter("tags", .printable("p2p", length: 1...200), "only with all of these tags, divided by commas"),
+            Parameter("hostnames", .printable("us9001.lab.test", length: 1...2_000), "only these, divided by commas"),
+            Parameter("exclude", .printable("us9002.lab.test", length: 1...2_000), "without these, divided by commas"),
             Parameter("max_load", .whole(0...100, 50), "only with this load, in percent, or less"),
         ]
         let order = [

@@ -70,6 +70,13 @@ package struct Schema: Sendable {
         text(example, length: length, pattern: plainPattern)
     }
 
+    private static let printablePattern = "^[ -~]*$"
+
+    /// ASCII without control characters: at most three bytes each where it is part of a URL.
+    package static func printable(_ example: String, length: ClosedRange<Int>) -> Schema {
+        text(example, length: length, pattern: printablePattern)
+    }
+
     package static func choice(_ choices: [String]) -> Schema {
         Schema(kind: .string(choices: choices, length: nil, pattern: nil, format: nil), example: .string(choices.first ?? ""))
     }
@@ -167,7 +174,8 @@ package struct Schema: Sendable {
 
     // MARK: - As a check
 
-    /// Where the value is not as described: a path and what was wanted. Of patterns only that of `plain` is looked at, formats are not.
+    /// Where the value is not as described: a path and what was wanted. Of patterns only those of `plain` and `printable` are looked
+    /// at, formats are not.
     package func problems(with value: Document, at path: String = "") -> [FieldProblem] {
         func problem(_ message: String) -> [FieldProblem] { [FieldProblem(field: path.isEmpty ? "body" : path, message: message)] }
         switch (kind, value) {
@@ -184,6 +192,9 @@ package struct Schema: Sendable {
             }
             if pattern == Self.plainPattern, text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
                 return problem("holds a control character, want plain text")
+            }
+            if pattern == Self.printablePattern, text.unicodeScalars.contains(where: { !(0x20...0x7E).contains($0.value) }) {
+                return problem("want letters, digits and signs of ASCII")
             }
             return []
         case (.integer(let range), .integer(let number)):
