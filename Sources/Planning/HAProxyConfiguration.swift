@@ -78,7 +78,7 @@ package struct HAProxyConfiguration: Sendable {
         let lines: [String: [String]] = [
             "user_lines": [],
             "log_line": settings.accessLog == .off ? [] : ["log \(settings.logSocket) format raw local0"],
-            "access_log_lines": settings.accessLog == .off ? [] : ["log global", Self.logFormat],
+            "access_log_lines": settings.accessLog == .off ? [] : ["log global", Self.logFormat, Self.errorLogFormat],
             "log_target_line": settings.accessLog == .full ? ["http-request set-var(txn.target) req.hdr(host)"] : [],
             "bind_lines": bindLines(of: layout),
             "pools": [layout.pools.map(Self.backend).joined(separator: "\n")],
@@ -114,7 +114,11 @@ package struct HAProxyConfiguration: Sendable {
     }
 
     private static let logFormat =
-        #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(txn.protocol)] user=%[var(txn.user)] session=%[var(txn.session)] country=%[var(txn.country)] target=%{+E}[var(txn.target)] exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
+        #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.user)] session=%[var(txn.session)] country=%[var(txn.country)] target=%{+E}[var(txn.target)] exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
+
+    /// For a client that never got as far as a request: a TLS handshake or a PROXY header that failed. `error` is HAProxy's number.
+    private static let errorLogFormat =
+        #"error-log-format "time=%Ts.%ms client=%ci:%cp protocol=none user= session= country= target= exit=-/- status=0 reason=connection_failed error=%[fc_err]""#
 
     private static func backend(_ pool: GatewayPool) -> String {
         var text = """

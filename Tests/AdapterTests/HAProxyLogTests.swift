@@ -10,7 +10,14 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct HAProxyLogTests {
     private func lines(_ mode: HAProxyConfiguration.Settings.AccessLog) async throws -> [String] {
         var lines: [String] = []
-        try await GatewaySubject.with({ $0.accessLog = mode }) { subject in
+        let certificates = try TemporaryFolder()
+        try Files.write(try await GatewaySubject.certificate("proxies"), to: "\(certificates.path)/proxies.pem", mode: 0o600)
+        let tlsPort = try Ports.free()
+        try await GatewaySubject.with({ settings in
+            settings.accessLog = mode
+            settings.certificateSource = certificates.path
+            settings.tlsPort = tlsPort
+        }) { subject in
             let file = "\(subject.folder.path)/access.log"
             let log = AccessLog(socket: subject.settings.logSocket, file: file, log: .none)
             let writing = Task { await log.run() }
@@ -24,6 +31,9 @@ import Testing
             for name in ["alice\ntime=1 user=root", "alice\" user=\"root", "alice user=root", "alice-country-us user=root"] {
                 _ = try await subject.send(name)
             }
+            // Neither a request nor the beginning of TLS, and nothing at all.
+            _ = try await Programs.run("bash", ["-c", "echo user=root >/dev/tcp/127.0.0.1/\(tlsPort)"])
+            _ = try await Programs.run("bash", ["-c", ": >/dev/tcp/127.0.0.1/\(subject.settings.gatewayPort)"])
             var request = subject.request()
             request.url = "http://a\"b user=root.test/"
             _ = try? await subject.client.send(request)
@@ -31,7 +41,7 @@ import Testing
             _ = try await subject.client.send(request)
             try await eventually("all are written") {
                 lines = ((try? Files.read(file)) ?? "").split(separator: "\n").map(String.init)
-                return lines.contains { $0.contains("reason=target_not_allowed") }
+                return ["target_not_allowed", "connection_failed"].allSatisfy { reason in lines.contains { $0.contains("reason=\(reason)") } }
             }
             writing.cancel()
             await writing.value

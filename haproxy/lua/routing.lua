@@ -92,7 +92,7 @@ local function page_of(txn, slot)
   local fields = {
     '"exit": ' .. quoted(id or "?"), '"country": ' .. quoted(slot.country:upper()), '"address": ' .. quoted(address or ""),
     '"address_country": ' .. quoted(country or ""), '"city": ' .. quoted((city or ""):gsub("_", " ")),
-    '"user": ' .. quoted(txn:get_var("txn.user")), '"protocol": ' .. quoted(txn:get_var("txn.protocol") or ""),
+    '"user": ' .. quoted(txn:get_var("txn.user")), '"protocol": ' .. quoted(txn:get_var("sess.protocol") or ""),
   }
   local session = txn:get_var("txn.session")
   fields[#fields + 1] = '"session": ' .. (session and quoted(session) or "null")

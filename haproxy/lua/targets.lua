@@ -1,4 +1,4 @@
--- Where to? Refuses what no proxy user may reach.
+-- What for, and where to? Refuses what is no request for a proxy, and what no proxy user may reach.
 --
 -- A name is resolved in the exit, so an answer that leads to a private address is refused there, by the exit's firewall.
 -- What is refused here never reaches an exit at all.
@@ -46,17 +46,39 @@ local function host_refusal(host)
   return nil
 end
 
--- Sets txn.host and txn.port, and txn.check for the check page; or txn.reason. The configuration has made sure that the
--- URL is "host:port" or "http://host...".
-local function check_target(txn)
-  local url = txn.f:url() or ""
-  local authority = url:match("^%a+://([^/?#]*)") or url
-  local host, port = authority:match("^(%[[^%]]*%]):?(%d*)$")
-  if not host then host, port = authority:match("^([^:]*):?(%d*)$") end
-  if not host then return txn:set_var("txn.reason", "bad_target") end
-  host = host:lower():gsub("%.$", "")
-  port = tonumber(port) or 80
-  if port < 1 or port > 65535 then return txn:set_var("txn.reason", "bad_target") end
+local METHODS = { CONNECT = true, GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+
+-- Host and port of "host:port"; nil where it is neither a name nor an address, or where the port is no number.
+local function split_authority(text)
+  local host, port = text:match("^([%w._-]+):?(%d*)$")
+  if not host then host, port = text:match("^(%[[%x:.]+%]):?(%d*)$") end
+  if not host or port:sub(1, 1) == "0" or #port > 5 then return nil end
+  if port == "" and text:sub(-1) == ":" then return nil end
+  return host, port
+end
+
+-- What a client wants of its proxy, as host and port; or nil and the reason.
+local function target(txn)
+  local method, url = txn.f:method() or "", txn.f:url() or ""
+  if not METHODS[method] then return nil, "method_not_allowed" end
+  local host, port
+  if method == "CONNECT" then
+    host, port = split_authority(url)
+    -- What stands behind a CONNECT goes into the tunnel; a length would make it part of two messages.
+    if port == "" or txn.f:req_fhdr_cnt("content-length") > 0 or txn.f:req_fhdr_cnt("transfer-encoding") > 0 then host = nil end
+  else
+    local scheme, authority = url:match("^(%a+://)([^/?]*)")
+    if scheme and scheme:lower() == "http://" then host, port = split_authority(authority) end
+  end
+  if not host then return nil, "not_a_proxy_request" end
+  return (host:lower():gsub("%.$", "")), tonumber(port) or 80
+end
+
+-- Sets txn.host and txn.port, and txn.check for the check page; or txn.reason.
+local function check_request(txn)
+  local host, port = target(txn)
+  if not host then return txn:set_var("txn.reason", port) end
+  if port > 65535 then return txn:set_var("txn.reason", "bad_target") end
   txn:set_var("txn.host", host)
   txn:set_var("txn.port", port)
   if host == CHECK_HOST and port == 80 then return txn:set_var("txn.check", true) end
@@ -65,4 +87,4 @@ local function check_target(txn)
   if reason then txn:set_var("txn.reason", reason) end
 end
 
-core.register_action("check_target", { "http-req" }, check_target)
+core.register_action("check_request", { "http-req" }, check_request)

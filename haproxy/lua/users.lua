@@ -206,7 +206,7 @@ end
 
 -- The country that the entry stands for: a country port, or the name that TLS was asked for.
 local function entry_country(txn)
-  local entry = txn.f:fc_pp_unique_id() or ""
+  local entry = txn:get_var("sess.entry") or ""
   local listener, label = entry:match("^([%w-]*)/([%w-]*)")
   if not listener then return nil end
   local code = listener:match("^country%-(%a%a)$") or label:lower():match("^proxy%-(%a%a)$")
