@@ -36,6 +36,12 @@ local function slots_of(countries, city)
   return slots
 end
 
+-- A country's whole pool in place of a slot, for the pool's own strategy to choose; nil if none takes connections.
+local function pool_of(country)
+  local pool = fields_of(pools:lookup(country))
+  return (pool.slots or "") ~= "" and { backend = pool.backend, country = country } or nil
+end
+
 -- A share of the whole by weight.
 local function any_of(slots)
   local sum = 0
@@ -121,10 +127,12 @@ local function route(txn)
   local key, now = txn:get_var("txn.session_key"), os.time()
   local since = key and tonumber(txn:get_var("txn.session_until")) or 0
   local kept = key and tonumber(txn:get_var("txn.session_exit")) or 0
-  local slots = slots_of(wanted, city)
-  local chain = allowed(fallbacks(wanted, policy), policy)
+  -- Without a session or a city the pool's own strategy chooses the slot.
+  local is_free = not key and not city and not txn:get_var("txn.check")
+  local slot = is_free and #wanted == 1 and pool_of(wanted[1]) or nil
+  local slots = slot and {} or slots_of(wanted, city)
+  local chain = slot and {} or allowed(fallbacks(wanted, policy), policy)
 
-  local slot = nil
   if key then
     if kept ~= 0 and since > now then
       slot = with_number(slots, kept) or with_number(slots_of(chain, nil), kept)
@@ -140,14 +148,12 @@ local function route(txn)
   end
   if not slot and #slots == 0 then return refuse(city and #slots_of(wanted, nil) > 0 and "no_exit_in_city" or "no_exit") end
 
-  local is_free = not key and not city and not txn:get_var("txn.check")
   if not slot then slot = key and slot_for(txn, key .. "/" .. since, slots) or any_of(slots) end
   if key then txn:set_var("txn.session_exit", slot.exit) end
   txn:set_var("txn.pool", slot.backend)
   txn:set_var("txn.served_country", slot.country)
   -- A later user of the same name has another account.
   txn:set_var("txn.usage_key", (policy.account or txn:get_var("txn.user")) .. "/" .. slot.country)
-  -- Without a session or a city the pool's own strategy chooses the slot.
   if not is_free then txn:set_var("txn.slot", slot.name) end
   if txn:get_var("txn.check") then txn:set_var("txn.page", page_of(txn, slot)) end
 end
