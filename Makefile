@@ -83,6 +83,7 @@ bench: install-test ## measure, on the lab
 	@containers/engine run containers/bench
 	@containers/engine run containers/bench-failover
 	@containers/bench-fleet
+	@containers/bench-streams
 	@containers/engine run containers/bench-proxies
 
 clean: ## remove what was built
