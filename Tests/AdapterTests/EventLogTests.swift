@@ -46,6 +46,12 @@ import Testing
             #expect(try await store.eventPage(after: all.events[0].id, limit: 10).gap == .tooOld)
             #expect(try await store.eventPage(after: "0-0", limit: 10).gap == .tooOld)
             #expect(try await store.eventPage(after: all.events[3].id, limit: 10).gap == nil)
+            // Right before the first one that is kept nothing is missing.
+            let first = try #require(try await store.eventPage(after: "0-0", limit: 1).end)
+            #expect(try await store.eventPage(after: first.predecessor.description, limit: 10).gap == nil)
+            for (place, before) in [("5-3", "5-2"), ("5-0", "4-9999999999999999999"), ("0-0", "0-0")] {
+                #expect(EventPlace(place)?.predecessor == EventPlace(before), "\(place)")
+            }
             let late = try await store.eventPage(after: "9000000000000-0", limit: 10)
             #expect(late.gap == .unknown && late.end == strange.end)
         }
