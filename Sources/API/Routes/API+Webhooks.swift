@@ -12,7 +12,8 @@ extension API {
             .always("kinds", .list(.choice(EventKind.self)), "only these; empty for all"),
             .always("countries", .list(.text("US")), "only events of these; empty for all"),
             .always("enabled", .flag), .always("created_at", .time),
-            .always("cursor", .text("1763686923456-0"), "the last event that is done with, or a place right before the first one that is kept"),
+            .always(
+                "cursor", .text("1763686923456-0"), "the last event that is done with, or a place right before the first one that is kept"),
             .always("failures", .whole(0), "failed tries in a row"), .maybe("failing_since", .time),
             .maybe("retry_at", .time), .maybe("last_error", .text("it answered with status 500")), .maybe("delivered_at", .time),
             .maybe("disabled_at", .time, "when it was disabled because it had failed for too long"),
