@@ -41,7 +41,8 @@ import Testing
             _ = try await subject.client.send(request)
             try await eventually("all are written") {
                 lines = ((try? Files.read(file)) ?? "").split(separator: "\n").map(String.init)
-                return ["target_not_allowed", "connection_failed"].allSatisfy { reason in lines.contains { $0.contains("reason=\(reason)") } }
+                return ["target_not_allowed", "connection_failed"].allSatisfy { reason in lines.contains { $0.contains("reason=\(reason)") }
+                }
             }
             writing.cancel()
             await writing.value
