@@ -8,6 +8,7 @@ extension Controller {
     package func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.followEngine() }
+            group.addTask { await self.keepWatch() }
             group.addTask { await self.keepHistory() }
             group.addTask { await self.keepEvents() }
             group.addTask { await self.lookRegularly() }
@@ -17,7 +18,7 @@ extension Controller {
             await group.waitForAll()
         }
         for operation in operations.values { operation.cancel() }
-        for watch in watches.values { watch.task?.cancel() }
+        for watch in watches.values { watch.end() }
         watches = [:]
     }
 

@@ -34,7 +34,7 @@ extension Controller {
         // What still fails gets a while to recover, and a short one where a trial has shown that another server helps.
         if problems[.host] != nil { hostReturnedAt = now + (trialHasWorked ? min(0, 2 - settings.recoverySeconds) : 0) }
         allFailedAt = nil
-        if problems[.host] != nil { watches.values.forEach { $0.nudge.yield() } }
+        if problems[.host] != nil { nudgeWatches() }
         clear(.host)
         return hostReturnedAt.map { now - $0 >= settings.recoverySeconds } ?? true
     }
@@ -53,7 +53,7 @@ extension Controller {
             guard exit.health.checkedAt.map({ $0 < first }) ?? true, now - first < 2 else { return .none }
             isDecided = false
         }
-        if !isDecided { watches.values.forEach { $0.nudge.yield() } }
+        if !isDecided { nudgeWatches() }
         return isDecided && !dead.isEmpty ? .certain : .undecided
     }
     private static let exitsOfOneFault = 3

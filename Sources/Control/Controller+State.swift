@@ -6,7 +6,7 @@ import Platform
 extension Controller {
     /// Makes these the exits, tells what changed, and remembers to save it.
     func take(_ new: [ExitID: Exit]) {
-        for id in Set(exits.keys).union(new.keys) where exits[id] != new[id] { noteChange(of: id, to: new[id]) }
+        if exits != new { for id in Set(exits.keys).union(new.keys) where exits[id] != new[id] { noteChange(of: id, to: new[id]) } }
         exits = new
         followWatches()
         publishView()

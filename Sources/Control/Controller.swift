@@ -104,6 +104,10 @@ package actor Controller {
     /// Operations under way, one at most for each exit.
     var operations: [ExitID: Task<Void, Never>] = [:]
     var watches: [ExitID: Watch] = [:]
+    /// Wakes who begins the probes before `watchWakesAt`; nil where nothing is due.
+    let watchRings: AsyncStream<Void>
+    let watchBell: AsyncStream<Void>.Continuation
+    var watchWakesAt: ContinuousClock.Instant?
     /// When it was last said that probes can't be made.
     var toldUnaskedAt: Timestamp?
     var breakers: [String: Breaker] = [:]
@@ -173,6 +177,7 @@ package actor Controller {
         self.settings = settings
         view = StateView()
         (bell, bellPull) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (watchRings, watchBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (events, eventBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 

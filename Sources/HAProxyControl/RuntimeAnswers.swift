@@ -164,9 +164,10 @@ enum RuntimeAnswers {
     /// `show map`: each line is an address, a key and a value.
     static func map(_ text: String) -> [String: String] {
         var entries: [String: String] = [:]
-        for line in text.split(separator: "\n") {
-            let words = line.split(separator: " ", maxSplits: 2)
-            if words.count == 3 { entries[String(words[1])] = String(words[2]) }
+        // By bytes: a map may have thousands of lines, and is read at each look.
+        for line in text.utf8.split(separator: 0x0A) {
+            let words = line.split(separator: 0x20, maxSplits: 2)
+            if words.count == 3 { entries[String(Substring(words[1]))] = String(Substring(words[2])) }
         }
         return entries
     }

@@ -101,33 +101,32 @@ package final class HTTPClient: Sendable {
     }
 
     private func post(_ transfer: Transfer) {
-        let isClosed = state.withLock { state in
-            if !state.isClosed { state.commands.append(.start(transfer)) }
-            return state.isClosed
-        }
-        if isClosed {
-            transfer.fail(TransportError(code: .closed, message: "the client is closed"))
-        } else {
-            curl_multi_wakeup(multi.pointer)
-        }
+        if !command(.start(transfer)) { transfer.fail(TransportError(code: .closed, message: "the client is closed")) }
     }
 
-    private func cancel(_ id: Int) {
-        let isOpen = state.withLock { state in
-            if !state.isClosed { state.commands.append(.cancel(id)) }
-            return !state.isClosed
+    private func cancel(_ id: Int) { _ = command(.cancel(id)) }
+
+    /// Leaves a command for the thread; false when the client is closed.
+    private func command(_ command: Command) -> Bool {
+        let (isOpen, isFirst) = state.withLock { state in
+            let isFirst = state.commands.isEmpty
+            if !state.isClosed { state.commands.append(command) }
+            return (!state.isClosed, isFirst)
         }
-        if isOpen { curl_multi_wakeup(multi.pointer) }
+        // Where others wait to be taken, the thread has been woken for them.
+        if isOpen && isFirst { curl_multi_wakeup(multi.pointer) }
+        return isOpen
     }
 
     // MARK: - The thread
 
     private func work() {
         var running: [Int: Transfer] = [:]
+        var spare = SpareHandles()
         while true {
             var active: Int32 = 0
             curl_multi_perform(multi.pointer, &active)
-            finishDone(&running)
+            finishDone(&running, &spare)
             let commands = state.withLock { state in
                 defer { state.commands = [] }
                 return state.commands
@@ -135,7 +134,7 @@ package final class HTTPClient: Sendable {
             for command in commands {
                 switch command {
                 case .start(let transfer):
-                    if let handle = transfer.prepare(), curl_multi_add_handle(multi.pointer, handle) == CURLM_OK {
+                    if let handle = transfer.prepare(spare.take()), curl_multi_add_handle(multi.pointer, handle) == CURLM_OK {
                         running[transfer.id] = transfer
                     } else {
                         transfer.fail(TransportError(code: .other, message: "libcurl refuses the request for \(transfer.request.url)"))
@@ -149,6 +148,8 @@ package final class HTTPClient: Sendable {
                         drop(transfer)
                         transfer.fail(TransportError(code: .closed, message: "the client is closed"))
                     }
+                    running = [:]
+                    spare.clear()
                     curl_multi_cleanup(multi.pointer)
                     ended.signal()
                     return
@@ -162,7 +163,7 @@ package final class HTTPClient: Sendable {
         if let handle = transfer.handle { curl_multi_remove_handle(multi.pointer, handle) }
     }
 
-    private func finishDone(_ running: inout [Int: Transfer]) {
+    private func finishDone(_ running: inout [Int: Transfer], _ spare: inout SpareHandles) {
         var left: Int32 = 0
         while let message = curl_multi_info_read(multi.pointer, &left) {
             guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle,
@@ -173,6 +174,7 @@ package final class HTTPClient: Sendable {
             running[transfer.id] = nil
             curl_multi_remove_handle(multi.pointer, handle)
             transfer.finish(result)
+            if let handle = transfer.giveUpHandle() { spare.put(handle) }
         }
     }
 }

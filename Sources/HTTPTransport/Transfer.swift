@@ -35,9 +35,9 @@ final class Transfer: @unchecked Sendable {
         curl_slist_free_all(connectList)
     }
 
-    /// Sets up the curl handle; nil when libcurl refuses an option.
-    func prepare() -> UnsafeMutableRawPointer? {
-        guard let handle = curl_easy_init() else { return nil }
+    /// Sets up the curl handle, which is this transfer's own from now on; nil when libcurl refuses an option.
+    func prepare(_ handle: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        guard let handle else { return nil }
         self.handle = handle
         var isAccepted = true
         func set(_ option: CURLoption, _ value: Int) { isAccepted = shim_curl_set_long(handle, option, value) == CURLE_OK && isAccepted }
@@ -138,6 +138,12 @@ final class Transfer: @unchecked Sendable {
     private var isSuccess: Bool { (200..<300).contains(status) }
 
     // MARK: - The end
+
+    /// The handle, which is no longer this transfer's: nothing can be read from it any more.
+    func giveUpHandle() -> UnsafeMutableRawPointer? {
+        defer { handle = nil }
+        return handle
+    }
 
     func finish(_ result: CURLcode) {
         // One that was ended because enough has come, ended well.

@@ -48,7 +48,7 @@ extension GatewayLayout {
 
     /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:newyork`, others to `none`.
     private var poolEntries: [String: String] {
-        var entries = Dictionary(CountryCode.all.map { ($0.lowercased, "none") }, uniquingKeysWith: { $1 })
+        var entries = Self.noPools
         for pool in pools {
             let slots = pool.slots.filter { $0.state == .ready && $0.endpoint != nil }.map { slot in
                 let city = slot.occupant?.city.map { Self.plain($0).lowercased().filter { $0 != "_" } } ?? ""
@@ -63,6 +63,8 @@ extension GatewayLayout {
         return entries
     }
 
+    private static let noPools = Dictionary(CountryCode.all.map { ($0.lowercased, "none") }, uniquingKeysWith: { $1 })
+
     /// Networks of users who need no password: `10.0.0.0/8` to `alice`. The first user of a network has it.
     private var addressEntries: [String: String] {
         var entries: [String: String] = [:]
@@ -74,7 +76,8 @@ extension GatewayLayout {
 
     /// What a map's value, a header and JSON can hold without any quoting.
     private static func plain(_ text: String) -> String {
-        String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber || ".:-".contains($0)) ? $0 : "_" })
+        if text.utf8.allSatisfy({ UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 || 0x30...0x39 ~= $0 || $0 == 0x2E }) { return text }
+        return String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber || ".:-".contains($0)) ? $0 : "_" })
     }
 }
 

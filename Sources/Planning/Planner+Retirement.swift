@@ -88,9 +88,9 @@ extension Planner {
                 guard let mine = current.latencyMilliseconds, let its = other.latencyMilliseconds else { return false }
                 return its <= mine * rules.retirement.latencyShare
             }
-            if !isOutclassed {
+            if !isOutclassed, exit.outclassedSince != nil {
                 exits[exit.id]?.outclassedSince = nil
-            } else if exit.outclassedSince == nil {
+            } else if isOutclassed, exit.outclassedSince == nil {
                 exits[exit.id]?.outclassedSince = now
             }
         }

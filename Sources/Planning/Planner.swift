@@ -69,28 +69,32 @@ package struct Planner: Sendable {
 
     private mutating func turn(_ containers: [ExitContainer]) {
         held = Set(exits.values.compactMap(\.server?.address))
-        for id in idle { follow(id, in: containers) }
+        let byExit = Dictionary(grouping: containers.filter { $0.exit != nil }, by: \.exit)
+        for id in idle() { follow(id, in: byExit[id] ?? []) }
         for pool in pools {
             promote(in: pool)
             retire(from: pool)
             resize(pool)
             promote(in: pool)
         }
-        for id in idle { leave(id, in: containers) }
-        for id in idle { begin(id, containers) }
+        for id in idle(where: mayLeave) { leave(id, in: containers) }
+        for id in idle(where: { $0.state == .pending || $0.state == .failed }) { begin(id, containers) }
     }
 
     /// The exits without an operation, neither under way nor begun by this plan.
-    private var idle: [ExitID] { exits.keys.filter { !world.busy.contains($0) && !started.contains($0) }.sorted() }
+    private func idle(where isMeant: (Exit) -> Bool = { _ in true }) -> [ExitID] {
+        exits.compactMap { id, exit in !world.busy.contains(id) && !started.contains(id) && isMeant(exit) ? id : nil }.sorted()
+    }
 
     private var pools: [Pool] { desired.pools.values.sorted { $0.country < $1.country } }
 
     // MARK: - One exit
 
-    /// Brings the record of an exit up to what its container shows.
+    /// Brings the record of an exit up to what its container shows. Where nothing has happened nothing is written, so that a fleet's
+    /// exits aren't copied at each look.
     private mutating func follow(_ id: ExitID, in containers: [ExitContainer]) {
         guard var exit = exits[id] else { return }
-        let container = containers.first { $0.exit == id && $0.generation == exit.generation }
+        let container = containers.first { $0.generation == exit.generation }
         let isRunning = container?.isRunning ?? false
         switch exit.state {
         case .pending, .failed:
@@ -115,7 +119,8 @@ package struct Planner: Sendable {
                 let detail = exit.health.isLeak ? "its traffic leaves from this machine's own address" : "its probes fail"
                 exit.giveUp(exit.health.reason ?? .blackhole, detail, avoidServer: true, now: now)
             } else {
-                exit.endpoint = container?.endpoint ?? exit.endpoint
+                guard let endpoint = container?.endpoint, endpoint != exit.endpoint else { return }
+                exit.endpoint = endpoint
             }
         case .draining:
             if !isRunning { exit.move(to: .stopped, now: now) }
@@ -126,6 +131,10 @@ package struct Planner: Sendable {
             }
         }
         exits[id] = exit
+    }
+
+    private func mayLeave(_ exit: Exit) -> Bool {
+        exit.leaving || exit.state == .draining || exit.state == .stopped || desired.pools[exit.country] == nil
     }
 
     /// Drains and stops what is to leave, but never the last one that serves while another is still to come.

@@ -105,27 +105,34 @@ extension API {
 
     private func feedExits() async {
         var changes = ExitChanges()
-        var revision = -1
-        var lastReader = ContinuousClock.now
+        var (revision, comparedAt) = (-1, ContinuousClock.now - .seconds(1))
+        var lastReader: ContinuousClock.Instant?
         while !Task.isCancelled {
-            let state = operations.state
             let now = ContinuousClock.now
             if exitStream.readers > 0 { lastReader = now }
-            if state.revision != revision || changes.isBehind(state.exits) {
-                let (changed, gone) = changes.changes(to: state.exits, now: now)
-                // After a minute without a reader nothing is written for those who might come back.
-                if now - lastReader > .seconds(60) {
-                    if !changed.isEmpty || !gone.isEmpty { exitStream.skip() }
-                } else {
-                    for exit in changed {
-                        exitStream.publish(
-                            "exit", String(decoding: ServerResponse.json(ExitView(exit, proxy: proxy)).body, as: UTF8.self))
-                    }
-                    for id in gone { exitStream.publish("gone", "{\"id\":\"\(id)\"}") }
-                }
-                revision = state.revision
+            // After a minute without a reader nothing is written for those who might come back, and compared only so often that who
+            // comes next isn't told of all exits.
+            let isRead = lastReader.map { now - $0 <= .seconds(60) } ?? false
+            if isRead || now - comparedAt >= .seconds(1) {
+                tell(&changes, since: &revision, now, isRead: isRead)
+                comparedAt = now
             }
             try? await Task.sleep(for: .milliseconds(100))
         }
+    }
+
+    private func tell(_ changes: inout ExitChanges, since revision: inout Int, _ now: ContinuousClock.Instant, isRead: Bool) {
+        let state = operations.state
+        guard state.revision != revision || changes.isBehind(state.exits) else { return }
+        revision = state.revision
+        let (changed, gone) = changes.changes(to: state.exits, now: now)
+        guard isRead else {
+            if !changed.isEmpty || !gone.isEmpty { exitStream.skip() }
+            return
+        }
+        for exit in changed {
+            exitStream.publish("exit", String(decoding: ServerResponse.json(ExitView(exit, proxy: proxy)).body, as: UTF8.self))
+        }
+        for id in gone { exitStream.publish("gone", "{\"id\":\"\(id)\"}") }
     }
 }
