@@ -129,7 +129,8 @@ extension Controller {
 
     /// Puts the fast probe off as if it had just been made.
     func skipProbe(_ id: ExitID, _ generation: Int) {
-        if watches[id]?.due != nil { scheduleProbe(id, generation) }
+        guard let due = watches[id]?.due, due > .now else { return }
+        scheduleProbe(id, generation)
     }
 
     private func wakeWatch(at moment: ContinuousClock.Instant) {

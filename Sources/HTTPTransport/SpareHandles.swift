@@ -9,7 +9,7 @@ struct SpareHandles {
     /// A handle as good as new; nil when libcurl has no memory.
     mutating func take() -> UnsafeMutableRawPointer? { handles.popLast() ?? curl_easy_init() }
 
-    /// Takes a handle that belongs to no multi handle any more. It forgets its request, also its passwords.
+    /// Takes a handle that belongs to no multi handle any more. It forgets its request.
     mutating func put(_ handle: UnsafeMutableRawPointer) {
         guard handles.count < Self.limit else { return curl_easy_cleanup(handle) }
         curl_easy_reset(handle)

@@ -100,7 +100,10 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     }
 
     func examine(_ endpoint: Endpoint, country: CountryCode) async -> ExitReason? {
-        try? call(.prober) { state in (try? server(of: endpoint, state)).flatMap { state.faults[$0.hostname] } }
+        try? call(.prober) { state in
+            state.deepProbes += 1
+            return (try? server(of: endpoint, state)).flatMap { state.faults[$0.hostname] }
+        }
     }
 
     func logs(of container: String, lines: Int) async throws -> String { try call(.engine) { _ in "exit: up\n" } }

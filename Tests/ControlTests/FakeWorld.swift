@@ -36,6 +36,7 @@ final class FakeWorld: Sendable {
         var removals: [String] = []
         /// Fast probes that were asked for, and the latency that they find.
         var probes = 0
+        var deepProbes = 0
         var probeMilliseconds = 1.5
         /// How often the containers were listed, which each look does once.
         var lists = 0

@@ -225,6 +225,30 @@ import Testing
         }
     }
 
+    @Test func `a request has nothing of the one before it, nor its proxy's password`() async throws {
+        try await with({ connection in
+            while let (head, body) = connection.request() {
+                let names = head.split(separator: "\r\n").dropFirst().map { $0.prefix { $0 != ":" }.lowercased() }.sorted()
+                connection.answer(200, "\(head.prefix { $0 != " " }) \(names.joined(separator: ",")) \(body.count)")
+            }
+        }) { client, url in
+            let plain = try await client.send(HTTPRequest("GET", url)).text
+            for _ in 0..<3 {
+                let posted = try await client.send(HTTPRequest("POST", url, headers: [("X-Mine", "1")], body: [1, 2, 3])).text
+                #expect(posted.hasPrefix("POST ") && posted.contains("x-mine") && posted.hasSuffix(" 3"))
+                var proxied = HTTPRequest("GET", "http://target.invalid/")
+                proxied.proxy = url
+                proxied.proxyUser = "alice"
+                proxied.proxyPassword = Secret("secret")
+                #expect(try await client.send(proxied).text.contains("proxy-authorization"))
+                proxied.proxyUser = nil
+                proxied.proxyPassword = nil
+                #expect(try await !client.send(proxied).text.contains("proxy-authorization"))
+                #expect(try await client.send(HTTPRequest("GET", url)).text == plain)
+            }
+        }
+    }
+
     @Test func `two hundred requests at once take as long as one`() async throws {
         try await withServer { request in
             .waiting {

@@ -1,0 +1,42 @@
+import Control
+import Model
+import TestSupport
+import Testing
+
+/// When exits are probed.
+@Suite(.timeLimit(.minutes(1))) struct ProbingTests {
+    @Test func `a deep probe that finds all well stands for a fast one`() async throws {
+        let tune: (inout Controller.Settings) -> Void = { settings in
+            settings.probeSeconds = 1
+            settings.deepSeconds = 0.2
+        }
+        try await withController(tune: tune) { world, running in
+            _ = try await running.controller.addExit(ExitWish(country: us))
+            try await running.serves(1)
+            let fast = world.with { $0.probes }
+            let deep = world.with { $0.deepProbes }
+            // Five times as often as the fast one would be made; each puts that off.
+            try await eventually("it is examined many times", within: 40) { world.with { $0.deepProbes } >= deep + 30 }
+            #expect(world.with { $0.probes } < fast + 4)
+        }
+    }
+
+    @Test func `all exits of a fleet are probed, at the pace that they share`() async throws {
+        let tune: (inout Controller.Settings) -> Void = { settings in
+            settings.probesPerSecond = 10
+            settings.deepSeconds = 60
+        }
+        try await withController(servers: (1...8).map { server($0) }, tune: tune) { world, running in
+            try await running.controller.setPool(Pool(country: us, size: 6))
+            try await running.serves(6)
+            func checked() -> [Timestamp?] { running.exits.values.map(\.health.checkedAt) }
+            try await eventually("each is probed", within: 20) { checked().allSatisfy { $0 != nil } }
+            let latest = checked().compactMap { $0 }.max() ?? .init(milliseconds: 0)
+            try await eventually("and each again", within: 30) { checked().allSatisfy { $0 ?? latest > latest } }
+            world.with { state in state.deadServers = running.exit(1)?.server.map { [$0.hostname] } ?? [] }
+            try await eventually("one that dies is found and moved", within: 30) {
+                running.exit(1)?.generation == 2 && running.exit(1)?.state == .serving
+            }
+        }
+    }
+}
