@@ -48,12 +48,12 @@ end
 
 local METHODS = { CONNECT = true, GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
 
--- Host and port of "host:port"; nil where it is neither a name nor an address, or where the port is no number.
+-- Host and port of "host:port" or, with an empty port, of "host"; nil where the host is neither a name nor an address, or where the
+-- port is no number.
 local function split_authority(text)
-  local host, port = text:match("^([%w._-]+):?(%d*)$")
-  if not host then host, port = text:match("^(%[[%x:.]+%]):?(%d*)$") end
-  if not host or port:sub(1, 1) == "0" or #port > 5 then return nil end
-  if port == "" and text:sub(-1) == ":" then return nil end
+  local host, port = text:match("^(.+):([1-9]%d*)$")
+  if not host then host, port = text, "" end
+  if #port > 5 or not (host:match("^[%w._-]+$") or host:match("^%[[%x:.]+%]$")) then return nil end
   return host, port
 end
 
