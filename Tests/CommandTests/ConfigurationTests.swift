@@ -1,3 +1,4 @@
+import API
 import Model
 import Planning
 import Platform
@@ -126,6 +127,56 @@ import Testing
             file: nil,
             environment: ["SALLYPORT_SHARE_DIR": Repository.root, "SALLYPORT_PROVIDERS_NORDVPN_ACCESS_TOKEN_FILE": "\(folder.path)/token"])
         #expect(only.providers.count == 1)
+    }
+
+    @Test func `a list in the environment has commas between its parts`() throws {
+        let configuration = try load(
+            nordvpn,
+            [
+                "SALLYPORT_API_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8", "SALLYPORT_API_ORIGINS": "https://a.example",
+                "SALLYPORT_VERIFICATION_URLS": "http://a.example/ip,http://b.example/ip",
+            ])
+        #expect(configuration.api.serving.trustedProxies.map(\.description) == ["127.0.0.1", "10.0.0.0/8"])
+        #expect(configuration.api.serving.origins == ["https://a.example"] && configuration.verification.urls.count == 2)
+        #expect(try problems(nordvpn, ["SALLYPORT_API_ORIGINS": "https://a.example,*"]).count == 1)
+    }
+
+    @Test func `a file of variables adds to the environment, which wins`() throws {
+        let path = "\(folder.path)/.env"
+        #expect(try DotEnv.complete(["A": "1"], from: path) == ["A": "1"])
+        let text = """
+            # a comment
+            SALLYPORT_API_PORT=9090
+              export SALLYPORT_LOG_LEVEL = debug   # as a shell would read it
+            SALLYPORT_REDIS_URL="redis://:a#b c@h"
+            SALLYPORT_DOCKER_OWNER='x' # quoted
+            SALLYPORT_REDIS_PREFIX=a#b
+            SALLYPORT_API_ADDRESS=
+            OTHER=$(not ours
+            COMPOSE_PROJECT_NAME=1
+            """
+        try Files.write(text.replacing("\n", with: "\r\n"), to: path, mode: 0o600)
+        let all = try DotEnv.complete(["SALLYPORT_API_PORT": "7070", "PATH": "/bin"], from: path)
+        #expect(
+            all == [
+                "SALLYPORT_API_PORT": "7070", "PATH": "/bin", "SALLYPORT_LOG_LEVEL": "debug", "SALLYPORT_REDIS_URL": "redis://:a#b c@h",
+                "SALLYPORT_DOCKER_OWNER": "x", "SALLYPORT_REDIS_PREFIX": "a#b", "SALLYPORT_API_ADDRESS": "",
+            ])
+        let wrong = "SALLYPORT_A\nSALLYPORT_B='x\nSALLYPORT_C=\"x\" y\nSALLYPORT_D=1\nSALLYPORT_D=2\n"
+        let error = try #require(throws: ConfigurationError.self) { try DotEnv.variables(in: wrong) }
+        #expect(
+            error.problems == [
+                ".env: line 1: want NAME=value", ".env: line 2: SALLYPORT_B has a quote that does not end, or something behind it",
+                ".env: line 3: SALLYPORT_C has a quote that does not end, or something behind it",
+                ".env: line 5: SALLYPORT_D is there twice",
+            ])
+    }
+
+    @Test func `connections leave descriptors for everything else`() {
+        #expect(DescriptorLimit.connections(2000, of: 100_000) == 2000)
+        #expect(DescriptorLimit.connections(2000, of: 2500) == 1500)
+        #expect(DescriptorLimit.connections(2000, of: 1024) == 512)
+        #expect(DescriptorLimit.connections(2000, of: 10) == 10)
     }
 
     @Test func `a variable that is no setting, or whose value is wrong, is a mistake like in the file`() throws {

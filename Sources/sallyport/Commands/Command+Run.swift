@@ -5,7 +5,7 @@ import Platform
 /// Commands that need the configuration: run, look at it, take everything away.
 extension Command {
     private static let configurationOption = Option(
-        name: "config", value: "FILE", help: "the configuration, in YAML; SALLYPORT_* variables win over it")
+        name: "config", value: "FILE", help: "the configuration, in YAML; SALLYPORT_* variables, also those in .env, win over it")
 
     static let run = Command(
         name: "run", usage: "", summary: "Run the controller in the foreground",
@@ -21,7 +21,7 @@ extension Command {
             if country == nil { throw UsageError(message: "--open is \(text), want an ISO 3166-1 alpha-2 code like us") }
         }
         let file = arguments["config"]
-        let read: @Sendable () throws -> Configuration = { try Configuration.load(file: file, environment: environment()) }
+        let read: @Sendable () throws -> Configuration = { try Configuration.load(file: file, environment: try environment()) }
         return try await Daemon.run(try read(), open: country, read: read)
     }
 
@@ -30,7 +30,7 @@ extension Command {
         examples: ["sallyport config --config sallyport.yaml"]
     ) { arguments in
         _ = try arguments.expect()
-        print(try Configuration.load(file: arguments["config"], environment: environment()).description)
+        print(try Configuration.load(file: arguments["config"], environment: try environment()).description)
         return Status.success
     }
 
@@ -39,15 +39,15 @@ extension Command {
         examples: ["sallyport teardown --config sallyport.yaml"]
     ) { arguments in
         _ = try arguments.expect()
-        return try await Teardown.run(try Configuration.load(file: arguments["config"], environment: environment()))
+        return try await Teardown.run(try Configuration.load(file: arguments["config"], environment: try environment()))
     }
 
-    private static func environment() -> [String: String] {
+    private static func environment() throws -> [String: String] {
         var result: [String: String] = [:]
         for entry in ProcessEnvironment.all() {
             let pair = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if pair.count == 2 { result[String(pair[0])] = String(pair[1]) }
         }
-        return result
+        return try DotEnv.complete(result)
     }
 }

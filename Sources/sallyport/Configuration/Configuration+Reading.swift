@@ -10,6 +10,7 @@ extension Configuration {
     static let environmentPaths =
         [
             "data_dir", "share_dir", "log.level", "log.format", "api.address", "api.port", "api.log_requests",
+            "api.trusted_proxies", "api.allowed_networks", "api.origins", "verification.urls",
             "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys", "api.limits.window_seconds", "api.connections",
             "api.connections_per_address", "api.audit.requests", "api.audit.retention_days", "gateway.address", "gateway.port",
             "gateway.directory", "gateway.client_limit", "gateway.drain_seconds", "gateway.country_ports",
@@ -30,6 +31,9 @@ extension Configuration {
                 + (provider.needsAddress ? ["address"] : []))
                 .map { "providers.\(provider.name).\($0)" }
         }
+
+    /// Those among them that are lists, with commas between.
+    private static let lists: Set = ["api.trusted_proxies", "api.allowed_networks", "api.origins", "verification.urls"]
 
     /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
     private static let numbers = Set([
@@ -60,14 +64,19 @@ extension Configuration {
                 problems.append("\(name): no such setting; known are \(environmentPaths.map(variable).joined(separator: ", "))")
                 continue
             }
-            let value = text.isEmpty ? Document.null : numbers.contains(path) ? YAML.scalar(text) : .string(text)
-            document = setting(path.split(separator: ".")[...], to: value, in: document)
+            document = setting(path.split(separator: ".")[...], to: value(text, of: path), in: document)
         }
         let reader = FieldReader(document, name: "")
         let configuration = read(reader, environment: environment)
         problems += reader.finish().map(\.description)
         guard problems.isEmpty, let configuration else { throw ConfigurationError(problems: problems) }
         return configuration
+    }
+
+    private static func value(_ text: String, of path: String) -> Document {
+        if text.isEmpty { return .null }
+        if lists.contains(path) { return .array(text.split(separator: ",").map { .string($0.filter { !$0.isWhitespace }) }) }
+        return numbers.contains(path) ? YAML.scalar(text) : .string(text)
     }
 
     private static func setting(_ path: ArraySlice<Substring>, to value: Document, in document: Document) -> Document {
