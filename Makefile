@@ -84,6 +84,7 @@ bench: install-test ## measure, on the lab
 	@containers/engine run containers/bench-failover
 	@containers/bench-fleet
 	@containers/bench-streams
+	@containers/bench-api
 	@containers/engine run containers/bench-proxies
 
 clean: ## remove what was built

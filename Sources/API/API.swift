@@ -20,6 +20,7 @@ package final class API: Sendable {
     let exitStream: StreamHub
     let logStream: StreamHub
     let eventFeed: EventFeed
+    let openStreams = OpenStreams()
     private let written = Mutex<WrittenDocuments?>(nil)
     let answers = KeptAnswers()
     let figures = KeptFigures()
@@ -37,6 +38,8 @@ package final class API: Sendable {
         package var settings: (any SettingStore)?
         package var logTail: LogTail?
         package var events: (any EventSource)?
+        /// Where proxy users can connect, in a state.
+        package var entries: (@Sendable (OperatorState) -> [ProxyEntry])?
         /// Reads the configuration again; throws `ReloadRefusal`.
         package var reload: (@Sendable () async throws -> ReloadReport)?
         /// The settings in force, a line each, secrets masked.
@@ -80,6 +83,7 @@ package final class API: Sendable {
             group.addTask { await self.followKeys() }
             group.addTask { await self.followSettings() }
             group.addTask { await self.feedStreams() }
+            group.addTask { await self.endStreams() }
             group.addTask { await self.sampleFigures() }
             await group.waitForAll()
         }
@@ -103,9 +107,13 @@ package final class API: Sendable {
 
     private func followKeys() async {
         guard let store = parts.keys else { return }
+        var noted: [String: Timestamp] = [:]
         while !Task.isCancelled {
-            if let stored = try? await store.keys() { keys.replaceStored(stored.keys, used: stored.used) }
-            try? await store.noteUse(keys.lastUses)
+            let edition = keys.edition
+            if let stored = try? await store.keys() { keys.replaceStored(stored.keys, used: stored.used, edition: edition) }
+            let used = keys.lastUses
+            let news = used.filter { noted[$0.key] != $0.value }
+            if !news.isEmpty, (try? await store.noteUse(news)) != nil { noted = used }
             try? await Task.sleep(for: .seconds(1))
         }
     }

@@ -55,6 +55,8 @@ package final class KeyRing: Sendable {
         var stored: [APIKey] = []
         var byDigest: [String: APIKey] = [:]
         var used: [String: Timestamp] = [:]
+        /// Counts changes made here, so that what was read before one does not undo it.
+        var edition = 0
 
         mutating func index() { byDigest = Dictionary((stored + configured).map { ($0.digest, $0) }) { $1 } }
     }
@@ -80,8 +82,13 @@ package final class KeyRing: Sendable {
         }
     }
 
-    func replaceStored(_ keys: [APIKey], used: [String: Timestamp] = [:]) {
+    var edition: Int { state.withLock { $0.edition } }
+
+    /// Takes over what the store holds, unless a key was added or removed here since it was asked.
+    /// - Parameter edition: from before it was asked.
+    func replaceStored(_ keys: [APIKey], used: [String: Timestamp] = [:], edition: Int? = nil) {
         state.withLock { state in
+            if let edition, edition != state.edition { return }
             state.stored = keys
             state.used.merge(used) { max($0, $1) }
             state.index()
@@ -92,6 +99,7 @@ package final class KeyRing: Sendable {
         state.withLock { state in
             state.stored.removeAll { $0.id == key.id }
             state.stored.append(key)
+            state.edition += 1
             state.index()
         }
     }
@@ -100,6 +108,7 @@ package final class KeyRing: Sendable {
         state.withLock { state in
             state.stored.removeAll { $0.id == id }
             state.used[id] = nil
+            state.edition += 1
             state.index()
         }
     }
@@ -117,6 +126,12 @@ package final class KeyRing: Sendable {
             state.used[key.id] = now
             return key
         }
+    }
+
+    /// True while a key that was let in would still be, for a route of that role.
+    func allows(_ key: APIKey, _ wanted: Role, now: Timestamp = SystemClock.now()) -> Bool {
+        guard let present = state.withLock({ $0.byDigest[key.digest] }), present.id == key.id else { return false }
+        return present.role >= wanted && present.expiresAt.map { $0 > now } ?? true
     }
 
     /// What stands behind the scheme (RFC 6750, section 2.1), whose letters may be of either case.

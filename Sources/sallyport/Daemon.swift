@@ -51,6 +51,8 @@ enum Daemon {
         (apiParts.webhooks, apiParts.webhookSender) = (hooks, sender)
         apiParts.reload = { try await reloading.reload(telling: parts.controller) }
         apiParts.configuration = { reloading.lines }
+        let entries = ProxyEntries(configuration)
+        apiParts.entries = { entries.entries(in: $0) }
         let api = API(
             operations: ControllerOperations(
                 controller: parts.controller, servers: parts.catalog, devices: parts.configuration.devices,
@@ -65,7 +67,7 @@ enum Daemon {
         reloading.serve(api)
         api.configure(configuration.api.serving, auditRetentionDays: configuration.api.auditRetentionDays)
         let server = try HTTPServer(
-            address: configuration.api.address, port: configuration.api.port, limits: configuration.api.limits, refuse: api.refuser(),
+            address: configuration.api.address, port: configuration.api.port, limits: limits(configuration, log), refuse: api.refuser(),
             dispatch: api.dispatcher())
         log.info("API on http://\(configuration.api.address):\(server.port)", ["admin_key": configuration.adminKeyFile])
 
@@ -76,7 +78,7 @@ enum Daemon {
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
         let meter = Task { await parts.meter.run() }
-        let entries = Task { await parts.watchEntries() }
+        let watchingEntries = Task { await parts.watchEntries() }
         let accessLog = parts.accessLog.map { log in Task { await log.run() } }
         let traefik = parts.traefik.map { file in Task { await file.follow(parts.controller) } }
         let welcome = Task { if let country { await Welcome(parts, configuration).open(country) } }
@@ -91,7 +93,7 @@ enum Daemon {
         welcome.cancel()
         supervision.cancel()
         meter.cancel()
-        entries.cancel()
+        watchingEntries.cancel()
         accessLog?.cancel()
         traefik?.cancel()
         warmUp.cancel()
@@ -110,6 +112,20 @@ enum Daemon {
         log.flush()
         withExtendedLifetime(lock) {}
         return Command.Status.success
+    }
+
+    /// Connections that fit into what descriptors there are.
+    private static func limits(_ configuration: Configuration, _ log: Log) -> HTTPServer.Limits {
+        var limits = configuration.api.limits
+        let descriptors = DescriptorLimit.raise()
+        let fitting = UInt32(DescriptorLimit.connections(Int(limits.connections), of: descriptors))
+        if fitting < limits.connections {
+            log.warning(
+                "the API takes \(fitting) connections at once, not \(limits.connections): raise the limit of open files (ulimit -Hn)",
+                ["descriptors": String(descriptors)])
+            limits.connections = fitting
+        }
+        return limits
     }
 
     /// The admin's own key, which the first start makes.

@@ -80,6 +80,24 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test func `a table of keys that was asked for before a change does not undo it`() {
+        func key(_ id: String) -> APIKey {
+            APIKey(id: id, name: id, role: .viewer, digest: Digest.sha256(id), createdAt: SystemClock.now())
+        }
+        let keys = KeyRing([])
+        keys.add(key("old"))
+        let edition = keys.edition
+        keys.add(key("new"))
+        keys.replaceStored([key("old")], edition: edition)
+        #expect(keys.all.map(\.id) == ["old", "new"])
+        let later = keys.edition
+        keys.remove("old")
+        keys.replaceStored([key("old"), key("new")], edition: later)
+        #expect(keys.all.map(\.id) == ["new"])
+        keys.replaceStored([key("other")], edition: keys.edition)
+        #expect(keys.all.map(\.id) == ["other"])
+    }
+
     @Test func `a key is kept as its digest alone`() throws {
         let key = try #require(Subject.keys[.admin])
         let subject = try Subject(.direct)

@@ -92,6 +92,26 @@ import Testing
         }
     }
 
+    @Test(arguments: Way.allCases) func `the ways in are told, with the exits that each leads to`(way: Way) async throws {
+        var parts = API.Parts()
+        parts.entries = { state in
+            [ProxyEntry(address: "127.0.0.1:8128", protocols: ["http", "socks5"], choice: .user, isOpen: true)]
+                + state.pools.keys.map {
+                    ProxyEntry(
+                        address: "127.0.0.1:8443", protocols: ["https"], choice: .name, country: $0, names: ["proxy-us.*"], isOpen: false)
+                }
+        }
+        try await Subject.with(way, parts: parts) { subject in
+            let answer = try await subject.call("GET", "/admin/routes")
+            #expect(Schema.named("Routes").problems(with: answer.json) == [])
+            #expect(
+                answer.text
+                    == #"{"routes":[{"address":"127.0.0.1:8128","by":"user","names":[],"open":true,"protocols":["http","socks5"]},"#
+                    + #"{"address":"127.0.0.1:8443","by":"name","country":"US","exits":["us-1"],"fallback":[],"names":["proxy-us.*"],"#
+                    + #""open":false,"protocols":["https"]}]}"#, "\(answer.text)")
+        }
+    }
+
     @Test func `an address that has used its limit up begins anew when it is cleared`() async throws {
         var settings = API.Settings()
         (settings.requests, settings.strictRequests, settings.windowSeconds) = (3, 100, 3600)

@@ -107,11 +107,23 @@ import Testing
             _ = try await subject.call("GET", "/api/exits", as: nil)
             _ = try await subject.call("GET", "/api/exits", as: .viewer)
             let made = try await subject.call("POST", "/api/users", body: #"{"name":"bob"}"#)
+            let key = try #require(Subject.keys[.operator])
+            for _ in 0..<2 {
+                let headers = [(name: "X-API-Key", value: key), (name: "Idempotency-Key", value: "again")]
+                #expect(try await subject.call("POST", "/api/exits/us-1/rotate", headers: headers).status == 202)
+            }
             func entries(_ query: String) async throws -> [Document] {
                 guard case .array(let items)? = try await subject.call("GET", "/audit/logs\(query)")["entries"] else { return [] }
                 return items
             }
-            try await eventually("all are written") { try await entries("").count >= 4 }
+            try await eventually("all are written") { try await entries("").count >= 6 }
+            // What is done to an exit shows the exit as it was; what was not done again says so.
+            let rotations = try await entries("?action=POST%20/api/exits/%7Bid%7D/rotate")
+            guard rotations.count == 2, case .object(let again) = rotations[0], case .object(let first) = rotations[1],
+                case .object(let exit)? = first["before"]
+            else { return #expect(Bool(false), "\(rotations)") }
+            #expect(exit["id"] == .string("us-1") && exit["leaving"] == .bool(false) && first["details"] == nil)
+            #expect(again["details"] == .string("answered as before, for its Idempotency-Key; nothing was done"))
             guard case .object(let change)? = try await entries("?kind=change&action=PUT%20/api/pools/%7Bcc%7D").first,
                 case .object(let before)? = change["before"], case .object(let after)? = change["after"]
             else { return #expect(Bool(false)) }

@@ -25,7 +25,11 @@ import Testing
             #expect(refused.headers["retry-after"].flatMap(Int.init).map { (1...7200).contains($0) } == true)
             #expect(refused.headers["x-ratelimit-remaining"] == "0")
             // Health is never limited, and what is refused is not counted.
-            #expect(try await subject.call("GET", "/health/live", as: nil).status == 200)
+            for path in ["/health", "/health/live", "/health/ready"] {
+                let health = try await subject.call("GET", path, as: nil)
+                #expect(health.status == 200 && health.headers["x-ratelimit-limit"] == "5")
+                #expect(health.headers["x-ratelimit-remaining"] == "0" && health.headers["x-ratelimit-reset"] != nil)
+            }
             let cleared = try await subject.call("GET", "/api/auth/me", as: .viewer)
             #expect(cleared.status == 200, "the strict class counts by itself")
         }

@@ -10,17 +10,18 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct StreamTests {
     /// One reader of a stream, and what it has got so far.
     private final class Reader: Sendable {
+        private static let admin = Subject.keys[.admin] ?? ""
         private final class Got: Sendable {
             let bytes = Mutex<[UInt8]>([])
             let count = Mutex(0)
+            let hasEnded = Mutex(false)
         }
 
         private let got = Got()
         private let task: Task<Void, Never>
 
         /// - Parameter keeps: false where only the bytes' number is wanted.
-        init(_ client: HTTPClient, _ url: String, last: String? = nil, keeps: Bool = true) {
-            let key = Subject.keys[.admin] ?? ""
+        init(_ client: HTTPClient, _ url: String, last: String? = nil, keeps: Bool = true, key: String = Reader.admin) {
             let headers = [("X-API-Key", key)] + (last.map { [("Last-Event-ID", $0)] } ?? [])
             var request = HTTPRequest("GET", url, headers: headers.map { (name: $0.0, value: $0.1) })
             request.deadline = 100
@@ -31,9 +32,11 @@ import Testing
                     if keeps { got.bytes.withLock { $0 += bytes } }
                     return true
                 }
+                got.hasEnded.withLock { $0 = true }
             }
         }
 
+        var hasEnded: Bool { got.hasEnded.withLock { $0 } }
         var count: Int { got.count.withLock { $0 } }
         var text: String { String(decoding: got.bytes.withLock { $0 }, as: UTF8.self) }
         /// What was shown: blocks with an event, each by its lines' names.
@@ -223,6 +226,33 @@ import Testing
             #expect(api.metrics.droppedReaders.values == [["logs"]: 1])
         }
     }
+
+    @Test(arguments: ["events", "exits", "logs"])
+    func `who may call no more reads no more`(stream: String) async throws {
+        try await withServer { api, _, url, client in
+            func key(_ id: String, _ role: Role = .operator) -> APIKey {
+                APIKey(id: id, name: id, role: role, digest: Digest.sha256(Self.secret(id)), createdAt: SystemClock.now())
+            }
+            for id in ["revoked", "expired", "lowered", "kept"] { api.keys.add(key(id)) }
+            let readers = ["revoked", "expired", "lowered", "kept"].map {
+                Reader(client, "\(url)/api/stream/\(stream)", key: Self.secret($0))
+            }
+            try await eventually("all read", within: 60) { readers.allSatisfy { $0.count > 0 } }
+            api.keys.remove("revoked")
+            var expired = key("expired")
+            expired.expiresAt = SystemClock.now()
+            api.keys.add(expired)
+            // A viewer may not read the log, but the other two.
+            api.keys.add(key("lowered", .viewer))
+            let ended = stream == "logs" ? [0, 1, 2] : [0, 1]
+            try await eventually("theirs have ended", within: 60) { ended.allSatisfy { readers[$0].hasEnded } }
+            for index in ended { #expect(readers[index].text.hasSuffix("event: dropped\ndata: {\"reason\":\"key_invalid\"}\n\n")) }
+            for index in Set(readers.indices).subtracting(ended) { #expect(!readers[index].hasEnded) }
+            #expect(api.metrics.droppedReaders.total == 0)
+        }
+    }
+
+    private static func secret(_ id: String) -> String { id + String(repeating: "s", count: 40) }
 
     @Test func `changes of an exit are told at once, its figures each five seconds`() {
         var changes = ExitChanges()

@@ -120,7 +120,7 @@ struct RealWebhookTests {
 }
 
 extension Document {
-    fileprivate func field(_ name: String) -> Document? { if case .object(let fields) = self { fields[name] } else { nil } }
-    fileprivate var string: String? { if case .string(let text) = self { text } else { nil } }
-    fileprivate var list: [Document] { if case .array(let items) = self { items } else { [] } }
+    func field(_ name: String) -> Document? { if case .object(let fields) = self { fields[name] } else { nil } }
+    var string: String? { if case .string(let text) = self { text } else { nil } }
+    var list: [Document] { if case .array(let items) = self { items } else { [] } }
 }

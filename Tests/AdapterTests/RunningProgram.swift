@@ -21,17 +21,20 @@ final class RunningProgram: Sendable {
     /// - Parameters:
     ///   - redis: the socket of a Redis that several share; nil for one of its own.
     ///   - partner: another one, with which it shares gateway and store.
-    init(redis: String? = nil, partner: RunningProgram? = nil) throws {
+    ///   - provider: the URL of its provider; nobody answers where none is given.
+    init(redis: String? = nil, partner: RunningProgram? = nil, provider: String = "http://127.0.0.1:9") throws {
         folder = try TemporaryFolder()
         port = try Ports.free()
         let gateway = try partner.map { ($0.gatewayPort, $0.gatewayFolder) } ?? (Ports.free(), "\(folder.path)/d/haproxy")
         (gatewayPort, gatewayFolder) = gateway
         self.redis = redis
+        self.provider = provider
         try Files.write("yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n", to: "\(folder.path)/key", mode: 0o600)
         try configure()
     }
 
-    private let gatewayPort: Int
+    let gatewayPort: Int
+    private let provider: String
     private let gatewayFolder: String
     private let redis: String?
 
@@ -46,7 +49,7 @@ final class RunningProgram: Sendable {
             docker: {host: 'unix://\(folder.path)/no-engine.sock', owner: sallyport-none, network: sallyport-none}
             verification: {urls: ['http://127.0.0.1:9/json'], check_name: check.test}
             providers:
-              nordvpn: {api_url: 'http://127.0.0.1:9', private_key_file: \(folder.path)/key, dns: [127.0.0.1]}
+              nordvpn: {api_url: '\(provider)', private_key_file: \(folder.path)/key, dns: [127.0.0.1]}
             \(more)
             """
         try Files.write(text, to: configuration, mode: 0o600)

@@ -1,8 +1,10 @@
 @testable import API
+import HTTPServing
 import Model
 import Platform
 @testable import RedisStore
 @testable import sallyport
+import Synchronization
 import TestSupport
 import Testing
 
@@ -86,6 +88,35 @@ import Testing
             let stored = try await eventually("it is read again", within: 30) { try? await store.settings() }
             #expect(later.take(stored, edition: 0) == [])
             #expect(later.values.serving.requests == 6000 && !later.values.serving.logsRequests)
+        }
+    }
+
+    @Test func `what one controller has done for an Idempotency-Key the other does not do again, and tells no secret`() async throws {
+        try await withRedis { _, _, connection in
+            let store = APIStore(connection: connection, prefix: "test")
+            let both = [Idempotency(shared: store), Idempotency(shared: store)]
+            let count = Mutex(0)
+            func post(_ idempotency: Idempotency, _ body: String, _ name: String = "one") async -> ServerResponse {
+                let request = ServerRequest(
+                    method: "POST", path: ["api", "webhooks"], headers: ["idempotency-key": name], body: Array(body.utf8), id: "r")
+                return await idempotency.answer(Call(request, settings: .init()), isSecret: true) {
+                    count.withLock { $0 += 1 }
+                    return .json(["id": "w1", "secret": "hush-hush"], status: 201, headers: [("Location", "/api/webhooks/w1")])
+                }
+            }
+            #expect(await post(both[0], "a").body == Array(#"{"id":"w1","secret":"hush-hush"}"#.utf8))
+            let other = await post(both[1], "a")
+            #expect(other.status == 201 && other.body == Array(#"{"id":"w1"}"#.utf8))
+            #expect(other.headers.contains { $0 == ("Location", "/api/webhooks/w1") })
+            #expect(await post(both[0], "a").body == Array(#"{"id":"w1","secret":"hush-hush"}"#.utf8))
+            #expect(await post(both[1], "b").status == 409)
+            #expect(count.withLock { $0 } == 1)
+            let keys = try await connection.command(["KEYS", "test:api:idempotency:*"]).list ?? []
+            #expect(keys.count == 1)
+            for key in keys {
+                let kept = try await connection.command(["GET", key.text ?? ""]).text ?? ""
+                #expect(kept.contains("fingerprint") && !kept.contains("hush"))
+            }
         }
     }
 

@@ -40,7 +40,13 @@ struct ProgramTests {
             (["exits", "--key-file", "/no/such"], "reading /no/such"), (["users"], "want add, set, rotate, usage, remove, show or list"),
             (["users", "set", "bob"], "nothing is to be set"),
             (["users", "add", "bob", "--bytes-total", "5X"], "want a whole number above 0"),
-            (["run", "--open", "zz"], "--open is zz"),
+            (["run", "--open", "zz"], "--open is zz"), (["keys"], "want list, add, rename or revoke"),
+            (["keys", "add"], "<name> is missing"),
+            (["keys", "add", "x", "--role", "king"], "--role is king, want viewer, operator, admin"),
+            (["keys", "add", "x", "--expires-in", "soon"], "--expires-in is soon"),
+            (["keys", "add", "x", "--expires-in", "99999999999d"], "--expires-in is 99999999999d"),
+            (["exits", "rotate"], "<exit> is missing"), (["audit", "lisst"], "want list, verify or export"),
+            (["audit", "list", "--limit", "0"], "--limit is 0"),
             (["up", "us", "--timeout", "0"], "--timeout is 0"), (["config", "--config", "/no/such"], "reading /no/such"),
             (["config"], "providers.nordvpn: is missing"), (["run"], "providers.nordvpn: is missing"),
             (["teardown", "--config", "/dev/null"], "is missing"),
@@ -51,7 +57,9 @@ struct ProgramTests {
         #expect(result.output.hasPrefix("sallyport: "))
     }
 
-    @Test(arguments: ["exits", "status", "up us", "down us-1", "users list"])
+    @Test(arguments: [
+        "exits", "status", "up us", "down us-1", "users list", "keys list", "exits rotate us-1", "audit list", "audit export", "reload",
+    ])
     func `where no controller answers the status is 3`(line: String) async throws {
         let folder = try TemporaryFolder()
         try Files.write(String(repeating: "k", count: 43), to: "\(folder.path)/key", mode: 0o600)

@@ -6,7 +6,7 @@ import Platform
 /// Requests as entries of the audit log.
 extension API {
     /// Bytes of a state that an entry holds at most.
-    private static let stateLimit = 8 << 10
+    private static let stateLimit = 32 << 10
 
     func entry(_ kind: AuditEntry.Kind, _ call: Call, _ response: ServerResponse, before: Document? = nil) -> AuditEntry {
         var entry = AuditEntry(kind, "\(call.request.method) \(call.route?.pattern ?? "?")")
@@ -21,13 +21,16 @@ extension API {
         entry.requestID = call.request.id
         entry.userAgent = call.request.headers["user-agent"].map { String($0.prefix(256)) }
         entry.before = before
+        if response.headers.contains(where: { $0.name == Idempotency.replayed }) {
+            entry.details = "answered as before, for its Idempotency-Key; nothing was done"
+        }
         if kind != .request { entry.after = Self.shown(response) }
         return entry
     }
 
-    /// What stands at a path before a change: what the GET of the same pattern answers.
+    /// What is there before a change: what the GET of its path answers, or of the thing that a POST does something to.
     func state(of call: Call, _ route: APIRoute) async -> Document? {
-        guard let reading = routes.first(where: { $0.method == "GET" && $0.pattern == route.pattern }), call.request.method != "POST" else {
+        guard let subject = route.subject, let reading = routes.first(where: { $0.method == "GET" && $0.pattern == subject }) else {
             return nil
         }
         var request = call.request
@@ -41,9 +44,17 @@ extension API {
     /// An answer without its secrets.
     private static func shown(_ response: ServerResponse) -> Document? {
         guard response.stream == nil, (1...stateLimit).contains(response.body.count),
-            case .object(var fields)? = try? JSONDecoder().decode(Document.self, from: Data(response.body))
+            case .object(let fields)? = try? JSONDecoder().decode(Document.self, from: Data(response.body))
         else { return nil }
-        for secret in ["password", "key", "secret"] where fields[secret] != nil { fields[secret] = .string("********") }
-        return .object(fields)
+        return .object(Secrets.masked(fields))
+    }
+}
+
+extension Route where Access == Contract {
+    /// The path of what a change is about: `/api/exits/{id}` of `POST /api/exits/{id}/rotate`; nil where it is not there before.
+    fileprivate var subject: String? {
+        guard method == "POST" else { return pattern }
+        let parent = pattern.split(separator: "/").dropLast()
+        return parent.last?.hasPrefix("{") ?? false ? "/" + parent.joined(separator: "/") : nil
     }
 }

@@ -20,6 +20,7 @@ extension API {
                 healthRoutes,
                 figureRoutes,
                 adminRoutes,
+                entryRoutes,
                 settingRoutes,
                 limitRoutes,
             ]
@@ -35,6 +36,10 @@ extension API {
             Route(
                 "GET", "/health/live",
                 Contract(.open, "Says that the process answers", answers: [.json(200, "it does", .named("Live"))], limit: .none),
+                .ready { _ in .json(["status": "live"]) }),
+            Route(
+                "GET", "/health",
+                Contract(.open, "The same as /health/live", answers: [.json(200, "it does", .named("Live"))], limit: .none),
                 .ready { _ in .json(["status": "live"]) }),
             Route(
                 "GET", "/health/ready",

@@ -55,6 +55,10 @@ extension API {
             if !settings.allowedNetworks.isEmpty, !Self.isIn(settings.allowedNetworks, call.address) {
                 return APIProblem(status: 403, code: "address_not_allowed", message: "requests from this address are not allowed")
             }
+        } else if let most = settings.most(.standard) {
+            // It is told what is left, and neither counted nor held to it.
+            let name = LimitClass.standard.addressPrefix + call.address
+            call.note(limiter.take(name, limit: most, window: settings.windowSeconds, counts: false))
         }
         guard let route = call.route, case .role(let wanted) = route.access.access else { return nil }
         guard KeyRing.isOffered(call.request) else {
@@ -181,6 +185,9 @@ extension API {
         }
         let seconds = Double(microseconds) / 1_000_000
         metrics.count(call, response.status, seconds)
+        if let stream = response.stream, let key = call.key, case .role(let role)? = call.route?.access.access {
+            openStreams.add(stream, key, role)
+        }
         if refused, response.status != 429 || call.route?.access.limit == .strict {
             audit.record(entry(.refused, call, response))
         } else if call.settings.auditsRequests, !call.changes {

@@ -14,6 +14,8 @@ final class Idempotency: Sendable {
         var body: [UInt8]?
     }
 
+    /// The header of an answer that was given before.
+    static let replayed = "Idempotent-Replayed"
     private static let seconds = 86_400
     /// A request that takes longer than this to answer is taken for lost, with its controller.
     private static let runningSeconds = 300
@@ -30,7 +32,8 @@ final class Idempotency: Sendable {
     init(shared: (any SharedMemory)?) { self.shared = shared }
 
     /// Answers a request, or as it was answered before.
-    /// - Parameter isSecret: the answer must not leave this process.
+    /// - Parameter isSecret: the answer has a secret, which must not leave this process: other controllers, and this one after a
+    ///   restart, answer without it.
     func answer(
         _ call: Call, isSecret: Bool, _ body: @Sendable () async -> ServerResponse
     ) async -> ServerResponse {
@@ -43,9 +46,10 @@ final class Idempotency: Sendable {
         // Another caller's key is another key.
         let key = "idempotency:" + Digest.sha256("\(call.key?.id ?? "")\n\(name)")
         let fingerprint = Digest.sha256(
-            Array("\(call.request.method) \(call.request.path) \(call.request.query)\n".utf8) + call.request.body)
+            // With the name, which is kept nowhere: the body may hold a password, and nobody is to try words on its hash.
+            Array("\(name) \(call.request.method) \(call.request.path) \(call.request.query)\n".utf8) + call.request.body)
         let record = Record(fingerprint: fingerprint)
-        if let present = await claim(key, record, isSecret: isSecret) {
+        if let present = await claim(key, record) {
             guard present.fingerprint == fingerprint else {
                 // Whether a key is free depends on what was asked before: a conflict, not a malformed request.
                 return APIProblem(
@@ -58,13 +62,13 @@ final class Idempotency: Sendable {
                     headers: [("Retry-After", "1")]
                 ).response(id: id)
             }
-            var headers = [("Content-Type", "application/json"), ("Idempotent-Replayed", "true")]
+            var headers = [("Content-Type", "application/json"), (Self.replayed, "true")]
             if let location = present.location { headers.append(("Location", location)) }
             return ServerResponse(status: status, headers: headers.map { (name: $0.0, value: $0.1) }, body: present.body ?? [])
         }
         let response = await body()
         if response.status >= 500 {
-            await forget(key, isSecret: isSecret)
+            await forget(key)
         } else {
             var done = record
             done.status = response.status
@@ -84,7 +88,7 @@ final class Idempotency: Sendable {
     }
 
     /// Nil when the key is ours now, else what was there.
-    private func claim(_ key: String, _ record: Record, isSecret: Bool) async -> Record? {
+    private func claim(_ key: String, _ record: Record) async -> Record? {
         let now = SystemClock.now()
         let present = kept.withLock { kept -> Record? in
             if let present = kept[key], present.until > now { return present.record }
@@ -94,7 +98,7 @@ final class Idempotency: Sendable {
             return nil
         }
         if let present { return present }
-        guard let shared, !isSecret, let text = Self.text(record) else { return nil }
+        guard let shared, let text = Self.text(record) else { return nil }
         guard let there = try? await shared.claim(key, text, seconds: Self.runningSeconds) else { return nil }
         kept.withLock { $0[key] = nil }
         return try? JSONDecoder().decode(Record.self, from: Data(there.utf8))
@@ -102,12 +106,14 @@ final class Idempotency: Sendable {
 
     private func keep(_ key: String, _ record: Record, isSecret: Bool) async {
         kept.withLock { $0[key] = Kept(record: record, until: SystemClock.now() + Double(Self.seconds)) }
-        if let shared, !isSecret, let text = Self.text(record) { try? await shared.put(key, text, seconds: Self.seconds) }
+        var told = record
+        if isSecret { told.body = told.body.map(Secrets.removed) }
+        if let shared, let text = Self.text(told) { try? await shared.put(key, text, seconds: Self.seconds) }
     }
 
-    private func forget(_ key: String, isSecret: Bool) async {
+    private func forget(_ key: String) async {
         kept.withLock { $0[key] = nil }
-        if let shared, !isSecret { try? await shared.remove([key]) }
+        if let shared { try? await shared.remove([key]) }
     }
 
     private static func text(_ record: Record) -> String? {

@@ -18,6 +18,8 @@ enum ServerSentEvents {
     static let heartbeat = Array(": heartbeat\n\n".utf8)
     /// What one that is too slow gets last.
     static let dropped = event("dropped", "{\"reason\":\"too_slow\"}")
+    /// What one gets last whose key counts no more.
+    static let closed = event("dropped", "{\"reason\":\"key_invalid\"}")
 
     /// Tells a reader that what came between its place and what follows is missing.
     static func gap(_ reason: String, after: String) -> [UInt8] {

@@ -17,7 +17,7 @@ package struct Contract: Sendable {
     var problems: [Int]
     /// Which limit its calls count against.
     var limit: LimitClass
-    /// True where an answer holds a secret that is shown once: it is kept nowhere, not even for a repeated request.
+    /// True where an answer holds a secret that is shown once: a repeated request gets it from this process alone.
     var answersSecret: Bool
 
     init(

@@ -5,7 +5,7 @@ enum Schemas {
     static let all: [String: Schema] = [
         shared, exits, catalog, users, API.keySchemas, API.auditSchemas, API.streamSchemas, API.adminSchemas, API.settingSchemas,
         API.limitSchemas, API.healthSchemas, API.figureSchemas,
-        API.webhookSchemas,
+        API.webhookSchemas, API.entrySchemas,
     ].reduce(into: [:]) {
         $0.merge($1) { $1 }
     }

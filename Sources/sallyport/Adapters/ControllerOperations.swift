@@ -63,6 +63,10 @@ struct ControllerOperations: Operations {
 
     private func fromCatalog<Value>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch {
+            // A provider that answers, but with nothing that can be used, is another trouble than one that does not.
+            if error is CatalogError || (error as? ProviderError)?.code == .badAnswer {
+                throw APIProblem(status: 500, code: "catalog_unreadable", message: "\(error)")
+            }
             throw APIProblem(status: 503, code: "catalog_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
         }
     }

@@ -5,15 +5,31 @@ import Platform
 /// Commands for the audit log, and to read the configuration again.
 extension Command {
     static let audit = Command(
-        name: "audit", usage: "verify | export", summary: "Check the audit log's chain, or write it as JSON lines",
+        name: "audit", usage: "list | verify | export", summary: "Show the audit log, check its chain, or write it as JSON lines",
         options: ControllerClient.options + [
             Option(name: "file", value: "FILE", help: "for verify: check an export instead of asking the controller"),
             Option(name: "expect", value: "NUMBER:HASH", help: "for verify: an entry that was noted before"),
+            Option(name: "limit", value: "N", help: "for list: the latest N, 1 to 1000 (20)"),
+            Option(name: "kind", value: "KIND", help: "for list: change, refused, request, system, retention or gap"),
+            Option(name: "by", value: "KEY", help: "for list: only of this API key, by its name or id"),
         ],
-        examples: ["sallyport audit verify", "sallyport audit export >audit.jsonl", "sallyport audit verify --file audit.jsonl"]
+        examples: [
+            "sallyport audit list --limit 50 --kind change", "sallyport audit verify", "sallyport audit export >audit.jsonl",
+            "sallyport audit verify --file audit.jsonl",
+        ]
     ) { arguments in
-        guard let action = arguments.words.first else { throw UsageError(message: "want verify or export") }
+        guard let action = arguments.words.first else { throw UsageError(message: "want list, verify or export") }
         switch action {
+        case "list":
+            _ = try arguments.expect("list")
+            var query = "limit=\(try arguments.integer("limit", in: 1...1000) ?? 20)"
+            if let kind = arguments["kind"] { query += "&kind=\(PercentEncoding.encode(kind))" }
+            if let key = arguments["by"] { query += "&key=\(PercentEncoding.encode(key))" }
+            return try await ControllerClient.with(arguments) { [query] api in
+                let answer = try await api.call("GET", "/audit/logs?\(query)")
+                print(arguments.has("json") ? answer.json : table(answer["entries"]?.items ?? []))
+                return Status.success
+            }
         case "verify":
             _ = try arguments.expect("verify")
             if let file = arguments["file"] { return try verify(file, expecting: arguments["expect"]) }
@@ -42,7 +58,7 @@ extension Command {
                 }
                 return Status.success
             }
-        default: throw UsageError(message: "unknown \(action), want verify or export")
+        default: throw UsageError(message: "unknown \(action), want list, verify or export")
         }
     }
 
@@ -84,6 +100,20 @@ extension Command {
         verifier.finish(stored: nil)
         show(verifier.count, verifier.head, unreadable + verifier.problems)
         return unreadable.isEmpty && verifier.problems.isEmpty ? Status.success : Status.failure
+    }
+
+    private static func table(_ entries: [Document]) -> String {
+        // The newest last, as in a log.
+        let rows = entries.reversed().map { entry in
+            [
+                String(Int(entry["seq"]?.number ?? 0)), entry["at"]?.text ?? "", entry["kind"]?.text ?? "",
+                entry["key"]?.text ?? "-", entry["address"]?.text ?? "-", entry["status"]?.number.map { String(Int($0)) } ?? "-",
+                entry["method"]?.text.map { "\($0) \(entry["path"]?.text ?? "")" } ?? entry["action"]?.text ?? "",
+                entry["details"]?.text ?? "",
+            ]
+        }
+        let heads = ["NUMBER", "AT", "KIND", "KEY", "FROM", "STATUS", "WHAT", "DETAILS"]
+        return rows.isEmpty ? "no entries" : String(Text.columns([heads] + rows).dropLast())
     }
 
     private static func show(_ count: Int, _ head: AuditHead?, _ problems: [String]) {

@@ -85,15 +85,26 @@ extension Command {
     }
 
     static let exits = Command(
-        name: "exits", usage: "[usage <exit>]", summary: "List the exits, or show what one has carried", options: ControllerClient.options,
-        examples: ["sallyport exits", "sallyport exits --json | jq -r '.exits[].exit_ip'", "sallyport exits usage us-1"]
+        name: "exits", usage: "[usage <exit> | rotate <exit>]",
+        summary: "List the exits, show what one has carried, or move one to another server", options: ControllerClient.options,
+        examples: [
+            "sallyport exits", "sallyport exits --json | jq -r '.exits[].exit_ip'", "sallyport exits usage us-1",
+            "sallyport exits rotate us-1",
+        ]
     ) { arguments in
         if let action = arguments.words.first {
-            guard action == "usage" else { throw UsageError(message: "unknown \(action), want usage <exit>, or nothing for a list") }
-            let word = try arguments.expect("usage", "<exit>")[1]
+            guard action == "usage" || action == "rotate" else {
+                throw UsageError(message: "unknown \(action), want usage <exit>, rotate <exit>, or nothing for a list")
+            }
+            let word = try arguments.expect(action, "<exit>")[1]
             guard let id = ExitID(word) else { throw UsageError(message: "\(word) is no exit's name, want one like us-1") }
             return try await ControllerClient.with(arguments) { api in
-                showUsage(arguments, try await api.get("/api/exits/\(id)/usage?hours=0&days=7"))
+                if action == "rotate" {
+                    let exit = try await api.call("POST", "/api/exits/\(id)/rotate")
+                    print(arguments.has("json") ? exit.json : "\(id) leaves when another server serves in its place; see `sallyport exits`")
+                } else {
+                    showUsage(arguments, try await api.get("/api/exits/\(id)/usage?hours=0&days=7"))
+                }
                 return Status.success
             }
         }

@@ -57,10 +57,7 @@ extension ControllerClient {
     /// What is to end the following: a mistake of ours stays one, and a server that is busy or away may come back.
     private func refusal(of response: HTTPResponse, isFirst: Bool) -> APIError? {
         guard isFirst || (400..<500).contains(response.status), response.status != 429 else { return nil }
-        let document = try? JSONDecoder().decode(Document.self, from: Data(response.body))
-        return APIError(
-            status: response.status, code: document?["error"]?.text ?? "http_\(response.status)",
-            message: document?["message"]?.text ?? "status \(response.status) from \(url)")
+        return refusal(response)
     }
 }
 

@@ -57,9 +57,7 @@ struct ControllerClient: Sendable {
         do { response = try await client.send(request) } catch let error as TransportError where error.code == .connectFailed {
             throw UnreachableError(url: url)
         }
-        guard response.status == 200 else {
-            throw APIError(status: response.status, code: "http_\(response.status)", message: "status \(response.status) from \(url)")
-        }
+        guard response.status == 200 else { throw refusal(response) }
         return response.text
     }
 
@@ -76,14 +74,22 @@ struct ControllerClient: Sendable {
         do { response = try await client.send(request) } catch let error as TransportError where error.code == .connectFailed {
             throw UnreachableError(url: url)
         }
-        let document = response.body.isEmpty ? .null : (try? JSONDecoder().decode(Document.self, from: Data(response.body))) ?? .null
-        if path == "/health/ready", response.status == 503 { return document }
-        guard (200..<300).contains(response.status) else {
-            throw APIError(
-                status: response.status, code: document["error"]?.text ?? "http_\(response.status)",
-                message: document["message"]?.text ?? "status \(response.status) from \(url)")
+        if (200..<300).contains(response.status) || (path == "/health/ready" && response.status == 503) {
+            return Self.document(response)
         }
-        return document
+        throw refusal(response)
+    }
+
+    /// In the controller's own words, where it is one.
+    func refusal(_ response: HTTPResponse) -> APIError {
+        let document = Self.document(response)
+        return APIError(
+            status: response.status, code: document["error"]?.text ?? "http_\(response.status)",
+            message: document["message"]?.text ?? "status \(response.status) from \(url)")
+    }
+
+    private static func document(_ response: HTTPResponse) -> Document {
+        response.body.isEmpty ? .null : (try? JSONDecoder().decode(Document.self, from: Data(response.body))) ?? .null
     }
 }
 

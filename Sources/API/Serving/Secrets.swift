@@ -1,0 +1,18 @@
+import FoundationEssentials
+import Model
+
+/// The fields of answers that hold a secret which is shown once.
+enum Secrets {
+    private static let fields = ["password", "key", "secret"]
+
+    /// With stars in their place.
+    static func masked(_ answer: [String: Document]) -> [String: Document] {
+        answer.merging(fields.filter { answer[$0] != nil }.map { ($0, .string("********")) }) { $1 }
+    }
+
+    /// An answer's body without them.
+    static func removed(_ body: [UInt8]) -> [UInt8] {
+        guard case .object(let answer)? = try? JSONDecoder().decode(Document.self, from: Data(body)) else { return body }
+        return OpenAPI.encoded(.object(answer.filter { !fields.contains($0.key) }))
+    }
+}

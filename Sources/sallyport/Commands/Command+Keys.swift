@@ -1,0 +1,87 @@
+import API
+import Model
+import Platform
+
+/// Commands for API keys.
+extension Command {
+    static let keys = Command(
+        name: "keys", usage: "list | add <name> | rename <key> <name> | revoke <key>",
+        summary: "Make, rename, revoke and list API keys; <key> is a key's name or id",
+        options: ControllerClient.options + [
+            Option(name: "role", value: "ROLE", help: "for add: viewer, operator or admin (viewer)"),
+            Option(name: "expires-in", value: "TIME", help: "for add: how long it counts, 12h, 30d; for ever without it"),
+        ],
+        examples: [
+            "sallyport keys list", "sallyport keys add dashboard", "sallyport keys add deploy --role operator --expires-in 30d",
+            "sallyport keys rename dashboard grafana", "sallyport keys revoke deploy --json",
+        ]
+    ) { arguments in
+        let actions = "want list, add, rename or revoke"
+        guard let action = arguments.words.first else { throw UsageError(message: actions) }
+        let words: [String]
+        switch action {
+        case "list": words = try arguments.expect("list")
+        case "add": words = try arguments.expect("add", "<name>")
+        case "rename": words = try arguments.expect("rename", "<key>", "<name>")
+        case "revoke": words = try arguments.expect("revoke", "<key>")
+        default: throw UsageError(message: "unknown \(action), \(actions)")
+        }
+        let body = action == "add" ? try newKey(words[1], arguments) : [:]
+        return try await ControllerClient.with(arguments) { api in
+            switch action {
+            case "list":
+                let answer = try await api.get("/api/auth/keys")
+                print(arguments.has("json") ? answer.json : table(answer["keys"]?.items ?? []))
+            case "add":
+                let key = try await api.call("POST", "/api/auth/keys", body: .object(body))
+                print(
+                    arguments.has("json")
+                        ? key.json
+                        : "\(words[1]) is made, with the role \(key["role"]?.text ?? ""); the key, which is shown only now: \(key["key"]?.text ?? "")"
+                )
+            case "rename":
+                let path = try await path(of: words[1], api)
+                let key = try await api.call("PATCH", path, body: .object(["name": .string(words[2])]))
+                print(arguments.has("json") ? key.json : "\(words[1]) is \(words[2]) now")
+            default:
+                try await api.call("DELETE", try await path(of: words[1], api))
+                print(arguments.has("json") ? Document.object(["revoked": .string(words[1])]).json : "\(words[1]) is revoked")
+            }
+            return Status.success
+        }
+    }
+
+    private static func newKey(_ name: String, _ arguments: Arguments) throws -> [String: Document] {
+        let role = arguments["role"] ?? "viewer"
+        guard Role(rawValue: role) != nil else {
+            throw UsageError(message: "--role is \(role), want \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        var body: [String: Document] = ["name": .string(name), "role": .string(role)]
+        if let text = arguments["expires-in"] {
+            let unit = text.last.flatMap { ["s": 1, "m": 60, "h": 3600, "d": 86_400][$0] }
+            // Of ten digits at most, so that it can't overflow.
+            guard let unit, text.utf8.count <= 11, let count = Int(text.dropLast()), (60...315_360_000).contains(count * unit)
+            else { throw UsageError(message: "--expires-in is \(text), want 60s to 3650d, like 12h or 30d") }
+            body["expires_in_seconds"] = .integer(count * unit)
+        }
+        return body
+    }
+
+    private static func path(of word: String, _ api: ControllerClient) async throws -> String {
+        let keys = try await api.get("/api/auth/keys")["keys"]?.items ?? []
+        guard let id = (keys.first { $0["name"]?.text == word } ?? keys.first { $0["id"]?.text == word })?["id"]?.text else {
+            throw APIError(status: 404, code: "not_found", message: "there is no key \(word); `sallyport keys list` shows them")
+        }
+        return "/api/auth/keys/\(PercentEncoding.encode(id))"
+    }
+
+    private static func table(_ keys: [Document]) -> String {
+        let rows = keys.map { key in
+            [
+                key["name"]?.text ?? "", key["role"]?.text ?? "", key["id"]?.text ?? "", key["expires_at"]?.text ?? "never",
+                key["last_used_at"]?.text ?? "-",
+            ]
+        }
+        return String(Text.columns([["NAME", "ROLE", "ID", "EXPIRES", "LAST USE"]] + rows).dropLast())
+    }
+}
