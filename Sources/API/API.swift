@@ -21,6 +21,7 @@ package final class API: Sendable {
     let logStream: StreamHub
     let eventFeed: EventFeed
     let openStreams = OpenStreams()
+    let waits = Waits()
     private let written = Mutex<WrittenDocuments?>(nil)
     let answers = KeptAnswers()
     let figures = KeptFigures()
@@ -88,6 +89,9 @@ package final class API: Sendable {
             await group.waitForAll()
         }
     }
+
+    /// Ends what requests wait for at length, so that they are answered with what there is; for the end of the process.
+    package func endWaits() { waits.end() }
 
     private func shareLimits() async {
         guard let memory = parts.memory else { return }

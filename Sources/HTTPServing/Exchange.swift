@@ -22,7 +22,14 @@ final class Exchange: Sendable {
     var id: String { state.withLock { $0.id } }
 
     var answer: ServerResponse? { state.withLock { $0.answer } }
-    func setAnswer(_ response: ServerResponse) { state.withLock { $0.answer = response } }
+    /// False where it has one already.
+    func setAnswer(_ response: ServerResponse) -> Bool {
+        state.withLock { state in
+            guard state.answer == nil else { return false }
+            state.answer = response
+            return true
+        }
+    }
 
     /// True once the server has counted it.
     var isReceived: Bool { state.withLock { $0.isReceived } }

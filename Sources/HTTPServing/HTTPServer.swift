@@ -40,6 +40,8 @@ package final class HTTPServer: Sendable {
         /// Requests whose connections are suspended, and all those whose answers have not left yet.
         var suspended = 0
         var unanswered = 0
+        /// Of those whose work is still waited for, how to answer without it.
+        var abandonments: [ObjectIdentifier: @Sendable () -> Void] = [:]
         /// All that have been answered.
         var answered = 0
         /// When the server gives up waiting for answers; set by the first `stop`.
@@ -87,8 +89,8 @@ package final class HTTPServer: Sendable {
         DispatchQueue(label: "sallyport.http").async { [self] in work(daemon.pointer) }
     }
 
-    /// Takes no new connection, lets requests under way finish for at most `grace` seconds, then ends. Work that is left after
-    /// that keeps its connection, and the server ends with it.
+    /// Takes no new connection, lets requests under way finish for at most `grace` seconds, then ends. Who still waits for work then
+    /// is answered 503 without it.
     package func stop(grace: Double = 5) async {
         await withCheckedContinuation { continuation in
             let hasEnded = state.withLock { state in
@@ -122,7 +124,7 @@ package final class HTTPServer: Sendable {
             }
             // Stopped with a suspended connection, MHD would abort the process.
             if isStopping, isOver, !hasWork { break }
-            if isStopping, isOver { release() }
+            if isStopping, isOver { abandon() }
             var milliseconds: UInt64 = 0
             var wait = MHD_get_timeout(daemon, &milliseconds) == MHD.yes ? Int32(clamping: milliseconds) : -1
             if isStopping, !isOver {
@@ -150,6 +152,16 @@ package final class HTTPServer: Sendable {
             for clock in state.withLock({ Array($0.clocks.values) }) { clock.check(coarse) }
         }
         return state.withLock { $0.clocks.isEmpty } ? nil : Int32(clamping: Int64(((next - now) / .milliseconds(1)).rounded(.up)))
+    }
+
+    /// Answers those who still wait for work, and leaves a moment for their answers to leave.
+    private func abandon() {
+        let all = state.withLock { state in
+            if !state.abandonments.isEmpty { state.deadline = .now + .seconds(1) }
+            return Array(state.abandonments.values)
+        }
+        if all.isEmpty { release() }
+        for abandonment in all { abandonment() }
     }
 
     /// Lets everybody go on who waits for the end.
@@ -190,6 +202,17 @@ package final class HTTPServer: Sendable {
 
     func began(_ stream: BodyStream) { state.withLock { $0.streams[ObjectIdentifier(stream)] = stream } }
     func ended(_ stream: BodyStream) { state.withLock { $0.streams[ObjectIdentifier(stream)] = nil } }
+
+    /// Keeps how to answer a request whose connection is suspended, should the server end before its work does.
+    func waits(_ exchange: Exchange, abandonment: @escaping @Sendable () -> Void) {
+        state.withLock { $0.abandonments[ObjectIdentifier(exchange)] = abandonment }
+    }
+
+    /// On any thread, after the connection of a request was resumed.
+    func resumed(_ exchange: Exchange) {
+        state.withLock { _ = $0.abandonments.removeValue(forKey: ObjectIdentifier(exchange)) }
+        resumed()
+    }
 
     /// On any thread, after the connection was resumed. MHD's own signal of it can be swallowed by a run that has just looked
     /// for resumed connections, so the thread is woken here too.

@@ -77,17 +77,16 @@ enum ServerCallbacks {
         switch server.dispatch(request) {
         case .ready(let response): return send(response, of: exchange, by: server, on: connection)
         case .waiting(let work):
-            guard server.suspends() else {
-                let problem = APIProblem(status: 503, code: "stopping", message: "the server is stopping", headers: [("Retry-After", "1")])
-                return refuse(problem, exchange, by: server, on: connection)
-            }
+            guard server.suspends() else { return refuse(.stopping, exchange, by: server, on: connection) }
             MHD_suspend_connection(connection)
             let suspended = Suspended(pointer: connection)
-            Task {
-                exchange.setAnswer(await work())
+            @Sendable func resume(with answer: ServerResponse) {
+                guard exchange.setAnswer(answer) else { return }
                 MHD_resume_connection(suspended.pointer)
-                server.resumed()
+                server.resumed(exchange)
             }
+            server.waits(exchange) { resume(with: server.refuse(request, .stopping)) }
+            Task { resume(with: await work()) }
             return MHD.yes
         }
     }

@@ -99,6 +99,9 @@ package struct APIProblem: Error, Sendable {
         self.headers = headers
     }
 
+    static let stopping = APIProblem(
+        status: 503, code: "stopping", message: "the server is stopping", headers: [("Retry-After", "1")])
+
     package func response(id: String) -> ServerResponse {
         struct Body: Encodable {
             struct Field: Encodable {

@@ -98,6 +98,7 @@ enum Daemon {
         traefik?.cancel()
         warmUp.cancel()
         refreshing.cancel()
+        api.endWaits()
         await server.stop()
         // After the last request: what it did is written down too.
         serving.cancel()

@@ -252,6 +252,28 @@ import Testing
         }
     }
 
+    @Test func `a HEAD of a stream has no body, and leaves its connection as it was`() async throws {
+        try await withServer { api, _, url, _ in
+            let raw = try Raw(port: try #require(Int(url.split(separator: ":").last ?? "")))
+            let head = "Host: x\r\nX-API-Key: \(Subject.keys[.admin] ?? "")\r\n\r\n"
+            for stream in ["events", "exits", "logs"] { raw.send("HEAD /api/stream/\(stream) HTTP/1.1\r\n\(head)") }
+            raw.send("GET /health/live HTTP/1.1\r\nConnection: close\r\n\(head)")
+            let text = try await Blocking.run {
+                var text = ""
+                while let bytes = raw.receive(milliseconds: 60_000), !bytes.isEmpty { text += String(decoding: bytes, as: UTF8.self) }
+                return text
+            }
+            let answers = text.split(separator: "HTTP/1.1 200 OK\r\n")
+            #expect(
+                answers.count == 4 && answers.dropLast().allSatisfy { $0.hasSuffix("\r\n\r\n") && !$0.contains("\r\n\r\n0") }, "\(text)")
+            #expect(answers.dropLast().allSatisfy { $0.contains("Content-Type: text/event-stream") })
+            for hub in [api.exitStream, api.logStream] {
+                hub.beat()
+                #expect(hub.readers == 0)
+            }
+        }
+    }
+
     private static func secret(_ id: String) -> String { id + String(repeating: "s", count: 40) }
 
     @Test func `changes of an exit are told at once, its figures each five seconds`() {

@@ -107,10 +107,12 @@ final class RunningProgram: Sendable {
     // MARK: - As its users
 
     @discardableResult
-    func call(_ method: String, _ path: String, _ body: String? = nil, deadline: Double = 30) async throws -> HTTPResponse {
+    func call(
+        _ method: String, _ path: String, _ body: String? = nil, deadline: Double = 30, headers: [(name: String, value: String)] = []
+    ) async throws -> HTTPResponse {
         let key = try Files.read("\(folder.path)/d/admin.key").filter { !$0.isWhitespace }
         var request = HTTPRequest(
-            method, "http://127.0.0.1:\(port)\(path)", headers: [("X-API-Key", key), ("Content-Type", "application/json")],
+            method, "http://127.0.0.1:\(port)\(path)", headers: [("X-API-Key", key), ("Content-Type", "application/json")] + headers,
             body: body.map { Array($0.utf8) })
         request.deadline = deadline
         return try await client.send(request)

@@ -214,25 +214,31 @@ import Testing
         }
     }
 
-    @Test func `a request that has no end holds the stop no longer than its grace`() async throws {
+    @Test func `requests that have no end hold the stop no longer than its grace, and are answered all the same`() async throws {
         let begun = Counter()
+        let ended = Counter()
         let (gate, open) = AsyncStream<Void>.makeStream()
         let server = try HTTPServer(address: "127.0.0.1", port: 0) { _ in
             begun.add()
             return .waiting {
                 for await _ in gate {}
+                ended.add()
                 return ServerResponse(status: 200)
             }
         }
         let client = HTTPClient()
-        let request = Task { try await client.send(HTTPRequest("GET", "http://127.0.0.1:\(server.port)")) }
-        try await eventually("it has begun") { begun.value == 1 }
+        let requests = (0..<3).map { _ in Task { try await client.send(HTTPRequest("GET", "http://127.0.0.1:\(server.port)")) } }
+        try await eventually("they have begun") { begun.value == 3 }
+        // Stopping the daemon with a suspended connection would abort the process.
         await server.stop(grace: 0.2)
-        // Stopping the daemon with a suspended connection would have aborted the process: it answers in the end.
+        for request in requests {
+            let answer = try await request.value
+            #expect(answer.status == 503 && answer.headers["retry-after"] == "1" && answer.text.contains("\"stopping\""))
+        }
+        // What they waited for may end later, and disturbs nobody.
         open.finish()
-        #expect(try await request.value.status == 200)
+        try await eventually("it has ended") { ended.value == 3 }
         client.close()
-        withExtendedLifetime(server) {}
     }
 
     @Test func `a port that is in use, and an address that is none, are named`() async throws {

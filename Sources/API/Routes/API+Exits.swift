@@ -83,7 +83,8 @@ extension API {
         }
         var exit = try await operations.addExit(wish)
         if let seconds, seconds > 0 {
-            guard let settled = await operations.settled(exit.id, seconds: seconds) else {
+            let (id, operations) = (exit.id, operations)
+            guard let settled = await waits.during({ await operations.settled(id, seconds: seconds) }) else {
                 throw APIProblem(status: 409, code: "removed", message: "exit \(exit.id) was removed before it served")
             }
             exit = settled

@@ -27,6 +27,11 @@ enum Dressing {
             addTag(&response, call)
             compress(&response, call)
         }
+        // libmicrohttpd would end the body that a HEAD has not with a chunk, which the next answer's reader would stumble over.
+        if call.request.method == "HEAD", let stream = response.stream {
+            stream.finish()
+            response.stream = nil
+        }
         response.headers.append(("X-Response-Time", String(microseconds()) + " us"))
         return response
     }
