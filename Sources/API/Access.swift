@@ -55,12 +55,21 @@ package final class KeyRing: Sendable {
         var stored: [APIKey] = []
         var byDigest: [String: APIKey] = [:]
         var used: [String: Timestamp] = [:]
+        /// Where each key has come from, some addresses of it.
+        var callers: [String: [String]] = [:]
         /// Counts changes made here, so that what was read before one does not undo it.
         var edition = 0
+
+        func key(_ digest: String, _ now: Timestamp) -> APIKey? {
+            guard let key = byDigest[digest], Digest.equal(key.digest, digest), key.expiresAt.map({ $0 > now }) ?? true else { return nil }
+            return key
+        }
 
         mutating func index() { byDigest = Dictionary((stored + configured).map { ($0.digest, $0) }) { $1 } }
     }
 
+    /// Addresses that are remembered of each key.
+    private static let callerLimit = 16
     private let state: Mutex<State>
 
     package init(_ configured: [APIKey]) {
@@ -108,6 +117,7 @@ package final class KeyRing: Sendable {
         state.withLock { state in
             state.stored.removeAll { $0.id == id }
             state.used[id] = nil
+            state.callers[id] = nil
             state.edition += 1
             state.index()
         }
@@ -116,16 +126,37 @@ package final class KeyRing: Sendable {
     /// The key in `X-API-Key` or `Authorization: Bearer`. It is looked up by its SHA-256, and that is compared in constant time:
     /// what a comparison's time could tell is nothing about the key.
     func key(of request: ServerRequest, now: Timestamp = SystemClock.now()) -> APIKey? {
-        var offered = request.headers["x-api-key"]
-        if offered == nil, let header = request.headers["authorization"] { offered = Self.bearer(header) }
-        guard let offered, (32...256).contains(offered.utf8.count) else { return nil }
-        let digest = Digest.sha256(offered)
+        guard let digest = Self.digest(in: request) else { return nil }
         return state.withLock { state in
-            guard let key = state.byDigest[digest], Digest.equal(key.digest, digest) else { return nil }
-            if let end = key.expiresAt, end <= now { return nil }
+            guard let key = state.key(digest, now) else { return nil }
             state.used[key.id] = now
             return key
         }
+    }
+
+    /// Notes that a key was let in from an address.
+    func note(_ key: APIKey, from address: String) {
+        state.withLock { state in
+            if state.callers[key.id]?.contains(address) ?? false { return }
+            state.callers[key.id, default: []].append(address)
+            if state.callers[key.id, default: []].count > Self.callerLimit { state.callers[key.id]?.removeFirst() }
+        }
+    }
+
+    /// True where a request has a key that was let in from this address before.
+    func isKnown(_ request: ServerRequest, from address: String, now: Timestamp = SystemClock.now()) -> Bool {
+        guard let digest = Self.digest(in: request) else { return false }
+        return state.withLock { state in
+            guard let key = state.key(digest, now) else { return false }
+            return state.callers[key.id]?.contains(address) ?? false
+        }
+    }
+
+    private static func digest(in request: ServerRequest) -> String? {
+        var offered = request.headers["x-api-key"]
+        if offered == nil, let header = request.headers["authorization"] { offered = bearer(header) }
+        guard let offered, (32...256).contains(offered.utf8.count) else { return nil }
+        return Digest.sha256(offered)
     }
 
     /// True while a key that was let in would still be, for a route of that role.

@@ -58,6 +58,19 @@ import Testing
             for _ in 0..<3 { #expect(try await subject.call("GET", "/api/exits", headers: wrong).status == 401) }
             let answer = try await subject.call("GET", "/api/exits", as: .admin)
             #expect(answer.status == 429 && answer.error == "too_many_tries" && answer.headers["retry-after"] != nil)
+            #expect(subject.api.keys.lastUse(of: "config.admin") == nil, "it was not used")
+        }
+    }
+
+    @Test func `a key that has come from an address before is no guess there`() async throws {
+        try await Subject.with(.live, settings: settings { $0.failedKeys = 3 }) { subject in
+            let wrong = [(name: "X-API-Key", value: String(repeating: "w", count: 40))]
+            let first = try await subject.call("GET", "/api/exits", as: .viewer)
+            #expect(first.status == 200)
+            for _ in 0..<3 { #expect(try await subject.call("GET", "/api/exits", headers: wrong).status == 401) }
+            #expect(try await subject.call("GET", "/api/exits", headers: wrong).status == 429)
+            #expect(try await subject.call("GET", "/api/exits", as: .viewer).status == 200)
+            #expect(try await subject.call("GET", "/api/exits", as: .admin).status == 429)
         }
     }
 
@@ -130,6 +143,14 @@ import Testing
             }
             #expect(try await subject.call("GET", "/api/exits").status == 429)
             #expect(subject.api.metrics.requests.values[[method, "none", String(status)]] == 12)
+        }
+    }
+
+    @Test func `who is told to come back is told when`() async throws {
+        try await Subject.with(.live) { subject in
+            subject.operations.with { $0.shown.problems = ["engine": "nobody answers"] }
+            let answer = try await subject.call("GET", "/health/ready")
+            #expect(answer.status == 503 && answer.headers["retry-after"] == "10" && answer.headers["x-ratelimit-limit"] != nil)
         }
     }
 

@@ -120,6 +120,34 @@ import Testing
         }
     }
 
+    @Test func `while one controller does it, the same request waits at every other, and what failed is done again`() async throws {
+        try await withRedis { _, _, connection in
+            let store = APIStore(connection: connection, prefix: "test")
+            let both = [Idempotency(shared: store), Idempotency(shared: store)]
+            let (gate, open) = AsyncStream<Void>.makeStream()
+            let (began, begin) = AsyncStream<Void>.makeStream()
+            let request = ServerRequest(method: "POST", path: ["api", "exits"], headers: ["idempotency-key": "one"], id: "r")
+            let call = Call(request, settings: .init())
+            let first = Task {
+                await both[0].answer(call, isSecret: false) {
+                    begin.finish()
+                    for await _ in gate {}
+                    return ServerResponse(status: 503)
+                }
+            }
+            for await _ in began {}
+            for idempotency in both {
+                let refused = await idempotency.answer(call, isSecret: false) { ServerResponse(status: 202) }
+                #expect(refused.status == 409 && refused.headers.contains { $0 == ("Retry-After", "1") })
+            }
+            open.finish()
+            #expect(await first.value.status == 503)
+            #expect(await both[1].answer(call, isSecret: false) { ServerResponse(status: 202) }.status == 202)
+            let replayed = await both[0].answer(call, isSecret: false) { ServerResponse(status: 500) }
+            #expect(replayed.status == 202 && replayed.headers.contains { $0 == (Idempotency.replayed, "true") })
+        }
+    }
+
     @Test func `a key that one controller revokes is gone at the other`() async throws {
         try await withRedis { _, _, connection in
             let store = APIStore(connection: connection, prefix: "test")

@@ -64,10 +64,11 @@ extension API {
         guard KeyRing.isOffered(call.request) else {
             return unauthorized("key_missing", "an API key is needed, as X-API-Key or Authorization: Bearer")
         }
-        // One who guesses must wait, also for a right key: else a right guess could be told.
+        // One who guesses must wait, also for a right key: else a right guess could be told. A key that has come from there before is no
+        // guess, and whoever uses it must not be shut out by a neighbour's mistake.
         let failures = "failed:address:" + call.address
         let guesses = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds, counts: false)
-        guard guesses.isAllowed else {
+        guard guesses.isAllowed || keys.isKnown(call.request, from: call.address) else {
             metrics.keyFailures.add(1, "too_many")
             return APIProblem(
                 status: 429, code: "too_many_tries", message: "too many wrong keys from this address",
@@ -79,6 +80,7 @@ extension API {
             return unauthorized("key_unknown", "no such API key")
         }
         call.key = key
+        keys.note(key, from: call.address)
         if limit != .none, let most = settings.most(limit) {
             call.note(limiter.take(limit.keyPrefix + key.id, limit: most, window: settings.windowSeconds))
             if let problem = Self.tooMany(call) { return problem }

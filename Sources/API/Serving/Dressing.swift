@@ -21,6 +21,9 @@ enum Dressing {
             response.headers.append(("X-RateLimit-Remaining", String(verdict.remaining)))
             response.headers.append(("X-RateLimit-Reset", String(verdict.reset)))
         }
+        if response.status == 503 || response.status == 429, !response.headers.contains(where: { $0.name == "Retry-After" }) {
+            response.headers.append(("Retry-After", "10"))
+        }
         allowOrigin(&response, call)
         response.headers += security
         if response.stream == nil {
