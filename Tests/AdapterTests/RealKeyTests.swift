@@ -46,6 +46,14 @@ struct RealKeyTests {
             for action in ["POST /api/auth/keys", "PATCH /api/auth/keys/k", "DELETE /api/auth/keys/k"] {
                 #expect(log.status == 0 && log.output.contains(action), "\(log.output)")
             }
+            let set = try await program.ask("settings", "set", "requests=70000", "audit_requests=true")
+            #expect(set.status == 0 && set.output.contains("requests              70000  set here"), "\(set.output)")
+            let back = try await program.ask("settings", "set", "requests=default")
+            #expect(back.status == 0 && back.output.contains("requests              1000   as configured"), "\(back.output)")
+            for (word, wanted) in [("requests=many", "requests: "), ("colour=1", "colour: "), ("failed_keys=0", "failed_keys: ")] {
+                let refused = try await program.ask("settings", "set", word)
+                #expect(refused.status == 1 && refused.output.contains(wanted), "\(refused.output)")
+            }
             let wrong = try await program.ask("audit", "list", "--kind", "gossip")
             #expect(wrong.status == 1 && wrong.output.contains("kind: unknown value"), "\(wrong.output)")
         }

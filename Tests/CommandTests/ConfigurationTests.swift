@@ -172,6 +172,34 @@ import Testing
             ])
     }
 
+    @Test func `the ways in are those of the configuration, open where HAProxy has them`() throws {
+        let more = """
+            gateway: {address: 127.0.0.1, port: 9000, country_ports: 20000, trusted_ports: 30000, tls_port: 9443, tls_certificates: \(folder.path)}
+            traefik: {directory: \(folder.path), domain: vpn.test}
+
+            """
+        var configuration = try load(nordvpn + more)
+        configuration.gateway.directory = folder.path
+        try Files.write(
+            "    bind 127.0.0.1:9000 name gateway\n    bind 127.0.0.1:20538 name country-us\n", to: "\(folder.path)/haproxy.cfg",
+            mode: 0o600)
+        let countries = ["us", "gb"].compactMap { CountryCode($0) }
+        let state = OperatorState(pools: Dictionary(uniqueKeysWithValues: countries.map { ($0, Pool(country: $0, size: 1)) }))
+        let lines = ProxyEntries(configuration).entries(in: state).map { entry in
+            "\(entry.address) \(entry.protocols.joined(separator: "+")) \(entry.choice) \(entry.country?.rawValue ?? "-") "
+                + "\(entry.names.joined(separator: ",")) \(entry.isOpen ? "open" : "closed")"
+        }
+        #expect(
+            lines == [
+                "127.0.0.1:9000 http+socks5 user -  open", "127.0.0.1:20157 http+socks5 port GB  closed",
+                "127.0.0.1:20538 http+socks5 port US  open", "127.0.0.1:9443 https user -  closed",
+                "127.0.0.1:9443 https name GB proxy-gb.*,proxy-uk.* closed", "127.0.0.1:9443 https name US proxy-us.* closed",
+                "127.0.0.1:30676 proxy user - proxy.vpn.test closed", "127.0.0.1:30677 proxy port - proxy-any.vpn.test closed",
+                "127.0.0.1:30157 proxy port GB proxy-gb.vpn.test,proxy-uk.vpn.test closed",
+                "127.0.0.1:30538 proxy port US proxy-us.vpn.test closed",
+            ], "\(lines)")
+    }
+
     @Test func `connections leave descriptors for everything else`() {
         #expect(DescriptorLimit.connections(2000, of: 100_000) == 2000)
         #expect(DescriptorLimit.connections(2000, of: 2500) == 1500)

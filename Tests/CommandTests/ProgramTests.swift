@@ -1,3 +1,4 @@
+import FoundationEssentials
 import HTTPServing
 import Model
 import Platform
@@ -45,6 +46,9 @@ struct ProgramTests {
             (["keys", "add", "x", "--role", "king"], "--role is king, want viewer, operator, admin"),
             (["keys", "add", "x", "--expires-in", "soon"], "--expires-in is soon"),
             (["keys", "add", "x", "--expires-in", "99999999999d"], "--expires-in is 99999999999d"),
+            (["settings", "set"], "<name>=<value> is missing"), (["settings", "set", "x"], "x is no setting"),
+            (["settings", "get"], "unknown get"), (["up", "us", "--standby", "9"], "--standby is 9"),
+            (["up", "us", "--rotate-every", "soon"], "--rotate-every is soon"),
             (["exits", "rotate"], "<exit> is missing"), (["audit", "lisst"], "want list, verify or export"),
             (["audit", "list", "--limit", "0"], "--limit is 0"),
             (["up", "us", "--timeout", "0"], "--timeout is 0"), (["config", "--config", "/no/such"], "reading /no/such"),
@@ -110,6 +114,37 @@ struct ProgramTests {
         }
         let result = try await run("down", "us-1", "--api", "http://127.0.0.1:\(server.port)", "--key-file", "\(folder.path)/key")
         #expect(result.status == exit && result.output == "sallyport: \(message)\n")
+        await server.stop()
+    }
+
+    @Test func `a pool is changed by what is named, and keeps everything else`() async throws {
+        let folder = try TemporaryFolder()
+        try Files.write(String(repeating: "k", count: 43), to: "\(folder.path)/key", mode: 0o600)
+        let puts = Mutex<[String]>([])
+        let pool =
+            #"{"country":"US","name":"United States","serving":1,"size":2,"strategy":"load","spread":"random","fallback":["CA"],"#
+            + #""standby":1,"rotate_every":3600,"city":"Dallas","exits":["us-1"]}"#
+        let server = try HTTPServer(address: "127.0.0.1", port: 0) { request in
+            if request.method == "PUT" { puts.withLock { $0.append(String(decoding: request.body, as: UTF8.self)) } }
+            return .ready(.json(bytes: Array((request.path.last == "exits" ? #"{"exits":[]}"# : pool).utf8)))
+        }
+        func put(_ words: [String]) async throws -> Document {
+            let line = ["up", "us", "--no-wait", "--api", "http://127.0.0.1:\(server.port)", "--key-file", "\(folder.path)/key"] + words
+            let result = try await Programs.run(Repository.built("sallyport"), line)
+            #expect(result.status == 0, "\(result.output)")
+            return try JSONDecoder().decode(Document.self, from: Data((puts.withLock { $0.last } ?? "").utf8))
+        }
+        var kept: [String: Document] = [
+            "size": .integer(2), "strategy": .string("load"), "spread": .string("random"), "fallback": .array([.string("CA")]),
+            "standby": .integer(1), "rotate_every": .integer(3600), "city": .string("Dallas"),
+        ]
+        #expect(try await put([]) == .object(kept))
+        kept["size"] = .integer(3)
+        #expect(try await put(["--size", "3"]) == .object(kept))
+        kept.merge(["city": .null, "rotate_every": .null, "fallback": .array([]), "standby": .integer(0)]) { $1 }
+        #expect(
+            try await put(["--size", "3", "--city", "any", "--rotate-every", "never", "--fallback", "none", "--standby", "0"])
+                == .object(kept))
         await server.stop()
     }
 

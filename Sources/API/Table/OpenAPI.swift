@@ -138,8 +138,11 @@ enum OpenAPI {
         let example: Document = .object([
             "error": .string(code), "message": .string(about), "request_id": .string("0f3c9a1b2c3d4e5f"),
         ])
+        var names = headersOfAll
+        if status == 429 || status == 503 { names.append(("Retry-After", "seconds until it is worth a try")) }
+        if status == 401 { names.append(("WWW-Authenticate", "how to send a key")) }
         return .object([
-            "description": .string(about),
+            "description": .string(about), "headers": .object(names.reduce(into: [:]) { $0[$1.0] = header($1.1) }),
             "content": .object(["application/json": .object(["schema": Schema.named("Problem").document, "example": example])]),
         ])
     }

@@ -3,28 +3,27 @@ import Model
 /// Commands for operators: countries up and down, what there is.
 extension Command {
     static let up = Command(
-        name: "up", usage: "<country>", summary: "Make a country's pool and wait until it serves",
-        options: ControllerClient.options + [
-            Option(name: "size", value: "N", help: "exits in the pool, 1 to 10 (as it is, else 1)"),
-            Option(name: "provider", value: "NAME", help: "only servers of this provider"),
-            Option(name: "city", value: "CITY", help: "only servers of this city"),
-            Option(name: "strategy", value: "S", help: "load, latency, balanced or random (balanced)"),
+        name: "up", usage: "<country>", summary: "Make or change a country's pool and wait until it serves",
+        options: ControllerClient.options + poolOptions + [
             Option(name: "timeout", value: "SECONDS", help: "how long to wait (60)"),
             Option(name: "no-wait", help: "don't wait"),
         ],
-        examples: ["sallyport up us", "sallyport up de --size 3 --city Frankfurt", "sallyport up gb --json"]
+        examples: [
+            "sallyport up us", "sallyport up de --size 3 --city Frankfurt", "sallyport up us --standby 1 --fallback ca,mx",
+            "sallyport up gb --json",
+        ]
     ) { arguments in
         let country = try country(try arguments.expect("<country>")[0])
         let timeout = try arguments.integer("timeout", in: 1...3600) ?? 60
+        let changes = try poolFields(arguments)
         return try await ControllerClient.with(arguments) { api in
             let path = "/api/pools/\(country.lowercased)"
             var present = Document.null
             do { present = try await api.get(path) } catch let error as APIError where error.status == 404 {}
-            let size = try arguments.integer("size", in: 1...Pool.sizeLimit) ?? Int(present["size"]?.number ?? 1)
-            var body: [String: Document] = ["size": .integer(size)]
-            for name in ["provider", "city", "strategy"] {
-                if let value = arguments[name].map(Document.string) ?? present[name], value != .null { body[name] = value }
-            }
+            // A PUT sets the whole pool: what is not named here stays as it is.
+            var body: [String: Document] = ["size": .integer(1)]
+            for name in poolFieldNames { if let value = changes[name] ?? present[name] { body[name] = value } }
+            let size = Int(body["size"]?.number ?? 1)
             var pool = try await api.call("PUT", path, body: .object(body), deadline: 60)
             var progress = Progress()
             let end = ContinuousClock.now + .seconds(timeout)
@@ -116,7 +115,8 @@ extension Command {
     }
 
     static let status = Command(
-        name: "status", usage: "", summary: "Show whether all parts answer, the pools and the exits", options: ControllerClient.options,
+        name: "status", usage: "", summary: "Show whether all parts answer, what needs a human, the pools and the exits",
+        options: ControllerClient.options,
         examples: ["sallyport status", "sallyport status --json"]
     ) { arguments in
         _ = try arguments.expect()
@@ -124,16 +124,21 @@ extension Command {
             let ready = try await api.get("/health/ready")
             let pools = try await api.get("/api/pools")["pools"]?.items ?? []
             let exits = try await api.get("/api/exits")["exits"]?.items ?? []
+            let alerts = try await api.get("/api/alerts")["alerts"]?.items ?? []
             let isReady = ready["status"]?.text == "ready"
             if arguments.has("json") {
                 print(
                     Document.object([
-                        "ready": .bool(isReady), "problems": ready["problems"] ?? .null, "pools": .array(pools), "exits": .array(exits),
+                        "ready": .bool(isReady), "problems": ready["problems"] ?? .null, "alerts": .array(alerts), "pools": .array(pools),
+                        "exits": .array(exits),
                     ]).json)
             } else {
                 print(isReady ? "ready" : "not ready")
                 if case .object(let problems)? = ready["problems"] {
                     for (part, words) in problems.sorted(by: { $0.key < $1.key }) { print("  \(part): \(words.text ?? "")") }
+                }
+                for alert in alerts {
+                    print("\(alert["severity"]?.text ?? ""): \(alert["message"]?.text ?? ""); \(alert["remedy"]?.text ?? "")")
                 }
                 for pool in pools {
                     print("\(pool["country"]?.text ?? "")  \(Int(pool["serving"]?.number ?? 0)) of \(Int(pool["size"]?.number ?? 0)) serve")
@@ -145,6 +150,39 @@ extension Command {
     }
 
     // MARK: - Parts of these
+
+    private static let poolFieldNames = [
+        "size", "provider", "city", "strategy", "standby", "spread", "fallback", "rotate_every", "rotate_after_mb",
+    ]
+
+    private static let poolOptions = [
+        Option(name: "size", value: "N", help: "exits in the pool, 1 to 10 (as it is, else 1)"),
+        Option(name: "provider", value: "NAME", help: "only servers of this provider; any for any"),
+        Option(name: "city", value: "CITY", help: "only servers of this city; any for any"),
+        Option(name: "strategy", value: "S", help: "load, latency, balanced or random (balanced)"),
+        Option(name: "standby", value: "N", help: "proved exits that wait unplugged, 0 to 3 (0)"),
+        Option(name: "spread", value: "S", help: "\(Spread.allCases.map(\.rawValue).joined(separator: ", ")) (least_connections)"),
+        Option(name: "fallback", value: "LIST", help: "countries that take over, in this order; none for none"),
+        Option(name: "rotate-every", value: "SECONDS", help: "move each exit after that; never for never"),
+        Option(name: "rotate-after-mb", value: "N", help: "move each exit after so many megabytes; never for never"),
+    ]
+
+    /// The fields of a pool that the options name; null gives one its default.
+    private static func poolFields(_ arguments: Arguments) throws -> [String: Document] {
+        var fields: [String: Document] = [:]
+        fields["size"] = try arguments.integer("size", in: 1...Pool.sizeLimit).map(Document.integer)
+        fields["standby"] = try arguments.integer("standby", in: 0...Pool.standbyLimit).map(Document.integer)
+        for name in ["provider", "city"] { fields[name] = arguments[name].map { $0 == "any" ? .null : .string($0) } }
+        for name in ["strategy", "spread"] { fields[name] = arguments[name].map(Document.string) }
+        fields["fallback"] = arguments["fallback"].map { text in
+            .array(text == "none" ? [] : text.split(separator: ",").map { .string(String($0)) })
+        }
+        for (name, range) in [("rotate-every", Pool.rotateEveryRange), ("rotate-after-mb", Pool.rotateAfterRange)] {
+            let value = arguments[name] == "never" ? .null : try arguments.integer(name, in: range).map(Document.integer)
+            fields[name.replacing("-", with: "_")] = value
+        }
+        return fields
+    }
 
     private static func country(_ text: String) throws -> CountryCode {
         guard let country = CountryCode(text) else {

@@ -10,7 +10,7 @@ struct Command: Sendable {
     var run: @Sendable (Arguments) async throws -> Int32
 
     static let all: [Command] = [
-        run, up, down, exits, status, events, logs, speedtest, servers, latency, countries, users, keys, webhooks, audit, config,
+        run, up, down, exits, status, events, logs, speedtest, servers, latency, countries, users, keys, settings, webhooks, audit, config,
         reload, teardown,
     ]
 
