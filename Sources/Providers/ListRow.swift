@@ -45,6 +45,7 @@ struct ListRow {
 
     var isObject: Bool { node.kind == LIST_NODE_OBJECT }
     var integer: Int? { node.kind == LIST_NODE_INTEGER ? Int(node.integer) : nil }
+    var isIntegerOrNull: Bool { node.kind == LIST_NODE_INTEGER || node.kind == LIST_NODE_NULL }
     var bool: Bool? { node.kind == LIST_NODE_BOOL ? node.integer == 1 : nil }
 
     var text: String? {

@@ -54,7 +54,8 @@ private struct NordVPNList: ListShape {
     private struct Row {
         var hostname: String
         var station: String
-        var load: Int
+        /// Nil where the list does not say.
+        var load: Int?
         var isOnline: Bool
         var isVirtual: Bool
     }
@@ -90,11 +91,12 @@ private struct NordVPNList: ListShape {
     }
 
     private func head(_ row: ListRow) -> Row? {
-        guard let hostname = row["hostname"]?.text, let station = row["station"]?.text, let load = row["load"]?.integer,
+        guard let hostname = row["hostname"]?.text, let station = row["station"]?.text, row["load"]?.isIntegerOrNull ?? true,
             let status = row["status"], status.text != nil
         else { return nil }
         let isVirtual = row["specifications"]?.elements?.contains { $0["identifier"]?.isText("virtual_location") ?? false } ?? false
-        return Row(hostname: hostname, station: station, load: load, isOnline: status.isText("online"), isVirtual: isVirtual)
+        return Row(
+            hostname: hostname, station: station, load: row["load"]?.integer, isOnline: status.isText("online"), isVirtual: isVirtual)
     }
 
     /// Metadata by its name: other technologies have other values there, and the first is not always the key.

@@ -19,13 +19,13 @@ private struct SurfsharkList: ListShape {
 
     mutating func read(_ row: ListRow, of section: String, into list: inout ServerList) {
         guard section.isEmpty, let id = row["id"]?.text, let type = row["type"]?.text, let name = row["connectionName"]?.text,
-            let load = row["load"]?.integer, let country = row["countryCode"]?.text
+            row["load"]?.isIntegerOrNull ?? true, let country = row["countryCode"]?.text
         else { return list.drop("unreadable") }
         var tags = row["tags"]?.elements?.compactMap(\.text).filter { $0.utf8.count <= 32 } ?? []
         // The row of a pair is named after its second server; the first one is the one that we talk to.
         var entry = row
         var hostname = name
-        if type != "generic" {
+        if type != "generic", type != "wireguard" {
             guard let special = SpecialServers(rawValue: type) else { return list.drop("unknown_type") }
             guard included.contains(special) else { return list.drop(special.rawValue) }
             tags.append(type)
@@ -38,6 +38,6 @@ private struct SurfsharkList: ListShape {
         }
         list.add(
             hostname: hostname, address: hostname, key: entry["pubKey"]?.text, country: CountryCode(country), city: row["location"]?.text,
-            load: load, tags: tags, identity: id)
+            load: row["load"]?.integer, tags: tags, identity: id)
     }
 }

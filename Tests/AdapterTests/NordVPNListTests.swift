@@ -73,13 +73,18 @@ private struct List {
             ("station", "null", "unreadable"), ("hostname", #""""#, "bad_address"), ("hostname", #""a\nb""#, "bad_address"),
             ("hostname", #""UPPER.test""#, "bad_address"), ("hostname", #""us1.nordvpn.com""#, "duplicate"),
             ("location_ids", "[]", "unknown_country"), ("location_ids", "[6]", "unknown_country"),
-            ("location_ids", "[99]", "unknown_country"), ("load", "null", "unreadable"), ("load", #""7""#, "unreadable"),
+            ("location_ids", "[99]", "unknown_country"), ("load", #""7""#, "unreadable"),
         ] as [(String, String?, String)])
     func `a row that can't be used costs that row, and is counted with its reason`(field: String, value: String?, reason: String) throws {
         let list = try decode(List().changed(field, value).text)
         let (servers, dropped) = (list.servers, list.dropped)
         #expect(servers.map(\.hostname) == ["us1.nordvpn.com"])
         #expect(dropped == [reason: 1])
+    }
+
+    @Test(arguments: ["null", nil]) func `a server whose load is not told is one all the same`(load: String?) throws {
+        let list = try decode(List().changed("load", load).text)
+        #expect(list.dropped.isEmpty && list.servers.map(\.load) == [7, nil])
     }
 
     @Test func `odd values of a good row are put right`() throws {

@@ -89,6 +89,8 @@ import Testing
         let twice = try read("[\(cluster("generic")),\(cluster("generic"))]", .surfshark)
         #expect(twice.servers.count == 1 && twice.dropped == ["duplicate": 1])
         #expect(try read("[\(cluster("generic")),\(cluster("static", id: "s"))]", .surfshark, including: [.fixed]).servers.count == 2)
+        let others = "[\(cluster("wireguard")),\(cluster("generic", id: "n").replacing("\"load\":3", with: "\"load\":null"))]"
+        #expect(try read(others, .surfshark).servers.map(\.load) == [3, nil])
         let odd = try read(
             "[\(cluster("strange")),\(cluster("double", transit: "null")),\(cluster("generic", id: "k", key: "")),\(cluster("generic", id: "c", code: "XX")),7]",
             .surfshark, including: [.double])
