@@ -104,6 +104,9 @@ struct PoolView: Encodable {
     let serving: Int
     let provider: ProviderName?
     let city: String?
+    let tags: [String]?
+    let hostnames: [String]?
+    let exclude: [String]?
     let strategy: Strategy
     let standby: Int
     let rotateEvery: Int?
@@ -120,6 +123,9 @@ struct PoolView: Encodable {
         serving = members.count { $0.state.takesTraffic }
         provider = pool.provider
         city = pool.city
+        tags = pool.limits.tags
+        hostnames = pool.limits.hostnames
+        exclude = pool.limits.exclude
         strategy = pool.strategy
         standby = pool.standby
         rotateEvery = pool.rotateEvery

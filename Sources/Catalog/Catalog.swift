@@ -138,7 +138,9 @@ package actor Catalog {
     /// The same with the score of each, and nothing measured for it.
     package func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
         try await refresh()
-        return ranking(of: wish, strategy: strategy)
+        var ranked = ranking(of: wish, strategy: strategy)
+        for index in ranked.indices { ranked[index].server.latencyMilliseconds = histories[ranked[index].server.hostname]?.figures?.median }
+        return ranked
     }
 
     /// All servers, and what is known about their lists.
@@ -293,5 +295,9 @@ package actor Catalog {
 }
 
 extension ServerWish {
-    package init(_ pool: Pool) { self.init(provider: pool.provider, country: pool.country, city: pool.city) }
+    package init(_ pool: Pool) {
+        self.init(
+            provider: pool.provider, country: pool.country, city: pool.city, tags: Set(pool.limits.tags ?? []),
+            hostnames: Set(pool.limits.hostnames ?? []), excludedHostnames: Set(pool.limits.exclude ?? []))
+    }
 }

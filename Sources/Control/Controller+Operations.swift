@@ -209,7 +209,8 @@ extension Controller {
         clear(.catalog)
         guard !ranked.isEmpty else {
             let place = [pool.city, pool.country.name].compactMap { $0 }.joined(separator: ", ")
-            throw OperationError(code: .noServer, message: "no provider has a server in \(place)")
+            let within = pool.limits == ServerLimits() ? "" : " within the limits of tags and host names"
+            throw OperationError(code: .noServer, message: "no provider has a server in \(place)\(within)")
         }
         return ranked
     }

@@ -14,9 +14,12 @@ extension Pool {
             (name, value.map { "\($0)" } ?? none, value != nil)
         }
         let chain = (fallback ?? []).map(\.rawValue).joined(separator: " ")
+        func words(_ list: [String]?) -> String? { list.map { $0.joined(separator: " ") } }
         return [
             ("size", String(size), true), ("standby", String(standby), standby > 0), optional("provider", provider?.rawValue, "any"),
-            optional("city", city, "any"), ("strategy", strategy.rawValue, strategy != .balanced),
+            optional("city", city, "any"), optional("tags", words(limits.tags), "any"),
+            optional("hostnames", words(limits.hostnames), "any"), optional("exclude", words(limits.exclude), "none"),
+            ("strategy", strategy.rawValue, strategy != .balanced),
             optional("spread", spread?.rawValue, "usual"), optional("fallback", chain.isEmpty ? nil : chain, "none"),
             optional("rotate_every", rotateEvery, "never"), optional("rotate_after_mb", rotateAfterMegabytes, "never"),
         ]

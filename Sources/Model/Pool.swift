@@ -12,6 +12,7 @@ package struct Pool: Hashable, Codable, Sendable {
     package var provider: ProviderName?
     /// Only servers of this city, compared without case; nil for any.
     package var city: String?
+    package var limits: ServerLimits
     package var strategy: Strategy
     /// Exits that are proved and wait unplugged, on other servers than those that serve: 0 to `standbyLimit`.
     package var standby: Int
@@ -30,14 +31,15 @@ package struct Pool: Hashable, Codable, Sendable {
     package var fallback: [CountryCode]?
 
     package init(
-        country: CountryCode, size: Int, provider: ProviderName? = nil, city: String? = nil, strategy: Strategy = .balanced,
-        standby: Int = 0, rotateEvery: Int? = nil, rotateAfterMegabytes: Int? = nil,
+        country: CountryCode, size: Int, provider: ProviderName? = nil, city: String? = nil, limits: ServerLimits = ServerLimits(),
+        strategy: Strategy = .balanced, standby: Int = 0, rotateEvery: Int? = nil, rotateAfterMegabytes: Int? = nil,
         spread: Spread? = nil, fallback: [CountryCode]? = nil
     ) {
         self.country = country
         self.size = size
         self.provider = provider
         self.city = city
+        self.limits = limits
         self.strategy = strategy
         self.standby = standby
         self.rotateEvery = rotateEvery
@@ -47,7 +49,7 @@ package struct Pool: Hashable, Codable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case country, size, provider, city, strategy, standby, spread, fallback
+        case country, size, provider, city, limits, strategy, standby, spread, fallback
         case rotateEvery = "rotate_every"
         case rotateAfterMegabytes = "rotate_after_mb"
     }
@@ -59,12 +61,39 @@ package struct Pool: Hashable, Codable, Sendable {
         size = try container.decode(Int.self, forKey: .size)
         provider = try container.decodeIfPresent(ProviderName.self, forKey: .provider)
         city = try container.decodeIfPresent(String.self, forKey: .city)
+        limits = try container.decodeIfPresent(ServerLimits.self, forKey: .limits) ?? ServerLimits()
         strategy = try container.decode(Strategy.self, forKey: .strategy)
         standby = try container.decodeIfPresent(Int.self, forKey: .standby) ?? 0
         rotateEvery = try container.decodeIfPresent(Int.self, forKey: .rotateEvery)
         rotateAfterMegabytes = try container.decodeIfPresent(Int.self, forKey: .rotateAfterMegabytes)
         spread = try container.decodeIfPresent(Spread.self, forKey: .spread)
         fallback = try container.decodeIfPresent([CountryCode].self, forKey: .fallback)
+    }
+}
+
+/// Which of a country's servers a pool may take, beside provider and city. What is nil or empty does not limit.
+package struct ServerLimits: Hashable, Codable, Sendable {
+    /// Only servers with all of these.
+    package var tags: [String]?
+    /// Only these; in lower case, as lists have them.
+    package var hostnames: [String]?
+    /// None of these.
+    package var exclude: [String]?
+
+    package static let tagLimit = 10
+    package static let hostnameLimit = 100
+
+    package init(tags: [String]? = nil, hostnames: [String]? = nil, exclude: [String]? = nil) {
+        self.tags = tags
+        self.hostnames = hostnames
+        self.exclude = exclude
+    }
+
+    /// These, with what a change names in their place; an empty list takes a limit away.
+    package func changed(by change: ServerLimits) -> ServerLimits {
+        func one(_ new: [String]?, _ old: [String]?) -> [String]? { new.map { $0.isEmpty ? nil : $0 } ?? old }
+        return ServerLimits(
+            tags: one(change.tags, tags), hostnames: one(change.hostnames, hostnames), exclude: one(change.exclude, exclude))
     }
 }
 
@@ -87,12 +116,18 @@ package struct ExitWish: Hashable, Codable, Sendable {
     package var country: CountryCode
     package var provider: ProviderName?
     package var city: String?
+    /// Nil from a controller of an older version.
+    package var limits: ServerLimits?
     package var strategy: Strategy?
 
-    package init(country: CountryCode, provider: ProviderName? = nil, city: String? = nil, strategy: Strategy? = nil) {
+    package init(
+        country: CountryCode, provider: ProviderName? = nil, city: String? = nil, limits: ServerLimits = ServerLimits(),
+        strategy: Strategy? = nil
+    ) {
         self.country = country
         self.provider = provider
         self.city = city
+        self.limits = limits
         self.strategy = strategy
     }
 
@@ -102,6 +137,7 @@ package struct ExitWish: Hashable, Codable, Sendable {
         grown.size += 1
         if let provider { grown.provider = provider }
         if let city { grown.city = city }
+        if let limits { grown.limits = grown.limits.changed(by: limits) }
         if let strategy { grown.strategy = strategy }
         return grown
     }

@@ -185,6 +185,18 @@ import Testing
         }
     }
 
+    @Test(arguments: Way.allCases)
+    func `a pool shows the servers that it is limited to, each once`(way: Way) async throws {
+        try await Subject.with(way) { subject in
+            let body = #"{"size":1,"tags":["p2p"],"hostnames":["US2.lab.test","us1.lab.test","us1.lab.test"],"exclude":[]}"#
+            let pool = try await subject.call("PUT", "/api/pools/us", body: body)
+            #expect(pool["tags"] == .array([.string("p2p")]))
+            #expect(pool["hostnames"] == .array([.string("us1.lab.test"), .string("us2.lab.test")]))
+            #expect(pool["exclude"] == nil, "an empty list limits nothing")
+            #expect(try await subject.call("PUT", "/api/pools/us", body: #"{"size":1}"#)["tags"] == nil)
+        }
+    }
+
     @Test func `no answer holds a key, a digest, a salt or what only the inside knows`() async throws {
         for call in RouteCase.all {
             try await Subject.with(.direct) { subject in

@@ -278,6 +278,29 @@ import Testing
         #expect(try await catalog.measured(wish, method: .fping, limit: 10).map(\.server.hostname) == ["us2", "us3", "us1"])
         for (names, method) in asked.withLock({ $0 }) where method == .wireguard { #expect(!names.contains("us2")) }
         #expect(try await catalog.ranked(for: Pool(country: us, size: 2)).last?.hostname == "us2")
+        let explained = try await catalog.explained(wish, strategy: .load)
+        #expect(explained.allSatisfy { $0.server.latencyMilliseconds != nil }, "what a score counts is also shown")
+    }
+
+    @Test func `a pool takes only servers within its limits, and no other is measured for it`() async throws {
+        let servers = (1...6).map { number in
+            var server = server(number, load: number)
+            server.tags = number % 2 == 0 ? ["p2p", "virtual"] : ["p2p"]
+            return server
+        }
+        let asked = Mutex<Set<String>>([])
+        let catalog = catalog(FakeSource(.nordvpn, servers)) { servers, _ in
+            asked.withLock { $0.formUnion(servers.map(\.hostname)) }
+            return [:]
+        }
+        func names(_ limits: ServerLimits) async throws -> [String] {
+            try await catalog.ranked(for: Pool(country: us, size: 1, limits: limits, strategy: .load)).map(\.hostname)
+        }
+        #expect(try await names(ServerLimits(tags: ["p2p", "virtual"])) == ["us2", "us4", "us6"])
+        #expect(try await names(ServerLimits(tags: ["virtual"], exclude: ["us2"])) == ["us4", "us6"])
+        #expect(try await names(ServerLimits(hostnames: ["us4"])) == ["us4"])
+        #expect(asked.withLock { $0 } == ["us2", "us4", "us6"])
+        #expect(try await names(ServerLimits(tags: ["onion"])) == [])
     }
 
     @Test func `servers that are known by name are resolved again at each use`() async throws {

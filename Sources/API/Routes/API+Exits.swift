@@ -20,10 +20,12 @@ extension API {
                     query: [Parameter("wait", .number(0...120, 0), "seconds to wait until the exit serves or is given up")],
                     body: Body(
                         .object(
-                            .always("country", .country, "a country"),
-                            .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
-                            .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
-                            .maybe("strategy", .choice(Strategy.self), "how servers are picked")),
+                            [
+                                .always("country", .country, "a country"),
+                                .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
+                                .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
+                                .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
+                            ] + Self.limitFields),
                         example: .object(["country": .string("us")])),
                     answers: [.json(202, "the new exit", .named("Exit"), headers: ["Location"])]),
                 .waiting(createExit)),
@@ -75,11 +77,12 @@ extension API {
         let wish: ExitWish = try request.body { reader in
             let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
             let city = reader.string("city", atLeast: 1, limit: 100)
+            let limits = reader.serverLimits()
             let strategy = reader.choice("strategy", Strategy.self)
             guard let country = reader.required("country", reader.country("country"), want: "an ISO 3166-1 alpha-2 code like us") else {
                 return nil
             }
-            return ExitWish(country: country, provider: provider, city: city, strategy: strategy)
+            return ExitWish(country: country, provider: provider, city: city, limits: limits, strategy: strategy)
         }
         var exit = try await operations.addExit(wish)
         if let seconds, seconds > 0 {

@@ -17,15 +17,18 @@ extension API {
                     .role(.operator), "Makes or changes a pool", "Sets the whole pool: a field that is left out becomes its default.",
                     body: Body(
                         .object(
-                            .always("size", .whole(1...Pool.sizeLimit, 2), "wanted exits"),
-                            .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
-                            .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
-                            .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
-                            .maybe("standby", .whole(0...Pool.standbyLimit, 1), "proved exits that wait unplugged"),
-                            .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is moved"),
-                            .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is moved"),
-                            .maybe("spread", .choice(Spread.self), "how connections without a session are spread over the exits"),
-                            .maybe("fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves")),
+                            [
+                                .always("size", .whole(1...Pool.sizeLimit, 2), "wanted exits"),
+                                .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
+                                .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
+                                .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
+                                .maybe("standby", .whole(0...Pool.standbyLimit, 1), "proved exits that wait unplugged"),
+                                .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is moved"),
+                                .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is moved"),
+                                .maybe("spread", .choice(Spread.self), "how connections without a session are spread over the exits"),
+                                .maybe(
+                                    "fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves"),
+                            ] + Self.limitFields),
                         example: .object(["size": .integer(2)])),
                     answers: [.json(200, "it was changed", .named("Pool")), .json(201, "it was made", .named("Pool"))],
                     problems: [409]),
@@ -59,6 +62,7 @@ extension API {
         let pool: Pool = try request.body { reader in
             let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
             let city = reader.string("city", atLeast: 1, limit: 100)
+            let limits = reader.serverLimits()
             let strategy = reader.choice("strategy", Strategy.self) ?? .balanced
             let spread = reader.choice("spread", Spread.self)
             let fallback = reader.countries("fallback", limit: 10)
@@ -67,7 +71,8 @@ extension API {
                 return nil
             }
             return Pool(
-                country: country, size: size, provider: provider, city: city, strategy: strategy,
+                country: country, size: size, provider: provider, city: city, limits: ServerLimits().changed(by: limits),
+                strategy: strategy,
                 standby: reader.integer("standby", in: 0...Pool.standbyLimit) ?? 0,
                 rotateEvery: reader.integer("rotate_every", in: Pool.rotateEveryRange),
                 rotateAfterMegabytes: reader.integer("rotate_after_mb", in: Pool.rotateAfterRange),

@@ -76,7 +76,9 @@ enum Schemas {
         "Pool": .object(
             .always("country", .text("US")), .always("name", .text("United States")), .always("size", .whole(1...10, 2), "wanted exits"),
             .always("serving", .whole(2), "exits that take traffic"), .maybe("provider", .text("nordvpn")),
-            .maybe("city", .text("New York")),
+            .maybe("city", .text("New York")), .maybe("tags", .list(.text("p2p")), "only servers with all of these"),
+            .maybe("hostnames", .list(.text("us9001.lab.test")), "only these servers"),
+            .maybe("exclude", .list(.text("us9002.lab.test")), "none of these servers"),
             .always("strategy", .choice(Strategy.self)),
             .always("spread", .choice(Spread.self), "how connections are spread over the exits"),
             .always("fallback", .list(.text("CA")), "countries that take over while no exit serves"),

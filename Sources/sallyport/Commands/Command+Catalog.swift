@@ -10,6 +10,8 @@ extension Command {
             Option(name: "provider", value: "NAME", help: "only servers of this provider"),
             Option(name: "city", value: "CITY", help: "only servers of this city"),
             Option(name: "tags", value: "TAGS", help: "only servers with all of these tags, divided by commas"),
+            Option(name: "exclude", value: "NAMES", help: "without these servers, divided by commas"),
+            Option(name: "max-load", value: "N", help: "only with this load, in percent, or less"),
             Option(name: "sort", value: "BY", help: "load, latency, city or hostname (load)"),
             Option(name: "explain", help: "order by score, and say what each score is made of"),
         ],
@@ -54,6 +56,8 @@ extension Command {
             Option(name: "provider", value: "NAME", help: "only servers of this provider"),
             Option(name: "city", value: "CITY", help: "only servers of this city"),
             Option(name: "tags", value: "TAGS", help: "only servers with all of these tags, divided by commas"),
+            Option(name: "hostnames", value: "NAMES", help: "only these servers, divided by commas"),
+            Option(name: "exclude", value: "NAMES", help: "without these servers, divided by commas"),
         ],
         examples: ["sallyport latency us --method wireguard", "sallyport latency --limit 500 --json | jq '.servers[0]'"]
     ) { arguments in
@@ -115,7 +119,10 @@ extension Command {
             }
             query += "&country=\(country.lowercased)"
         }
-        for name in ["city", "tags"] { if let value = arguments[name] { query += "&\(name)=\(PercentEncoding.encode(value))" } }
+        for name in ["city", "tags", "hostnames", "exclude"] {
+            if let value = arguments[name] { query += "&\(name)=\(PercentEncoding.encode(value))" }
+        }
+        if let load = try arguments.integer("max-load", in: 0...100) { query += "&max_load=\(load)" }
         return query
     }
 

@@ -10,7 +10,7 @@ extension Command {
         ],
         examples: [
             "sallyport up us", "sallyport up de --size 3 --city Frankfurt", "sallyport up us --standby 1 --fallback ca,mx",
-            "sallyport up gb --json",
+            "sallyport up us --tags p2p --exclude us9001.lab.test", "sallyport up gb --json",
         ]
     ) { arguments in
         let country = try country(try arguments.expect("<country>")[0])
@@ -152,13 +152,17 @@ extension Command {
     // MARK: - Parts of these
 
     private static let poolFieldNames = [
-        "size", "provider", "city", "strategy", "standby", "spread", "fallback", "rotate_every", "rotate_after_mb",
+        "size", "provider", "city", "tags", "hostnames", "exclude", "strategy", "standby", "spread", "fallback", "rotate_every",
+        "rotate_after_mb",
     ]
 
     private static let poolOptions = [
         Option(name: "size", value: "N", help: "exits in the pool, 1 to 10 (as it is, else 1)"),
         Option(name: "provider", value: "NAME", help: "only servers of this provider; any for any"),
         Option(name: "city", value: "CITY", help: "only servers of this city; any for any"),
+        Option(name: "tags", value: "LIST", help: "only servers with all of these tags; any for any"),
+        Option(name: "hostnames", value: "LIST", help: "only these servers; any for any"),
+        Option(name: "exclude", value: "LIST", help: "none of these servers; none for none"),
         Option(name: "strategy", value: "S", help: "load, latency, balanced or random (balanced)"),
         Option(name: "standby", value: "N", help: "proved exits that wait unplugged, 0 to 3 (0)"),
         Option(name: "spread", value: "S", help: "\(Spread.allCases.map(\.rawValue).joined(separator: ", ")) (least_connections)"),
@@ -174,8 +178,10 @@ extension Command {
         fields["standby"] = try arguments.integer("standby", in: 0...Pool.standbyLimit).map(Document.integer)
         for name in ["provider", "city"] { fields[name] = arguments[name].map { $0 == "any" ? .null : .string($0) } }
         for name in ["strategy", "spread"] { fields[name] = arguments[name].map(Document.string) }
-        fields["fallback"] = arguments["fallback"].map { text in
-            .array(text == "none" ? [] : text.split(separator: ",").map { .string(String($0)) })
+        for (name, nothing) in [("fallback", "none"), ("tags", "any"), ("hostnames", "any"), ("exclude", "none")] {
+            fields[name] = arguments[name].map { text in
+                .array(text == nothing ? [] : text.split(separator: ",").map { .string(String($0)) })
+            }
         }
         for (name, range) in [("rotate-every", Pool.rotateEveryRange), ("rotate-after-mb", Pool.rotateAfterRange)] {
             let value = arguments[name] == "never" ? .null : try arguments.integer(name, in: range).map(Document.integer)
