@@ -15,6 +15,14 @@ LEAST = {"requests": 10_000_000, "strict_requests": 10_000_000, "failed_keys": 1
 SERVED = "us gb uk ca de fr nl au jp se ch it es pl be at dk no fi cz ie pt ro br mx ar".split()
 
 
+# Limits of pools as the document has them: pattern of each word, words at most. No server that was made up is within them.
+LIMITS = [("tags", r"[!-~]{1,32}", 10), ("hostnames", r"[A-Za-z0-9.-]{1,253}", 100)]
+
+
+def is_list(value, pattern, most):
+    return isinstance(value, list) and len(value) <= most and all(isinstance(word, str) and re.fullmatch(pattern, word) for word in value)
+
+
 def served(code, document):
     """The code itself where it is wrong or has servers, else one that has."""
     pattern = document["paths"]["/api/exits"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["country"]["pattern"]
@@ -42,6 +50,10 @@ def before_call(context, case, kwargs):
     if isinstance(body, dict) and isinstance(body.get("city"), str) and re.fullmatch(r"[^\x00-\x1f\x7f]{1,100}", body["city"]):
         # Nor is it the document's matter which cities have servers.
         case.body = body = {name: value for name, value in body.items() if name != "city"}
+    for field, pattern, most in LIMITS:
+        # Nor what its servers are called, and which words are said of them.
+        if isinstance(body, dict) and is_list(body.get(field), pattern, most):
+            case.body = body = {name: value for name, value in body.items() if name != field}
     if path.startswith("/api/users") and isinstance(body, dict) and body.get("address_rule") == "instead_of_password" and not body.get("addresses"):
         # Addresses in place of a password must be there: a rule across fields, which the document can only say in words.
         case.body = {**body, "address_rule": "with_password"}
