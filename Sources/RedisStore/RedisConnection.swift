@@ -85,6 +85,9 @@ package actor RedisConnection {
     /// Seconds until a command without an answer is an error.
     private let deadline: Int
     private var context: UnsafeMutablePointer<redisContext>?
+    /// When the server last let the deadline pass. What has waited for its turn meanwhile fails too, or each would wait once more.
+    private var silentAt: ContinuousClock.Instant?
+    private static let silence = Duration.milliseconds(200)
     /// The context's socket, which `interrupt` may shut down from another thread: never after it was closed.
     private let socket = Mutex<(descriptor: Int32?, isInterrupted: Bool)>((nil, false))
 
@@ -153,6 +156,7 @@ package actor RedisConnection {
     // MARK: - The connection
 
     private func connected() throws -> UnsafeMutablePointer<redisContext> {
+        if let silentAt, ContinuousClock.now - silentAt < Self.silence { throw noAnswer }
         if let context { return context }
         let timeout = timeval(tv_sec: deadline, tv_usec: 0)
         let made: UnsafeMutablePointer<redisContext>?
@@ -162,9 +166,8 @@ package actor RedisConnection {
         }
         guard let made else { throw RedisError(code: .unavailable, message: "no memory for a connection") }
         guard made.pointee.err == 0 else {
-            let message = Self.message(of: made)
-            redisFree(made)
-            throw RedisError(code: .unavailable, message: "\(address): \(message)")
+            defer { redisFree(made) }
+            throw failure(of: made)
         }
         redisSetTimeout(made, timeout)
         context = made
@@ -189,6 +192,18 @@ package actor RedisConnection {
             disconnect()
             throw RedisError(code: .refused, message: message)
         }
+    }
+
+    private var noAnswer: RedisError { RedisError(code: .unavailable, message: "\(address): no answer within \(deadline) s") }
+
+    /// What broke the connection; to be asked right after it did.
+    private func failure(of context: UnsafeMutablePointer<redisContext>) -> RedisError {
+        let number = errno
+        if context.pointee.err == REDIS_ERR_IO, number == EAGAIN || number == ETIMEDOUT {
+            silentAt = .now
+            return noAnswer
+        }
+        return RedisError(code: .unavailable, message: "\(address): \(Self.message(of: context))")
     }
 
     private func disconnect() {
@@ -217,9 +232,8 @@ package actor RedisConnection {
     private func reply(from context: UnsafeMutablePointer<redisContext>) throws -> RedisReply {
         var pointer: UnsafeMutableRawPointer?
         guard redisGetReply(context, &pointer) == REDIS_OK, let pointer else {
-            let message = Self.message(of: context)
-            disconnect()
-            throw RedisError(code: .unavailable, message: "\(address): \(message)")
+            defer { disconnect() }
+            throw failure(of: context)
         }
         defer { freeReplyObject(pointer) }
         return Self.value(of: pointer.assumingMemoryBound(to: redisReply.self))

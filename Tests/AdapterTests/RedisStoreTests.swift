@@ -153,6 +153,25 @@ import Testing
         server.stop()
     }
 
+    @Test func `many who wait for a server that hangs wait once, and are told so`() async throws {
+        let folder = try TemporaryFolder()
+        let server = try ScriptedServer(unix: "\(folder.path)/redis.sock") { $0.hang() }
+        let connection = RedisConnection(address: .unix(path: "\(folder.path)/redis.sock"), deadline: 1)
+        let errors = await withTaskGroup(of: RedisError?.self) { group in
+            for _ in 0..<20 {
+                group.addTask {
+                    do { try await connection.command(["PING"]) } catch { return error as? RedisError }
+                    return nil
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(errors.count == 20 && errors.allSatisfy { $0?.message == "unix://\(folder.path)/redis.sock: no answer within 1 s" })
+        #expect(server.count < 10, "each would have tried by itself")
+        await connection.close()
+        server.stop()
+    }
+
     @Test func `events are read in their order from after an id on, and counted by kind`() async throws {
         try await withRedis { _, _, connection in
             let store = Store(connection: connection, prefix: "test")
