@@ -7,6 +7,12 @@ package struct TunnelReading: Hashable, Sendable {
     package var received: Int
     package var sent: Int
 
+    /// The clock was set by so many seconds.
+    package mutating func shift(by seconds: Double) {
+        at = at + seconds
+        handshakeAt = handshakeAt.map { $0 + seconds }
+    }
+
     package init(at: Timestamp, handshakeAt: Timestamp?, received: Int, sent: Int) {
         self.at = at
         self.handshakeAt = handshakeAt

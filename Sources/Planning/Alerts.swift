@@ -50,18 +50,46 @@ package enum Alerts {
         for pool in facts.desired.pools.values {
             if let alert = alert(pool, facts, now: now) { alerts.append(alert) }
         }
+        if Retirement().isCommon(facts.exits.values, now) {
+            let reasons = Set(facts.exits.values.compactMap(\.health.reason?.rawValue)).sorted().joined(separator: ", ")
+            alerts.append(
+                Alert(
+                    id: "exits", severity: .critical,
+                    message: "all exits are degraded at once (\(reasons)), so only one is moved, as a trial",
+                    remedy: "check what they share: the provider's resolver, the services of verification.urls, this machine's network",
+                    since: facts.exits.values.compactMap(\.health.degradedSince).max() ?? now))
+        }
         for (container, reason) in facts.stuckContainers {
             alerts.append(
                 Alert(
-                    id: "container:\(container)", severity: .warning, message: "container \(container) can't be removed: \(reason)",
+                    id: "container:\(container)", severity: .warning, message: stuck(container) + reason,
                     remedy: "remove it by hand (docker rm -f \(container)), or restart the engine", since: now))
         }
         return alerts.sorted { $0.id < $1.id }
     }
 
+    private static func stuck(_ container: String) -> String { "container \(container) can't be removed: " }
+
+    /// The containers of which these alerts say that they can't be removed, and why.
+    package static func stuckContainers(in alerts: [Alert]) -> [String: String] {
+        alerts.reduce(into: [:]) { result, alert in
+            guard alert.id.hasPrefix("container:") else { return }
+            let container = String(alert.id.dropFirst("container:".count))
+            result[container] = String(alert.message.dropFirst(stuck(container).count))
+        }
+    }
+
+    /// The pools of which these alerts say that nobody serves them, and since when.
+    package static func unserved(in alerts: [Alert]) -> [CountryCode: Timestamp] {
+        alerts.reduce(into: [:]) { result, alert in
+            guard alert.severity == .critical, alert.id.hasPrefix("pool:") else { return }
+            if let country = CountryCode(String(alert.id.dropFirst("pool:".count))) { result[country] = alert.since }
+        }
+    }
+
     private static func alert(_ pool: Pool, _ facts: Facts, now: Timestamp) -> Alert? {
         let members = facts.exits.of(pool.country).filter { !$0.leaving }.sorted { $0.id < $1.id }
-        let stuck = members.filter { $0.state == .failed || $0.reason == .restartBudget || $0.reason == .deviceLimit }
+        let stuck = members.filter { $0.state == .failed || $0.reason == .restartBudget || $0.reason == .deviceLimit || waits($0, now) }
         let serving = members.count(where: \.state.takesTraffic)
         let reason = (stuck.first ?? members.first { $0.reason != nil })?.reason
         let detail = (stuck.first ?? members.first { $0.detail != nil })?.detail ?? "its exits don't come up"
@@ -70,10 +98,17 @@ package enum Alerts {
                 id: "pool:\(pool.country.lowercased)", severity: .critical, message: "nobody serves \(pool.country): \(detail)",
                 remedy: remedy(reason: reason), since: since)
         }
-        guard let first = stuck.first, serving < pool.size else { return nil }
+        let standbys = members.count { $0.state == .standby }
+        guard let first = stuck.first, serving < pool.size || standbys < pool.standby else { return nil }
+        let lack = serving < pool.size ? "\(serving) of \(pool.size) exits" : "\(standbys) of \(pool.standby) standbys"
         return Alert(
             id: "pool:\(pool.country.lowercased)", severity: .warning,
-            message: "\(pool.country) has \(serving) of \(pool.size) exits: \(detail)", remedy: remedy(reason: reason), since: first.since)
+            message: "\(pool.country) has \(lack): \(detail)", remedy: remedy(reason: reason), since: first.since)
+    }
+
+    /// True for an exit that has found no server for so long that none will come by itself.
+    private static func waits(_ exit: Exit, _ now: Timestamp) -> Bool {
+        exit.state == .pending && exit.reason == .noServer && now - exit.since >= patience
     }
 
     private static func remedy(part: String) -> String {

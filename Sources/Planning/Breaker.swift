@@ -20,6 +20,8 @@ package struct Breaker: Hashable, Codable, Sendable {
         package var longestCoolDown: Double
         /// Trials that may be under way at once while half open, and must succeed in a row to close it.
         package var trials: Int
+        /// Seconds for which one that was closed for now still knows how often it had opened.
+        package var memory = 3600.0
 
         package init(threshold: Int = 3, firstCoolDown: Double = 30, longestCoolDown: Double = 3600, trials: Int = 1) {
             self.threshold = threshold
@@ -31,7 +33,7 @@ package struct Breaker: Hashable, Codable, Sendable {
 
     /// Failures in a row while closed.
     package private(set) var failures = 0
-    /// Openings in a row, without a success between them.
+    /// Openings in a row, without a success between them that lasted.
     package private(set) var openings = 0
     package private(set) var openUntil: Timestamp?
     /// Trials begun and succeeded since it became half open.
@@ -86,6 +88,25 @@ package struct Breaker: Hashable, Codable, Sendable {
         }
     }
 
+    /// Closes it for what has worked for a while, which may fail again: one that opens within `memory` of this goes on with longer
+    /// cool-downs. So what comes up, works for a moment and fails, again and again, is tried ever more seldom.
+    package mutating func rest(_ now: Timestamp) {
+        (openUntil, failures, begun, succeeded) = (nil, 0, 0, 0)
+        changedAt = now
+    }
+
+    /// True where nothing of it needs to be remembered.
+    package func isForgettable(_ now: Timestamp, _ rules: Rules = Rules()) -> Bool {
+        guard openUntil == nil, failures == 0 else { return false }
+        return openings == 0 || changedAt.map { now - $0 >= rules.memory } ?? true
+    }
+
+    /// The clock was set by so many seconds.
+    package mutating func shift(by seconds: Double) {
+        openUntil = openUntil.map { $0 + seconds }
+        changedAt = changedAt.map { $0 + seconds }
+    }
+
     /// - Parameters:
     ///   - salt: spreads cool-downs by 25 percent, so that many breakers don't close in step.
     ///   - atLeast: seconds that whoever refused asked for (`Retry-After`).
@@ -103,6 +124,7 @@ package struct Breaker: Hashable, Codable, Sendable {
     }
 
     private mutating func open(_ now: Timestamp, _ rules: Rules, _ salt: UInt64, _ atLeast: Double) {
+        if openUntil == nil, changedAt.map({ now - $0 >= rules.memory }) ?? true { openings = 0 }
         openings += 1
         (begun, succeeded) = (0, 0)
         let pause = BackOff(first: rules.firstCoolDown, longest: rules.longestCoolDown).pause(attempts: openings, salt: salt)

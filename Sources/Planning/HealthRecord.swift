@@ -59,7 +59,8 @@ package struct HealthRecord: Sendable {
     private var isDegraded = false
     private var slowSince: Timestamp?
     private var degradedSince: Timestamp?
-    /// What the tunnel's counters said when the failures began, and said last.
+    /// What the tunnel's counters said when the failures began, and said last. Where it goes on failing although bytes came: what they
+    /// said before the last time, for bytes of long ago prove no life.
     private var firstReading: TunnelReading?
     private var lastReading: TunnelReading?
     private var weight = 100
@@ -99,6 +100,7 @@ package struct HealthRecord: Sendable {
 
     /// The tunnel's counters, read after a failure.
     package mutating func read(_ reading: TunnelReading) {
+        if failures >= failuresUntilDead, let lastReading { firstReading = lastReading }
         lastReading = reading
         if firstReading == nil { firstReading = reading }
     }
@@ -112,6 +114,15 @@ package struct HealthRecord: Sendable {
         }
         deepCount = reason == deepReason ? deepCount + 1 : 1
         deepReason = reason
+    }
+
+    /// The clock was set by so many seconds.
+    package mutating func shift(by seconds: Double) {
+        for moment in [\Self.checkedAt, \.slowSince, \.degradedSince, \.weighedAt] {
+            self[keyPath: moment] = self[keyPath: moment].map { $0 + seconds }
+        }
+        firstReading?.shift(by: seconds)
+        lastReading?.shift(by: seconds)
     }
 
     private mutating func remember(_ isSuccess: Bool) {

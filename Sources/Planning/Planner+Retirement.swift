@@ -25,6 +25,16 @@ package struct Retirement: Sendable, Equatable {
         default: return now - since >= degradedSeconds
         }
     }
+
+    /// Servers whose exits must all be degraded at once for what they share to be at fault.
+    package static let serversOfOneFault = 3
+
+    /// True where every exit with a proved tunnel has been degraded for long enough to move, on several servers: then another
+    /// server is hardly better, and one exit is moved as a trial.
+    package func isCommon(_ exits: some Collection<Exit>, _ now: Timestamp) -> Bool {
+        let probed = exits.filter(\.state.isProbed)
+        return Set(probed.compactMap(\.server?.address)).count >= Self.serversOfOneFault && probed.allSatisfy { isDue($0.health, now) }
+    }
 }
 
 extension Planner {
@@ -42,6 +52,7 @@ extension Planner {
             if let lastMove { look(at: lastMove + rules.retirement.pauseSeconds) }
             return
         }
+        if rules.retirement.isCommon(exits.values, now), exits.values.contains(where: { $0.leaving && $0.state.takesTraffic }) { return }
         if let exit = serving.first(where: { rules.retirement.isDue($0.health, now) }) {
             return leave(exit, exit.health.reason ?? .unknown, "it has been degraded for a while")
         }

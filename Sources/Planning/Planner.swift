@@ -186,7 +186,7 @@ package struct Planner: Sendable {
 
     /// A standby has nobody to lose: it need not wait for its replacement.
     private func isUselessStandby(_ exit: Exit) -> Bool {
-        exit.state == .standby && rules.retirement.isDue(exit.health, now)
+        exit.state == .standby && rules.retirement.isDue(exit.health, now) && !rules.retirement.isCommon(exits.values, now)
     }
 
     // MARK: - The whole

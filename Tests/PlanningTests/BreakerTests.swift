@@ -67,6 +67,29 @@ import Testing
         #expect(!breaker.allows(start + 21, rules) && breaker.allows(start + 120, rules))
     }
 
+    @Test func `what works for a moment and fails again is left alone for longer each time, until it has worked for an hour`() {
+        var breaker = opened()
+        let first = (breaker.openUntil ?? start) - start
+        var now = start + 20
+        breaker.rest(now)
+        #expect(breaker.state(now) == .closed && breaker.allows(now, rules) && !breaker.isForgettable(now + 60, rules))
+        for _ in 0..<3 { breaker.fail("timeout", now + 60, rules) }
+        let second = (breaker.openUntil ?? now) - (now + 60)
+        #expect(second > first * 1.1 && breaker.openings == 2)
+        now = now + 120
+        breaker.rest(now)
+        #expect(breaker.isForgettable(now + 3_600, rules))
+        for _ in 0..<3 { breaker.fail("timeout", now + 3_600, rules) }
+        #expect(breaker.openings == 1)
+    }
+
+    @Test func `when the clock is set its cool-down stays as long as it was`() {
+        var breaker = opened()
+        let left = (breaker.openUntil ?? start) - start
+        breaker.shift(by: -7_200)
+        #expect(breaker.state(start + -7_199) == .open && (breaker.openUntil ?? start) - (start + -7_200) == left)
+    }
+
     private func opened() -> Breaker {
         var breaker = Breaker()
         for _ in 0..<3 { breaker.fail("timeout", start, rules) }

@@ -48,6 +48,24 @@ import Testing
         #expect(verdict(record).verdict == .degraded)
     }
 
+    @Test func `an exit through which bytes came while its probes failed is dead once none come any more`() {
+        var record = record()
+        func read(_ seconds: Double, _ bytes: Int) {
+            record.read(TunnelReading(at: start + seconds, handshakeAt: nil, received: bytes, sent: 0))
+        }
+        record.fail(.blackhole, start + 101)
+        read(101, 1_000_000)
+        record.fail(.blackhole, start + 102)
+        read(102, 1_400_000)
+        for number in 3...7 { record.fail(.blackhole, start + 100 + Double(number)) }
+        #expect(verdict(record).verdict == .degraded)
+        read(107, 1_800_000)
+        record.fail(.blackhole, start + 108)
+        #expect(verdict(record).verdict == .degraded, "they still come")
+        read(109, 1_800_000)
+        #expect(verdict(record).verdict == .dead && verdict(record).reason == .blackhole)
+    }
+
     @Test func `a tunnel that carries only a little while its resolver is silent has lost the resolver`() {
         var record = record()
         for number in 1...3 {

@@ -102,6 +102,30 @@ import Testing
         #expect(plan(three, exits, at: start + 100) { $0.hostIsOnline = false }.exits.values.count(where: \.leaving) == 0)
     }
 
+    @Test func `where all exits are degraded at once one is moved as a trial, and one alert says why`() {
+        let now = start + 100
+        func exits(_ healthy: Int = 0) -> [ExitID: Exit] {
+            var exits: [Exit] = []
+            for number in 1...2 { exits += [serving(number, on: server(number)), serving(number, de, on: server(number, de))] }
+            for index in exits.indices.dropFirst(healthy) { exits[index].judged(degraded(.dnsFailed, since: start), now: now) }
+            return Dictionary(uniqueKeysWithValues: exits.map { ($0.id, $0) })
+        }
+        func plan(_ exits: [ExitID: Exit]) -> Plan {
+            let desired = Desired(pools: [us: Pool(country: us, size: 2), de: Pool(country: de, size: 2)])
+            let world = World(
+                containers: exits.values.map { container(of: $0) },
+                servers: [us: (1...5).map { server($0) }, de: (1...5).map { server($0, de) }])
+            return Planner.plan(desired: desired, exits: exits, world: world, now: now)
+        }
+        let all = plan(exits())
+        #expect(all.exits.values.count(where: \.leaving) == 1 && all.launches.count == 1)
+        #expect(Alerts.of(Alerts.Facts(desired: Desired(), exits: all.exits), now: now).map(\.id) == ["exits"])
+        // Where one is well it is no common fault: one of each pool moves.
+        let most = plan(exits(1))
+        #expect(most.exits.values.count(where: \.leaving) == 2)
+        #expect(Alerts.of(Alerts.Facts(desired: Desired(), exits: most.exits), now: now).isEmpty)
+    }
+
     @Test func `an exit is moved when its time is up, or its volume, and looked at again then`() {
         let timed = Pool(country: us, size: 1, rotateEvery: 100)
         let early = plan(timed, [serving(1, on: server(1))], at: start + 50)
@@ -174,6 +198,26 @@ import Testing
         #expect(later.map(\.id) == ["container:c-us-9-1", "credential:nordvpn", "part:engine", "part:host", "pool:us"])
         #expect(later.allSatisfy { !$0.remedy.isEmpty } && later.last?.severity == .critical)
         #expect(Alerts.of(Alerts.Facts(desired: facts.desired, exits: [id(1): serving(1, on: server(1))]), now: start + 31).isEmpty)
+    }
+
+    @Test func `a pool that waits for a server for long, or lacks its standby, is told too`() {
+        var waiting = Exit(id: id(2), slot: 2, now: start)
+        waiting.reason = .noServer
+        waiting.detail = "every server of US is in use"
+        var exits = [id(1): serving(1, on: server(1)), id(2): waiting]
+        func alerts(_ pool: Pool, at seconds: Double) -> [Alert] {
+            Alerts.of(Alerts.Facts(desired: Desired(pools: [us: pool]), exits: exits), now: start + seconds)
+        }
+        #expect(alerts(Pool(country: us, size: 2), at: 29).isEmpty)
+        let lacking = alerts(Pool(country: us, size: 2), at: 30)
+        #expect(
+            lacking.map(\.message) == ["US has 1 of 2 exits: every server of US is in use"] && lacking[0].remedy.contains("more servers"))
+        exits[id(2)]?.state = .failed
+        #expect(
+            alerts(Pool(country: us, size: 1, standby: 1), at: 1).map(\.message) == ["US has 0 of 1 standbys: every server of US is in use"]
+        )
+        exits[id(2)] = standby(2, on: server(2))
+        #expect(alerts(Pool(country: us, size: 1, standby: 1), at: 31).isEmpty)
     }
 
     @Test func `a leak is cut off at once, whatever else is wrong`() {
