@@ -64,13 +64,21 @@ extension Catalog {
         defer { fetches[name] = nil }
         let right = await rightToFetch(name)
         if case .served = right { return }
+        // Whoever of us it was that it has refused, before or after a restart: it is left alone by all.
+        if let refusal = await sharedRefusal(name) {
+            await giveBack(right, name)
+            throw refusal
+        }
         breakers[name, default: Breaker()].begin(SystemClock.now())
         do {
             try await ask(source)
             breakers[name]?.succeed(SystemClock.now(), rules)
             errors[name] = nil
+            await share(nil, name)
         } catch {
             failed(name, error)
+            let failure = error as? any SourceFailure
+            if failure?.isRefusal ?? false || failure?.retryAfter != nil { await share(breakers[name], name) }
             await giveBack(right, name)
             throw error
         }
@@ -130,6 +138,25 @@ extension Catalog {
         breakers[name, default: Breaker()].fail(
             isHeldBack ? "held_back" : "fetch_failed", now, rules, salt: UInt64(truncatingIfNeeded: now.milliseconds), atLeast: pause)
         changed()
+    }
+
+    /// Why a provider is not asked now, where the store says so.
+    private func sharedRefusal(_ name: ProviderName) async -> (any Error)? {
+        let now = SystemClock.now()
+        guard var breaker = try? await store?.breaker(of: name) else { return nil }
+        breaker.settle(now)
+        guard breaker.state(now) == .open, let until = breaker.openUntil else { return nil }
+        breakers[name] = breaker
+        errors[name] = CatalogError(
+            message: "\(name) has refused its list (\(breaker.reason ?? "unknown")), and is asked again at \(until)")
+        changed()
+        return errors[name]
+    }
+
+    private func share(_ breaker: Breaker?, _ name: ProviderName) async {
+        do { try await store?.save(breaker, of: name) } catch {
+            log.debug("that \(name) is left alone can't be stored", ["error": "\(error)"])
+        }
     }
 
     private func keep(_ provider: ProviderName) async {

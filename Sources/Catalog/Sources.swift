@@ -1,4 +1,5 @@
 package import Model
+package import Planning
 
 /// What a provider's answer said about its own age, to ask for a newer one only.
 package struct ListStamp: Codable, Sendable, Equatable {
@@ -56,6 +57,9 @@ package protocol ListingStore: Sendable {
     func beginFetch(of provider: ProviderName, seconds: Int) async throws -> String?
     /// Gives the right back, if it is still ours.
     func endFetch(of provider: ProviderName, right: String) async throws
+    /// What is remembered of a provider that has refused us; nil for nothing.
+    func breaker(of provider: ProviderName) async throws -> Breaker?
+    func save(_ breaker: Breaker?, of provider: ProviderName) async throws
 }
 
 /// No list of servers could be had.

@@ -10,6 +10,7 @@ package import Model
 /// | `<prefix>:users` | hash | name to `ProxyUser` as JSON |
 /// | `<prefix>:catalog:<provider>` | string | the provider's last good server list as JSON |
 /// | `<prefix>:catalog:<provider>:fetched` | string | when it was fetched |
+/// | `<prefix>:catalog:<provider>:breaker` | string, expires | that it has refused us, and until when it is left alone |
 /// | `<prefix>:catalog:<provider>:fetcher` | string, expires | which controller fetches it at the moment |
 /// | `<prefix>:health:<exit>` | stream | what its probes said, a `HealthSample` as JSON each 10 s, at most about 2,000 |
 /// | `<prefix>:events` | stream | what happened, an `Event` as JSON each, at most about 10,000 |
@@ -173,6 +174,16 @@ package final class Store: Sendable {
     package func endFetch(of provider: ProviderName, right: String) async throws {
         let script = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
         try await connection.command(["EVAL", script, "1", key("catalog:\(provider):fetcher"), right])
+    }
+
+    /// What is remembered of a provider that has refused its list, in JSON; nil where there is nothing.
+    package func fetchBreaker(of provider: ProviderName) async throws -> String? {
+        try await connection.command(["GET", key("catalog:\(provider):breaker")]).text
+    }
+
+    package func saveFetchBreaker(_ json: String?, of provider: ProviderName) async throws {
+        let key = key("catalog:\(provider):breaker")
+        try await connection.command(json.map { ["SET", key, $0, "EX", "86400"] } ?? ["DEL", key])
     }
 
     func key(_ name: String) -> String { "\(prefix):\(name)" }

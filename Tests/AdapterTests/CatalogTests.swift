@@ -119,6 +119,9 @@ import Testing
             }
         }
         func endFetch(of provider: ProviderName, right: String) async throws { fetcher.withLock { if $0 == right { $0 = nil } } }
+        private let broken = Mutex<Breaker?>(nil)
+        func breaker(of provider: ProviderName) async throws -> Breaker? { broken.withLock { $0 } }
+        func save(_ breaker: Breaker?, of provider: ProviderName) async throws { broken.withLock { $0 = breaker } }
     }
 
     @Test func `a start works from the stored list while the provider is away, and a good list is stored`() async throws {
@@ -231,6 +234,28 @@ import Testing
             try await Task.sleep(for: .milliseconds(15))
         }
         #expect(source.asked.withLock { $0.count } == 1)
+    }
+
+    @Test func `a provider that has refused one controller is left alone by the others, and after a restart`() async throws {
+        let servers = american
+        let store = FakeStore()
+        let refusing = Scripted { number in
+            if number == 1 { throw Scripted.Refusal() }
+            return .list(servers: servers, dropped: [:], stamp: ListStamp())
+        }
+        func catalog() -> Catalog {
+            Catalog(
+                sources: [refusing], settings: .init(backOff: BackOff(first: 0.01, longest: 0.01), refusalSeconds: 2), store: store,
+                log: .none,
+                measure: { _, _ in [:] })
+        }
+        await #expect(throws: Scripted.Refusal.self) { try await catalog().countries() }
+        let other = catalog()
+        let error = await #expect(throws: CatalogError.self) { try await other.countries() }
+        #expect(error?.message.contains("has refused its list") ?? false)
+        #expect(refusing.asked.withLock { $0.count } == 1)
+        try await eventually("it is asked again afterwards") { (try? await other.countries()) == [us: 3] }
+        #expect(try await store.breaker(of: .nordvpn) == nil)
     }
 
     @Test func `the catalog shows what was dropped, how old it is, and what went wrong`() async throws {

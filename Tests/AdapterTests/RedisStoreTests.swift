@@ -64,6 +64,11 @@ import Testing
             try await store.saveListing("{}", fetchedAt: now, of: .nordvpn)
             #expect(try await store.fetchTime(of: .nordvpn) == now)
             #expect(try await store.listing(of: .nordvpn) == "{}")
+            try await store.saveFetchBreaker("{}", of: .nordvpn)
+            #expect(try await store.fetchBreaker(of: .nordvpn) == "{}")
+            #expect(try await store.fetchBreaker(of: .mullvad) == nil)
+            try await store.saveFetchBreaker(nil, of: .nordvpn)
+            #expect(try await store.fetchBreaker(of: .nordvpn) == nil)
         }
     }
 

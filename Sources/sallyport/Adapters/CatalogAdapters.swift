@@ -1,6 +1,7 @@
 import Catalog
 import FoundationEssentials
 import Model
+import Planning
 import Platform
 import Providers
 import RedisStore
@@ -72,4 +73,13 @@ struct RedisListings: ListingStore {
     }
 
     func endFetch(of provider: ProviderName, right: String) async throws { try await store.endFetch(of: provider, right: right) }
+
+    func breaker(of provider: ProviderName) async throws -> Breaker? {
+        try await store.fetchBreaker(of: provider).flatMap { try? JSONDecoder().decode(Breaker.self, from: Data($0.utf8)) }
+    }
+
+    func save(_ breaker: Breaker?, of provider: ProviderName) async throws {
+        let text = try breaker.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) }
+        try await store.saveFetchBreaker(text, of: provider)
+    }
 }
