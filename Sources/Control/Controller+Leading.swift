@@ -54,7 +54,7 @@ extension Controller {
         failovers = FailoverClock()
         askedParts.forget()
         hasLoaded = false
-        unsavedBreakers = []
+        (unsavedBreakers, unsavedAlerts) = ([], [])
         followWatches()
     }
 
@@ -94,6 +94,8 @@ extension Controller {
             note(.store, error)
         }
         unsaved.formUnion(exits.keys)
+        unsavedBreakers.formUnion(breakers.keys)
+        unsavedAlerts.formUnion(alerts.keys)
         await saveExits()
     }
 }

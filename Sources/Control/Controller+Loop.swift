@@ -50,6 +50,7 @@ extension Controller {
                 return nil
             }
         }
+        noticeClock()
         let term = term
         // A list that is still on its way says nothing of what has changed since it was asked for.
         if listing == nil { changedWhileLooking = [] }
@@ -71,11 +72,13 @@ extension Controller {
         stopHopelessOperations(world.containers)
         let plan = Planner.plan(desired: desired, exits: exits, world: world, now: parts.now(), rules: settings.rules)
         take(plan.exits)
-        await saveExits()
+        await saveForStep()
         guard term == self.term else { return nil }
         await apply(plan.steps)
-        await saveBreakers()
-        await reviewAlerts()
+        forgetOldBreakers()
+        forgetStuckContainers(world.containers)
+        reviewAlerts()
+        saveMemories()
         if !hasLooked, world.containers != nil {
             hasLooked = true
             publishView()
@@ -99,7 +102,8 @@ extension Controller {
             try? await Task.sleep(for: .seconds(min(1, settings.standstillSeconds)))
             guard ContinuousClock.now - lastTurn > .seconds(settings.standstillSeconds), !Task.isCancelled else { continue }
             note(.loop, Standstill())
-            await reviewAlerts()
+            reviewAlerts()
+            saveMemories()
         }
     }
 

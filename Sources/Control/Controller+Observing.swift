@@ -122,26 +122,35 @@ extension Controller {
         }
     }
 
+    /// A container that is gone, by whoever's hand, is in nobody's way.
+    func forgetStuckContainers(_ containers: [ExitContainer]?) {
+        guard let containers else { return }
+        let names = Set(containers.map(\.name))
+        for name in stuckContainers.keys where !names.contains(name) { stuckContainers[name] = nil }
+        for name in removalTries.keys where !names.contains(name) { removalTries[name] = nil }
+    }
+
     func recentLaunches() -> [CountryCode: [Timestamp]] {
         let now = parts.now()
         launches = launches.mapValues { $0.filter { now - $0 < settings.rules.budget.window } }.filter { !$0.value.isEmpty }
         return launches
     }
 
-    /// Adds what the gateway has carried for each exit since it was last asked.
+    /// Adds what the gateway has carried for each exit since it was last asked. One of which it has got an error is probed at once.
     func countBytes(_ gateway: GatewayObservation?) {
         guard let gateway else { return }
         usedSlots = []
         for exit in exits.values where exit.state.takesTraffic || exit.state == .draining {
             guard let slot = gateway.entry(country: exit.country, slot: exit.slot), slot.slot.endpoint == exit.endpoint else { continue }
-            let last = slotBytes[exit.id]
+            let last = slotFigures[exit.id]
             if slot.sessions > 0 { usedSlots.insert(exit.id) }
-            slotBytes[exit.id] = (exit.generation, slot.received)
+            slotFigures[exit.id] = (exit.generation, slot.received, slot.errors)
             // After a reload the gateway counts from zero again.
-            guard let last, last.generation == exit.generation, slot.received > last.bytes else { continue }
-            exits[exit.id]?.carriedBytes += slot.received - last.bytes
+            guard let last, last.generation == exit.generation else { continue }
+            if slot.errors > last.errors { nudgeWatch(exit.id) }
+            if slot.received > last.bytes { exits[exit.id]?.carriedBytes += slot.received - last.bytes }
         }
-        for id in slotBytes.keys where exits[id] == nil { slotBytes[id] = nil }
+        for id in slotFigures.keys where exits[id] == nil { slotFigures[id] = nil }
     }
 
     func freshServers() -> [CountryCode: [Server]] {

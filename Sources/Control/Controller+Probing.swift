@@ -79,8 +79,10 @@ extension Controller {
     /// Takes the verdict that the samples add up to now.
     private func judge(_ id: ExitID, _ generation: Int) async {
         guard let record = watches[id]?.record else { return }
-        // Before the last failure that it takes: does anything come through the tunnel all the same?
-        if record.failures == 1 || record.failures == record.failuresUntilDead - 1 { readTunnel(id, generation) }
+        // Before the last failure that it takes: does anything come through the tunnel all the same? And again while that keeps it alive.
+        let late = record.failures - record.failuresUntilDead
+        let isKept = late > 0 && late.isMultiple(of: 4) && exits[id]?.health.verdict == .degraded
+        if record.failures == 1 || late == -1 || isKept { readTunnel(id, generation) }
         // Not for long: an engine that hangs must not keep a dead exit plugged in.
         if record.failures == record.failuresUntilDead { _ = await watches[id]?.reading?.result(within: 1) }
         guard isWatched(id, generation) else { return }

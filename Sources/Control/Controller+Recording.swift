@@ -84,9 +84,10 @@ extension Controller {
 
     /// A server whose exit has served for a while is a good one again.
     func noteProven(_ exit: Exit) {
-        guard let server = exit.server, breakers[Breaker.name(server: server.hostname)] != nil else { return }
-        breakers[Breaker.name(server: server.hostname)] = nil
-        unsavedBreakers.insert(Breaker.name(server: server.hostname))
+        let now = parts.now()
+        guard let name = exit.server.map({ Breaker.name(server: $0.hostname) }), breakers[name].map({ $0.state(now) != .closed }) ?? false
+        else { return }
+        changeBreaker(name) { $0.rest(now) }
     }
 
     /// Many servers that don't answer one key mean a bad key, unless somebody else gets on with it.
@@ -118,27 +119,35 @@ extension Controller {
     private func set(_ breaker: Breaker, _ name: String) {
         let now = parts.now()
         let old = breakers[name]?.state(now) ?? .closed
-        // A closed one without failures is the same as none.
-        let isIdle = breaker.state(now) == .closed && breaker.failures == 0
+        // A closed one that remembers nothing is the same as none.
+        let isIdle = breaker.isForgettable(now, Breaker.ofServers)
         guard breakers[name] != (isIdle ? nil : breaker) else { return }
         breakers[name] = isIdle ? nil : breaker
         unsavedBreakers.insert(name)
         let new = breaker.state(now)
         if new == .open, old != .open {
             let seconds = breaker.openUntil.map { Figures.decimal($0 - now, digits: 0) } ?? "?"
-            record(.breakerOpened, .warning, "\(name) is left alone for \(seconds) s: \(breaker.reason ?? "it failed")")
+            let again = breaker.openings > 1 ? " (\(breaker.openings) times in a row)" : ""
+            record(.breakerOpened, .warning, "\(name) is left alone for \(seconds) s: \(breaker.reason ?? "it failed")\(again)")
         } else if new == .closed, old != .closed {
             record(.breakerClosed, .info, "\(name) is good again")
         }
     }
 
-    func saveBreakers() async {
+    /// Forgets those that have been closed for long, and those that have been quiet for a day after their cool-down.
+    func forgetOldBreakers() {
+        let now = parts.now()
+        for (name, breaker) in breakers {
+            guard breaker.isForgettable(now, Breaker.ofServers) || breaker.openUntil.map({ now - $0 > 86_400 }) ?? false else { continue }
+            breakers[name] = nil
+            unsavedBreakers.insert(name)
+        }
+    }
+
+    private func saveBreakers() async {
         guard !unsavedBreakers.isEmpty else { return }
         let names = unsavedBreakers
         unsavedBreakers = []
-        let now = parts.now()
-        // One that has been quiet for a day after its cool-down is forgotten.
-        for name in names where breakers[name]?.openUntil.map({ now - $0 > 86_400 }) ?? false { breakers[name] = nil }
         do {
             try await parts.store.save(breakers: names.reduce(into: [:]) { $0.updateValue(breakers[$1], forKey: $1) })
         } catch {
@@ -150,7 +159,7 @@ extension Controller {
     // MARK: - Alerts
 
     /// Raises what has become true and clears what is no more.
-    func reviewAlerts() async {
+    func reviewAlerts() {
         let now = parts.now()
         for pool in desired.pools.values {
             let isServed = exits.of(pool.country).contains {
@@ -163,8 +172,9 @@ extension Controller {
             desired: desired, exits: exits, breakers: breakers,
             problems: problems.reduce(into: [:]) { $0[$1.key.rawValue] = ($1.value, problemsSince[$1.key] ?? now) },
             unserved: unserved, stuckContainers: stuckContainers)
-        let wanted = Alerts.of(facts, now: now)
         let old = alerts
+        let certain = Alerts.of(facts, now: now)
+        let wanted = certain + unaskedAlerts.filter { alert in !certain.contains { $0.id == alert.id } }
         alerts = wanted.reduce(into: [:]) { result, alert in
             var alert = alert
             alert.since = old[alert.id]?.since ?? alert.since
@@ -175,7 +185,44 @@ extension Controller {
         for alert in raised { record(.alertRaised, alert.severity, "alert \(alert.id): \(alert.message); \(alert.remedy)") }
         for id in cleared { record(.alertCleared, .info, "alert \(id) is over") }
         guard old != alerts else { return }
+        unsavedAlerts.formUnion(Set(old.keys).union(alerts.keys).filter { old[$0] != alerts[$0] })
         publishView()
-        do { try await parts.store.save(alerts: Array(alerts.values), cleared: cleared) } catch { note(.store, error) }
+    }
+
+    /// Alerts about parts that nobody has asked yet since this controller has begun to lead: nobody knows that they are over. But
+    /// what need not be asked for that long is no trouble any more.
+    private var unaskedAlerts: [Alert] {
+        guard let loadedAt, .now - loadedAt < .seconds(settings.unaskedSeconds) else { return [] }
+        let asked = askedParts.times
+        return Part.allCases.filter { asked[$0] == nil }.compactMap { alerts["part:\($0.rawValue)"] }
+    }
+
+    private func saveAlerts() async {
+        guard !unsavedAlerts.isEmpty else { return }
+        let ids = unsavedAlerts
+        unsavedAlerts = []
+        do {
+            try await parts.store.save(alerts: ids.compactMap { alerts[$0] }, cleared: ids.filter { alerts[$0] == nil })
+        } catch {
+            unsavedAlerts.formUnion(ids)
+            note(.store, error)
+        }
+    }
+
+    /// Saves breakers and alerts beside the loop, which must not wait for a store that hangs.
+    func saveMemories() {
+        guard savingMemories == nil, !unsavedBreakers.isEmpty || !unsavedAlerts.isEmpty else { return }
+        savingMemories = Task {
+            await saveBreakers()
+            await saveAlerts()
+            savingMemories = nil
+        }
+    }
+
+    /// What stood when the last controller ended, and since when: nothing of that is over because another one has begun.
+    func recall(_ stored: [Alert]) {
+        alerts = stored.reduce(into: [:]) { $0[$1.id] = $1 }
+        stuckContainers = Alerts.stuckContainers(in: stored)
+        unserved = Alerts.unserved(in: stored)
     }
 }

@@ -57,6 +57,21 @@ extension Controller {
         }
     }
 
+    /// Saves the exits before anything is done with them: what is begun is then known to whoever comes after us. But a dead exit doesn't
+    /// wait for a store that hangs, and one that is known to be away is not waited for at all.
+    func saveForStep() async {
+        guard saving != nil || !unsaved.isEmpty else { return }
+        let save =
+            saving
+            ?? Task {
+                // Once more for what has changed while the first was under way.
+                for _ in 0..<2 { await saveExits() }
+                saving = nil
+            }
+        saving = save
+        if problems[.store] == nil { _ = await save.result(within: settings.saveSeconds) }
+    }
+
     /// Saves an exit as it will be, before it is; whatever happens, the next look saves it as it is.
     func saveAhead(_ exit: Exit) async throws {
         defer { unsaved.insert(exit.id) }
@@ -84,7 +99,8 @@ extension Controller {
         askedParts.note(part, parts.now())
         let words = "\(error)"
         if problems[part] == nil {
-            problemsSince[part] = parts.now()
+            // Where an alert of an earlier controller's stands, it has been so all the time.
+            problemsSince[part] = alerts["part:\(part.rawValue)"]?.since ?? parts.now()
             record(.partTroubled, .warning, "trouble with the \(part.rawValue)", log: ["error": words])
         }
         guard problems[part] != words else { return }

@@ -89,6 +89,7 @@ extension Controller {
     }
 
     private func watch(_ now: ContinuousClock.Instant) {
+        noticeClock()
         func isOver(_ moment: ContinuousClock.Instant?) -> Bool { moment.map { $0 <= now } ?? false }
         for (id, watch) in watches where isOver(watch.next) {
             if isOver(watch.suspectAt) { suspect(id) }
@@ -103,6 +104,13 @@ extension Controller {
             watch.isInStep = true
             if watch.due == nil { watch.isNudged = true } else { watch.due = .now }
         }
+        watchBell.yield()
+    }
+
+    /// One exit is probed at once, if it isn't being probed.
+    func nudgeWatch(_ id: ExitID) {
+        guard let watch = watches[id], watch.due != nil else { return }
+        watch.due = .now
         watchBell.yield()
     }
 

@@ -30,8 +30,11 @@ package actor Controller {
         package var handshakesPerSecond = 0.5
         /// Seconds between two questions of one that follows who is over a quota.
         package var quotaSeconds = 2.0
-        /// Seconds that a look waits for the engine's list; then it goes on without.
+        /// Seconds that a look waits for the engine's list, and for the store to have what it has planned; then it goes on without.
         package var listSeconds = 1.0
+        package var saveSeconds = 0.5
+        /// Seconds for which an alert about a part stands although the part has not been asked.
+        package var unaskedSeconds = 600.0
         /// Seconds without a finished turn after which the loop counts as standing still.
         package var standstillSeconds = 30.0
         /// Seconds between two tries to remove a container that resists, times the number of tries, up to a minute.
@@ -114,6 +117,11 @@ package actor Controller {
     var unsavedBreakers: Set<String> = []
     var handshakeFailures: [ProviderName: [HandshakeFailure]] = [:]
     var alerts: [String: Alert] = [:]
+    /// Those that the store has not been told of yet, or that they are over; and who tells it of these and of breakers.
+    var unsavedAlerts: Set<String> = []
+    var savingMemories: Task<Void, Never>?
+    /// The save of exits for which a look did not wait any longer.
+    var saving: Task<Void, Never>?
     /// Pools that nobody serves, and since when.
     var unserved: [CountryCode: Timestamp] = [:]
     /// Containers whose removal was refused, and why.
@@ -122,8 +130,8 @@ package actor Controller {
     /// When containers of each pool were begun lately, and when its servers were last asked for.
     var launches: [CountryCode: [Timestamp]] = [:]
     var searchedAt: [CountryCode: Timestamp] = [:]
-    /// Bytes of each slot when they were last looked at.
-    var slotBytes: [ExitID: (generation: Int, bytes: Int)] = [:]
+    /// Bytes and errors of each slot when they were last looked at.
+    var slotFigures: [ExitID: (generation: Int, bytes: Int, errors: Int)] = [:]
     /// Exits that carry connections, as the gateway said last.
     var usedSlots: Set<ExitID> = []
     /// Events that the store has not been told of yet.
@@ -136,6 +144,8 @@ package actor Controller {
     var servers: [CountryCode: (ranked: [Server], at: Timestamp)] = [:]
     var searches: Set<CountryCode> = []
     var published: GatewayLayout?
+    /// The wall clock and one that nobody can set, when they were last compared.
+    var clock: (wall: Timestamp, steady: ContinuousClock.Instant)?
     /// Exits that the gateway has been seen to have; one that is proved but not here yet serves nobody.
     var plugged: Set<ExitID> = []
     /// When the machine was seen online again after it had lost the internet.
@@ -149,6 +159,7 @@ package actor Controller {
     /// Exits that the store has not been told about yet.
     var unsaved: Set<ExitID> = []
     var hasLoaded = false
+    var loadedAt: ContinuousClock.Instant?
     /// Counts the terms in which we lead or follow: what began in another one is void.
     var term = 0
     /// Who led when we last asked, where it was another controller, and whether the store was read since.
@@ -200,16 +211,26 @@ package actor Controller {
         guard !hasLoaded else { return }
         adopt(state)
         hasLoaded = true
-        problems[.store] = nil
+        loadedAt = .now
+        clear(.store)
         followWatches()
         publishView()
     }
 
     func adopt(_ state: StoredState) {
         desired = Desired(pools: state.pools, users: state.users, blocked: state.blocked)
-        exits = state.exits
-        breakers = state.breakers
-        alerts = state.alerts.reduce(into: [:]) { $0[$1.id] = $1 }
+        let now = parts.now()
+        exits = state.exits.mapValues { exit in
+            var exit = exit
+            exit.settle(now)
+            return exit
+        }
+        breakers = state.breakers.mapValues { breaker in
+            var breaker = breaker
+            breaker.settle(now)
+            return breaker
+        }
+        recall(state.alerts)
         plugged = Set(exits.values.filter { $0.state.takesTraffic }.map(\.id))
     }
 }

@@ -29,6 +29,12 @@ struct FailoverClock {
         return (max(0, now - loss.since), loss.cause)
     }
 
+    /// The wall clock was set by so many seconds.
+    mutating func shift(by seconds: Double) {
+        deadSince = deadSince.mapValues { $0 + seconds }
+        losses = losses.mapValues { $0.map { Loss(since: $0.since + seconds, cause: $0.cause) } }
+    }
+
     /// Forgets what a pool does not wait for any more.
     mutating func trim(_ country: CountryCode, to count: Int) {
         losses[country] = losses[country].flatMap { count == 0 ? nil : Array($0.suffix(count)) }

@@ -69,6 +69,7 @@ package actor HAProxyGateway {
             guard let seen = traffic["\(slots[index].backend)/\(slots[index].slot.name)"] else { continue }
             slots[index].sessions = seen.sessions
             slots[index].received = seen.received
+            slots[index].errors = seen.errors
         }
         var maps: [String: [String: String]] = [:]
         let refused = GatewayMap.refused(refusedNetworks)

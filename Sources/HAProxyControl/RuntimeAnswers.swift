@@ -32,17 +32,21 @@ enum RuntimeAnswers {
         var sessions = 0
         /// Bytes that came from it since the process began.
         var received = 0
+        /// Connections that it did not take or answer, since then.
+        var errors = 0
 
         static func + (left: Traffic, right: Traffic) -> Traffic {
-            Traffic(sessions: left.sessions + right.sessions, received: left.received + right.received)
+            Traffic(
+                sessions: left.sessions + right.sessions, received: left.received + right.received, errors: left.errors + right.errors)
         }
     }
 
     /// `show stat`: the traffic of each server, by "backend/server".
     static func traffic(_ text: String) -> [String: Traffic] {
         var traffic: [String: Traffic] = [:]
-        RuntimeTable.read(text, separator: ",", columns: ["pxname", "svname", "scur", "bout"]) { row in
-            traffic["\(row.text(0))/\(row.text(1))"] = Traffic(sessions: row.number(2) ?? 0, received: row.number(3) ?? 0)
+        RuntimeTable.read(text, separator: ",", columns: ["pxname", "svname", "scur", "bout", "econ", "eresp"]) { row in
+            traffic["\(row.text(0))/\(row.text(1))"] = Traffic(
+                sessions: row.number(2) ?? 0, received: row.number(3) ?? 0, errors: (row.number(4) ?? 0) + (row.number(5) ?? 0))
         }
         return traffic
     }

@@ -103,11 +103,14 @@ package struct GatewayObservation: Hashable, Sendable {
         package var sessions: Int
         /// Bytes that came from the exit since the gateway's process began.
         package var received: Int
-        package init(backend: String, slot: GatewaySlot, sessions: Int, received: Int = 0) {
+        /// Connections that the exit did not take or answer, since then.
+        package var errors: Int
+        package init(backend: String, slot: GatewaySlot, sessions: Int, received: Int = 0, errors: Int = 0) {
             self.backend = backend
             self.slot = slot
             self.sessions = sessions
             self.received = received
+            self.errors = errors
         }
     }
 

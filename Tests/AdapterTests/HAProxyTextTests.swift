@@ -30,9 +30,10 @@ import Testing
     }
 
     @Test func `connections are read by backend and server`() {
-        let text = "# pxname,svname,qcur,scur,bin,bout\npool-us,s1,0,7,5,900\npool-us,s2,,x,,\npool-us,s3,0\n\nhttp,http,0,2,3,4\n"
+        let text =
+            "# pxname,svname,qcur,scur,bin,bout,econ,eresp\npool-us,s1,0,7,5,900,2,3\npool-us,s2,,x,,,,\npool-us,s3,0\n\nhttp,http,0,2,3,4,,\n"
         let traffic = RuntimeAnswers.traffic(text)
-        #expect(traffic["pool-us/s1"] == .init(sessions: 7, received: 900) && traffic["pool-us/s2"] == .init())
+        #expect(traffic["pool-us/s1"] == .init(sessions: 7, received: 900, errors: 5) && traffic["pool-us/s2"] == .init())
         #expect(traffic["http/http"] == .init(sessions: 2, received: 4) && traffic.count == 3)
         #expect(RuntimeAnswers.traffic("").isEmpty && RuntimeAnswers.traffic("garbage\n").isEmpty)
     }

@@ -127,7 +127,9 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
                     pool.slots.map { slot in
                         var shown = slot
                         if slot.endpoint == nil { shown.endpoint = Endpoint(address: "127.0.0.1", port: 1) }
-                        return .init(backend: pool.backendName, slot: shown, sessions: slot.endpoint == nil ? 0 : state.sessions)
+                        return .init(
+                            backend: pool.backendName, slot: shown, sessions: slot.endpoint == nil ? 0 : state.sessions,
+                            errors: slot.endpoint == nil ? 0 : state.gatewayErrors)
                     }
                 })
         }

@@ -18,6 +18,8 @@ final class FakeWorld: Sendable {
         var serverOfEndpoint: [Endpoint: Server] = [:]
         var published: GatewayLayout?
         var sessions = 0
+        /// Connections of each exit that the gateway saw fail.
+        var gatewayErrors = 0
         var stored = StoredState()
         var health: [ExitID: [Verdict]] = [:]
         var events: [Event] = []

@@ -22,6 +22,24 @@ import Testing
         }
     }
 
+    @Test func `an exit of which the gateway gets an error is probed at once`() async throws {
+        let tune: (inout Controller.Settings) -> Void = { settings in (settings.probeSeconds, settings.deepSeconds) = (6_000, 6_000) }
+        try await withController(tune: tune) { world, running in
+            _ = try await running.controller.addExit(ExitWish(country: us))
+            try await running.serves(1)
+            let lists = world.with { $0.lists }
+            try await eventually("the gateway was looked at") { world.with { $0.lists } > lists + 3 }
+            // For hours none is due.
+            world.with { state in
+                state.deadServers = ["us1"]
+                state.gatewayErrors = 1
+            }
+            try await eventually("it is found dead and moved", within: 20) {
+                running.exit(1)?.generation == 2 && running.exit(1)?.state == .serving
+            }
+        }
+    }
+
     @Test func `all exits of a fleet are probed, at the pace that they share`() async throws {
         let tune: (inout Controller.Settings) -> Void = { settings in
             settings.probesPerSecond = 10

@@ -23,13 +23,15 @@ struct Running: Sendable {
     let gate = Gate()
     private let leadership: Leadership
     private let loop: Task<Void, Never>
+    let now: @Sendable () -> Timestamp
 
     /// - Parameter instance: its name among several controllers; nil for one that is alone.
     init(
         on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2, instance: String? = nil,
         isShared: Bool = true, orderSeconds: Double = 40, devices: DeviceBudget = DeviceBudget(),
-        tune: (inout Controller.Settings) -> Void = { _ in }
+        now: @escaping @Sendable () -> Timestamp = SystemClock.now, tune: (inout Controller.Settings) -> Void = { _ in }
     ) {
+        self.now = now
         lifeline = Lifeline(calls: calls)
         let lease = FakeLease(world: world, gate: gate)
         let leadership =
@@ -48,7 +50,7 @@ struct Running: Sendable {
         let controller = Controller(
             parts: .init(
                 engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts, leadership: leadership,
-                orders: instance == nil ? nil : lease, log: .none),
+                orders: instance == nil ? nil : lease, log: .none, now: now),
             settings: settings)
         self.controller = controller
         loop = Task { await controller.run() }

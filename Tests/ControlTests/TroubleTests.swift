@@ -55,6 +55,21 @@ import Testing
         }
     }
 
+    @Test func `an exit through which bytes come is kept though its probes fail, and given up when none come any more`() async throws {
+        try await withController { world, running in
+            _ = try await running.controller.addExit(ExitWish(country: us))
+            try await running.serves(1)
+            world.with { ($0.deadServers, $0.busyServers) = (["us1"], ["us1"]) }
+            try await eventually("it is degraded") { running.exit(1)?.state == .degraded }
+            let probes = world.with { $0.probes }
+            try await eventually("it has failed many times", within: 30) { world.with { $0.probes } > probes + 30 }
+            #expect(running.exit(1)?.generation == 1 && running.exit(1)?.health.verdict == .degraded)
+            world.with { $0.busyServers = [] }
+            try await eventually("it is given up", within: 20) { running.exit(1)?.generation == 2 && running.exit(1)?.state == .serving }
+            #expect(running.exit(1)?.lastFailure?.reason == .blackhole)
+        }
+    }
+
     @Test func `a container that resists is nobody's way, is told once with the remedy, and goes in the end`() async throws {
         try await withController(tune: { $0.removalSeconds = 0.05 }) { world, running in
             _ = try await running.controller.addExit(ExitWish(country: us))

@@ -37,6 +37,30 @@ extension OnTheLab {
             }
         }
 
+        @Test(.timeLimit(.minutes(3))) func `while the address services answer nobody no exit is blamed for it`() async throws {
+            try await ControllerProcess.with(Self.quick) { controller in
+                let before = try await controller.open("us")
+                func deepProbes() async throws -> Int {
+                    let lines = try await controller.call("GET", "/metrics").text.split(separator: "\n")
+                    return lines.filter { $0.hasPrefix("sallyport_probes_total") && $0.contains("\"deep\"") }
+                        .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0) { $0 + Int($1) }
+                }
+                // They still take connections: on a tunnel alone that would look like packets that are too large.
+                try await controller.webServers("STOP")
+                do {
+                    let begun = try await deepProbes()
+                    try await eventually("deep probes have asked in vain, twice", within: 120) { try await deepProbes() >= begun + 3 }
+                } catch {
+                    try await controller.webServers("CONT")
+                    throw error
+                }
+                let during = try await controller.exits()
+                try await controller.webServers("CONT")
+                #expect(
+                    during.map(\.id) == [before.id] && during.first?.state == "serving" && during.first?.generation == before.generation)
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `an exit that leaks after all is found out, and cut off at once`() async throws {
             try await ControllerProcess.with({ try ControllerProcess($0, dockerExtra: "health: {deep_seconds: 2}", mayLeak: true) }) {
                 controller in
@@ -153,6 +177,12 @@ extension ControllerProcess {
     }
     func acceptKey(_ server: LabServer) async throws {
         try await run(["/control", "accept", lab.lab.keys.client.publicKey], in: server.container)
+    }
+
+    /// Stops the web servers of the lab's internet where they are, or lets them go on.
+    func webServers(_ signal: String) async throws {
+        let script = "for p in /proc/[0-9]*; do grep -q nginx $p/comm && kill -\(signal) ${p#/proc/}; done; true"
+        try await run(["busybox", "sh", "-c", script], in: "internet")
     }
 
     private func internet(_ words: [String]) async throws { try await run(["/control"] + words, in: "internet") }

@@ -25,7 +25,7 @@ struct ControllerOperations: Operations {
         return OperatorState(
             revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
             problems: problems, leader: snapshot.leader, alerts: snapshot.alerts,
-            breakers: snapshot.breakers.map { Self.view(of: $1, name: $0) }.sorted { $0.name < $1.name },
+            breakers: snapshot.breakers.map { Self.view(of: $1, name: $0) }.filter { $0.state != "closed" }.sorted { $0.name < $1.name },
             blockedUsers: snapshot.desired.blocked, asked: controller.asked.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value })
     }
 

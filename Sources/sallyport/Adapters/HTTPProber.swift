@@ -12,7 +12,7 @@ final class HTTPProber: ExitProber {
     private let log: Log
     private let hasBeenOnline = Mutex(false)
     private let hasFoundNames = Mutex(false)
-    private let direct = Mutex<(address: String?, at: Timestamp)?>(nil)
+    private let direct = Mutex<(address: String?, at: ContinuousClock.Instant)?>(nil)
     private let asking = Mutex<Task<String?, Never>?>(nil)
 
     /// - Parameters:
@@ -117,12 +117,13 @@ final class HTTPProber: ExitProber {
     /// Why no service answers, while the resolver's port does: the data doesn't pass, the name can't be found, or nobody gets
     /// an answer from them.
     private func diagnosis(_ endpoint: Endpoint) async -> ExitReason? {
+        // Services that answer nobody say nothing about an exit.
+        guard await hostIsOnline() else { return nil }
         for url in urls.prefix(2) {
             var request = throughTunnel(url, endpoint, seconds: 4)
             request.connectOnly = true
             if (try? await client.send(request)) != nil { return .mtu }
         }
-        guard await hostIsOnline() else { return nil }
         return urls.prefix(2).contains(where: Self.hasName) ? .dnsFailed : await namesAreFound(endpoint)
     }
 
@@ -158,8 +159,7 @@ final class HTTPProber: ExitProber {
 
     /// The address from which this machine's own traffic leaves; nil when no service says. Remembered for five minutes.
     func directAddress() async -> String? {
-        let now = SystemClock.now()
-        if let known = direct.withLock({ $0 }), now - known.at < (known.address == nil ? 30 : 300) { return known.address }
+        if let known = direct.withLock({ $0 }), .now - known.at < .seconds(known.address == nil ? 30 : 300) { return known.address }
         // Many probes may want to know at once: one asks for all.
         let question = asking.withLock { asking in
             let question = asking ?? Task { await self.askDirectly() }
@@ -172,7 +172,7 @@ final class HTTPProber: ExitProber {
     }
 
     private func askDirectly() async -> String? {
-        let now = SystemClock.now()
+        let now = ContinuousClock.now
         for url in urls {
             var request = HTTPRequest("GET", url)
             request.connectDeadline = 2
