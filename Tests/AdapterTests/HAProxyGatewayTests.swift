@@ -51,6 +51,38 @@ import Testing
         }
     }
 
+    @Test func `what an exit's proxy says of a target is a refusal with its reason, and what the target says stays its own`() async throws {
+        // By the target's name, what comes: tinyproxy signs its pages, and a CONNECT is answered by nobody else.
+        let exit = try ScriptedServer { connection in
+            while let head = connection.head() {
+                let (status, server) = (head.contains("slow") ? 504 : 500, head.contains("own") ? "nginx" : "tinyproxy/1.11.1")
+                guard connection.answer(status, "<html>a page</html>", headers: "Server: \(server)", "X-Sallyport-Reason: forged") else {
+                    return
+                }
+            }
+        }
+        try await Subject.with { subject in
+            try await subject.gateway.publish(GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, exit)])], users: [alice]))
+            func ask(_ host: String, _ status: Int, _ reason: String?, _ body: String) async throws {
+                var request = subject.request()
+                request.url = "http://\(host)/"
+                let answer = try await subject.client.send(request)
+                #expect(
+                    answer.status == status && answer.headers["x-sallyport-reason"] == reason && answer.text == body, "\(host): \(answer)")
+            }
+            try await ask("gone.test", 502, "target_unreachable", "target_unreachable\n")
+            try await ask("slow.test", 504, "target_timeout", "target_timeout\n")
+            try await ask("own.test", 500, nil, "<html>a page</html>")
+            try await ask("own-slow.test", 504, nil, "<html>a page</html>")
+            for (host, status) in [("gone.test", 502), ("own.test", 502), ("slow.test", 504)] {
+                var request = subject.request(tunnels: true)
+                request.url = "http://\(host)/"
+                let error = try await #require(throws: TransportError.self) { try await subject.client.send(request) }
+                #expect(error.proxyStatus == status, "\(host): \(error)")
+            }
+        }
+    }
+
     @Test func `slots and users change at run time, without another process`() async throws {
         try await Subject.with { subject in
             let (first, second) = (try Subject.exit("first"), try Subject.exit("second"))
