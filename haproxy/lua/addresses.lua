@@ -79,7 +79,7 @@ end
 local REFUSED = {
   "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
   "192.88.99.0/24", "192.168.0.0/16", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-  "100::/64", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+  "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
 }
 
 -- This machine's own addresses, and what the operator added. The map changes at run time.
@@ -101,8 +101,6 @@ function M.is_refused(bytes)
         return M.is_refused(bytes:sub(start, start + 3))
       end
     end
-    -- Teredo hides an IPv4 address, inverted.
-    if M.contains("2001::/32", bytes) then return true end
   end
   return false
 end
