@@ -57,7 +57,9 @@ package actor HAProxyGateway {
     // MARK: - What it runs
 
     /// Every slot with its address, state and connections, those of workers that finish after a reload included.
-    package func observe() async throws -> GatewayObservation {
+    package func observe() async throws -> GatewayObservation { try await observe(refused: refusedNetworks) }
+
+    private func observe(refused networks: [String]) async throws -> GatewayObservation {
         var slots = RuntimeAnswers.slots(try await stats.send("show servers state"))
         var traffic = RuntimeAnswers.traffic(try await stats.send("show stat -1 4 -1"))
         for pid in RuntimeAnswers.processes(try await master.send("show proc")).oldWorkers {
@@ -72,7 +74,7 @@ package actor HAProxyGateway {
             slots[index].errors = seen.errors
         }
         var maps: [String: [String: String]] = [:]
-        let refused = GatewayMap.refused(refusedNetworks)
+        let refused = GatewayMap.refused(networks)
         for name in GatewayLayout().maps.map(\.name) + [refused.name] {
             maps[name] = RuntimeAnswers.map(try await stats.send("show map \(folder)/\(name)"))
         }
@@ -104,6 +106,7 @@ package actor HAProxyGateway {
         if seenCertificates.isEmpty { await takeCertificates() }
         if isRepair, layout == lastLayout {
             repairs += 1
+            Metrics.gatewayRepairs.add(1)
             log.warning("the gateway differed from what it was given", ["repairs": "\(repairs)"])
         }
         // Asked of the master: a second HAProxy would take the first one's ports and sockets without a word.
@@ -132,13 +135,15 @@ package actor HAProxyGateway {
                 if let lastGood { try? Files.write(lastGood, to: file, mode: 0o600) }
                 throw error
             }
+            Metrics.gatewayLoads.add(1, running == nil ? "start" : "reload")
             log.debug(running == nil ? "gateway started" : "gateway reloaded", ["revision": revision])
         }
         try await adjustSlots(layout)
         await cutStale(layout)
         written = Dictionary(layout.maps.map { ("\(folder)/\($0.name)", $0.text) } + [(file, text)], uniquingKeysWith: { $1 })
         lastLayout = layout
-        if layout.differs(from: try await observe()) {
+        // An address that has come or gone meanwhile is the next look's.
+        if layout.differs(from: try await observe(refused: layout.refused ?? [])) {
             throw HAProxyError(code: .disagrees, action: "publishing to HAProxy", message: "what it runs differs from what it was given")
         }
     }

@@ -68,6 +68,10 @@ package enum Metrics {
         labels: ["exit", "country", "direction"], limit: 2 * usageLimit, folding: ["exit"])
     package static let usageReadings = Metric(
         .counter, "sallyport_usage_readings_total", "Collections of what the gateway has counted.", labels: ["result"])
+    package static let gatewayLoads = Metric(
+        .counter, "sallyport_gateway_loads_total", "Configurations that HAProxy was started with or reloaded for.", labels: ["kind"])
+    package static let gatewayRepairs = Metric(
+        .counter, "sallyport_gateway_repairs_total", "Times that HAProxy, or its file, differed from what it was given and was put right.")
 
     // MARK: - Webhooks
 
@@ -83,7 +87,8 @@ package enum Metrics {
     /// All of these, in the order in which they are shown.
     package static let all = [
         probeSeconds, probes, verdictChanges, handshakeAge, exitFailures, failovers, failoverDuration, rotations, events, leaderTerms,
-        userBytes, userConnections, userErrors, exitBytes, usageReadings, catalogServers, catalogFetched, catalogFetches, redisCalls,
+        userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs, catalogServers, catalogFetched,
+        catalogFetches, redisCalls,
         redisSeconds, engineCalls, engineSeconds, loopSeconds, loopLastRun, deliveries, deliverySeconds, waitingEvents, webhooks,
     ]
 }

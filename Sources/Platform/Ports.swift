@@ -49,7 +49,8 @@ package enum Ports {
         return (descriptor, Int(UInt16(bigEndian: name.sin_port)))
     }
 
-    /// The IPv4 and IPv6 addresses of this machine's interfaces, without the loopback ones.
+    /// The IPv4 and IPv6 addresses of this machine's interfaces, without the loopback ones, and without IPv6's link-local ones, of
+    /// which each container that starts or ends brings or takes one.
     package static func localAddresses() -> [String] {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&first) == 0 else { return [] }
@@ -70,7 +71,7 @@ package enum Ports {
             else { continue }
             // A link-local one has its interface behind it: fe80::1%eth0.
             let name = String(decoding: text.prefix { $0 != 0 && $0 != 0x25 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            if !name.hasPrefix("127."), name != "::1" { addresses.insert(name) }
+            if !name.hasPrefix("127."), name != "::1", !name.hasPrefix("fe80:") { addresses.insert(name) }
         }
         return addresses.sorted()
     }

@@ -238,4 +238,13 @@ import Testing
             #expect(try await subject.workerPid == pid)
         }
     }
+
+    @Test func `an address that this machine gets while the gateway is told does not make that fail`() async throws {
+        let count = Mutex(0)
+        try await Subject.with(ownAddresses: { ["198.51.100.\(count.withLock { $0 += 1; return $0 })"] }) { subject in
+            try await subject.gateway.publish(GatewayLayout(pools: [Subject.pool(us)], users: [Subject.user("alice")]))
+        }
+        #expect(count.withLock { $0 } > 0)
+        #expect(!Ports.localAddresses().contains { $0.hasPrefix("fe80:") }, "each container brings one, and they are refused anyway")
+    }
 }
