@@ -75,6 +75,11 @@ package struct AccessLog: Sendable {
             guard count >= 0 else { throw failure("reading \(socket)") }
             var line = buffer.prefix(count)
             while line.last == 0x0A || line.last == 0 { line.removeLast() }
+            // What it says of itself, such as the end of an old worker, is no connection's.
+            guard line.starts(with: "time=".utf8) else {
+                log.debug("HAProxy said", ["words": String(decoding: line.prefix(500), as: UTF8.self)])
+                continue
+            }
             line.append(0x0A)
             written += max(0, line.withUnsafeBytes { Glibc.write(output, $0.baseAddress, $0.count) })
             if written > Self.sizeLimit {

@@ -26,6 +26,10 @@ import Testing
                 pools: [GatewaySubject.pool(us, [GatewaySubject.slot(1, try GatewaySubject.exit("american"))])],
                 users: [GatewaySubject.user("alice")])
             try await subject.gateway.publish(layout)
+            // A worker that ends writes lines of its own.
+            var larger = layout
+            larger.pools.insert(GatewaySubject.pool(de), at: 0)
+            try await subject.gateway.publish(larger)
             _ = try await subject.send("alice-country-us-session-a1")
             // What somebody would write to look like another line, another user or another field.
             for name in ["alice\ntime=1 user=root", "alice\" user=\"root", "alice user=root", "alice-country-us user=root"] {
