@@ -54,8 +54,9 @@ extension Command {
             case "set":
                 try tell(arguments, try await api.call("PATCH", "/api/users/\(name)", body: .object(body)), "\(name) is changed")
             case "rotate":
-                try tell(
-                    arguments, try await api.call("POST", "/api/users/\(name)/rotate", body: .object(body)), "\(name) has a new password")
+                let answer = try await api.call("POST", "/api/users/\(name)/rotate", body: .object(body))
+                let end = answer["old_password_expires_at"]?.text.map { ", and the old one until \($0)" } ?? ""
+                try tell(arguments, answer, "\(name) has a new password\(end)")
             case "usage": showUsage(arguments, try await api.get("/api/users/\(name)/usage?hours=0&days=7"))
             case "remove":
                 try await api.call("DELETE", "/api/users/\(name)")
@@ -71,7 +72,7 @@ extension Command {
         if arguments.has("json") {
             print(answer.json)
         } else if let password = answer["password"]?.text {
-            print("\(words) with this password, which is shown only now: \(password)")
+            print("\(words). The password, which is shown only now: \(password)")
         } else {
             print(words)
         }
