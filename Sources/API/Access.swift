@@ -168,10 +168,9 @@ package final class KeyRing: Sendable {
     /// What stands behind the scheme (RFC 6750, section 2.1), whose letters may be of either case.
     private static func bearer(_ header: String) -> String? {
         let scheme = "bearer "
-        guard header.utf8.count > scheme.utf8.count, zip(header.utf8, scheme.utf8).allSatisfy({ $0 == $1 || $0 | 0x20 == $1 }) else {
-            return nil
-        }
-        return String(header[header.utf8.index(header.startIndex, offsetBy: scheme.utf8.count)...])
+        guard header.utf8.count > scheme.utf8.count else { return nil }
+        let end = header.utf8.index(header.startIndex, offsetBy: scheme.utf8.count)
+        return header[..<end].lowercased() == scheme ? String(header[end...]) : nil
     }
 
     static func isOffered(_ request: ServerRequest) -> Bool {

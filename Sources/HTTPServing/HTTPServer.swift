@@ -29,7 +29,7 @@ package final class HTTPServer: Sendable {
         package var body = 64 << 10
         package var head = 16 << 10
         /// Bytes that libmicrohttpd takes for a connection. A head that has no room there is refused by itself, with a page of its own.
-        package var memory = 32 << 10
+        package var memory = 24 << 10
         package init() {}
     }
 

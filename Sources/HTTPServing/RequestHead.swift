@@ -40,11 +40,8 @@ struct RequestHead {
     }
 
     private mutating func add(_ name: String, _ value: String) {
-        guard let present = headers[name] else {
-            headers[name] = value
-            return
-        }
+        guard let present = headers.updateValue(value, forKey: name) else { return }
         if Self.single.contains(name) { flaw = "a header field that must stand alone is there twice" }
-        if count <= Self.limit { headers[name] = "\(present), \(value)" }
+        headers[name] = count <= Self.limit ? "\(present), \(value)" : present
     }
 }

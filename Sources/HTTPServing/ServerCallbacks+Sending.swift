@@ -10,6 +10,7 @@ extension ServerCallbacks {
         guard let made = response(of: answer, by: server, on: connection) else { return MHD.no }
         defer { MHD_destroy_response(made) }
         for (name, value) in answer.headers { add(name, value, to: made) }
+        answer.constant?.forEach { name, value in _ = MHD_add_response_header(made, name, value) }
         add("X-Request-ID", exchange.id, to: made)
         return MHD_queue_response(connection, UInt32(answer.status), made)
     }

@@ -36,6 +36,8 @@ package struct ServerRequest: Sendable {
 package struct ServerResponse: Sendable {
     package var status: Int
     package var headers: [(name: String, value: String)]
+    /// More headers, which many answers have.
+    package var constant: ConstantHeaders?
     private var own: [UInt8]
     /// A body that other answers send too, in place of one of its own.
     package var shared: SharedBytes?

@@ -16,7 +16,8 @@ package final class Metric: Sendable {
     }
 
     private struct Histogram {
-        var counts: [Int]
+        /// One more than there are bounds; empty before the first observation.
+        var counts: [Int] = []
         var sum = 0.0
     }
 
@@ -55,12 +56,13 @@ package final class Metric: Sendable {
     }
 
     package func add(_ amount: Double = 1, _ values: String...) {
-        state.withLock { $0.values[place(values, among: $0.values), default: 0] += amount }
+        state.withLock { count(values, in: &$0.values, first: 0) { $0 += amount } }
     }
 
-    /// Where something with these labels is counted.
-    private func place<Value>(_ values: [String], among kept: [[String]: Value]) -> [String] {
-        kept[values] != nil || kept.count < limit ? values : zip(values, folded).map { $1 ? Self.other : $0 }
+    /// Counts something with these labels; those that are known are looked up once.
+    private func count<Value>(_ values: [String], in kept: inout [[String]: Value], first: Value, _ body: (inout Value) -> Void) {
+        if let index = kept.index(forKey: values) { return body(&kept.values[index]) }
+        body(&kept[kept.count < limit ? values : zip(values, folded).map { $1 ? Self.other : $0 }, default: first])
     }
 
     package func set(_ value: Double, _ values: String...) { set(value, values) }
@@ -80,11 +82,13 @@ package final class Metric: Sendable {
 
     package func observe(_ value: Double, _ values: String...) {
         guard case .histogram(let bounds) = kind else { return }
+        let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
         state.withLock { state in
-            let values = place(values, among: state.histograms)
-            let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
-            state.histograms[values, default: Histogram(counts: [Int](repeating: 0, count: bounds.count + 1))].counts[bucket] += 1
-            state.histograms[values]?.sum += value
+            count(values, in: &state.histograms, first: Histogram()) { histogram in
+                if histogram.counts.isEmpty { histogram.counts = [Int](repeating: 0, count: bounds.count + 1) }
+                histogram.counts[bucket] += 1
+                histogram.sum += value
+            }
         }
     }
 

@@ -6,11 +6,11 @@ enum Dressing {
     /// Bodies from here on are compressed for those who accept it.
     static let compressedFrom = 500
 
-    static let security: [(name: String, value: String)] = [
+    static let security = ConstantHeaders([
         ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
         ("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
         ("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
-    ]
+    ])
 
     /// - Parameter microseconds: asked for at the end.
     static func dress(_ response: ServerResponse, of call: Call, _ microseconds: () -> Int) -> ServerResponse {
@@ -25,7 +25,7 @@ enum Dressing {
             response.headers.append(("Retry-After", "10"))
         }
         allowOrigin(&response, call)
-        response.headers += security
+        response.constant = security
         if response.stream == nil {
             addTag(&response, call)
             compress(&response, call)
