@@ -50,13 +50,17 @@ package struct APIKey: Sendable, Hashable, Codable {
 
 /// Knows the API keys and finds the one that a request carries.
 package final class KeyRing: Sendable {
+    private struct Use {
+        var last: Timestamp?
+        /// Where the key has come from, some addresses of it.
+        var callers: [String] = []
+    }
+
     private struct State {
         var configured: [APIKey]
         var stored: [APIKey] = []
         var byDigest: [String: APIKey] = [:]
-        var used: [String: Timestamp] = [:]
-        /// Where each key has come from, some addresses of it.
-        var callers: [String: [String]] = [:]
+        var uses: [String: Use] = [:]
         /// Counts changes made here, so that what was read before one does not undo it.
         var edition = 0
 
@@ -81,8 +85,8 @@ package final class KeyRing: Sendable {
     /// Every key, those of the configuration first.
     var all: [APIKey] { state.withLock { $0.configured + $0.stored.sorted { $0.createdAt < $1.createdAt } } }
     func key(_ id: String) -> APIKey? { all.first { $0.id == id } }
-    func lastUse(of id: String) -> Timestamp? { state.withLock { $0.used[id] } }
-    var lastUses: [String: Timestamp] { state.withLock { $0.used } }
+    func lastUse(of id: String) -> Timestamp? { state.withLock { $0.uses[id]?.last } }
+    var lastUses: [String: Timestamp] { state.withLock { $0.uses.compactMapValues(\.last) } }
 
     package func replaceConfigured(_ keys: [APIKey]) {
         state.withLock { state in
@@ -99,7 +103,7 @@ package final class KeyRing: Sendable {
         state.withLock { state in
             if let edition, edition != state.edition { return }
             state.stored = keys
-            state.used.merge(used) { max($0, $1) }
+            for (id, time) in used { state.uses[id, default: Use()].last = max(time, state.uses[id]?.last ?? time) }
             state.index()
         }
     }
@@ -116,8 +120,7 @@ package final class KeyRing: Sendable {
     func remove(_ id: String) {
         state.withLock { state in
             state.stored.removeAll { $0.id == id }
-            state.used[id] = nil
-            state.callers[id] = nil
+            state.uses[id] = nil
             state.edition += 1
             state.index()
         }
@@ -125,30 +128,27 @@ package final class KeyRing: Sendable {
 
     /// The key in `X-API-Key` or `Authorization: Bearer`. It is looked up by its SHA-256, and that is compared in constant time:
     /// what a comparison's time could tell is nothing about the key.
-    func key(of request: ServerRequest, now: Timestamp = SystemClock.now()) -> APIKey? {
+    func key(of request: ServerRequest) -> APIKey? { found(in: request, from: "")?.key }
+
+    /// The key that a request carries, and whether it was let in from this address before.
+    func found(in request: ServerRequest, from address: String, now: Timestamp = SystemClock.now()) -> (key: APIKey, isKnown: Bool)? {
         guard let digest = Self.digest(in: request) else { return nil }
         return state.withLock { state in
             guard let key = state.key(digest, now) else { return nil }
-            state.used[key.id] = now
-            return key
+            guard let index = state.uses.index(forKey: key.id), state.uses.values[index].callers.contains(address) else {
+                return (key, false)
+            }
+            state.uses.values[index].last = now
+            return (key, true)
         }
     }
 
-    /// Notes that a key was let in from an address.
-    func note(_ key: APIKey, from address: String) {
+    /// Notes that a key is let in from an address for the first time.
+    func letIn(_ key: APIKey, from address: String, now: Timestamp = SystemClock.now()) {
         state.withLock { state in
-            if state.callers[key.id]?.contains(address) ?? false { return }
-            state.callers[key.id, default: []].append(address)
-            if state.callers[key.id, default: []].count > Self.callerLimit { state.callers[key.id]?.removeFirst() }
-        }
-    }
-
-    /// True where a request has a key that was let in from this address before.
-    func isKnown(_ request: ServerRequest, from address: String, now: Timestamp = SystemClock.now()) -> Bool {
-        guard let digest = Self.digest(in: request) else { return false }
-        return state.withLock { state in
-            guard let key = state.key(digest, now) else { return false }
-            return state.callers[key.id]?.contains(address) ?? false
+            state.uses[key.id, default: Use()].last = now
+            state.uses[key.id, default: Use()].callers.append(address)
+            if state.uses[key.id, default: Use()].callers.count > Self.callerLimit { state.uses[key.id]?.callers.removeFirst() }
         }
     }
 

@@ -64,23 +64,9 @@ extension API {
         guard KeyRing.isOffered(call.request) else {
             return unauthorized("key_missing", "an API key is needed, as X-API-Key or Authorization: Bearer")
         }
-        // One who guesses must wait, also for a right key: else a right guess could be told. A key that has come from there before is no
-        // guess, and whoever uses it must not be shut out by a neighbour's mistake.
-        let failures = "failed:address:" + call.address
-        let guesses = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds, counts: false)
-        guard guesses.isAllowed || keys.isKnown(call.request, from: call.address) else {
-            metrics.keyFailures.add(1, "too_many")
-            return APIProblem(
-                status: 429, code: "too_many_tries", message: "too many wrong keys from this address",
-                headers: [("Retry-After", String(guesses.reset))])
-        }
-        guard let key = keys.key(of: call.request) else {
-            _ = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds)
-            metrics.keyFailures.add(1, "unknown")
-            return unauthorized("key_unknown", "no such API key")
-        }
+        let key: APIKey
+        do { key = try self.key(of: call) } catch { return error }
         call.key = key
-        keys.note(key, from: call.address)
         if limit != .none, let most = settings.most(limit) {
             call.note(limiter.take(limit.keyPrefix + key.id, limit: most, window: settings.windowSeconds))
             if let problem = Self.tooMany(call) { return problem }
@@ -90,6 +76,28 @@ extension API {
                 status: 403, code: "role_too_low", message: "this needs role \(wanted.rawValue), the key has \(key.role.rawValue)")
         }
         return nil
+    }
+
+    /// The key that a request is let in with. One who guesses must wait, also for a right key: else a right guess could be told. A key that
+    /// has come from there before is no guess, and whoever uses it must not be shut out by a neighbour's mistake.
+    private func key(of call: Call) throws(APIProblem) -> APIKey {
+        let found = keys.found(in: call.request, from: call.address)
+        if let found, found.isKnown { return found.key }
+        let (failures, settings) = ("failed:address:" + call.address, call.settings)
+        let guesses = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds, counts: false)
+        guard guesses.isAllowed else {
+            metrics.keyFailures.add(1, "too_many")
+            throw APIProblem(
+                status: 429, code: "too_many_tries", message: "too many wrong keys from this address",
+                headers: [("Retry-After", String(guesses.reset))])
+        }
+        guard let found else {
+            _ = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds)
+            metrics.keyFailures.add(1, "unknown")
+            throw unauthorized("key_unknown", "no such API key")
+        }
+        keys.letIn(found.key, from: call.address)
+        return found.key
     }
 
     private func takeForAddress(_ call: inout Call, _ limit: LimitClass) -> APIProblem? {
