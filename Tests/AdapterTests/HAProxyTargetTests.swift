@@ -43,6 +43,7 @@ import Testing
             ("CONNECT 10.0.0.1:443", "10.0.0.1:443", "403 target_not_allowed"),
             ("CONNECT 0x7f.1:443", "0x7f.1:443", "403 target_not_allowed"),
             ("CONNECT [::1]:443", "[::1]:443", "403 target_not_allowed"),
+            ("CONNECT [64:ff9b:1::808:808]:443", "[64:ff9b:1::808:808]:443", "403 target_not_allowed"),
             ("CONNECT localhost:443", "localhost:443", "403 target_not_allowed"),
             ("GET http://target.test/", "target.test", "200 "), ("GET HTTP://TARGET.test/?x", "TARGET.test", "200 "),
             ("GET http://target.test:8080/a:b", "target.test:8080", "200 "),

@@ -81,13 +81,15 @@ import Testing
             try await bench.hook("wgood", good.url)
             try await bench.tell(4...9)
             let wanted = try await bench.ids().suffix(6)
-            try await running(bench.sender()) {
+            try await running(bench.sender(deadline: 3)) {
                 try await eventually("the good one has all", within: 60) { good.ids.count == 6 }
                 try await eventually("the bad one has all", within: 60) { try await bench.state("wbad")?.cursor == wanted.last }
             }
             #expect(good.ids == Array(wanted) && bad.ids == Array(wanted))
             let log = try await bench.table.deliveries(of: "wbad", limit: 200)
-            #expect(log.count == bad.requests.count && log.contains { $0.status == 302 && !$0.isDelivered })
+            // Tries that a busy machine kept from coming through in time stand there too.
+            #expect(log.reversed().filter(\.isDelivered).map(\.event) == Array(wanted))
+            #expect(log.contains { $0.status == 500 && !$0.isDelivered } && log.contains { $0.status == 302 && !$0.isDelivered })
             #expect(log.contains { $0.status == nil && $0.error != nil })
         }
     }

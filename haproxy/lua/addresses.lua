@@ -79,14 +79,14 @@ end
 local REFUSED = {
   "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
   "192.88.99.0/24", "192.168.0.0/16", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-  "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+  "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
 }
 
 -- This machine's own addresses, and what the operator added. The map changes at run time.
 local refused = Map.new(os.getenv("SALLYPORT_REFUSED_MAP"), Map._ip)
 
 -- Where an IPv6 address carries an IPv4 one: the network, and the first byte of it.
-local CARRIERS = { ["::/96"] = 13, ["::ffff:0:0/96"] = 13, ["::ffff:0:0:0/96"] = 13, ["64:ff9b::/96"] = 13, ["64:ff9b:1::/48"] = 13, ["2002::/16"] = 3 }
+local CARRIERS = { ["::/96"] = 13, ["::ffff:0:0/96"] = 13, ["::ffff:0:0:0/96"] = 13, ["64:ff9b::/96"] = 13, ["2002::/16"] = 3 }
 
 -- True if nobody may go to this address, given as bytes.
 function M.is_refused(bytes)
