@@ -96,7 +96,8 @@ let package = Package(
             ]),
         tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),
         tests("APITests", ["API", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
-        tests("CommandTests", ["sallyport", "API", "HTTPServing", "HTTPTransport", "Model", "Platform", "Providers", "RedisStore"]),
+        tests(
+            "CommandTests", ["sallyport", "API", "Control", "HTTPServing", "HTTPTransport", "Model", "Platform", "Providers", "RedisStore"]),
         tests("LabTests", ["Lab", "Latency", "DockerEngine", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
     ],
     swiftLanguageModes: [.v6],

@@ -82,14 +82,8 @@ struct ExitView: Encodable {
     static func view(of health: Health) -> HealthView {
         HealthView(
             verdict: health.verdict, reason: health.reason, latencyMs: health.latencyMilliseconds.map(rounded),
-            successRate: health.successRate.map(rounded), score: rounded(health.score), handshakeAgeS: handshakeAge(health),
+            successRate: health.successRate.map(rounded), score: rounded(health.score), handshakeAgeS: health.handshakeAge.map(rounded),
             checkedAt: health.checkedAt)
-    }
-
-    /// Seconds between the last handshake and the last probe.
-    private static func handshakeAge(_ health: Health) -> Double? {
-        guard let handshake = health.handshakeAt, let checked = health.checkedAt else { return nil }
-        return max(0, rounded(checked - handshake))
     }
 
     /// Three digits behind the point are more than a measurement is worth.

@@ -54,18 +54,7 @@ extension Controller {
         let term = term
         // A list that is still on its way says nothing of what has changed since it was asked for.
         if listing == nil { changedWhileLooking = [] }
-        async let seenContainers = observeContainers()
-        async let seenGateway = observeGateway()
-        var world = await World(containers: seenContainers, gateway: seenGateway, published: published)
-        world.servers = freshServers()
-        world.searchedAt = searchedAt
-        world.breakers = breakers
-        world.launches = recentLaunches()
-        world.hostIsOnline = await observeHost()
-        world.trial = trial
-        countBytes(world.gateway)
-        world.busy = Set(operations.keys).union(changedWhileLooking)
-        world.removing = removing
+        let world = await observe()
         // What was seen in another term, or what nobody may act on, is worth nothing.
         guard term == self.term, parts.leadership.isLeader else { return nil }
         checkEar()

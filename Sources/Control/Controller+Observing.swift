@@ -3,6 +3,23 @@ import Planning
 
 /// What the loop sees of the world; a part that does not answer is nil, and noted.
 extension Controller {
+    /// The world that a plan is made in.
+    func observe() async -> World {
+        async let seenContainers = observeContainers()
+        async let seenGateway = observeGateway()
+        var world = await World(containers: seenContainers, gateway: seenGateway, published: published)
+        world.servers = freshServers()
+        world.searchedAt = searchedAt
+        world.breakers = breakers
+        world.launches = recentLaunches()
+        world.hostIsOnline = await observeHost()
+        world.trial = trial
+        countBytes(world.gateway)
+        world.busy = Set(operations.keys).union(changedWhileLooking)
+        world.removing = removing
+        return world
+    }
+
     /// Asked only while an exit seems dead: is it the exit, or have we lost the internet ourselves? When that is back the
     /// tunnels need a while to find out, and their exits get it.
     func observeHost() async -> Bool {

@@ -135,8 +135,9 @@ extension Controller {
         }
     }
 
-    private func examined(_ id: ExitID, _ generation: Int, _ reason: ExitReason?) {
+    private func examined(_ id: ExitID, _ generation: Int, _ found: ExitReason?) {
         guard isWatched(id, generation), let failures = watches[id]?.record.failures else { return }
+        let reason = found == .wrongCountry && !settings.countryMustMatch ? nil : found
         Metrics.probes.add(1, "deep", reason?.rawValue ?? "ok")
         if failures == 0 {
             watches[id]?.record.found(reason)

@@ -91,9 +91,8 @@ extension Controller {
             reason: .verifyTimeout, detail: "its proxy did not open within \(Int(settings.verifySeconds)) s", isServersFault: true)
         while ContinuousClock.now < deadline {
             do {
-                let sighting = try await parts.prober.verify(endpoint)
-                guard sighting.country == nil || sighting.country == id.country else {
-                    let country = sighting.country?.rawValue ?? ""
+                let sighting = try await parts.prober.verify(endpoint, country: id.country)
+                if let country = sighting.country, country != id.country, settings.countryMustMatch {
                     last = ExitFailure(reason: .wrongCountry, detail: "the internet sees it in \(country)", isServersFault: true)
                     break
                 }

@@ -41,6 +41,8 @@ package actor Controller {
         package var removalSeconds = 2.0
         /// The name that an exit looks up through its tunnel before its proxy opens.
         package var checkName: String
+        /// False where an exit is kept though the internet sees it in another country.
+        package var countryMustMatch = true
 
         package init(
             rules: Planner.Rules = .init(), lookSeconds: Double = 1, probeSeconds: Double = 0.5, probesPerSecond: Double = 200,

@@ -79,8 +79,9 @@ package protocol TunnelKeys: Sendable {
 
 /// Sends real traffic through an exit.
 package protocol ExitProber: Sendable {
-    /// Asks who the internet sees, through the exit. What it throws should be an `ExitFailure`.
-    func verify(_ endpoint: Endpoint) async throws -> Sighting
+    /// Asks who the internet sees, through the exit; a second one where the first sees it outside of this country. What it throws should
+    /// be an `ExitFailure`.
+    func verify(_ endpoint: Endpoint, country: CountryCode) async throws -> Sighting
     /// False where this machine, which was online before, gets no answer from anybody without a tunnel either.
     func hostIsOnline() async -> Bool
     /// Opens a connection through the exit and its tunnel; milliseconds that it took.

@@ -121,18 +121,18 @@ package struct Health: Hashable, Codable, Sendable {
     package var weight: Int
     /// Since when it has been degraded or dead.
     package var degradedSince: Timestamp?
-    /// The tunnel's last handshake, where it was asked for.
-    package var handshakeAt: Timestamp?
+    /// Seconds since the tunnel's last handshake, when that was last read.
+    package var handshakeAge: Double?
 
     package init(
         verdict: Verdict = .unknown, reason: ExitReason? = nil, latencyMilliseconds: Double? = nil, successRate: Double? = nil,
         failures: Int = 0, checkedAt: Timestamp? = nil, score: Double = 1, weight: Int = 100, degradedSince: Timestamp? = nil,
-        handshakeAt: Timestamp? = nil
+        handshakeAge: Double? = nil
     ) {
         self.score = score
         self.weight = weight
         self.degradedSince = degradedSince
-        self.handshakeAt = handshakeAt
+        self.handshakeAge = handshakeAge
         self.verdict = verdict
         self.reason = reason
         self.latencyMilliseconds = latencyMilliseconds
@@ -144,7 +144,7 @@ package struct Health: Hashable, Codable, Sendable {
     enum CodingKeys: String, CodingKey {
         case verdict, reason, failures, score, weight
         case degradedSince = "degraded_since"
-        case handshakeAt = "handshake_at"
+        case handshakeAge = "handshake_age_s"
         case latencyMilliseconds = "latency_ms"
         case successRate = "success_rate"
         case checkedAt = "checked_at"

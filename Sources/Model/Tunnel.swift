@@ -7,6 +7,13 @@ package struct TunnelReading: Hashable, Sendable {
     package var received: Int
     package var sent: Int
 
+    /// Seconds since the last handshake when this was read; nil where there has been none. A clock that went back makes it no younger
+    /// than new.
+    package var handshakeAge: Double? { handshakeAt.map { max(0, at - $0) } }
+
+    /// A tunnel that is used makes a new handshake every two minutes, and refuses to send after three (WireGuard's `REJECT_AFTER_TIME`).
+    package static let oldestHandshake = 180.0
+
     /// The clock was set by so many seconds.
     package mutating func shift(by seconds: Double) {
         at = at + seconds

@@ -12,7 +12,6 @@ extension Exit {
         avoid = avoid.map { AvoidedServer(hostname: $0.hostname, until: $0.until + seconds) }
         health.checkedAt = health.checkedAt.map { $0 + seconds }
         health.degradedSince = health.degradedSince.map { $0 + seconds }
-        health.handshakeAt = health.handshakeAt.map { $0 + seconds }
     }
 
     /// No pause of an exit is longer.
@@ -26,7 +25,6 @@ extension Exit {
         outclassedSince = past(outclassedSince)
         health.checkedAt = past(health.checkedAt)
         health.degradedSince = past(health.degradedSince)
-        health.handshakeAt = past(health.handshakeAt)
         if let retryAt, retryAt - now > Self.longestPause { self.retryAt = nil }
         avoid.removeAll { $0.until - now > Self.longestPause }
     }

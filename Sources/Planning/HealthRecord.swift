@@ -63,6 +63,7 @@ package struct HealthRecord: Sendable {
     /// said before the last time, for bytes of long ago prove no life.
     private var firstReading: TunnelReading?
     private var lastReading: TunnelReading?
+    private var handshakeAge: Double?
     private var weight = 100
     private var weighedAt: Timestamp?
 
@@ -103,7 +104,11 @@ package struct HealthRecord: Sendable {
         if failures >= failuresUntilDead, let lastReading { firstReading = lastReading }
         lastReading = reading
         if firstReading == nil { firstReading = reading }
+        handshakeAge = reading.handshakeAge
     }
+
+    /// The same while nothing fails: its handshake is shown, and its counters say nothing.
+    package mutating func show(_ reading: TunnelReading) { handshakeAge = reading.handshakeAge }
 
     /// What a deep probe found; nil where all was well.
     package mutating func found(_ reason: ExitReason?) {
@@ -209,7 +214,7 @@ package struct HealthRecord: Sendable {
         return Health(
             verdict: verdict, reason: reason, latencyMilliseconds: failures == 0 ? latencies.last : recent, successRate: successRate,
             failures: failures, checkedAt: checkedAt, score: score, weight: weight, degradedSince: degradedSince,
-            handshakeAt: lastReading?.handshakeAt)
+            handshakeAge: handshakeAge)
     }
 
     /// A weight that follows every probe would make the gateway change all the time.

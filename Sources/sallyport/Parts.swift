@@ -73,6 +73,10 @@ struct Parts: Sendable {
             client: client, urls: configuration.verification.urls, checkName: configuration.verification.checkName, log: log)
         var rules = Planner.Rules(drainSeconds: configuration.gateway.drainSeconds)
         rules.devices = DeviceBudget(configuration.devices)
+        var settings = Controller.Settings(
+            rules: rules, probeSeconds: configuration.health.probeSeconds,
+            deepSeconds: configuration.health.deepSeconds, checkName: configuration.verification.checkName)
+        settings.countryMustMatch = configuration.verification.country == .strict
         let controller = Controller(
             parts: .init(
                 engine: DockerExits(containers: exits), gateway: gateway,
@@ -82,9 +86,7 @@ struct Parts: Sendable {
                 orders: configuration.redisIsShared
                     ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
                 log: log),
-            settings: .init(
-                rules: rules, probeSeconds: configuration.health.probeSeconds,
-                deepSeconds: configuration.health.deepSeconds, checkName: configuration.verification.checkName))
+            settings: settings)
         self.controller = controller
         serving.follow {
             let exits = controller.snapshot.exits.values.filter { $0.state == .serving && !$0.leaving }

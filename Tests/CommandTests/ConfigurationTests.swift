@@ -52,7 +52,7 @@ import Testing
             docker: {host: "tcp://h:2375", owner: Mine, subnet: 10.0.0.0/33}
             redis: {url: "rediss://:secret-of-redis@h", prefix: ""}
             catalog: {refresh_seconds: 5}
-            verification: {urls: [ftp://x, 1], check_name: "a b"}
+            verification: {urls: [ftp://x, 1], check_name: "a b", country: vague}
             providers:
               nordvpn: {private_key: not-a-key-at-all, mtu: 9000, dns: [1.2.3], api_url: nowhere, include: [virtual]}
               mullvad: {}
@@ -65,7 +65,7 @@ import Testing
             "data_dir", "log.level", "log.format", "api.address", "api.port", "api.keys.ci.role", "api.keys.ci.sha256", "api.keys.bad",
             "gateway.port",
             "gateway.client_limit", "gateway.colour", "docker.host", "docker.owner", "docker.subnet", "redis.url", "redis.prefix",
-            "catalog.refresh_seconds", "verification.urls", "verification.urls[1]", "verification.check_name",
+            "catalog.refresh_seconds", "verification.urls", "verification.urls[1]", "verification.check_name", "verification.country",
             "providers.nordvpn.private_key",
             "providers.nordvpn.mtu", "providers.nordvpn.dns", "providers.nordvpn.api_url", "providers.nordvpn.include",
             "providers.mullvad.private_key_file",
@@ -134,10 +134,11 @@ import Testing
             nordvpn,
             [
                 "SALLYPORT_API_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8", "SALLYPORT_API_ORIGINS": "https://a.example",
-                "SALLYPORT_VERIFICATION_URLS": "http://a.example/ip,http://b.example/ip",
+                "SALLYPORT_VERIFICATION_URLS": "http://a.example/ip,http://b.example/ip", "SALLYPORT_VERIFICATION_COUNTRY": "lenient",
             ])
         #expect(configuration.api.serving.trustedProxies.map(\.description) == ["127.0.0.1", "10.0.0.0/8"])
         #expect(configuration.api.serving.origins == ["https://a.example"] && configuration.verification.urls.count == 2)
+        #expect(configuration.verification.country == .lenient)
         #expect(try problems(nordvpn, ["SALLYPORT_API_ORIGINS": "https://a.example,*"]).count == 1)
     }
 

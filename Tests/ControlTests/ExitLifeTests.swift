@@ -156,6 +156,22 @@ import Testing
         }
     }
 
+    @Test func `where the country need not match, an exit that the internet sees elsewhere serves, and shows where`() async throws {
+        try await withController(tune: { $0.countryMustMatch = false }) { world, running in
+            world.with { state in
+                state.misplaced = ["us1": de]
+                state.faults = ["us1": .wrongCountry]
+            }
+            _ = try await running.controller.addExit(ExitWish(country: us))
+            try await running.serves(1)
+            let deep = world.with { $0.deepProbes }
+            try await eventually("it is examined again and again", within: 20) { world.with { $0.deepProbes } >= deep + 4 }
+            let exit = try #require(running.exit(1))
+            #expect(exit.state == .serving && exit.health.verdict == .healthy && exit.generation == 1)
+            #expect(exit.publicCountry == de && exit.server?.hostname == "us1")
+        }
+    }
+
     @Test func `an exit whose probes fail is replaced, though its container runs`() async throws {
         try await withController { world, running in
             _ = try await running.controller.addExit(ExitWish(country: us))

@@ -95,7 +95,8 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         return try call(.engine) { state in
             guard let endpoint = state.containers[container]?.endpoint, let server = state.serverOfEndpoint[endpoint] else { throw Away() }
             if !state.deadServers.contains(server.hostname) || state.busyServers.contains(server.hostname) { state.carried += 10_000 }
-            return TunnelReading(at: SystemClock.now(), handshakeAt: SystemClock.now() + -30, received: state.carried, sent: 0)
+            return TunnelReading(
+                at: SystemClock.now(), handshakeAt: SystemClock.now() + -state.handshakeAge, received: state.carried, sent: 0)
         }
     }
 
@@ -217,7 +218,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         return server
     }
 
-    func verify(_ endpoint: Endpoint) async throws -> Sighting {
+    func verify(_ endpoint: Endpoint, country: CountryCode) async throws -> Sighting {
         try call(.prober) { state in
             let server = try server(of: endpoint, state)
             return Sighting(address: server.address, country: state.misplaced[server.hostname] ?? server.country, latencyMilliseconds: 2)

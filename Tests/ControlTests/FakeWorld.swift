@@ -31,6 +31,8 @@ final class FakeWorld: Sendable {
         var busyServers: Set<String> = []
         var faults: [String: ExitReason] = [:]
         var carried = 0
+        /// Seconds since each tunnel's last handshake.
+        var handshakeAge = 30.0
         var misplaced: [String: CountryCode] = [:]
         /// Thrown by the next launches, in order.
         var launchFailures: [ExitFailure] = []

@@ -40,6 +40,29 @@ import Testing
         }
     }
 
+    @Test func `an exit that is well tells its tunnel's last handshake, and one whose handshake is too old is probed at once`() async throws
+    {
+        let tune: (inout Controller.Settings) -> Void = { settings in
+            (settings.probeSeconds, settings.deepSeconds) = (6_000, 6_000)
+            (settings.handshakeSeconds, settings.handshakesPerSecond) = (0.2, 100)
+        }
+        try await withController(tune: tune) { world, running in
+            _ = try await running.controller.addExit(ExitWish(country: us))
+            try await running.serves(1)
+            let lists = world.with { $0.lists }
+            try await eventually("some handshakes are read") { world.with { $0.lists } > lists + 10 }
+            // For hours no probe is due, and none was made for these.
+            let probes = world.with { state in
+                state.handshakeAge = 200
+                return state.probes
+            }
+            #expect(probes <= 1)
+            try await eventually("it is probed", within: 20) { world.with { $0.probes } > probes }
+            try await eventually("its age is told", within: 20) { running.exit(1)?.health.handshakeAge.map { $0 >= 200 } ?? false }
+            #expect(running.exit(1)?.state == .serving && running.exit(1)?.health.verdict == .healthy)
+        }
+    }
+
     @Test func `all exits of a fleet are probed, at the pace that they share`() async throws {
         let tune: (inout Controller.Settings) -> Void = { settings in
             settings.probesPerSecond = 10

@@ -85,6 +85,9 @@ extension OnTheLab {
             try await eventually("the handshake's age is read", within: 40) {
                 try await metric(controller, "sallyport_exit_handshake_age_seconds", "us-") > 0
             }
+            try await eventually("and shown with a serving exit's health", within: 40) {
+                try await controller.call("GET", "/api/exits/us-2").text.contains(#""handshake_age_s":"#)
+            }
             #expect(try await controller.call("DELETE", "/api/pools/us").status == 204)
             #expect(try await controller.call("DELETE", "/api/pools/de").status == 204)
             try await eventually("the exits are gone", within: 60) { try await controller.exits().isEmpty }

@@ -73,7 +73,7 @@ import Testing
             let reading = TunnelReading(at: start + 101 + Double(number), handshakeAt: start, received: 1_000 + number * 100, sent: 0)
             record.read(reading)
         }
-        #expect(verdict(record).verdict == .dead && verdict(record).reason == .dnsFailed && verdict(record).handshakeAt == start)
+        #expect(verdict(record).verdict == .dead && verdict(record).reason == .dnsFailed && verdict(record).handshakeAge == 104)
     }
 
     @Test func `a reading alone, or one that went back, proves no life`() {

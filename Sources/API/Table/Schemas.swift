@@ -38,7 +38,7 @@ enum Schemas {
             .maybe("success_rate", .number(0...1, 1), "of the last 60 probes"),
             .always(
                 "score", .number(0...1, 0.97), "success, latency against its own usual one, and jitter; the gateway's weight follows it"),
-            .maybe("handshake_age_s", .number(0...1e9, 31.2), "of the tunnel, where it was asked for"),
+            .maybe("handshake_age_s", .number(0...1e9, 31.2), "of the tunnel, when it was last read: once a minute with up to 30 exits"),
             .maybe("checked_at", .time)),
         "Exit": .object(
             .always("id", .text("us-1")),

@@ -25,10 +25,11 @@ final class HTTPProber: ExitProber {
         self.log = log
     }
 
-    func verify(_ endpoint: Endpoint) async throws -> Sighting {
+    func verify(_ endpoint: Endpoint, country: CountryCode) async throws -> Sighting {
         try await waitForPort(endpoint)
         let own = await directAddress()
         var last = ExitFailure(reason: .unknown, detail: "no address service is configured")
+        var elsewhere: Sighting?
         for url in urls {
             do {
                 let sighting = try await ask(url, through: endpoint)
@@ -37,13 +38,16 @@ final class HTTPProber: ExitProber {
                 }
                 // So that a name that is not found later says something.
                 if !hasFoundNames.withLock({ $0 }) { Task { await namesAreFound(endpoint) } }
-                return sighting
+                guard elsewhere == nil, let seen = sighting.country, seen != country else { return sighting }
+                // Lists of where addresses are differ: another service is asked before this one is believed.
+                elsewhere = sighting
             } catch let failure as ExitFailure {
                 last = failure
                 // Not listening yet, or leaking: the next service would find the same.
                 if failure.isNotYet || failure.reason == .leak { break }
             }
         }
+        if let elsewhere { return elsewhere }
         throw last
     }
 

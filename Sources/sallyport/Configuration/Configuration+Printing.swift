@@ -58,7 +58,7 @@ extension Configuration {
             "health: {probe_seconds: \(health.probeSeconds), deep_seconds: \(health.deepSeconds)}",
             "webhooks: {allow_private: \(webhooks.allowsPrivate), allow_http: \(webhooks.allowsPlainHTTP), timeout_seconds: \(webhooks.deadline), longest_pause_seconds: \(webhooks.longestPause), disable_after_seconds: \(webhooks.disableAfter), ca_file: \(webhooks.authorityFile ?? "none")}",
             "catalog: {refresh_seconds: \(catalogRefreshSeconds)}",
-            "verification: {urls: [\(verification.urls.joined(separator: ", "))], check_name: \(verification.checkName)}",
+            "verification: {urls: [\(verification.urls.joined(separator: ", "))], check_name: \(verification.checkName), country: \(verification.country.rawValue)}",
             "speed_test: {url: '\(speedTestURL)'}",
         ]
         lines.append("providers:")

@@ -21,6 +21,7 @@ extension Configuration {
             "docker.subnet",
             "docker.image",
             "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
+            "verification.country",
             "speed_test.url", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
             "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.ca_file", "health.probe_seconds",
             "health.deep_seconds",
@@ -182,7 +183,7 @@ extension Configuration {
         if !name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") }) {
             reader.problem("check_name", "is no host name")
         }
-        return Verification(urls: urls, checkName: name)
+        return Verification(urls: urls, checkName: name, country: reader.choice("country", CountryPolicy.self) ?? .strict)
     }
 
     private static func readSpeedTest(_ reader: FieldReader) -> String {

@@ -71,7 +71,11 @@ struct Configuration: Sendable {
     struct Verification: Sendable {
         var urls: [String]
         var checkName: String
+        var country: CountryPolicy
     }
+
+    /// Whether an exit that the internet sees in another country than its pool's is given up, or kept and shown.
+    enum CountryPolicy: String, CaseIterable, Sendable { case strict, lenient }
 
     var dataFolder: String
     var shareFolder: String
