@@ -259,10 +259,13 @@ package actor Catalog {
     @discardableResult
     private func measureNow(_ servers: [Server], method: LatencyMethod) async throws -> Int {
         guard !servers.isEmpty else { return 0 }
-        let reachable = await resolved(servers, limit: servers.count)
-        let times = try await measure(reachable.filter { !$0.needsResolving }, method)
+        let reachable = await resolved(servers, limit: servers.count).filter { !$0.needsResolving }
+        // Another name may lead to a server that an exit holds.
+        let asked = withoutHeld(reachable, for: method)
+        let spared = Set(reachable.map(\.hostname)).subtracting(asked.map(\.hostname))
+        let times = try await measure(asked, method)
         let now = SystemClock.now()
-        for server in servers {
+        for server in servers where !spared.contains(server.hostname) {
             let time = times[server.hostname]
             histories[server.hostname, default: LatencyHistory()].add(time, by: method, at: now)
             if let time { cityTimes[ServerRanking.city(of: server)] = time }
@@ -291,13 +294,5 @@ package actor Catalog {
             server.address = address
             return server
         }
-    }
-}
-
-extension ServerWish {
-    package init(_ pool: Pool) {
-        self.init(
-            provider: pool.provider, country: pool.country, city: pool.city, tags: Set(pool.limits.tags ?? []),
-            hostnames: Set(pool.limits.hostnames ?? []), excludedHostnames: Set(pool.limits.exclude ?? []))
     }
 }

@@ -88,3 +88,11 @@ package struct CatalogSnapshot: Sendable {
     package var servers: [Server]
     package var listings: [ListingStatus]
 }
+
+extension ServerWish {
+    package init(_ pool: Pool) {
+        self.init(
+            provider: pool.provider, country: pool.country, city: pool.city, tags: Set(pool.limits.tags ?? []),
+            hostnames: Set(pool.limits.hostnames ?? []), excludedHostnames: Set(pool.limits.exclude ?? []))
+    }
+}

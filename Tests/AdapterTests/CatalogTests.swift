@@ -307,6 +307,27 @@ import Testing
         #expect(explained.allSatisfy { $0.server.latencyMilliseconds != nil }, "what a score counts is also shown")
     }
 
+    @Test func `a handshake never goes to a server that an exit holds under another name`() async throws {
+        let servers = (1...3).map { number in
+            var server = server(number, load: number)
+            server.address = "us\(number).example.test"
+            return server
+        }
+        let asked = Mutex<Set<String>>([])
+        let addresses = ["us1.example.test": "198.18.7.1", "us2.example.test": "198.18.7.2", "us3.example.test": "198.18.7.1"]
+        let catalog = Catalog(
+            sources: [FakeSource(.nordvpn, servers)], log: .none, resolve: { names in addresses.filter { names.contains($0.key) } },
+            measure: { servers, _ in
+                asked.withLock { $0.formUnion(servers.map(\.hostname)) }
+                return Dictionary(uniqueKeysWithValues: servers.map { ($0.hostname, 5.0) })
+            })
+        var held = servers[0]
+        held.address = "198.18.7.1"
+        await catalog.follow { [held] in .init(held: [held]) }
+        let measured = try await catalog.measured(ServerWish(country: us), method: .wireguard, limit: 10)
+        #expect(measured.map(\.server.hostname) == ["us2"] && asked.withLock { $0 } == ["us2"])
+    }
+
     @Test func `a pool takes only servers within its limits, and no other is measured for it`() async throws {
         let servers = (1...6).map { number in
             var server = server(number, load: number)
