@@ -91,7 +91,7 @@ let package = Package(
             "AdapterTests",
             [
                 "DockerEngine", "HAProxyControl", "RedisStore", "Providers", "Latency", "Catalog", "HTTPServing", "HTTPTransport",
-                "Planning", "API", "Control", "Webhooks", "sallyport",
+                "Planning", "API", "Control", "Webhooks", "Lab", "sallyport",
                 "Model", "Platform",
             ]),
         tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),

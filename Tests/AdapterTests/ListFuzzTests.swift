@@ -43,26 +43,6 @@ import Testing
         ),
     ]
 
-    private func mutated(_ bytes: [UInt8], _ generator: inout SplitMix64) -> [UInt8] {
-        var bytes = bytes
-        let marks = Array("{}[]\",:\\0-9eEtrufalsn \u{0}\u{7F}".utf8) + [0xFF, 0xC3, 0x80]
-        for _ in 0..<Int.random(in: 1...4, using: &generator) where !bytes.isEmpty {
-            let at = Int.random(in: 0..<bytes.count, using: &generator)
-            switch Int.random(in: 0..<7, using: &generator) {
-            case 0: bytes[at] = UInt8.random(in: 0...255, using: &generator)
-            case 1: bytes[at] = marks[Int.random(in: 0..<marks.count, using: &generator)]
-            case 2: bytes.remove(at: at)
-            case 3: bytes.insert(marks[Int.random(in: 0..<marks.count, using: &generator)], at: at)
-            case 4: bytes.removeSubrange(at...)
-            case 5: bytes.removeSubrange(at..<min(bytes.count, at + Int.random(in: 1...40, using: &generator)))
-            default:
-                let end = min(bytes.count, at + Int.random(in: 1...60, using: &generator))
-                bytes.insert(contentsOf: bytes[at..<end], at: Int.random(in: 0...bytes.count, using: &generator))
-            }
-        }
-        return bytes
-    }
-
     @Test(arguments: Array(lists.indices)) func `ten thousand broken lists never crash, and what is kept is sound`(number: Int) async throws
     {
         try await heavily { try tryTenThousand(number) }
@@ -75,7 +55,7 @@ import Testing
         var generator = SplitMix64(state: UInt64(2026 + number))
         var (kept, refused, dropped) = (0, 0, 0)
         for _ in 0..<10_000 {
-            let bytes = mutated(good, &generator)
+            let bytes = Mutation.of(good, using: &generator)
             let reader = ListReader(provider, options: ListOptions(included: Set(SpecialServers.allCases)))
             // In pieces, as they come from a network.
             var rest = bytes[...]
@@ -118,7 +98,7 @@ import Testing
                 }.joined(separator: ",") + "]").utf8)
         let state = SharedState(good)
         let source = Broken {
-            let list = try ListReader.read(state.next { mutated(good, &$0) }, of: .mullvad)
+            let list = try ListReader.read(state.next { Mutation.of(good, using: &$0) }, of: .mullvad)
             return .list(servers: list.servers, dropped: list.dropped, stamp: ListStamp())
         }
         // Held-back lists are asked for again after the refresh period, so that this ends soon.

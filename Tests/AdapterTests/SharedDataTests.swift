@@ -101,4 +101,33 @@ struct SharedDataTests {
             [Country].self, from: Data(try await unpack("recorded/nordvpn_v1_servers_countries_\(date)")))
         #expect(countries.count > 100 && countries.allSatisfy { CountryCode($0.code) != nil })
     }
+
+    @Test func `every oddity of the generated lists is there, and NordVPN still has the groups and technologies that we go by`()
+        async throws
+    {
+        struct Oddity: Decodable {
+            let count: Int
+            let hostnames: [String]
+        }
+        struct Oddities: Decodable { let nordvpn: [String: Oddity?] }
+        struct Named: Decodable { let identifier: String }
+        var text = String(decoding: try await unpack("generated/oddities"), as: UTF8.self)
+        // One of them names no rows, but says which.
+        text.replace("\"all rows with groups[].identifier legacy_dedicated_ip\"", with: "[]")
+        let oddities = try JSONDecoder().decode(Oddities.self, from: Data(text.utf8)).nordvpn
+        let kept = Set(try ListReader.read(try await unpack("generated/nordvpn_v1_servers"), of: .nordvpn).servers.map(\.hostname))
+        for name in [
+            "no_wireguard_technology", "server_status_offline", "server_status_maintenance", "wireguard_pivot_maintenance",
+            "wireguard_pivot_offline", "public_key_metadata_empty", "public_key_missing_other_metadata", "public_key_empty_string",
+            "public_key_31_bytes", "public_key_bad_base64", "locations_empty",
+        ] {
+            let oddity = try #require(oddities[name] ?? nil)
+            #expect(oddity.count == oddity.hostnames.count && kept.isDisjoint(with: oddity.hostnames), "\(name)")
+        }
+        let groups = try JSONDecoder().decode([Named].self, from: Data(try await unpack("recorded/nordvpn_v1_servers_groups_2025-02-24")))
+        #expect(Set(groups.map(\.identifier)).isSuperset(of: ["legacy_double_vpn", "legacy_onion_over_vpn", "legacy_dedicated_ip"]))
+        let technologies = try JSONDecoder().decode(
+            [Named].self, from: Data(try await unpack("recorded/nordvpn_v1_technologies_2025-02-24")))
+        #expect(technologies.contains { $0.identifier == "wireguard_udp" })
+    }
 }
