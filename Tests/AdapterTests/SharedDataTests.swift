@@ -109,7 +109,7 @@ struct SharedDataTests {
             let count: Int
             let hostnames: [String]
         }
-        struct Oddities: Decodable { let nordvpn: [String: Oddity?] }
+        struct Oddities: Decodable { let nordvpn: [String: Oddity] }
         struct Named: Decodable { let identifier: String }
         var text = String(decoding: try await unpack("generated/oddities"), as: UTF8.self)
         // One of them names no rows, but says which.
@@ -121,7 +121,7 @@ struct SharedDataTests {
             "wireguard_pivot_offline", "public_key_metadata_empty", "public_key_missing_other_metadata", "public_key_empty_string",
             "public_key_31_bytes", "public_key_bad_base64", "locations_empty",
         ] {
-            let oddity = try #require(oddities[name] ?? nil)
+            let oddity = try #require(oddities[name])
             #expect(oddity.count == oddity.hostnames.count && kept.isDisjoint(with: oddity.hostnames), "\(name)")
         }
         let groups = try JSONDecoder().decode([Named].self, from: Data(try await unpack("recorded/nordvpn_v1_servers_groups_2025-02-24")))
