@@ -8,12 +8,19 @@ import Testing
 
 /// What a controller remembers: alerts over a restart, pauses over a clock that is set, failover while the store hangs.
 @Suite(.timeLimit(.minutes(1))) struct MemoryTests {
-    @Test func `an alert about a container is over when somebody removes it by hand`() async throws {
+    /// Runs with a controller one of whose exits has died, and left a container that can't be removed: `us-1-g1`.
+    private func withStuckContainer(_ body: (FakeWorld, Running) async throws -> Void) async throws {
         try await withController(tune: { $0.removalSeconds = 0.05 }) { world, running in
             _ = try await running.controller.addExit(ExitWish(country: us))
             try await running.serves(1)
             world.with { $0.resisting = ["us-1-g1"] }
             world.end("us-1-g1", exitCode: 67)
+            try await body(world, running)
+        }
+    }
+
+    @Test func `an alert about a container is over when somebody removes it by hand`() async throws {
+        try await withStuckContainer { world, running in
             try await eventually("a human is told") { running.controller.snapshot.alerts.contains { $0.id == "container:us-1-g1" } }
             // What the remedy says.
             world.with { $0.containers["us-1-g1"] = nil }
@@ -51,11 +58,7 @@ import Testing
     }
 
     @Test func `what alerts have become while the store was away it hears of later`() async throws {
-        try await withController(tune: { $0.removalSeconds = 0.05 }) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
-            try await running.serves(1)
-            world.with { $0.resisting = ["us-1-g1"] }
-            world.end("us-1-g1", exitCode: 67)
+        try await withStuckContainer { world, running in
             try await eventually("it is stored") { world.stored.alerts.map(\.id) == ["container:us-1-g1"] }
             world.go(away: .store)
             world.with { $0.resisting = [] }
