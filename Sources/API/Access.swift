@@ -146,9 +146,11 @@ package final class KeyRing: Sendable {
     /// Notes that a key is let in from an address for the first time.
     func letIn(_ key: APIKey, from address: String, now: Timestamp = SystemClock.now()) {
         state.withLock { state in
-            state.uses[key.id, default: Use()].last = now
-            state.uses[key.id, default: Use()].callers.append(address)
-            if state.uses[key.id, default: Use()].callers.count > Self.callerLimit { state.uses[key.id]?.callers.removeFirst() }
+            var use = state.uses[key.id] ?? Use()
+            use.last = now
+            if !use.callers.contains(address) { use.callers.append(address) }
+            if use.callers.count > Self.callerLimit { use.callers.removeFirst() }
+            state.uses[key.id] = use
         }
     }
 

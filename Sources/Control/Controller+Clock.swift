@@ -25,13 +25,9 @@ extension Controller {
         for watch in watches.values { watch.record.shift(by: seconds) }
         for name in breakers.keys { breakers[name]?.shift(by: seconds) }
         unsavedBreakers.formUnion(breakers.keys)
-        alerts = alerts.mapValues {
-            Alert(id: $0.id, severity: $0.severity, message: $0.message, remedy: $0.remedy, since: $0.since + seconds)
-        }
+        for (id, alert) in alerts { alerts[id]?.since = alert.since + seconds }
         unsavedAlerts.formUnion(alerts.keys)
-        for provider in handshakeFailures.keys {
-            handshakeFailures[provider] = handshakeFailures[provider]?.map { HandshakeFailure(hostname: $0.hostname, at: $0.at + seconds) }
-        }
+        handshakeFailures = handshakeFailures.mapValues { $0.map { HandshakeFailure(hostname: $0.hostname, at: $0.at + seconds) } }
         launches = launches.mapValues { $0.map { $0 + seconds } }
         searchedAt = searchedAt.mapValues { $0 + seconds }
         servers = servers.mapValues { ($0.ranked, $0.at + seconds) }
