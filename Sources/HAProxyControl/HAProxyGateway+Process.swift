@@ -25,9 +25,25 @@ extension HAProxyGateway {
 
     /// The process id of the last HAProxy of this folder, if it lives, whether it answers or not.
     private func livingMaster() -> Substring? {
-        guard let text = try? Files.read("\(folder)/haproxy.pid"), let pid = text.split(separator: "\n").first,
-            let status = try? Files.read("/proc/\(pid)/stat"), status.contains("(haproxy)"), !status.contains("(haproxy) Z")
-        else { return nil }
+        guard let text = try? Files.read(pidFile), let pid = text.split(separator: "\n").first, Self.lives(pid) else { return nil }
+        return pid
+    }
+
+    private var pidFile: String { "\(folder)/haproxy.pid" }
+
+    private static func lives(_ pid: Substring) -> Bool {
+        guard let status = try? Files.read("/proc/\(pid)/stat") else { return false }
+        return status.contains("(haproxy)") && !status.contains("(haproxy) Z")
+    }
+
+    /// This folder's HAProxy, whether its master answers or is deaf for a moment, as after a reload. A process that has only got the
+    /// number of one from before is not it.
+    private func ownMaster() async -> Substring? {
+        if let text = try? await master.send("show proc"), let pid = RuntimeAnswers.processes(text).master { return Substring("\(pid)") }
+        // While it reads its configuration its file is empty.
+        let end = ContinuousClock.now + .seconds(2)
+        while (try? Files.read(pidFile))?.isEmpty ?? false, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(10)) }
+        guard let pid = livingMaster(), let words = try? Files.read("/proc/\(pid)/cmdline"), words.contains(pidFile) else { return nil }
         return pid
     }
 
@@ -63,7 +79,7 @@ extension HAProxyGateway {
         try warrant()
         try Files.write("", to: elsewhereMap, mode: 0o600)
         let result = try await Programs.run(
-            "haproxy", ["-W", "-D", "-f", file, "-p", "\(folder)/haproxy.pid", "-S", "\(folder)/master.sock,mode,600"])
+            "haproxy", ["-W", "-D", "-f", file, "-p", pidFile, "-S", "\(folder)/master.sock,mode,600"])
         guard result.status == 0 else {
             throw HAProxyError(code: .refused, action: "starting HAProxy", message: String(result.output.prefix(1000)))
         }
@@ -121,11 +137,10 @@ extension HAProxyGateway {
     package func stop() async throws { try await turns.pass { try await end() } }
 
     func end() async throws {
-        guard settings.isStartedByUs else { return }
-        guard let pid = RuntimeAnswers.processes((try? await master.send("show proc")) ?? "").master else { return }
-        kill(pid_t(pid), SIGTERM)
+        guard settings.isStartedByUs, let pid = await ownMaster(), let number = pid_t(pid) else { return }
+        kill(number, SIGTERM)
         for _ in 0..<250 {
-            if (try? await master.send("show proc")) == nil { return }
+            if !Self.lives(pid) { return }
             try await Task.sleep(for: .milliseconds(20))
         }
         throw HAProxyError(code: .disagrees, action: "stopping HAProxy", message: "process \(pid) did not end within 5 s")

@@ -165,6 +165,19 @@ import Testing
         }
     }
 
+    @Test func `stopping in the middle of a reload, when its master is deaf, leaves no process either`() async throws {
+        try await Subject.with { subject in
+            for round in 1...10 {
+                try await subject.gateway.publish(GatewayLayout(pools: [Subject.pool(us)]))
+                _ = try await RuntimeSocket(path: "\(subject.folder.path)/master.sock").send("reload")
+                try await subject.gateway.stop()
+                try await eventually("nothing is left of round \(round)", within: 20) {
+                    try await Programs.run("pgrep", ["-f", "haproxy.*\(subject.folder.path)/haproxy.cfg"]).status == 1
+                }
+            }
+        }
+    }
+
     @Test func `a command with a line break, or one that is refused, is an error that shows no secret`() async throws {
         try await Subject.with { subject in
             try await subject.gateway.publish(GatewayLayout(pools: [Subject.pool(us)]))
