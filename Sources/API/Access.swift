@@ -128,11 +128,11 @@ package final class KeyRing: Sendable {
 
     /// The key in `X-API-Key` or `Authorization: Bearer`. It is looked up by its SHA-256, and that is compared in constant time:
     /// what a comparison's time could tell is nothing about the key.
-    func key(of request: ServerRequest) -> APIKey? { found(in: request, from: "")?.key }
+    func key(of request: ServerRequest) -> APIKey? { found(Self.digest(request.head), from: "")?.key }
 
-    /// The key that a request carries, and whether it was let in from this address before.
-    func found(in request: ServerRequest, from address: String, now: Timestamp = SystemClock.now()) -> (key: APIKey, isKnown: Bool)? {
-        guard let digest = Self.digest(in: request) else { return nil }
+    /// The key with this digest, and whether it was let in from this address before.
+    func found(_ digest: String?, from address: String, now: Timestamp = SystemClock.now()) -> (key: APIKey, isKnown: Bool)? {
+        guard let digest else { return nil }
         return state.withLock { state in
             guard let key = state.key(digest, now) else { return nil }
             guard let index = state.uses.index(forKey: key.id), state.uses.values[index].callers.contains(address) else {
@@ -154,9 +154,10 @@ package final class KeyRing: Sendable {
         }
     }
 
-    private static func digest(in request: ServerRequest) -> String? {
-        var offered = request.headers["x-api-key"]
-        if offered == nil, let header = request.headers["authorization"] { offered = bearer(header) }
+    /// SHA-256 of the key that a head carries; nil where no key looks like that.
+    static func digest(_ head: RequestHead) -> String? {
+        var offered = head.headers["x-api-key"]
+        if offered == nil, let header = head.headers["authorization"] { offered = bearer(header) }
         guard let offered, (32...256).contains(offered.utf8.count) else { return nil }
         return Digest.sha256(offered)
     }
@@ -173,10 +174,6 @@ package final class KeyRing: Sendable {
         guard header.utf8.count > scheme.utf8.count else { return nil }
         let end = header.utf8.index(header.startIndex, offsetBy: scheme.utf8.count)
         return header[..<end].lowercased() == scheme ? String(header[end...]) : nil
-    }
-
-    static func isOffered(_ request: ServerRequest) -> Bool {
-        request.headers["x-api-key"] != nil || request.headers["authorization"] != nil
     }
 }
 

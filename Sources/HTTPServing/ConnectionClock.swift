@@ -4,14 +4,11 @@ import Synchronization
 /// When a connection must have got on. libmicrohttpd's own time-out begins anew with each byte, so a client that sends one now and
 /// then would keep its connection for ever.
 final class ConnectionClock: Sendable {
-    /// The client's, in its numbers.
-    let address: String
     private let descriptor: Int32
     /// In milliseconds of `now`; the largest number while it is we who take our time.
     private let deadline: Atomic<Int64>
 
-    init(descriptor: Int32, address: String, seconds: Double) {
-        self.address = address
+    init(descriptor: Int32, seconds: Double) {
         self.descriptor = descriptor
         deadline = Atomic(Self.now + Int64(seconds * 1000))
     }

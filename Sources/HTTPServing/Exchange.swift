@@ -3,20 +3,18 @@ import Synchronization
 /// One request while MHD reads it. It belongs to MHD's thread; only `answer` is set from another.
 final class Exchange: Sendable {
     private struct State {
-        var target: String
+        var target: [UInt8]?
+        var head: RequestHead?
         var id = ""
-        var method = ""
-        var headers: [String: String] = [:]
-        var problem: APIProblem?
         var body: [UInt8] = []
-        var hasBegun = false
         var isTooLarge = false
         var isReceived = false
         var answer: ServerResponse?
     }
 
     private let state: Mutex<State>
-    init(target: String) { state = Mutex(State(target: target)) }
+    /// - Parameter target: nil where it is that of the head which the connection keeps.
+    init(target: [UInt8]?) { state = Mutex(State(target: target)) }
 
     /// The caller's own name for it where that is plain, else one of ours.
     var id: String { state.withLock { $0.id } }
@@ -35,31 +33,17 @@ final class Exchange: Sendable {
     var isReceived: Bool { state.withLock { $0.isReceived } }
     func setReceived() { state.withLock { $0.isReceived = true } }
 
-    /// True on the first of MHD's calls, when only the head is there.
-    func begin(method: () -> String, version: () -> String, head: () -> RequestHead, limit: Int) -> Bool {
+    /// The head on the first of MHD's calls, when nothing more is there; nil on later ones.
+    func begin(_ read: (_ target: [UInt8]?) -> RequestHead) -> RequestHead? {
         state.withLock { state in
-            guard !state.hasBegun else { return false }
-            var head = head()
-            head.checkFraming(version: version())
-            state.hasBegun = true
-            state.method = method()
-            state.headers = head.headers
-            state.id = RequestName.plain(head.headers["x-request-id"]) ?? RequestName.next()
-            if let flaw = head.flaw {
-                // Nothing that follows on its connection could be told apart.
-                state.problem = APIProblem(status: 400, code: "bad_head", message: flaw, headers: [("Connection", "close")])
-            } else if head.count > RequestHead.limit {
-                state.problem = APIProblem(
-                    status: 431, code: "head_too_large", message: "the head has more than \(RequestHead.limit) fields")
-            } else if head.size + state.target.utf8.count > limit {
-                state.problem = APIProblem(status: 431, code: "head_too_large", message: "the head has more than \(limit) bytes")
-            }
-            return true
+            guard state.head == nil else { return nil }
+            let head = read(state.target)
+            state.head = head
+            state.target = nil
+            state.id = head.name ?? RequestName.next()
+            return head
         }
     }
-
-    /// The answer to a head after which the connection is closed, with nothing more of it read.
-    var flaw: APIProblem? { state.withLock { $0.problem?.status == 400 ? $0.problem : nil } }
 
     /// Keeps a part of the body; past the limit it is counted but not kept.
     func receive(_ bytes: UnsafeRawBufferPointer, limit: Int) {
@@ -68,21 +52,12 @@ final class Exchange: Sendable {
         }
     }
 
-    /// The whole request, and why it can't be used where that is so; its path is empty where that can't be read.
-    func request(clientAddress: String) -> (request: ServerRequest, problem: APIProblem?) {
+    /// The whole request, and why it can't be used where that is so; nil before its head is read.
+    func request(clientAddress: String) -> (request: ServerRequest, problem: APIProblem?)? {
         state.withLock { state in
-            var problem = state.problem
-            if problem == nil, state.isTooLarge {
-                problem = APIProblem(status: 413, code: "body_too_large", message: "the body is too large")
-            }
-            let target = RequestTarget.parse(state.target)
-            if problem == nil, target == nil {
-                problem = APIProblem(status: 400, code: "bad_target", message: "the request's path or query is malformed")
-            }
-            let request = ServerRequest(
-                method: state.method, path: target?.path ?? [], query: target?.query ?? [], headers: state.headers, body: state.body,
-                clientAddress: clientAddress, id: state.id)
-            return (request, problem)
+            guard let head = state.head else { return nil }
+            let tooLarge = state.isTooLarge ? APIProblem(status: 413, code: "body_too_large", message: "the body is too large") : nil
+            return (ServerRequest(head: head, body: state.body, clientAddress: clientAddress, id: state.id), head.problem ?? tooLarge)
         }
     }
 }

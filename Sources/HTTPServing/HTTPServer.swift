@@ -49,7 +49,7 @@ package final class HTTPServer: Sendable {
         var hasEnded = false
         var waiters: [CheckedContinuation<Void, Never>] = []
         var streams: [ObjectIdentifier: BodyStream] = [:]
-        var clocks: [ObjectIdentifier: ConnectionClock] = [:]
+        var connections: [ObjectIdentifier: Connection] = [:]
     }
 
     package let port: Int
@@ -58,6 +58,8 @@ package final class HTTPServer: Sendable {
     let refuse: @Sendable (ServerRequest, APIProblem) -> ServerResponse
     private let listeningSocket: Int32
     private let alarm: Alarm
+    /// The head that is read just now, in memory that each uses again.
+    let headText = Mutex(HeadText())
     private let state = Mutex(State())
 
     /// Binds and serves at once.
@@ -149,9 +151,9 @@ package final class HTTPServer: Sendable {
         if now >= next {
             next = now + .seconds(1)
             let coarse = ConnectionClock.now
-            for clock in state.withLock({ Array($0.clocks.values) }) { clock.check(coarse) }
+            for connection in state.withLock({ Array($0.connections.values) }) { connection.clock.check(coarse) }
         }
-        return state.withLock { $0.clocks.isEmpty } ? nil : Int32(clamping: Int64(((next - now) / .milliseconds(1)).rounded(.up)))
+        return state.withLock { $0.connections.isEmpty } ? nil : Int32(clamping: Int64(((next - now) / .milliseconds(1)).rounded(.up)))
     }
 
     /// Answers those who still wait for work, and leaves a moment for their answers to leave.
@@ -185,11 +187,11 @@ package final class HTTPServer: Sendable {
         }
     }
 
-    func opened(_ clock: ConnectionClock) { state.withLock { $0.clocks[ObjectIdentifier(clock)] = clock } }
-    func closed(_ clock: ConnectionClock) { state.withLock { $0.clocks[ObjectIdentifier(clock)] = nil } }
+    func opened(_ connection: Connection) { state.withLock { $0.connections[ObjectIdentifier(connection)] = connection } }
+    func closed(_ connection: Connection) { state.withLock { $0.connections[ObjectIdentifier(connection)] = nil } }
 
     /// Connections that are open now.
-    package var connections: Int { state.withLock { $0.clocks.count } }
+    package var connections: Int { state.withLock { $0.connections.count } }
 
     /// False when it is too late to begin anything that must be waited for.
     func suspends() -> Bool {

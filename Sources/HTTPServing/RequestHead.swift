@@ -1,47 +1,72 @@
-/// The header fields of a request, as they came.
-struct RequestHead {
-    /// Fields that a request may have.
-    static let limit = 100
-    private static let single: Set = [
-        "host", "content-length", "transfer-encoding", "content-type", "authorization", "x-api-key", "idempotency-key", "last-event-id",
-    ]
-    /// By lower-case name; several fields of one name are one list (RFC 9110, section 5.3).
-    var headers = [String: String](minimumCapacity: 12)
-    var count = 0
-    /// Bytes of all names and values.
-    var size = 0
-    /// What another server in the way could read in another way; such a request is refused, and its connection closed.
-    var flaw: String?
+import Model
+import Synchronization
 
-    mutating func add(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-        count += 1
-        // As much as its line has: colon, space and line break are four.
-        size += name.count + value.count + 4
-        // RFC 9112, section 5; libmicrohttpd lets a space before the colon and a NUL in a value pass.
-        if !name.allSatisfy(Self.isToken) { flaw = "a header field's name has a character that no name has" }
-        if value.contains(where: { $0 == 0 || $0 == 0x0A || $0 == 0x0D }) { flaw = "a header field's value has a control character" }
-        add(String(decoding: name, as: UTF8.self).lowercased(), String(decoding: value, as: UTF8.self))
+/// What the head of a request says, read and checked once. Where a connection says the same again, its next request has this one too:
+/// what can be known of a request by its head alone is worked out once, and kept here.
+package final class RequestHead: Sendable {
+    package let method: String
+    /// Segments of the raw path, each percent-decoded after the split: an encoded slash never makes a new segment. Empty where the
+    /// target can't be read.
+    package let path: [String]
+    package let query: [(name: String, value: String)]
+    /// By lower-case name.
+    package let headers: [String: String]
+    /// The caller's own name for the request, where that is plain.
+    let name: String?
+    /// Why the request can't be used.
+    let problem: APIProblem?
+    /// True where nothing that follows on its connection could be told apart.
+    let endsConnection: Bool
+    private let kept = Mutex<(any AnyObject & Sendable)?>(nil)
+
+    package init(method: String, path: [String], query: [(name: String, value: String)] = [], headers: [String: String] = [:]) {
+        (self.method, self.path, self.query, self.headers) = (method, path, query, headers)
+        (name, problem, endsConnection) = (nil, nil, false)
     }
 
-    private static func isToken(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x5E...0x7A, 0x7C, 0x7E, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E: true
-        default: false
+    /// - Parameter limit: bytes that target and fields may have.
+    init(target: [UInt8], text: HeadText, limit: Int) {
+        var (fields, method, version) = (HeadFields(), "", "")
+        var (place, name) = (0, Slice(base: UnsafeRawBufferPointer(start: nil, count: 0), bounds: 0..<0))
+        text.forEach { part in
+            switch place {
+            case 0: method = String(decoding: part, as: UTF8.self)
+            case 1: version = String(decoding: part, as: UTF8.self)
+            case let place where place.isMultiple(of: 2): name = part
+            default: fields.add(name, part)
+            }
+            place += 1
         }
+        fields.checkFraming(version: version)
+        let target = (text: RequestTarget.parse(String(decoding: target, as: UTF8.self)), size: target.count)
+        self.method = method
+        path = target.text?.path ?? []
+        query = target.text?.query ?? []
+        headers = fields.headers
+        self.name = RequestName.plain(fields.headers["x-request-id"])
+        endsConnection = fields.flaw != nil
+        problem =
+            if let flaw = fields.flaw {
+                APIProblem(status: 400, code: "bad_head", message: flaw, headers: [("Connection", "close")])
+            } else if fields.count > HeadFields.limit {
+                APIProblem(status: 431, code: "head_too_large", message: "the head has more than \(HeadFields.limit) fields")
+            } else if fields.size + target.size > limit {
+                APIProblem(status: 431, code: "head_too_large", message: "the head has more than \(limit) bytes")
+            } else if target.text == nil {
+                APIProblem(status: 400, code: "bad_target", message: "the request's path or query is malformed")
+            } else {
+                nil
+            }
     }
 
-    /// Looks at how the body is framed, which two servers must not read in two ways (RFC 9112, section 6), and at the host.
-    mutating func checkFraming(version: String) {
-        if let coding = headers["transfer-encoding"] {
-            if headers["content-length"] != nil { flaw = "Content-Length and Transfer-Encoding exclude each other" }
-            if coding.lowercased() != "chunked" || version != "HTTP/1.1" { flaw = "the only Transfer-Encoding is chunked, of HTTP/1.1" }
-        }
-        if version == "HTTP/1.1", headers["host"] == nil { flaw = "Host is missing" }
-    }
+    /// The same without its query.
+    package var withoutQuery: RequestHead { RequestHead(method: method, path: path, headers: headers) }
 
-    private mutating func add(_ name: String, _ value: String) {
-        guard let present = headers.updateValue(value, forKey: name) else { return }
-        if Self.single.contains(name) { flaw = "a header field that must stand alone is there twice" }
-        headers[name] = count <= Self.limit ? "\(present), \(value)" : present
+    /// What somebody makes of this head, made once; there is one who asks.
+    package func kept<Meaning: AnyObject & Sendable>(_ make: () -> Meaning) -> Meaning {
+        if let kept = kept.withLock({ $0 }) as? Meaning { return kept }
+        let made = make()
+        kept.withLock { $0 = made }
+        return made
     }
 }

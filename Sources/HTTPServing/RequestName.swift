@@ -1,3 +1,4 @@
+import Model
 import Synchronization
 
 /// Names of requests, 16 hexadecimal digits: no two of a process are alike, and those of two processes hardly ever.
@@ -6,11 +7,8 @@ enum RequestName {
     private static let count = Atomic<UInt64>(0)
 
     static func next() -> String {
-        // The output function of SplitMix64 maps no two numbers to the same one.
-        var number = seed &+ count.wrappingAdd(1, ordering: .relaxed).oldValue &* 0x9E37_79B9_7F4A_7C15
-        number = (number ^ number >> 30) &* 0xBF58_476D_1CE4_E5B9
-        number = (number ^ number >> 27) &* 0x94D0_49BB_1331_11EB
-        number ^= number >> 31
+        // Its output function maps no two numbers to the same one.
+        let number = SplitMix64.mixed(seed &+ count.wrappingAdd(1, ordering: .relaxed).oldValue &* SplitMix64.step)
         return String(unsafeUninitializedCapacity: 16) { buffer in
             for index in 0..<16 {
                 let digit = UInt8(truncatingIfNeeded: number >> (60 - 4 * index)) & 15

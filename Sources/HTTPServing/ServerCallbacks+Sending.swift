@@ -6,7 +6,7 @@ extension ServerCallbacks {
     static func send(
         _ answer: ServerResponse, of exchange: Exchange, by server: HTTPServer, on connection: OpaquePointer
     ) -> MHD_Result {
-        clock(of: connection)?.set(answer.stream == nil ? server.limits.answerSeconds : nil)
+        of(connection)?.clock.set(answer.stream == nil ? server.limits.answerSeconds : nil)
         guard let made = response(of: answer, by: server, on: connection) else { return MHD.no }
         defer { MHD_destroy_response(made) }
         for (name, value) in answer.headers { add(name, value, to: made) }

@@ -1,72 +1,69 @@
 import CMicroHTTPD
 import CShims
+import Glibc
+import Synchronization
 
 /// Called by MHD on its thread; outside of every actor, or they would trap there.
 enum ServerCallbacks {
     /// A connection whose resume is still to come: MHD allows `MHD_resume_connection` from any thread.
     struct Suspended: @unchecked Sendable { let pointer: OpaquePointer }
 
-    static let begin: shim_mhd_uri_logger = { _, target, _ in
+    static let begin: shim_mhd_uri_logger = { _, target, connection in
+        guard let target, let connection = connection.flatMap(of) else { return nil }
         // MHD's own path is percent-decoded already, which would turn %2F into a slash: keep the raw one.
-        Unmanaged.passRetained(Exchange(target: target.map { String(cString: $0) } ?? "")).toOpaque()
+        return Unmanaged.passRetained(connection.begin(target: bytes(target))).toOpaque()
     }
 
     static let connected: MHD_NotifyConnectionCallback = { context, connection, socketContext, kind in
         guard let context, let connection, let socketContext else { return }
         let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
         if kind == MHD.started {
-            let clock = ConnectionClock(
+            let opened = Connection(
                 descriptor: shim_mhd_descriptor(connection), address: clientAddress(of: connection), seconds: server.limits.requestSeconds)
-            server.opened(clock)
-            socketContext.pointee = Unmanaged.passRetained(clock).toOpaque()
+            server.opened(opened)
+            socketContext.pointee = Unmanaged.passRetained(opened).toOpaque()
         } else if let pointer = socketContext.pointee {
-            server.closed(Unmanaged<ConnectionClock>.fromOpaque(pointer).takeRetainedValue())
+            server.closed(Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue())
             socketContext.pointee = nil
         }
     }
 
-    static func clock(of connection: OpaquePointer) -> ConnectionClock? {
-        shim_mhd_socket_context(connection).map { Unmanaged<ConnectionClock>.fromOpaque($0).takeUnretainedValue() }
+    /// Ours for one of MHD's.
+    static func of(_ connection: OpaquePointer) -> Connection? {
+        shim_mhd_socket_context(connection).map { Unmanaged<Connection>.fromOpaque($0).takeUnretainedValue() }
     }
 
     static let completed: shim_mhd_completed = { context, connection, request, _ in
         guard let context, let pointer = request?.pointee else { return }
         let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
-        if let connection { clock(of: connection)?.set(server.limits.requestSeconds) }
+        if let connection { of(connection)?.clock.set(server.limits.requestSeconds) }
         let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
         request?.pointee = nil
         if exchange.isReceived { server.completed() }
     }
 
     static let handle: shim_mhd_handler = { context, connection, _, method, version, data, size, request in
-        guard let context, let connection, let size, let pointer = request?.pointee else { return MHD.no }
+        guard let context, let connection, let method, let version, let size, let pointer = request?.pointee, let client = of(connection)
+        else { return MHD.no }
         let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
         let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
         if let answer = exchange.answer { return send(answer, of: exchange, by: server, on: connection) }
-        let isFirst = exchange.begin(
-            method: { method.map { String(cString: $0) } ?? "" }, version: { version.map { String(cString: $0) } ?? "" },
-            head: { head(of: connection) }, limit: server.limits.head)
-        if isFirst {
-            guard let flaw = exchange.flaw else { return MHD.yes }
-            return refuse(flaw, exchange, by: server, on: connection)
+        let begun = exchange.begin { target in
+            server.headText.withLock { text in
+                collect(into: &text, connection, method, version)
+                return client.head(target: target, text: text, limit: server.limits.head)
+            }
         }
-        if size.pointee > 0 {
+        if let begun, !begun.endsConnection { return MHD.yes }
+        if begun == nil, size.pointee > 0 {
             exchange.receive(UnsafeRawBufferPointer(start: data, count: size.pointee), limit: server.limits.body)
             size.pointee = 0
             return MHD.yes
         }
-        let clock = clock(of: connection)
-        let (whole, problem) = exchange.request(clientAddress: clock?.address ?? "")
+        guard let (whole, problem) = exchange.request(clientAddress: client.address) else { return MHD.no }
         if let problem { return send(server.refuse(whole, problem), of: exchange, by: server, on: connection) }
-        clock?.set(nil)
+        client.clock.set(nil)
         return answer(whole, of: exchange, by: server, on: connection)
-    }
-
-    private static func refuse(_ problem: APIProblem, _ exchange: Exchange, by server: HTTPServer, on connection: OpaquePointer)
-        -> MHD_Result
-    {
-        let request = exchange.request(clientAddress: clock(of: connection)?.address ?? "").request
-        return send(server.refuse(request, problem), of: exchange, by: server, on: connection)
     }
 
     private static func answer(_ request: ServerRequest, of exchange: Exchange, by server: HTTPServer, on connection: OpaquePointer)
@@ -77,7 +74,7 @@ enum ServerCallbacks {
         switch server.dispatch(request) {
         case .ready(let response): return send(response, of: exchange, by: server, on: connection)
         case .waiting(let work):
-            guard server.suspends() else { return refuse(.stopping, exchange, by: server, on: connection) }
+            guard server.suspends() else { return send(server.refuse(request, .stopping), of: exchange, by: server, on: connection) }
             MHD_suspend_connection(connection)
             let suspended = Suspended(pointer: connection)
             @Sendable func resume(with answer: ServerResponse) {
@@ -93,22 +90,23 @@ enum ServerCallbacks {
 
     // MARK: - What MHD knows of a request
 
-    private static func head(of connection: OpaquePointer) -> RequestHead {
-        var head = RequestHead()
-        withUnsafeMutablePointer(to: &head) { pointer in
-            _ = MHD_get_connection_values_n(connection, MHD.headerKind, collect, pointer)
-        }
-        return head
+    private static func collect(
+        into text: inout HeadText, _ connection: OpaquePointer, _ method: UnsafePointer<CChar>, _ version: UnsafePointer<CChar>
+    ) {
+        text.removeAll()
+        text.append(bytes(method))
+        text.append(bytes(version))
+        withUnsafeMutablePointer(to: &text) { pointer in _ = MHD_get_connection_values_n(connection, MHD.headerKind, collectField, pointer) }
     }
 
-    private static let collect: MHD_KeyValueIteratorN = { context, _, name, nameSize, value, valueSize in
-        guard let context, let name else { return MHD.no }
-        func bytes(_ start: UnsafePointer<CChar>?, _ size: Int) -> UnsafeBufferPointer<UInt8> {
-            UnsafeBufferPointer(start: UnsafeRawPointer(start)?.assumingMemoryBound(to: UInt8.self), count: start == nil ? 0 : size)
-        }
-        context.assumingMemoryBound(to: RequestHead.self).pointee.add(bytes(name, nameSize), bytes(value, valueSize))
+    private static let collectField: MHD_KeyValueIteratorN = { context, _, name, nameSize, value, valueSize in
+        guard let text = context?.assumingMemoryBound(to: HeadText.self), let name else { return MHD.no }
+        text.pointee.append(UnsafeRawBufferPointer(start: name, count: nameSize))
+        text.pointee.append(UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueSize))
         return MHD.yes
     }
+
+    private static func bytes(_ text: UnsafePointer<CChar>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: text, count: strlen(text)) }
 
     private static func clientAddress(of connection: OpaquePointer) -> String {
         var bytes = [UInt8](repeating: 0, count: 16)

@@ -3,12 +3,7 @@ package import Model
 
 /// A request as a route sees it.
 package struct ServerRequest: Sendable {
-    package var method: String
-    /// Segments of the raw path, each percent-decoded after the split: an encoded slash never makes a new segment.
-    package var path: [String]
-    package var query: [(name: String, value: String)]
-    /// By lower-case name.
-    package var headers: [String: String]
+    package var head: RequestHead
     package var body: [UInt8]
     package var clientAddress: String
     /// Names this request in logs and errors.
@@ -16,19 +11,17 @@ package struct ServerRequest: Sendable {
     /// What the path's placeholders stand for: `/api/exits/{id}` gives `id`.
     package var parameters: [String: String] = [:]
 
-    package init(
-        method: String, path: [String], query: [(name: String, value: String)] = [], headers: [String: String] = [:],
-        body: [UInt8] = [], clientAddress: String = "", id: String = ""
-    ) {
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
+    package init(head: RequestHead, body: [UInt8] = [], clientAddress: String = "", id: String = "") {
+        self.head = head
         self.body = body
         self.clientAddress = clientAddress
         self.id = id
     }
 
+    package var method: String { head.method }
+    package var path: [String] { head.path }
+    package var query: [(name: String, value: String)] { head.query }
+    package var headers: [String: String] { head.headers }
     package func query(_ name: String) -> String? { query.first { $0.name == name }?.value }
 }
 

@@ -1,3 +1,5 @@
+import Model
+
 /// Growing pauses between tries, with jitter so that many exits don't try in step.
 package struct BackOff: Sendable {
     /// Seconds before the second try, and the longest pause.

@@ -11,6 +11,8 @@ final class LogBuffer: Sendable {
         var bytes: [UInt8] = []
         var time = Timestamp(milliseconds: -1)
         var timeText = ""
+        /// True while the queue is to write what is here then.
+        var isPromised = false
     }
 
     /// Bytes that are kept; who adds more writes them, so that a reader who doesn't take them holds us up and fills no memory.
@@ -36,14 +38,19 @@ final class LogBuffer: Sendable {
     /// Adds a line; the body gets the time as text.
     func add(at time: Timestamp, _ body: (_ time: String, _ bytes: inout [UInt8]) -> Void) {
         let (isFirst, isFull) = state.withLock { state in
-            let isFirst = state.bytes.isEmpty
-            if isFirst { state.bytes.reserveCapacity(Self.limit + Self.pipe) }
+            let isFirst = !state.isPromised
+            state.isPromised = true
+            if state.bytes.isEmpty { state.bytes.reserveCapacity(Self.limit + Self.pipe) }
             if state.time != time { (state.time, state.timeText) = (time, time.description) }
             body(state.timeText, &state.bytes)
             return (isFirst, state.bytes.count >= Self.limit)
         }
         if isFull { flush() }
-        if isFirst { Self.queue.asyncAfter(deadline: .now() + .milliseconds(50)) { self.flush() } }
+        guard isFirst else { return }
+        Self.queue.asyncAfter(deadline: .now() + .milliseconds(50)) { [self] in
+            state.withLock { $0.isPromised = false }
+            flush()
+        }
     }
 
     /// Writes what was added.

@@ -101,10 +101,11 @@ struct Subject: Sendable {
             return Answer(status: response.status, headers: response.headers, body: response.body)
         }
         guard let (path, query) = RequestTarget.parse(target) else { return Answer(status: 400, headers: [:], body: []) }
-        let request = ServerRequest(
+        let head = RequestHead(
             method: method, path: path, query: query,
-            headers: Dictionary(uniqueKeysWithValues: Self.completed(headers, body).map { ($0.name.lowercased(), $0.value) }),
-            body: Array((body ?? "").utf8), clientAddress: "127.0.0.1", id: "the-request")
+            headers: Dictionary(uniqueKeysWithValues: Self.completed(headers, body).map { ($0.name.lowercased(), $0.value) }))
+        let request = ServerRequest(
+            head: head, body: Array((body ?? "").utf8), clientAddress: "127.0.0.1", id: "the-request")
         let response: ServerResponse
         switch dispatcher(request) {
         case .ready(let ready): response = ready

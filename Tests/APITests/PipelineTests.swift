@@ -83,8 +83,8 @@ import Testing
         ] as [(String, String?, String)])
     func `X-Forwarded-For is believed as far as trusted proxies have written it`(peer: String, header: String?, address: String) throws {
         let trusted = [try #require(IPNetwork("10.0.0.0/8"))]
-        let request = ServerRequest(
-            method: "GET", path: [], headers: header.map { ["x-forwarded-for": $0] } ?? [:], clientAddress: peer)
+        let head = RequestHead(method: "GET", path: [], headers: header.map { ["x-forwarded-for": $0] } ?? [:])
+        let request = ServerRequest(head: head, clientAddress: peer)
         #expect(ClientAddress.of(request, trusted: trusted) == address)
         #expect(ClientAddress.of(request, trusted: []) == peer)
     }

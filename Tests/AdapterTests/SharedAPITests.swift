@@ -97,9 +97,9 @@ import Testing
             let both = [Idempotency(shared: store), Idempotency(shared: store)]
             let count = Mutex(0)
             func post(_ idempotency: Idempotency, _ body: String, _ name: String = "one") async -> ServerResponse {
-                let request = ServerRequest(
-                    method: "POST", path: ["api", "webhooks"], headers: ["idempotency-key": name], body: Array(body.utf8), id: "r")
-                return await idempotency.answer(Call(request, settings: .init()), isSecret: true) {
+                let head = RequestHead(method: "POST", path: ["api", "webhooks"], headers: ["idempotency-key": name])
+                let request = ServerRequest(head: head, body: Array(body.utf8), id: "r")
+                return await idempotency.answer(Call(request, HeadMeaning(head), settings: .init()), isSecret: true) {
                     count.withLock { $0 += 1 }
                     return .json(["id": "w1", "secret": "hush-hush"], status: 201, headers: [("Location", "/api/webhooks/w1")])
                 }
@@ -126,8 +126,8 @@ import Testing
             let both = [Idempotency(shared: store), Idempotency(shared: store)]
             let (gate, open) = AsyncStream<Void>.makeStream()
             let (began, begin) = AsyncStream<Void>.makeStream()
-            let request = ServerRequest(method: "POST", path: ["api", "exits"], headers: ["idempotency-key": "one"], id: "r")
-            let call = Call(request, settings: .init())
+            let head = RequestHead(method: "POST", path: ["api", "exits"], headers: ["idempotency-key": "one"])
+            let call = Call(ServerRequest(head: head, id: "r"), HeadMeaning(head), settings: .init())
             let first = Task {
                 await both[0].answer(call, isSecret: false) {
                     begin.finish()

@@ -34,7 +34,7 @@ extension API {
             return nil
         }
         var request = call.request
-        request.query = []
+        request.head = request.head.withoutQuery
         switch reading.handler {
         case .ready(let body): return (try? body(request)).flatMap(Self.shown)
         case .waiting(let body): return (try? await body(request)).flatMap(Self.shown)

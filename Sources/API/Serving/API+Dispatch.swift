@@ -14,21 +14,18 @@ extension API {
     /// What a server calls for each request that it can't hand on, for its head, its target or its body. Counts for the limits too.
     package func refuser() -> @Sendable (ServerRequest, APIProblem) -> ServerResponse {
         { [self] request, problem in
-            var call = Call(request, settings: settings)
+            var call = Call(request, HeadMeaning(request.head), settings: settings)
             _ = takeForAddress(&call, .standard)
             return finish(problem.response(id: request.id), call)
         }
     }
 
     private func dispatch(_ request: ServerRequest, _ router: Router<Contract>) -> Dispatch {
-        var call = Call(request, settings: settings)
-        let match = router.match(method: request.method, path: request.path)
-        if case .found(let route, let parameters) = match {
-            call.route = route
-            call.request.parameters = parameters
-        }
+        let head = request.head
+        let meaning = head.kept { HeadMeaning(head, router.match(method: head.method, path: head.path)) }
+        var call = Call(request, meaning, settings: settings)
         if let problem = refusal(of: &call) { return .ready(finish(problem.response(id: request.id), call, refused: true)) }
-        switch match {
+        switch meaning.match {
         case .notFound:
             return .ready(
                 finish(APIProblem(status: 404, code: "not_found", message: "there is no such path").response(id: request.id), call))
@@ -61,7 +58,7 @@ extension API {
             call.note(limiter.take(name, limit: most, window: settings.windowSeconds, counts: false))
         }
         guard let route = call.route, case .role(let wanted) = route.access.access else { return nil }
-        guard KeyRing.isOffered(call.request) else {
+        guard call.meaning.offersKey else {
             return unauthorized("key_missing", "an API key is needed, as X-API-Key or Authorization: Bearer")
         }
         let key: APIKey
@@ -81,7 +78,7 @@ extension API {
     /// The key that a request is let in with. One who guesses must wait, also for a right key: else a right guess could be told. A key that
     /// has come from there before is no guess, and whoever uses it must not be shut out by a neighbour's mistake.
     private func key(of call: Call) throws(APIProblem) -> APIKey {
-        let found = keys.found(in: call.request, from: call.address)
+        let found = keys.found(call.meaning.keyDigest, from: call.address)
         if let found, found.isKnown { return found.key }
         let (failures, settings) = ("failed:address:" + call.address, call.settings)
         let guesses = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds, counts: false)
@@ -126,12 +123,7 @@ extension API {
 
     private static func mistake(in call: Call, _ route: APIRoute) -> APIProblem? {
         let request = call.request
-        if let accepted = request.headers["accept"] {
-            let types = route.access.answers.map(\.mediaType).filter { !$0.isEmpty }
-            if !Negotiation.accepts(accepted, types) {
-                return APIProblem(status: 406, code: "not_acceptable", message: "the answer is \(types.joined(separator: " or "))")
-            }
-        }
+        if let problem = call.meaning.acceptProblem { return problem }
         if !request.body.isEmpty {
             guard route.access.body != nil else {
                 return APIProblem(status: 415, code: "media_type", message: "this request takes no body")
@@ -143,8 +135,7 @@ extension API {
         if request.body.isEmpty, let body = route.access.body, !body.isOptional {
             return APIProblem.invalid([FieldProblem(field: "body", message: "is missing, want a JSON object")])
         }
-        let problems = route.queryProblems(request.query)
-        return problems.isEmpty ? nil : APIProblem.invalid(problems)
+        return call.meaning.queryProblem
     }
 
     // MARK: - The answer
@@ -209,22 +200,6 @@ extension API {
                 bytes: response.size, address: call.address, key: call.key?.id)
         }
         return response
-    }
-}
-
-extension Call {
-    /// True where the request asks for a change.
-    var changes: Bool { route != nil && !["GET", "HEAD", "OPTIONS"].contains(request.method) }
-
-    /// The path as it was asked for, without its query, which may hold what nobody should read.
-    var path: String {
-        var text = ""
-        for segment in request.path {
-            text += "/"
-            let isPlain = segment.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
-            text += isPlain ? segment : PercentEncoding.encode(segment)
-        }
-        return text.isEmpty ? "/" : text.utf8.count > 512 ? String(text.prefix(512)) : text
     }
 }
 

@@ -13,13 +13,9 @@ final class APIMetrics: Sendable {
 
     var all: [Metric] { [requests, seconds, keyFailures, limited, streams, droppedReaders] }
 
-    private static let methods: Set = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
     func count(_ call: Call, _ status: Int, _ seconds: Double) {
         let route = call.route?.pattern ?? "none"
-        // A method that a client has made up must not become a label.
-        let method = Self.methods.contains(call.request.method) ? call.request.method : "other"
-        requests.add(1, method, route, String(status))
+        requests.add(1, call.meaning.label, route, String(status))
         self.seconds.observe(seconds, route)
         if status == 429 { limited.add(1, route) }
     }

@@ -5,20 +5,26 @@ import Platform
 /// One request on its way through the API, and what has been found out about it.
 struct Call: Sendable {
     var request: ServerRequest
+    let meaning: HeadMeaning
     let settings: API.Settings
     let begin: ContinuousClock.Instant
     /// Who it comes from, as trusted proxies tell.
     let address: String
-    var route: APIRoute?
     var key: APIKey?
     var verdict: RateLimiter.Verdict?
 
-    init(_ request: ServerRequest, settings: API.Settings) {
+    init(_ request: ServerRequest, _ meaning: HeadMeaning, settings: API.Settings) {
         self.request = request
+        self.request.parameters = meaning.parameters
+        self.meaning = meaning
         self.settings = settings
         begin = .now
         address = ClientAddress.of(request, trusted: settings.trustedProxies)
     }
+
+    var route: APIRoute? { meaning.route }
+    var changes: Bool { meaning.changes }
+    var path: String { meaning.path }
 
     /// Microseconds since it began.
     var microseconds: Int {

@@ -89,7 +89,7 @@ enum Dressing {
     private static func compress(_ response: inout ServerResponse, _ call: Call) {
         guard response.size >= compressedFrom else { return }
         response.headers.append(("Vary", "Accept-Encoding"))
-        guard Negotiation.acceptsGzip(call.request.headers["accept-encoding"]) else { return }
+        guard call.meaning.acceptsGzip else { return }
         if let made = response.compressed {
             guard made.count < response.size else { return }
             response.shared = made
