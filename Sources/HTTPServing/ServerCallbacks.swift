@@ -96,7 +96,8 @@ enum ServerCallbacks {
         text.removeAll()
         text.append(bytes(method))
         text.append(bytes(version))
-        withUnsafeMutablePointer(to: &text) { pointer in _ = MHD_get_connection_values_n(connection, MHD.headerKind, collectField, pointer) }
+        withUnsafeMutablePointer(to: &text) { pointer in _ = MHD_get_connection_values_n(connection, MHD.headerKind, collectField, pointer)
+        }
     }
 
     private static let collectField: MHD_KeyValueIteratorN = { context, _, name, nameSize, value, valueSize in
@@ -106,7 +107,9 @@ enum ServerCallbacks {
         return MHD.yes
     }
 
-    private static func bytes(_ text: UnsafePointer<CChar>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: text, count: strlen(text)) }
+    private static func bytes(_ text: UnsafePointer<CChar>) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: text, count: strlen(text))
+    }
 
     private static func clientAddress(of connection: OpaquePointer) -> String {
         var bytes = [UInt8](repeating: 0, count: 16)
