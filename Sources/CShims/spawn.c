@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <unistd.h>
 
-pid_t shim_spawn_detached(const char *path, char *const arguments[], int output) {
+pid_t shim_spawn_detached(const char *path, char *const arguments[], int output, bool in_batches) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, defaults;
@@ -25,7 +26,12 @@ pid_t shim_spawn_detached(const char *path, char *const arguments[], int output)
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    // A child has the policy of the thread that made it. posix_spawnattr_setschedpolicy would refuse this one.
+    const struct sched_param none_needed = {0};
+    int policy = sched_getscheduler(0);
+    bool is_switched = in_batches && policy == SCHED_OTHER && sched_setscheduler(0, SCHED_BATCH, &none_needed) == 0;
     int error = posix_spawnp(&pid, path, &actions, &attributes, arguments, environ);
+    if (is_switched) sched_setscheduler(0, policy, &none_needed);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return error == 0 ? pid : -error;

@@ -79,7 +79,7 @@ extension HAProxyGateway {
         try warrant()
         try Files.write("", to: elsewhereMap, mode: 0o600)
         let result = try await Programs.run(
-            "haproxy", ["-W", "-D", "-f", file, "-p", pidFile, "-S", "\(folder)/master.sock,mode,600"])
+            "haproxy", ["-W", "-D", "-f", file, "-p", pidFile, "-S", "\(folder)/master.sock,mode,600"], inBatches: true)
         guard result.status == 0 else {
             throw HAProxyError(code: .refused, action: "starting HAProxy", message: String(result.output.prefix(1000)))
         }

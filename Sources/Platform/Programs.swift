@@ -24,18 +24,25 @@ package enum Programs {
     }
 
     /// Runs a program to its end; kills it at the deadline.
-    /// - Parameter deadline: seconds.
-    package static func run(_ program: String, _ arguments: [String], deadline: Double = 30) async throws -> Result {
-        try await Blocking.run { try runBlocking(program, arguments, deadline: deadline) }
+    /// - Parameters:
+    ///   - deadline: seconds.
+    ///   - inBatches: whether it, and all that it starts, runs as SCHED_BATCH: woken it doesn't push others aside, so it finds
+    ///     more to do at once. Where that is refused it runs as everything does.
+    package static func run(
+        _ program: String, _ arguments: [String], deadline: Double = 30, inBatches: Bool = false
+    ) async throws -> Result {
+        try await Blocking.run { try runBlocking(program, arguments, deadline: deadline, inBatches: inBatches) }
     }
 
-    private static func runBlocking(_ program: String, _ arguments: [String], deadline: Double) throws -> Result {
+    private static func runBlocking(
+        _ program: String, _ arguments: [String], deadline: Double, inBatches: Bool
+    ) throws -> Result {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw ProgramError(program: program, message: String(cString: strerror(errno))) }
         defer { close(ends[0]) }
         let words = ([program] + arguments).map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
-        let pid = shim_spawn_detached(program, words, ends[1])
+        let pid = shim_spawn_detached(program, words, ends[1], inBatches)
         close(ends[1])
         guard pid > 0 else { throw ProgramError(program: program, message: String(cString: strerror(-pid))) }
 
@@ -88,7 +95,7 @@ extension Programs {
         defer { close(output) }
         let words = ([program] + arguments).map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
-        let pid = shim_spawn_detached(program, words, output)
+        let pid = shim_spawn_detached(program, words, output, false)
         guard pid > 0 else { throw ProgramError(program: program, message: String(cString: strerror(-pid))) }
         return pid
     }

@@ -43,6 +43,20 @@ import Testing
         }
     }
 
+    @Test func `it takes bytes in batches, before a reload and after it`() async throws {
+        try await Subject.with { subject in
+            // SCHED_BATCH, which Glibc doesn't show to Swift.
+            let batch: Int32 = 3
+            try await subject.gateway.publish(GatewayLayout(pools: [Subject.pool(us)], users: [alice]))
+            let first = try await subject.workerPid
+            #expect(sched_getscheduler(pid_t(first)) == batch)
+            #expect(sched_getscheduler(pid_t(try await subject.masterPid)) == batch)
+            try await subject.gateway.publish(GatewayLayout(pools: [Subject.pool(us), Subject.pool(de)], users: [alice]))
+            let second = try await subject.workerPid
+            #expect(second != first && sched_getscheduler(pid_t(second)) == batch)
+        }
+    }
+
     @Test func `a slot that somebody changed behind our back is put right`() async throws {
         try await Subject.with { subject in
             let exit = try Subject.exit("american")

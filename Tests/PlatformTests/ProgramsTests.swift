@@ -72,4 +72,15 @@ import Testing
         var status: Int32 = 0
         waitpid(pid, &status, 0)
     }
+
+    @Test func `only a program that is started to run in batches does, with what it starts`() async throws {
+        // Field 41 of /proc/PID/stat, see proc(5): 0 is SCHED_OTHER, 3 is SCHED_BATCH.
+        let script = "sh -c 'cut -d \" \" -f 41 /proc/self/stat'"
+        // One after the other: threads are used again.
+        for number in 0..<16 {
+            let isInBatches = number.isMultiple(of: 2)
+            let result = try await Programs.run("sh", ["-c", script], inBatches: isInBatches)
+            #expect(result.output == (isInBatches ? "3\n" : "0\n"))
+        }
+    }
 }

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <microhttpd.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -48,8 +49,9 @@ int shim_mhd_epoll_descriptor(struct MHD_Daemon *daemon);
 int shim_mhd_client_address(struct MHD_Connection *connection, uint8_t bytes[16]);
 
 // Starts a program in a session of its own, so that a Ctrl-C on our terminal never reaches it; it inherits our
-// environment, reads /dev/null, and writes stdout and stderr to `output`. Returns its pid or -errno.
-pid_t shim_spawn_detached(const char *path, char *const arguments[], int output);
+// environment, reads /dev/null, and writes stdout and stderr to `output`. With `in_batches` the kernel takes it
+// for one that calculates (SCHED_BATCH), where that is allowed. Returns its pid or -errno.
+pid_t shim_spawn_detached(const char *path, char *const arguments[], int output, bool in_batches);
 
 // From now on each arrival of `number` writes it as one byte to the descriptor of `shim_signals_to`, which must not block and is
 // the same for all numbers. Returns 0, or -1 with errno.
