@@ -2,6 +2,7 @@
 import HTTPServing
 import Model
 import Platform
+import TestSupport
 import Testing
 
 /// One call of each route, as its own examples say.
@@ -59,6 +60,38 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
                 let answer = try await subject.call(call.method, call.target, headers: [("X-API-Key", offered)], body: call.body)
                 #expect(answer.status == 401 && answer.error == "key_unknown", "\(answer.text)")
             }
+        }
+    }
+
+    /// Its head is kept; what its key may do is not.
+    @Test func `a connection that asks the same again gets what its key may have by then`() async throws {
+        try await Subject.with(.live) { subject in
+            let secret = "changing" + String(repeating: "s", count: 40)
+            func give(_ role: Role, expiresAt: Timestamp? = nil) {
+                let digest = Digest.sha256(secret)
+                subject.api.keys.add(
+                    APIKey(id: "changing", name: "c", role: role, digest: digest, createdAt: SystemClock.now(), expiresAt: expiresAt))
+            }
+            let raw = try Raw(port: try #require(subject.port))
+            func status() async throws -> Substring {
+                try await Blocking.run {
+                    raw.send("HEAD /api/users HTTP/1.1\r\nHost: x\r\nX-API-Key: \(secret)\r\n\r\n")
+                    return String(decoding: raw.receive() ?? [], as: UTF8.self).dropFirst(9).prefix(3)
+                }
+            }
+            #expect(try await status() == "401")
+            give(.admin)
+            #expect(try await status() == "200")
+            give(.viewer)
+            #expect(try await status() == "403")
+            give(.admin)
+            #expect(try await status() == "200")
+            give(.admin, expiresAt: SystemClock.now() + -1)
+            #expect(try await status() == "401")
+            give(.admin)
+            #expect(try await status() == "200")
+            subject.api.keys.remove("changing")
+            #expect(try await status() == "401")
         }
     }
 
