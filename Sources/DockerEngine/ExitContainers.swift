@@ -239,7 +239,11 @@ package final class ExitContainers: Sendable {
         container.hostConfig.tmpfs = [
             "/run": "rw,noexec,nosuid,nodev,size=1m,mode=0755", "/proxy/etc": "rw,noexec,nosuid,nodev,size=64k,mode=0755",
         ]
-        container.hostConfig.sysctls = ["net.ipv6.conf.all.disable_ipv6": "1", "net.ipv4.conf.all.src_valid_mark": "1"]
+        container.hostConfig.sysctls = [
+            "net.ipv6.conf.all.disable_ipv6": "1", "net.ipv4.conf.all.src_valid_mark": "1",
+            // Who asks for the same target all the time would wait for one of the exit's ports a minute otherwise.
+            "net.ipv4.tcp_tw_reuse": "1",
+        ]
         container.hostConfig.mounts = [.init(type: "volume", target: "/config")]
         container.hostConfig.memory = 256 << 20
         container.hostConfig.memorySwap = 256 << 20
