@@ -1,15 +1,16 @@
-/// The raw target of a request line, taken apart: `/api/exits?country=us`.
+/// The raw target of a request line, taken apart: `/api/exits?country=us`, or `http://host/api/exits?country=us`, which means the same.
 package enum RequestTarget {
-    /// Nil where it is not an origin-form target (RFC 9112, section 3.2.1), has a raw space or control character, or its percent-encoding is broken.
+    /// Nil where it has neither origin form nor absolute form (RFC 9112, sections 3.2.1 and 3.2.2), has a raw space or control character,
+    /// or its percent-encoding is broken.
     package static func parse(_ target: String) -> (path: [String], query: [(name: String, value: String)])? {
         var target = target
         return target.withUTF8 { bytes in
             // libmicrohttpd takes what is between the first space and the last for the target.
-            guard bytes.first == 0x2F, bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return nil }
-            let mark = bytes.firstIndex(of: 0x3F) ?? bytes.endIndex
+            guard bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7F }), let begin = pathBegin(bytes) else { return nil }
+            let mark = bytes[begin...].firstIndex(of: 0x3F) ?? bytes.endIndex
             var path: [String] = []
             path.reserveCapacity(6)
-            var rest = bytes[1..<mark]
+            var rest = bytes[begin..<mark].dropFirst()
             while true {
                 let slash = rest.firstIndex(of: 0x2F) ?? rest.endIndex
                 guard let text = decoded(rest[..<slash]) else { return nil }
@@ -29,6 +30,17 @@ package enum RequestTarget {
             }
             return (path, query)
         }
+    }
+
+    /// Where the path begins, which is empty in `http://host?query`. Which host is asked for makes no difference to us.
+    private static func pathBegin(_ bytes: UnsafeBufferPointer<UInt8>) -> Int? {
+        if bytes.first == 0x2F { return 0 }
+        for scheme in ["http://", "https://"] where bytes.count > scheme.utf8.count {
+            guard zip(bytes, scheme.utf8).allSatisfy({ $0 == $1 || ($0 | 0x20 == $1 && (0x61...0x7A).contains($1)) }) else { continue }
+            let end = bytes[scheme.utf8.count...].firstIndex { $0 == 0x2F || $0 == 0x3F } ?? bytes.endIndex
+            return end > scheme.utf8.count ? end : nil
+        }
+        return nil
     }
 
     /// Percent-decoding (RFC 3986, section 2.1); nil for a broken escape, a NUL or bytes that are not UTF-8.

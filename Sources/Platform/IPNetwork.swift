@@ -38,6 +38,13 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
 
     package var isIPv6: Bool { bytes.count == 16 }
 
+    /// What one who gets addresses is given at least: an IPv4 address, or a network of 64 bits of IPv6, of whose addresses anybody may
+    /// use as many as they like (RFC 7421).
+    package var ofOneHolder: IPNetwork {
+        guard isIPv6, prefix > 64 else { return self }
+        return IPNetwork(bytes: bytes.prefix(8) + [UInt8](repeating: 0, count: 8), prefix: 64)
+    }
+
     package var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, socklen_t(text.count))
@@ -55,7 +62,8 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
         return false
     }
 
-    private init(bytes: [UInt8]) { (self.bytes, prefix) = (bytes, bytes.count * 8) }
+    private init(bytes: [UInt8]) { self.init(bytes: bytes, prefix: bytes.count * 8) }
+    private init(bytes: [UInt8], prefix: Int) { (self.bytes, self.prefix) = (bytes, prefix) }
 
     private static let special = [
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",

@@ -89,6 +89,29 @@ import Testing
         #expect(ClientAddress.of(request, trusted: []) == peer)
     }
 
+    @Test func `addresses of one IPv6 network share a limit, as its holder has all of them`() async throws {
+        let trusted = [try #require(IPNetwork("127.0.0.0/8"))]
+        let settings = settings {
+            $0.trustedProxies = trusted
+            $0.requests = 3
+        }
+        try await Subject.with(.direct, settings: settings) { subject in
+            for (address, status) in [
+                ("2001:db8:0:1::1", 401), ("2001:db8:0:1:ffff::2", 401), ("2001:DB8:0:1:0:0:0:3", 401), ("2001:db8:0:1::4", 429),
+                ("2001:db8:0:2::1", 401), ("192.0.2.1", 401), ("192.0.2.2", 401), ("192.0.2.3", 401), ("192.0.2.4", 401),
+            ] {
+                let answer = try await subject.call("GET", "/api/exits", headers: [("X-Forwarded-For", address)])
+                #expect(answer.status == status, "\(address)")
+            }
+            let stats = try await subject.call("GET", "/admin/ratelimit/stats/2001:db8:0:1::9")
+            #expect(stats["address"] == .string("2001:db8:0:1::/64"))
+            #expect(stats["standard"] == .object(["used": .integer(3), "limit": .integer(3)]))
+            #expect(try await subject.call("POST", "/admin/ratelimit/clear/2001:db8:0:1::9").status == 200)
+            let again = try await subject.call("GET", "/api/exits", headers: [("X-Forwarded-For", "2001:db8:0:1::4")])
+            #expect(again.status == 401)
+        }
+    }
+
     @Test func `only allowed addresses may call, but for health`() async throws {
         let networks = [try #require(IPNetwork("10.0.0.0/8"))]
         try await Subject.with(.live, settings: settings { $0.allowedNetworks = networks }) { subject in

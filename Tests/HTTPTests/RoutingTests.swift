@@ -7,6 +7,7 @@ import Testing
             ("/", []), ("/a", ["a"]), ("/a/", ["a"]), ("/a/b", ["a", "b"]), ("/a%2Fb/c", ["a/b", "c"]), ("/a%2fb", ["a/b"]), ("//", [""]),
             ("/a//b", ["a", "", "b"]), ("/a//", ["a", ""]), ("/../etc", ["..", "etc"]), ("/%2e%2e/x", ["..", "x"]), ("/a+b", ["a+b"]),
             ("/%C3%A9", ["é"]), ("/a?x=1", ["a"]), ("/?x", []), ("/a#b", ["a#b"]), ("/%25", ["%"]), ("/%2525", ["%25"]),
+            ("http://h/a/b", ["a", "b"]), ("HTTPS://h:8/a%2Fb?x=1", ["a/b"]), ("http://h", []), ("http://h?x=/y", []), ("http://h//", [""]),
         ])
     func `a path is split before its escapes are decoded`(target: String, path: [String]) throws {
         #expect(try #require(RequestTarget.parse(target)).path == path)
@@ -14,7 +15,8 @@ import Testing
 
     @Test(
         arguments: [
-            "", "a", "*", "http://h/a", "/%", "/%2", "/%zz", "/%2g", "/a%00b", "/%ff", "/%C3", "/%c3%28", "/a?%", "/a?x=%zz", "/a?x=%00",
+            "", "a", "*", "http://", "http:///a", "http://?x", "http:/a", "ftp://h/a", "h:80", "HT\u{14}P://h/a", "http://h/%", "/%", "/%2",
+            "/%zz", "/%2g", "/a%00b", "/%ff", "/%C3", "/%c3%28", "/a?%", "/a?x=%zz", "/a?x=%00",
             "/a?x=%ff",
             "/%+1",
         ])
@@ -27,6 +29,7 @@ import Testing
             ("/a", []), ("/a?", []), ("/a?x", ["x="]), ("/a?x=", ["x="]), ("/a?x=1&y=2", ["x=1", "y=2"]), ("/a?x=1&x=2", ["x=1", "x=2"]),
             ("/a?x=a=b", ["x=a=b"]), ("/a?x=a+b%2Bc", ["x=a b+c"]), ("/a?&&x=1&", ["x=1"]), ("/a?x=1?y", ["x=1?y"]), ("/a?=1", ["=1"]),
             ("/a?x%3D=1", ["x==1"]), ("/a?c=%C3%A9", ["c=é"]),
+            ("http://h/a?x=1", ["x=1"]), ("http://h?x=/y&z=http://i/", ["x=/y", "z=http://i/"]),
         ])
     func `a query is names and values in their order`(target: String, query: [String]) throws {
         #expect(try #require(RequestTarget.parse(target)).query.map { "\($0.name)=\($0.value)" } == query)

@@ -28,7 +28,7 @@ extension API {
         guard let address = IPNetwork(text), !text.contains("/") else {
             throw APIProblem.invalid([FieldProblem(field: "ip", message: "want an IPv4 or IPv6 address")])
         }
-        return address.description
+        return ClientAddress.counted(address.description)
     }
 
     func showLimit(_ request: ServerRequest) throws -> ServerResponse { stats(of: try address(request)) }

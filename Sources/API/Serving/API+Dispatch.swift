@@ -54,7 +54,7 @@ extension API {
             }
         } else if let most = settings.most(.standard) {
             // It is told what is left, and neither counted nor held to it.
-            let name = LimitClass.standard.addressPrefix + call.address
+            let name = LimitClass.standard.addressPrefix + call.counted
             call.note(limiter.take(name, limit: most, window: settings.windowSeconds, counts: false))
         }
         guard let route = call.route, case .role(let wanted) = route.access.access else { return nil }
@@ -78,9 +78,9 @@ extension API {
     /// The key that a request is let in with. One who guesses must wait, also for a right key: else a right guess could be told. A key that
     /// has come from there before is no guess, and whoever uses it must not be shut out by a neighbour's mistake.
     private func key(of call: Call) throws(APIProblem) -> APIKey {
-        let found = keys.found(call.meaning.keyDigest, from: call.address)
+        let found = keys.found(call.meaning.keyDigest, from: call.counted)
         if let found, found.isKnown { return found.key }
-        let (failures, settings) = ("failed:address:" + call.address, call.settings)
+        let (failures, settings) = ("failed:address:" + call.counted, call.settings)
         let guesses = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds, counts: false)
         guard guesses.isAllowed else {
             metrics.keyFailures.add(1, "too_many")
@@ -93,13 +93,13 @@ extension API {
             metrics.keyFailures.add(1, "unknown")
             throw unauthorized("key_unknown", "no such API key")
         }
-        keys.letIn(found.key, from: call.address)
+        keys.letIn(found.key, from: call.counted)
         return found.key
     }
 
     private func takeForAddress(_ call: inout Call, _ limit: LimitClass) -> APIProblem? {
         guard let most = call.settings.most(limit) else { return nil }
-        call.note(limiter.take(limit.addressPrefix + call.address, limit: most, window: call.settings.windowSeconds))
+        call.note(limiter.take(limit.addressPrefix + call.counted, limit: most, window: call.settings.windowSeconds))
         return Self.tooMany(call)
     }
 

@@ -10,6 +10,8 @@ struct Call: Sendable {
     let begin: ContinuousClock.Instant
     /// Who it comes from, as trusted proxies tell.
     let address: String
+    /// What that is counted as.
+    let counted: String
     var key: APIKey?
     var verdict: RateLimiter.Verdict?
 
@@ -20,6 +22,7 @@ struct Call: Sendable {
         self.settings = settings
         begin = .now
         address = ClientAddress.of(request, trusted: settings.trustedProxies)
+        counted = ClientAddress.counted(address)
     }
 
     var route: APIRoute? { meaning.route }

@@ -16,4 +16,10 @@ enum ClientAddress {
         }
         return address
     }
+
+    /// What limits count an address as: itself, or for IPv6 its network of 64 bits.
+    static func counted(_ address: String) -> String {
+        guard address.utf8.contains(UInt8(ascii: ":")), let known = IPNetwork(address) else { return address }
+        return known.ofOneHolder.description
+    }
 }
