@@ -10,6 +10,10 @@ struct HeadText: Equatable {
         bytes.append(contentsOf: part)
     }
 
+    /// The same in memory of its own, and no more of that than it needs: where one long head was read, all that are read behind it
+    /// are short ones in much memory.
+    var copy: HeadText { HeadText(bytes: bytes.withUnsafeBytes { Array($0) }) }
+
     /// Calls the body with each part, in the order in which they were added.
     func forEach(_ body: (Slice<UnsafeRawBufferPointer>) -> Void) {
         bytes.withUnsafeBytes { bytes in

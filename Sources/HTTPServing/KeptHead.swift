@@ -5,7 +5,7 @@ struct KeptHead {
     static let limit = 2 << 10
 
     private var target: [UInt8] = []
-    private var text = HeadText()
+    private(set) var text = HeadText()
     private var head: RequestHead?
 
     /// The target of a request: nil where it is the kept one.
@@ -23,7 +23,7 @@ struct KeptHead {
         let target = target ?? self.target
         let read = RequestHead(target: target, text: text, limit: limit)
         if read.problem == nil, target.count + text.bytes.count <= Self.limit {
-            (self.target, self.text, head) = (target, text, read)
+            (self.target, self.text, head) = (target, text.copy, read)
         } else {
             (self.target, self.text, head) = ([], HeadText(), nil)
         }

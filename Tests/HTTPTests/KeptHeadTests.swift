@@ -1,4 +1,4 @@
-import HTTPServing
+@testable import HTTPServing
 import Model
 import Synchronization
 import TestSupport
@@ -62,6 +62,19 @@ import Testing
         let request = "GET /a HTTP/1.1\r\nHost: x\r\nX-Long: \(String(repeating: "l", count: 3_000))\r\n\r\n"
         let seen = try await heads(of: [request, request])
         #expect(seen.heads.count == 2 && seen.read == 2)
+    }
+
+    @Test func `what is kept takes no more memory than it needs, whatever was read before`() {
+        var (text, kept) = (HeadText(), KeptHead())
+        func read(_ value: String) {
+            text.removeAll()
+            for part in ["GET", "HTTP/1.1", "Host", value] { Array(part.utf8).withUnsafeBytes { text.append($0) } }
+            _ = kept.read(target: Array("/".utf8), text: text, limit: 100_000)
+        }
+        read(String(repeating: "l", count: 50_000))
+        #expect(kept.text.bytes.isEmpty)
+        read("short")
+        #expect(kept.text == text && kept.text.bytes.capacity < 200 && text.bytes.capacity > 50_000)
     }
 
     /// Each request has a body and a name of its own, whatever its head.
