@@ -13,6 +13,7 @@ import RedisStore
 /// Every concrete part of a controller, made from the configuration and wired to each other.
 struct Parts: Sendable {
     let configuration: Configuration
+    let rootKey: RootKey
     let log: Log
     let client: HTTPClient
     let exits: ExitContainers
@@ -32,6 +33,7 @@ struct Parts: Sendable {
 
     init(_ configuration: Configuration, log: Log) throws {
         self.configuration = configuration
+        rootKey = try RootKey.load(configuration.rootKeyFile)
         self.log = log
         client = HTTPClient()
         privateRedis = configuration.redis == nil ? PrivateRedis(folder: "\(configuration.dataFolder)/redis") : nil

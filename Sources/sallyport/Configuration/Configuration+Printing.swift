@@ -11,6 +11,7 @@ extension Configuration {
         var lines = [
             "data_dir: \(dataFolder)",
             "share_dir: \(shareFolder)",
+            "root_key_file: \(rootKeyFile)",
             "log: {level: \(logLevel), format: \(logFormat.rawValue)}",
             "api: {address: \(api.address), port: \(api.port)}",
             "api.limits: {requests: \(api.serving.requests), strict_requests: \(api.serving.strictRequests), failed_keys: \(api.serving.failedKeys), window_seconds: \(api.serving.windowSeconds)}",

@@ -9,7 +9,7 @@ extension Configuration {
     /// The settings that the environment can set: `api.port` by `SALLYPORT_API_PORT`. The environment wins over the file.
     static let environmentPaths =
         [
-            "data_dir", "share_dir", "log.level", "log.format", "api.address", "api.port", "api.log_requests",
+            "data_dir", "share_dir", "root_key_file", "log.level", "log.format", "api.address", "api.port", "api.log_requests",
             "api.trusted_proxies", "api.allowed_networks", "api.origins", "verification.urls",
             "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys", "api.limits.window_seconds", "api.connections",
             "api.connections_per_address", "api.audit.requests", "api.audit.retention_days", "gateway.address", "gateway.port",
@@ -107,7 +107,8 @@ extension Configuration {
         let health = reader.section("health")
         let (api, gateway) = (readAPI(reader.section("api")), readGateway(reader.section("gateway"), data: data))
         return Configuration(
-            dataFolder: data, shareFolder: share, logLevel: level.level, logFormat: format, api: api, gateway: gateway,
+            dataFolder: data, shareFolder: share, rootKeyFile: Files.absolute(reader.string("root_key_file") ?? "\(data)/root.key"),
+            logLevel: level.level, logFormat: format, api: api, gateway: gateway,
             traefik: readTraefik(reader.section("traefik"), gateway: gateway, api: api),
             docker: readDocker(reader.section("docker"), share: share, environment: environment),
             redis: readRedis(redis), redisIsShared: readIsShared(redis), redisPrefix: word(redis, "prefix", default: "sallyport"),

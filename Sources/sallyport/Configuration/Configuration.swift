@@ -79,6 +79,8 @@ struct Configuration: Sendable {
 
     var dataFolder: String
     var shareFolder: String
+    /// The file of the secret that all keys of ours are derived from; controllers of one store share its content.
+    var rootKeyFile: String
     var logLevel: Log.Level
     var logFormat: Log.Format
     var api: APISettings
