@@ -59,8 +59,12 @@ extension EngineClient {
 
     /// PUT /containers/{id}/archive: unpacks files into a folder of the container, started or not.
     package func upload(_ files: [TarFile], to folder: String, of id: String) async throws {
+        try await upload(TarArchive.bytes(of: files), to: folder, of: id)
+    }
+
+    package func upload(_ archive: [UInt8], to folder: String, of id: String) async throws {
         try await call(
-            "PUT", "/containers/\(escaped(id))/archive?path=\(escaped(folder))", body: TarArchive.bytes(of: files),
+            "PUT", "/containers/\(escaped(id))/archive?path=\(escaped(folder))", body: archive,
             type: "application/x-tar", action: "uploading configuration to container \(id)")
     }
 
@@ -71,21 +75,20 @@ extension EngineClient {
         return Self.demultiplexed(response.body)
     }
 
+    /// Runs a program of an exit in its container.
+    package func execute(_ command: ExitCommand, in id: String, deadline: Double = 15) async throws -> (status: Int, output: String) {
+        try await execute(command.words, in: id, deadline: deadline)
+    }
+
     /// Runs a program in a running container: its exit status and output.
     package func execute(_ command: [String], in id: String, deadline: Double = 15) async throws -> (status: Int, output: String) {
-        struct Create: Encodable {
-            let cmd: [String]
-            let attachStdout = true
-            let attachStderr = true
-        }
-        struct Start: Encodable { let detach = false }
         struct Created: Decodable { let id: String }
         struct Inspected: Decodable { let exitCode: Int? }
         let action = "running \(command.first ?? "") in container \(id)"
         let created = try Self.decode(
-            Created.self, try await call("POST", "/containers/\(escaped(id))/exec", json: Create(cmd: command), action: action),
+            Created.self, try await call("POST", "/containers/\(escaped(id))/exec", json: ExecCreate(cmd: command), action: action),
             action: action)
-        let started = try await call("POST", "/exec/\(created.id)/start", json: Start(), deadline: deadline, action: action)
+        let started = try await call("POST", "/exec/\(created.id)/start", json: ExecStart(), deadline: deadline, action: action)
         let inspected = try await get("/exec/\(created.id)/json", as: Inspected.self, action: action)
         return (inspected.exitCode ?? -1, Self.demultiplexed(started.body))
     }

@@ -86,6 +86,18 @@ package struct ContainerCreate: Encodable, Sendable {
     }
 }
 
+package struct ExecCreate: Encodable, Sendable {
+    package let cmd: [String]
+    package let attachStdout = true
+    package let attachStderr = true
+    package init(cmd: [String]) { self.cmd = cmd }
+}
+
+package struct ExecStart: Encodable, Sendable {
+    package let detach = false
+    package init() {}
+}
+
 package struct NetworkAttachments: Decodable, Sendable {
     package struct Attachment: Decodable, Sendable {
         package var address: String?
@@ -182,7 +194,7 @@ package struct EngineEvent: Decodable, Sendable {
 
 /// JSON in the Engine API's habit: field names begin with a capital (`IPAM` with several); keys of dictionaries are data
 /// and stay as they are.
-enum EngineCoding {
+package enum EngineCoding {
     private struct Key: CodingKey {
         var stringValue: String
         var intValue: Int? { nil }
@@ -190,8 +202,10 @@ enum EngineCoding {
         init?(intValue: Int) { nil }
     }
 
-    static func encode(_ value: some Encodable) throws -> [UInt8] {
+    /// The same value gives the same bytes.
+    package static func encode(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .custom { path in
             guard let name = path.last?.stringValue else { return Key(stringValue: "") }
             return Key(stringValue: name.prefix(1).uppercased() + name.dropFirst())

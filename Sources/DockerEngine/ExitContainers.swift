@@ -30,12 +30,6 @@ package final class ExitContainers: Sendable {
     }
 
     package static let proxyPort = 3128
-    private static let ownerLabel = "io.sallyport.owner"
-    private static let exitLabel = "io.sallyport.exit"
-    private static let generationLabel = "io.sallyport.generation"
-    private static let fenceLabel = "io.sallyport.fence"
-    private static let serverLabel = "io.sallyport.server"
-    private static let specificationLabel = "io.sallyport.specification"
 
     private let engine: EngineClient
     private let settings: Settings
@@ -58,7 +52,7 @@ package final class ExitContainers: Sendable {
         return "\(name):\(Digest.sha256([UInt8](bytes)).prefix(12))"
     }
 
-    private var ownerFilter: String { "\(Self.ownerLabel)=\(settings.owner)" }
+    private var ownerFilter: String { "\(ExitLabel.owner)=\(settings.owner)" }
 
     // MARK: - What there is
 
@@ -69,10 +63,10 @@ package final class ExitContainers: Sendable {
             let address = summary.networkSettings?.networks?[settings.network]?.address
             let endpoint = address.flatMap { $0.isEmpty ? nil : Endpoint(address: $0, port: Self.proxyPort) }
             return ExitContainer(
-                name: summary.name, exit: labels[Self.exitLabel].flatMap(ExitID.init),
-                generation: Int(labels[Self.generationLabel] ?? "") ?? 0,
-                isRunning: summary.state == "running", endpoint: endpoint, server: labels[Self.serverLabel], exitCode: summary.exitCode,
-                fence: Int(labels[Self.fenceLabel] ?? "") ?? 0)
+                name: summary.name, exit: labels[ExitLabel.exit].flatMap(ExitID.init),
+                generation: Int(labels[ExitLabel.generation] ?? "") ?? 0,
+                isRunning: summary.state == "running", endpoint: endpoint, server: labels[ExitLabel.server], exitCode: summary.exitCode,
+                fence: Int(labels[ExitLabel.fence] ?? "") ?? 0)
         }
     }
 
@@ -99,9 +93,7 @@ package final class ExitContainers: Sendable {
 
     /// What an exit's tunnel says of itself: its last handshake and its counters.
     package func tunnel(of container: String) async throws -> TunnelReading {
-        // Not `dump`, which shows the private key.
-        let command = ["busybox", "sh", "-c", "wg show wg0 latest-handshakes && wg show wg0 transfer"]
-        let answer = try await engine.execute(command, in: container, deadline: 2)
+        let answer = try await engine.execute(.tunnel, in: container, deadline: 2)
         guard answer.status == 0, let reading = Self.reading(answer.output, at: SystemClock.now()) else {
             throw EngineError(
                 code: .unreadable, action: "reading the tunnel of \(container)", message: "wg ended with status \(answer.status)")
@@ -136,7 +128,7 @@ package final class ExitContainers: Sendable {
     }
 
     private func launch(_ specification: ExitSpecification, gateway: String) async throws -> (container: String, endpoint: Endpoint) {
-        let name = "\(settings.owner)-\(specification.id)-g\(specification.generation)"
+        let name = ExitTemplate.name(owner: settings.owner, exit: specification.id, generation: specification.generation)
         do {
             try await engine.createContainer(name: name, create(specification, fence: try warrant()))
         } catch let error as EngineError where error.code == .conflict {
@@ -145,9 +137,9 @@ package final class ExitContainers: Sendable {
             try await engine.removeContainer(name)
             try await engine.createContainer(name: name, create(specification, fence: fence))
         }
-        let file = TarFile(name: "exit.conf", mode: 0o600, content: Array(configuration(specification, gateway: gateway).utf8))
+        let archive = ExitFile.archive(Array(configuration(specification, gateway: gateway).utf8))
         _ = try warrant()
-        try await engine.upload([file], to: "/config", of: name)
+        try await engine.upload(archive, to: ExitFile.folder, of: name)
         _ = try warrant()
         try await engine.startContainer(name)
         let details = try await engine.inspectContainer(name)
@@ -167,7 +159,7 @@ package final class ExitContainers: Sendable {
     /// Removes every container of ours and the network.
     package func removeAll() async throws {
         for container in try await list() { try await remove(container.name) }
-        if let network = try await engine.network(settings.network), network.labels?[Self.ownerLabel] == settings.owner {
+        if let network = try await engine.network(settings.network), network.labels?[ExitLabel.owner] == settings.owner {
             try await engine.removeNetwork(settings.network)
         }
         gateway.withLock { $0 = nil }
@@ -207,7 +199,7 @@ package final class ExitContainers: Sendable {
             // Exits have no business with each other.
             let options = ["com.docker.network.bridge.enable_icc": "false"]
             let network = NetworkCreate(
-                name: settings.network, subnet: settings.subnet, options: options, labels: [Self.ownerLabel: settings.owner])
+                name: settings.network, subnet: settings.subnet, options: options, labels: [ExitLabel.owner: settings.owner])
             do { try await engine.createNetwork(network) } catch let error as EngineError where error.code == .conflict {}
         }
         guard let address = try await engine.network(settings.network)?.gateway else {
@@ -220,35 +212,11 @@ package final class ExitContainers: Sendable {
     // MARK: - The container
 
     private func create(_ specification: ExitSpecification, fence: Int) -> ContainerCreate {
-        var container = ContainerCreate(image: settings.image, network: settings.network)
-        container.hostname = "exit"
-        container.entrypoint = ["/exit"]
-        container.stopSignal = "SIGTERM"
-        container.healthcheck = .init(
-            test: ["CMD", "/healthcheck"], interval: 30_000_000_000, timeout: 5_000_000_000, startPeriod: 15_000_000_000, retries: 3)
-        container.labels = [
-            Self.ownerLabel: settings.owner, Self.exitLabel: specification.id.description,
-            Self.generationLabel: String(specification.generation), Self.serverLabel: specification.server.address,
-            Self.specificationLabel: fingerprint(specification), Self.fenceLabel: String(fence),
-        ]
-        container.hostConfig.readonlyRootfs = true
-        container.hostConfig.securityOpt = ["no-new-privileges"]
-        container.hostConfig.capDrop = ["ALL"]
-        container.hostConfig.capAdd = ["NET_ADMIN", "SETUID", "SETGID", "SYS_CHROOT"]
-        container.hostConfig.devices = [.init("/dev/net/tun")]
-        container.hostConfig.tmpfs = [
-            "/run": "rw,noexec,nosuid,nodev,size=1m,mode=0755", "/proxy/etc": "rw,noexec,nosuid,nodev,size=64k,mode=0755",
-        ]
-        container.hostConfig.sysctls = [
-            "net.ipv6.conf.all.disable_ipv6": "1", "net.ipv4.conf.all.src_valid_mark": "1",
-            // Who asks for the same target all the time would wait for one of the exit's ports a minute otherwise.
-            "net.ipv4.tcp_tw_reuse": "1",
-        ]
-        container.hostConfig.mounts = [.init(type: "volume", target: "/config")]
-        container.hostConfig.memory = 256 << 20
-        container.hostConfig.memorySwap = 256 << 20
-        container.hostConfig.pidsLimit = 2_304
-        return container
+        ExitTemplate(
+            owner: settings.owner, image: settings.image, network: settings.network, exit: specification.id,
+            generation: specification.generation, server: specification.server.address, fingerprint: fingerprint(specification),
+            fence: fence
+        ).container
     }
 
     private func configuration(_ specification: ExitSpecification, gateway: String) -> String {

@@ -1,0 +1,104 @@
+package import Model
+
+/// What the container of an exit is made of: all of it is fixed but the fields here. The engine's guard makes it by this same function,
+/// and lets through no container that differs.
+package struct ExitTemplate: Sendable {
+    /// Whose containers these are: `docker.owner`.
+    package var owner: String
+    package var image: String
+    package var network: String
+    package var exit: ExitID
+    package var generation: Int
+    /// The address of the tunnel's server.
+    package var server: String
+    /// A hash of the whole specification, without the key: 16 hexadecimal digits.
+    package var fingerprint: String
+    /// The fencing number of the controller that makes it.
+    package var fence: Int
+    /// A fixed IPv4 address on the network; nil lets the engine choose.
+    package var address: String?
+
+    package init(
+        owner: String, image: String, network: String, exit: ExitID, generation: Int, server: String, fingerprint: String, fence: Int,
+        address: String? = nil
+    ) {
+        self.owner = owner
+        self.image = image
+        self.network = network
+        self.exit = exit
+        self.generation = generation
+        self.server = server
+        self.fingerprint = fingerprint
+        self.fence = fence
+        self.address = address
+    }
+
+    /// `sallyport-us-1-g3`
+    package var name: String { Self.name(owner: owner, exit: exit, generation: generation) }
+
+    package static func name(owner: String, exit: ExitID, generation: Int) -> String { "\(owner)-\(exit)-g\(generation)" }
+
+    package var container: ContainerCreate {
+        var container = ContainerCreate(image: image, network: network, address: address)
+        container.hostname = "exit"
+        container.entrypoint = ["/exit"]
+        container.stopSignal = "SIGTERM"
+        container.healthcheck = .init(
+            test: ["CMD", "/healthcheck"], interval: 30_000_000_000, timeout: 5_000_000_000, startPeriod: 15_000_000_000, retries: 3)
+        container.labels = [
+            ExitLabel.owner: owner, ExitLabel.exit: exit.description, ExitLabel.generation: String(generation), ExitLabel.server: server,
+            ExitLabel.specification: fingerprint, ExitLabel.fence: String(fence),
+        ]
+        container.hostConfig.readonlyRootfs = true
+        container.hostConfig.securityOpt = ["no-new-privileges"]
+        container.hostConfig.capDrop = ["ALL"]
+        container.hostConfig.capAdd = ["NET_ADMIN", "SETUID", "SETGID", "SYS_CHROOT"]
+        container.hostConfig.devices = [.init("/dev/net/tun")]
+        container.hostConfig.tmpfs = [
+            "/run": "rw,noexec,nosuid,nodev,size=1m,mode=0755", "/proxy/etc": "rw,noexec,nosuid,nodev,size=64k,mode=0755",
+        ]
+        container.hostConfig.sysctls = [
+            "net.ipv6.conf.all.disable_ipv6": "1", "net.ipv4.conf.all.src_valid_mark": "1",
+            // Who asks for the same target all the time would wait for one of the exit's ports a minute otherwise.
+            "net.ipv4.tcp_tw_reuse": "1",
+        ]
+        container.hostConfig.mounts = [.init(type: "volume", target: ExitFile.folder)]
+        container.hostConfig.memory = 256 << 20
+        container.hostConfig.memorySwap = 256 << 20
+        container.hostConfig.pidsLimit = 2_304
+        return container
+    }
+}
+
+/// The labels of an exit's container.
+package enum ExitLabel {
+    package static let owner = "io.sallyport.owner"
+    package static let exit = "io.sallyport.exit"
+    package static let generation = "io.sallyport.generation"
+    package static let fence = "io.sallyport.fence"
+    package static let server = "io.sallyport.server"
+    package static let specification = "io.sallyport.specification"
+}
+
+/// The one file that is uploaded into the container of an exit before its start.
+package enum ExitFile {
+    package static let folder = "/config"
+    package static let name = "exit.conf"
+    package static let mode = 0o600
+
+    package static func archive(_ content: [UInt8]) -> [UInt8] {
+        TarArchive.bytes(of: [TarFile(name: name, mode: mode, content: content)])
+    }
+}
+
+/// The programs that the controller runs in the container of an exit: all of them, for the engine's guard lets through no other.
+package enum ExitCommand: CaseIterable, Sendable {
+    /// The last handshake and the counters of the tunnel. Not `dump`, which shows the private key.
+    case tunnel
+
+    package var words: [String] {
+        switch self {
+        case .tunnel: ["busybox", "sh", "-c", "wg show wg0 latest-handshakes && wg show wg0 transfer"]
+        }
+    }
+}
