@@ -102,7 +102,7 @@ extension Catalog {
             guard !servers.isEmpty else {
                 throw CatalogError(message: "\(name) lists no server that can be used (dropped: \(reasons.isEmpty ? "none" : reasons))")
             }
-            try believe(servers, of: name)
+            try believe(servers, unreadable: dropped["unreadable"] ?? 0, of: name)
             take(Listing(StoredListing(servers: servers, fetchedAt: SystemClock.now(), dropped: dropped, stamp: stamp)), of: name)
             Metrics.catalogFetches.add(1, name.rawValue, "list")
             log.info("catalog of \(name): \(servers.count) servers", ["dropped": reasons.isEmpty ? "none" : reasons])
@@ -111,8 +111,8 @@ extension Catalog {
     }
 
     /// Refuses a list that looks cut short, until the provider has said the same several times.
-    private func believe(_ servers: [Server], of provider: ProviderName) throws {
-        guard let suspicion = ListComparison.suspicion(old: listings[provider]?.servers ?? [], new: servers) else {
+    private func believe(_ servers: [Server], unreadable: Int, of provider: ProviderName) throws {
+        guard let suspicion = ListComparison.suspicion(old: listings[provider]?.servers ?? [], new: servers, unreadable: unreadable) else {
             suspicions[provider] = nil
             return
         }
@@ -129,11 +129,12 @@ extension Catalog {
         log.warning("catalog of \(name) can't be fetched", ["error": "\(error)"])
         errors[name] = error
         let failure = error as? any SourceFailure
-        // A list that is held back is asked for again when it would have been anyway.
         let isHeldBack = suspicions[name] != nil
         Metrics.catalogFetches.add(1, name.rawValue, isHeldBack ? "held_back" : "failed")
+        // A list that is held back is asked for again when it would have been anyway; soon where there is no other.
         let pause =
-            isHeldBack ? settings.refreshSeconds : max(failure?.retryAfter ?? 0, failure?.isRefusal ?? false ? settings.refusalSeconds : 0)
+            isHeldBack && listings[name] != nil
+            ? settings.refreshSeconds : max(failure?.retryAfter ?? 0, failure?.isRefusal ?? false ? settings.refusalSeconds : 0)
         let now = SystemClock.now()
         breakers[name, default: Breaker()].fail(
             isHeldBack ? "held_back" : "fetch_failed", now, rules, salt: UInt64(truncatingIfNeeded: now.milliseconds), atLeast: pause)

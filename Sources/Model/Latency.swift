@@ -107,7 +107,7 @@ package struct RankedServer: Hashable, Sendable {
 package struct ServerWish: Hashable, Sendable {
     package var provider: ProviderName?
     package var country: CountryCode?
-    /// Compared without case.
+    /// As `CityName.folded` writes it.
     package var city: String?
     /// All of these.
     package var tags: Set<String>
@@ -123,7 +123,7 @@ package struct ServerWish: Hashable, Sendable {
     ) {
         self.provider = provider
         self.country = country
-        self.city = city?.lowercased()
+        self.city = city.map(CityName.folded)
         self.tags = tags
         self.hostnames = hostnames
         self.excludedHostnames = excludedHostnames
@@ -132,7 +132,7 @@ package struct ServerWish: Hashable, Sendable {
 
     package func contains(_ server: Server) -> Bool {
         (provider == nil || server.provider == provider) && (country == nil || server.country == country)
-            && (city == nil || server.city?.lowercased() == city) && tags.isSubset(of: server.tags)
+            && (city == nil || server.city.map(CityName.folded) == city) && tags.isSubset(of: server.tags)
             && (hostnames.isEmpty || hostnames.contains(server.hostname)) && !excludedHostnames.contains(server.hostname)
             && (maximalLoad.map { limit in server.load.map { $0 <= limit } ?? false } ?? true)
     }

@@ -10,7 +10,7 @@ package struct Pool: Hashable, Codable, Sendable {
     package var size: Int
     /// Only servers of this provider; nil for any.
     package var provider: ProviderName?
-    /// Only servers of this city, compared without case; nil for any.
+    /// Only servers of this city, compared by `CityName.folded`; nil for any.
     package var city: String?
     package var limits: ServerLimits
     package var strategy: Strategy

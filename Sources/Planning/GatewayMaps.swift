@@ -51,7 +51,7 @@ extension GatewayLayout {
         var entries = Self.noPools
         for pool in pools {
             let slots = pool.slots.filter { $0.state == .ready && $0.endpoint != nil }.map { slot in
-                let city = slot.occupant?.city.map { Self.plain($0).lowercased().filter { $0 != "_" } } ?? ""
+                let city = slot.occupant?.city.map { CityName.folded($0).filter(\.isASCII) } ?? ""
                 // Without an occupant its number within the pool stands for it.
                 return "\(slot.name):\(slot.occupant?.number ?? UInt32(slot.number)):\(slot.weight):\(city)"
             }

@@ -8,8 +8,11 @@ package enum ListComparison {
     package static let notableCountry = 3
 
     /// What makes the new list look cut short, in words; nil where nothing does.
-    package static func suspicion(old: [Server], new: [Server]) -> String? {
-        guard !old.isEmpty else { return nil }
+    /// - Parameter unreadable: rows of it that are not of the shape that we know. Where there is no old list to compare with, these tell.
+    package static func suspicion(old: [Server], new: [Server], unreadable: Int = 0) -> String? {
+        guard !old.isEmpty else {
+            return unreadable > new.count ? "\(unreadable) of its rows can't be read, and \(new.count) can" : nil
+        }
         let loss = 1 - Double(new.count) / Double(old.count)
         if loss > tolerableLoss { return "it has \(new.count) servers where there were \(old.count)" }
         let present = Set(new.map(\.country))

@@ -29,7 +29,7 @@ private struct IVPNList: ListShape {
         }
         list.add(
             hostname: hostname, address: hostname, key: row["wg_public_key"]?.text,
-            country: CountryCode(country) ?? CountryCode(named: country), city: row["city"]?.text, load: row["load"]?.integer, tags: tags,
+            country: CountryCode(country) ?? CountryCode(named: country), city: row["city"]?.text, load: row["load"]?.load, tags: tags,
             network: row["isp"]?.text)
     }
 }

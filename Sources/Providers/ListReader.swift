@@ -166,7 +166,7 @@ package struct ServerList: Sendable {
         servers.append(
             Server(
                 provider: provider, hostname: hostname, address: address, port: port, publicKey: key, country: country,
-                city: city.flatMap(Self.plain), load: load.map { min(100, max(0, $0)) }, tags: tags, network: network.flatMap(Self.plain)))
+                city: city.flatMap(Self.plain), load: load, tags: tags, network: network.flatMap(Self.plain)))
     }
 
     /// The key without blanks around it; nil where it is none.

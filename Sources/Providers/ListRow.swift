@@ -45,7 +45,13 @@ struct ListRow {
 
     var isObject: Bool { node.kind == LIST_NODE_OBJECT }
     var integer: Int? { node.kind == LIST_NODE_INTEGER ? Int(node.integer) : nil }
-    var isIntegerOrNull: Bool { node.kind == LIST_NODE_INTEGER || node.kind == LIST_NODE_NULL }
+
+    /// A load in percent, rounded; nil where it is no number of 0 or more. What a provider writes in place of one never costs the server.
+    var load: Int? {
+        let isNumber = node.kind == LIST_NODE_INTEGER || node.kind == LIST_NODE_NUMBER
+        return isNumber && node.number >= 0 ? Int(min(100, node.number).rounded()) : nil
+    }
+
     var bool: Bool? { node.kind == LIST_NODE_BOOL ? node.integer == 1 : nil }
 
     var text: String? {

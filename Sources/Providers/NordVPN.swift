@@ -91,12 +91,12 @@ private struct NordVPNList: ListShape {
     }
 
     private func head(_ row: ListRow) -> Row? {
-        guard let hostname = row["hostname"]?.text, let station = row["station"]?.text, row["load"]?.isIntegerOrNull ?? true,
+        guard let hostname = row["hostname"]?.text, let station = row["station"]?.text,
             let status = row["status"], status.text != nil
         else { return nil }
         let isVirtual = row["specifications"]?.elements?.contains { $0["identifier"]?.isText("virtual_location") ?? false } ?? false
         return Row(
-            hostname: hostname, station: station, load: row["load"]?.integer, isOnline: status.isText("online"), isVirtual: isVirtual)
+            hostname: hostname, station: station, load: row["load"]?.load, isOnline: status.isText("online"), isVirtual: isVirtual)
     }
 
     /// Metadata by its name: other technologies have other values there, and the first is not always the key.

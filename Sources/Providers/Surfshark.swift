@@ -19,7 +19,7 @@ private struct SurfsharkList: ListShape {
 
     mutating func read(_ row: ListRow, of section: String, into list: inout ServerList) {
         guard section.isEmpty, let id = row["id"]?.text, let type = row["type"]?.text, let name = row["connectionName"]?.text,
-            row["load"]?.isIntegerOrNull ?? true, let country = row["countryCode"]?.text
+            let country = row["countryCode"]?.text
         else { return list.drop("unreadable") }
         var tags = row["tags"]?.elements?.compactMap(\.text).filter { $0.utf8.count <= 32 } ?? []
         // The row of a pair is named after its second server; the first one is the one that we talk to.
@@ -38,6 +38,6 @@ private struct SurfsharkList: ListShape {
         }
         list.add(
             hostname: hostname, address: hostname, key: entry["pubKey"]?.text, country: CountryCode(country), city: row["location"]?.text,
-            load: row["load"]?.integer, tags: tags, identity: id)
+            load: row["load"]?.load, tags: tags, identity: id)
     }
 }

@@ -29,7 +29,7 @@ private struct WindscribeList: ListShape {
                 }
                 list.add(
                     hostname: hostname, address: address, key: group["wg_pubkey"]?.text, country: country, city: group["city"]?.text,
-                    load: (node["health"] ?? group["health"])?.integer)
+                    load: (node["health"] ?? group["health"])?.load)
             }
         }
     }

@@ -39,6 +39,7 @@ import Testing
         let other = ProviderName(rawValue: "other")
         let catalog = catalog(FakeSource(.nordvpn, american), FakeSource(other, [server(7, load: 1, provider: other)]))
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1, city: "mIAMI")).map(\.hostname) == ["us2"])
+        #expect(try await catalog.ranked(for: Pool(country: us, size: 1, city: "mi-ámi.")).map(\.hostname) == ["us2"])
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1, provider: other)).map(\.hostname) == ["us7"])
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1, provider: other, city: "Miami")).isEmpty)
     }
@@ -151,6 +152,14 @@ import Testing
         #expect(source.fetches >= 4, "once good, three times short")
     }
 
+    @Test func `a first list that can hardly be read is asked for again before it is taken`() async throws {
+        let source = Scripted { _ in .list(servers: [self.american[0]], dropped: ["unreadable": 80], stamp: ListStamp()) }
+        let catalog = catalog(source, refresh: 3600)
+        await #expect(throws: CatalogError.self) { try await catalog.countries() }
+        try await eventually("it has come three times, and is better than none") { (try? await catalog.countries()) == [us: 1] }
+        #expect(source.asked.withLock(\.count) == 3)
+    }
+
     /// A provider that remembers what it was asked, and answers as it is told.
     private final class Scripted: ServerSource {
         struct Refusal: SourceFailure {
@@ -245,7 +254,7 @@ import Testing
         }
         func catalog() -> Catalog {
             Catalog(
-                sources: [refusing], settings: .init(backOff: BackOff(first: 0.01, longest: 0.01), refusalSeconds: 2), store: store,
+                sources: [refusing], settings: .init(backOff: BackOff(first: 0.01, longest: 0.01), refusalSeconds: 5), store: store,
                 log: .none,
                 measure: { _, _ in [:] })
         }

@@ -58,6 +58,17 @@ import Testing
         }
     }
 
+    @Test(arguments: [("stlouis", "exit 1"), ("St._Louis", "exit 1"), ("queretaro", "exit 2"), ("dallas", "no_exit_in_city\n")])
+    func `a city is asked for by its letters, however the provider writes it`(city: String, answer: String) async throws {
+        try await Subject.with { subject in
+            let exits = try (1...2).map { try Subject.exit("exit \($0)") }
+            var layout = layout(exits)
+            for (index, city) in ["St. Louis", "Querétaro"].enumerated() { layout.pools[0].slots[index].occupant?.city = city }
+            try await subject.gateway.publish(layout)
+            #expect(try await subject.send("alice-country-us-city-\(city)").text == answer)
+        }
+    }
+
     @Test func `when an exit dies, soft sessions move and hard ones say so`() async throws {
         try await Subject.with { subject in
             let exits = try (1...2).map { try Subject.exit("exit \($0)") }

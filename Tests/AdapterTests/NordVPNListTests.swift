@@ -73,7 +73,7 @@ private struct List {
             ("station", "null", "unreadable"), ("hostname", #""""#, "bad_address"), ("hostname", #""a\nb""#, "bad_address"),
             ("hostname", #""UPPER.test""#, "bad_address"), ("hostname", #""us1.nordvpn.com""#, "duplicate"),
             ("location_ids", "[]", "unknown_country"), ("location_ids", "[6]", "unknown_country"),
-            ("location_ids", "[99]", "unknown_country"), ("load", #""7""#, "unreadable"),
+            ("location_ids", "[99]", "unknown_country"),
         ] as [(String, String?, String)])
     func `a row that can't be used costs that row, and is counted with its reason`(field: String, value: String?, reason: String) throws {
         let list = try decode(List().changed(field, value).text)
@@ -82,14 +82,18 @@ private struct List {
         #expect(dropped == [reason: 1])
     }
 
-    @Test(arguments: ["null", nil]) func `a server whose load is not told is one all the same`(load: String?) throws {
+    @Test(arguments: ["null", nil, #""7""#, #""busy""#, "true", "[7]", #"{"percent":7}"#, "-1", "-0.5"])
+    func `a server whose load can't be read has none, and is in the list all the same`(load: String?) throws {
         let list = try decode(List().changed("load", load).text)
         #expect(list.dropped.isEmpty && list.servers.map(\.load) == [7, nil])
     }
 
+    @Test(arguments: [("6.18", 6), ("6.5", 7), ("0.2", 0), ("83.41", 83), ("99.7", 100), ("250", 100), ("1e300", 100), ("7.0", 7)])
+    func `a load with decimals is rounded`(text: String, load: Int) throws {
+        #expect(try decode(List().changed("load", text).text).servers.map(\.load) == [7, load])
+    }
+
     @Test func `odd values of a good row are put right`() throws {
-        #expect(try decode(List().changed("load", "250").text).servers[1].load == 100)
-        #expect(try decode(List().changed("load", "-1").text).servers[1].load == 0)
         #expect(try decode(List().changed("technologies", List.technologies(key: " \(List.key)\\n")).text).servers[1].publicKey == List.key)
         let german = try decode(List().changed("location_ids", "[99,7]").text).servers[1]
         #expect(german.country.rawValue == "DE" && german.city == nil)

@@ -69,6 +69,22 @@ struct SharedDataTests {
         check(list, kept: kept, dropped: dropped)
     }
 
+    @Test func `loads with decimals cost no server of IVPN's its load`() throws {
+        let path = try #require(Repository.sharedData) + "/../inputs/ivpn-stats-built.json"
+        let list = try ListReader.read(Array(try Files.read(path).utf8), of: .ivpn)
+        #expect(list.servers.count == 88 && list.servers.allSatisfy { $0.load != nil })
+    }
+
+    @Test func `every city of Surfshark's can be asked for by letters and digits`() throws {
+        let path = try #require(Repository.sharedData) + "/../inputs/surfshark-cities.json"
+        let list = try ListReader.read(Array(try Files.read(path).utf8), of: .surfshark)
+        #expect(list.servers.contains { $0.city == "Asunción" })
+        for city in list.servers.compactMap(\.city) {
+            let folded = CityName.folded(city)
+            #expect(!folded.isEmpty && folded.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }, "\(city)")
+        }
+    }
+
     @Test func `both versions of NordVPN's list give the same servers`() async throws {
         let first = try ListReader.read(try await unpack("generated/nordvpn_v1_servers"), of: .nordvpn).servers
         let second = try ListReader.read(try await unpack("generated/nordvpn_v2_servers"), of: .nordvpn).servers

@@ -20,6 +20,20 @@ import Testing
     }
 }
 
+@Suite struct CityNameTests {
+    @Test(arguments: [
+        ("New York", "newyork"), ("new_york", "newyork"), ("St. Louis", "stlouis"), ("Washington, D.C.", "washingtondc"),
+        ("Tel-Aviv", "telaviv"), ("São Paulo", "saopaulo"), ("Querétaro", "queretaro"), ("Quere\u{301}taro", "queretaro"),
+        ("Zürich", "zurich"), ("ÎLE-DE-FRANCE", "iledefrance"), ("Coeur d’Alene", "coeurdalene"), ("Łódź", "lodz"), ("Tromsø", "tromso"),
+        ("Thành phố Hồ Chí Minh", "thanhphohochiminh"), ("Đà Nẵng", "danang"), ("İstanbul", "istanbul"), ("Weißenfels", "weissenfels"),
+        ("Reykjavík", "reykjavik"), ("Chișinău", "chisinau"), ("Ashburn 2", "ashburn2"), ("", ""), (" - ", ""), ("東京", "東京"),
+    ])
+    func `a city is compared by its letters and digits alone`(name: String, folded: String) {
+        #expect(CityName.folded(name) == folded)
+        #expect(CityName.folded(folded) == folded)
+    }
+}
+
 @Suite struct ExitIDTests {
     @Test(arguments: [("us-1", "us-1"), ("uk-12", "gb-12"), ("DE-999", "de-999")])
     func `an exit's name is read`(text: String, name: String) { #expect(ExitID(text)?.description == name) }

@@ -8,11 +8,14 @@ import Testing
     @Test func `a list may lose some servers, and small countries`() {
         #expect(ListComparison.suspicion(old: old, new: old.filter { $0.hostname != "us1" && $0.hostname != "de3" }) == nil)
         #expect(ListComparison.suspicion(old: [], new: []) == nil)
+        #expect(ListComparison.suspicion(old: [], new: old, unreadable: old.count) == nil)
+        #expect(ListComparison.suspicion(old: old, new: old, unreadable: 1000) == nil)
         #expect(ListComparison.suspicion(old: old + [server(1, CountryCode("fr")!)], new: old) == nil)  // An ISO code.
     }
 
     @Test func `one that loses a third of them, or a whole country, is suspicious`() {
         #expect(ListComparison.suspicion(old: old, new: Array(old.suffix(9))) != nil)
+        #expect(ListComparison.suspicion(old: [], new: [old[0]], unreadable: 80)?.contains("80 of its rows can't be read") ?? false)
         #expect(ListComparison.suspicion(old: old, new: old.filter { $0.country == us })?.contains("DE") ?? false)
     }
 }
@@ -64,6 +67,15 @@ import Testing
         full.users = [ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: start)]
         #expect(configuration.structure(of: empty) == configuration.structure(of: full))
         #expect(configuration.structure(of: empty) != configuration.structure(of: GatewayLayout()))
+    }
+
+    @Test(arguments: [("St. Louis", "stlouis"), ("Querétaro", "queretaro"), ("Washington, D.C.", "washingtondc"), ("東京", "")])
+    func `a city stands in the map of pools as users can write it`(city: String, folded: String) throws {
+        var exit = serving(1, on: server(1))
+        exit.server?.city = city
+        let layout = GatewayLayout.of(desired: Desired(pools: [us: Pool(country: us, size: 1)]), exits: [exit.id: exit])
+        let entry = try #require(layout.maps.first { $0.name == "pools.map" }?.entries["us"])
+        #expect(entry.hasSuffix(":\(folded)"), "\(entry)")
     }
 
     @Test func `without a user it listens on the loopback address alone`() {

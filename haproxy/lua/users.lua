@@ -51,7 +51,7 @@ local PARAMETERS = {
     return list
   end,
   city = function(text)
-    local name = text:lower():gsub("_", "")
+    local name = text:lower():gsub("[_.,]", "")
     if not name:match("^%w+$") or #name > 40 then return nil, "bad_city" end
     return name
   end,

@@ -7,7 +7,7 @@ extension API {
     var catalogRoutes: [APIRoute] {
         let limit = Parameter("limit", .whole(1...20_000, 100), "how many")
         let offset = Parameter("offset", .whole(0...1_000_000, 0), "how many to leave out first")
-        let city = Parameter("city", .plain("New York", length: 1...100), "only of this city, compared without case")
+        let city = Parameter("city", .plain("New York", length: 1...100), "only of this city, compared without case and accents")
         // All of them at their longest fit into a request's head.
         let filters = [
             city, Parameter("tags", .printable("p2p", length: 1...200), "only with all of these tags, divided by commas"),
