@@ -1,22 +1,54 @@
-/// Writes that only the controller may make that holds the lease, all or nothing.
+/// Writes that only the controller may make that holds the lease.
 struct FencedWrites: Sendable {
+    /// Commands that are carried out all or not at all.
+    typealias Group = [[String]]
+
     let connection: RedisConnection
     /// `<prefix>:fence` and `<prefix>:version` are the lease's (`LeaseRecord`).
     let prefix: String
     /// The fencing number under which we write; nil where there is no lease.
     let fence: (@Sendable () -> Int)?
 
-    /// Carries commands out, unless another controller has held the lease since we did.
+    /// Words in one script, but for a group that has more by itself: Redis takes about a million, and does nothing else meanwhile.
+    private static let wordLimit = 20_000
+    /// Names in one command: Lua's `unpack` gives up at 8,000 words.
+    private static let nameLimit = 500
+
+    /// One command for many names, as often as it takes: `HDEL key` for fields, `DEL` for keys.
+    static func commands(_ beginning: [String], for names: some Sequence<String>) -> [[String]] {
+        let names = Array(names)
+        return stride(from: 0, to: names.count, by: nameLimit).map { beginning + names[$0..<min($0 + nameLimit, names.count)] }
+    }
+
+    /// Carries groups out in their order, unless another controller has held the lease since we did. Where it breaks off, some
+    /// groups at the beginning are done and the others are not.
     /// - Parameter isChange: it changes what other controllers show: pools, exits, users.
     /// - Throws: `RedisError` with `fenced`
-    func send(_ commands: [[String]], isChange: Bool) async throws {
-        guard let fence else {
-            try await connection.transaction(commands)
-            return
+    func send(_ groups: [Group], isChange: Bool) async throws {
+        for part in Self.parts(groups) {
+            guard let fence else {
+                try await connection.transaction(part)
+                continue
+            }
+            let words = part.flatMap { [String($0.count)] + $0 }
+            try await connection.command(
+                ["EVAL", Self.script, "2", "\(prefix):fence", "\(prefix):version", String(fence()), isChange ? "1" : "0"] + words)
         }
-        let words = commands.flatMap { [String($0.count)] + $0 }
-        try await connection.command(
-            ["EVAL", Self.script, "2", "\(prefix):fence", "\(prefix):version", String(fence()), isChange ? "1" : "0"] + words)
+    }
+
+    /// The groups put together, each part small enough for one script.
+    private static func parts(_ groups: [Group]) -> [Group] {
+        var (parts, words): ([Group], Int) = ([], 0)
+        for group in groups where !group.isEmpty {
+            let count = group.reduce(0) { $0 + $1.count + 1 }
+            if parts.isEmpty || words + count > wordLimit {
+                parts.append([])
+                words = 0
+            }
+            parts[parts.count - 1] += group
+            words += count
+        }
+        return parts
     }
 
     private static let script = """

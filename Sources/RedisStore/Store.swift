@@ -74,32 +74,28 @@ package final class Store: Sendable {
 
     // MARK: - Writing
 
-    /// Writes these exits and forgets those, all or nothing.
+    /// Writes these exits and forgets those, each whole or not at all.
     package func save(_ exits: [Exit], removed: [ExitID]) async throws {
-        var commands = try exits.map { ["HSET", key("exits"), $0.id.description, try text($0)] }
-        for id in removed {
-            commands.append(["HDEL", key("exits"), id.description])
-            commands.append(["DEL", key("health:\(id)")])
-        }
-        if !commands.isEmpty { try await write(commands) }
+        let saved = try exits.map { [["HSET", key("exits"), $0.id.description, try text($0)]] }
+        try await write(saved + removed.map { [["HDEL", key("exits"), $0.description], ["DEL", key("health:\($0)")]] })
     }
 
-    package func save(_ pool: Pool) async throws { try await write([["HSET", key("pools"), pool.country.rawValue, try text(pool)]]) }
+    package func save(_ pool: Pool) async throws { try await write([[["HSET", key("pools"), pool.country.rawValue, try text(pool)]]]) }
 
-    package func removePool(_ country: CountryCode) async throws { try await write([["HDEL", key("pools"), country.rawValue]]) }
+    package func removePool(_ country: CountryCode) async throws { try await write([[["HDEL", key("pools"), country.rawValue]]]) }
 
-    package func save(_ user: ProxyUser) async throws { try await write([["HSET", key("users"), user.name, try text(user)]]) }
+    package func save(_ user: ProxyUser) async throws { try await write([[["HSET", key("users"), user.name, try text(user)]]]) }
 
-    package func removeUser(_ name: String) async throws { try await write([["HDEL", key("users"), name]]) }
+    package func removeUser(_ name: String) async throws { try await write([[["HDEL", key("users"), name]]]) }
 
     // MARK: - Histories
 
     /// Adds one sample to each exit's history.
     package func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws {
         let commands = try samples.map { exit, sample in
-            ["XADD", key("health:\(exit)"), "MAXLEN", "~", "2000", "*", "sample", try text(sample)]
+            [["XADD", key("health:\(exit)"), "MAXLEN", "~", "2000", "*", "sample", try text(sample)]]
         }
-        if !commands.isEmpty { try await write(commands, isChange: false) }
+        try await write(commands, isChange: false)
     }
 
     /// An exit's latest samples, newest first.
@@ -127,9 +123,9 @@ package final class Store: Sendable {
     /// Nil forgets one.
     package func save(breakers: [String: (some Encodable)?]) async throws {
         let commands = try breakers.map { name, value in
-            try value.map { ["HSET", key("breakers"), name, try text($0)] } ?? ["HDEL", key("breakers"), name]
+            [try value.map { ["HSET", key("breakers"), name, try text($0)] } ?? ["HDEL", key("breakers"), name]]
         }
-        if !commands.isEmpty { try await write(commands) }
+        try await write(commands)
     }
 
     package func alerts() async throws -> [Alert] {
@@ -137,13 +133,12 @@ package final class Store: Sendable {
     }
 
     package func save(alerts: [Alert], cleared: [String]) async throws {
-        let commands =
-            try alerts.map { ["HSET", key("alerts"), $0.id, try text($0)] } + cleared.map { ["HDEL", key("alerts"), $0] }
-        if !commands.isEmpty { try await write(commands) }
+        let raised = try alerts.map { [["HSET", key("alerts"), $0.id, try text($0)]] }
+        try await write(raised + cleared.map { [["HDEL", key("alerts"), $0]] })
     }
 
-    private func write(_ commands: [[String]], isChange: Bool = true) async throws {
-        try await writes.send(commands, isChange: isChange)
+    private func write(_ groups: [FencedWrites.Group], isChange: Bool = true) async throws {
+        try await writes.send(groups, isChange: isChange)
     }
 
     // MARK: - Lists of servers

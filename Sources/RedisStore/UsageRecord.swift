@@ -13,8 +13,8 @@ package import Model
 /// | `<prefix>:usage:accounts` | set | the accounts that have a total | while their users exist |
 ///
 /// A subject is `user:<account>` or `exit:us-1`; an account is a user's name and creation (`ProxyUser.account`), so that a
-/// later user of that name inherits nothing. Sums and readings are written in one transaction, under the fencing number of
-/// the lease: what was read is added once, whoever dies in between.
+/// later user of that name inherits nothing. A reading of a counter and the sums that it adds to are written in one transaction,
+/// under the fencing number of the lease: what was read is added once, whoever dies in between.
 package final class UsageRecord: Sendable {
     private let connection: RedisConnection
     private let prefix: String
@@ -33,20 +33,23 @@ package final class UsageRecord: Sendable {
     /// - Parameter isWhole: every counter that exists is in the reading, so that others can be forgotten.
     package func add(_ reading: UsageReading, isWhole: Bool, now: Timestamp) async throws {
         let last = try await counters()
-        var commands: [[String]] = []
+        var groups: [FencedWrites.Group] = []
         var accounts: Set<String> = []
-        for (name, entry) in reading.counters {
+        for (name, entry) in reading.counters where last[name] != entry.usage {
+            var group = [["HSET", "\(prefix):counters", name, Self.text(entry.usage)]]
             let fresh = entry.usage.since(last[name] ?? Usage())
-            if last[name] != entry.usage { commands.append(["HSET", "\(prefix):counters", name, Self.text(entry.usage)]) }
-            guard !fresh.isEmpty, let counted = entry.subject else { continue }
-            let (subject, country) = Self.parts(counted)
-            for key in keys(subject, now) { commands += Self.additions(of: fresh, country: country, to: key) }
-            if case .user(let account, _) = counted { accounts.insert(account) }
+            if !fresh.isEmpty, let counted = entry.subject {
+                let (subject, country) = Self.parts(counted)
+                for key in keys(subject, now) { group += Self.additions(of: fresh, country: country, to: key) }
+                if case .user(let account, _) = counted { accounts.insert(account) }
+            }
+            groups.append(group)
         }
+        // An account without a total does no harm, a total that no account leads to would stay for good.
+        let known = FencedWrites.commands(["SADD", "\(prefix):accounts"], for: accounts.sorted()).map { [$0] }
         let gone = isWhole ? last.keys.filter { reading.counters[$0] == nil } : []
-        if !gone.isEmpty { commands.append(["HDEL", "\(prefix):counters"] + gone) }
-        if !accounts.isEmpty { commands.append(["SADD", "\(prefix):accounts"] + accounts.sorted()) }
-        if !commands.isEmpty { try await writes.send(commands, isChange: false) }
+        let forgotten = FencedWrites.commands(["HDEL", "\(prefix):counters"], for: gone).map { [$0] }
+        try await writes.send(known + groups + forgotten, isChange: false)
     }
 
     private func counters() async throws -> [String: Usage] {
@@ -96,7 +99,12 @@ package final class UsageRecord: Sendable {
                 ["HGETALL", "\(prefix):\($0)"]
             }
         }
-        let replies = try await connection.transaction(wanted, isAtomic: false).map { Self.period("", $0).sum }
+        var replies: [Usage] = []
+        // In pieces, so that others get their turn on this connection.
+        for start in stride(from: 0, to: wanted.count, by: 3_000) {
+            let piece = Array(wanted[start..<min(start + 3_000, wanted.count)])
+            replies += try await connection.transaction(piece, isAtomic: false).map { Self.period("", $0).sum }
+        }
         var sums: [String: (day: Usage, month: Usage, total: Usage)] = [:]
         for (index, user) in users.enumerated() { sums[user.name] = (replies[index * 3], replies[index * 3 + 1], replies[index * 3 + 2]) }
         return sums
@@ -148,9 +156,8 @@ package final class UsageRecord: Sendable {
     package func forget(allBut users: [ProxyUser]) async throws {
         let known = (try await connection.command(["SMEMBERS", "\(prefix):accounts"]).list ?? []).compactMap(\.text)
         let gone = Set(known).subtracting(users.map(\.account)).sorted()
-        guard !gone.isEmpty else { return }
         try await writes.send(
-            [["SREM", "\(prefix):accounts"] + gone] + gone.map { ["DEL", "\(prefix):total:user:\($0)"] }, isChange: false)
+            gone.map { [["DEL", "\(prefix):total:user:\($0)"], ["SREM", "\(prefix):accounts", $0]] }, isChange: false)
     }
 }
 
