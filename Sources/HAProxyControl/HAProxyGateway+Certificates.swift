@@ -18,21 +18,23 @@ extension HAProxyGateway {
 
     func takeCertificates() async {
         guard let source = settings.certificateSource else { return }
-        let names = ((try? Files.list(source)) ?? []).filter { $0.hasSuffix(".pem") && !$0.hasPrefix(".") && $0.utf8.count <= 100 }
-        if names.isEmpty { note("none", "there is no .pem file in \(source), so there is no TLS port") }
+        let entries = CertificateFolder(path: source).entries
+        let names = entries.map(\.name)
+        if names.isEmpty { note("none", "there is no certificate in \(source), so there is no TLS port") }
         try? Files.makePrivateFolder(settings.certificateFolder)
-        for name in names {
-            guard let text = try? Files.read("\(source)/\(name)") else {
-                note(name, "it can't be read")
+        for entry in entries {
+            let (certificate, key): (String, String?)
+            do { (certificate, key) = (try Files.read(entry.certificate), try entry.key.map { try Files.read($0) }) } catch {
+                note(entry.name, "\(error)")
                 continue
             }
-            let digest = Digest.sha256(text)
+            let (name, digest) = (entry.name, Digest.sha256(certificate + (key ?? "")))
             guard seenCertificates[name] != digest else { continue }
             do {
-                try await take(name, text)
-                log.info("took over a certificate", ["file": name])
+                try await take(name, CertificateText(certificate: certificate, key: key).pem)
+                log.info("took over a certificate", ["file": entry.certificate])
             } catch {
-                log.warning("a certificate is not taken over", ["file": name, "error": "\(error)"])
+                log.warning("a certificate is not taken over", ["file": entry.certificate, "error": "\(error)"])
                 // HAProxy was away: again at the next look. What it refused stays refused until the file changes.
                 if (error as? HAProxyError)?.code == .unavailable { continue }
             }
@@ -48,9 +50,6 @@ extension HAProxyGateway {
     }
 
     private func take(_ name: String, _ text: String) async throws {
-        guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }) else {
-            throw HAProxyError(code: .refused, action: "taking \(name)", message: "want a name of letters, digits and . _ -")
-        }
         let path = "\(settings.certificateFolder)/\(name)"
         let candidate = "\(folder)/candidate.certificate"
         let probe = "\(folder)/candidate.cfg"
@@ -62,9 +61,11 @@ extension HAProxyGateway {
             Files.remove(candidate)
             Files.remove(probe)
         }
-        let result = try await Programs.run("haproxy", ["-c", "-q", "-f", probe])
+        // Not quietly: what it says is why.
+        let result = try await Programs.run("haproxy", ["-c", "-f", probe])
         guard result.status == 0 else {
-            throw HAProxyError(code: .badConfiguration, action: "checking \(name)", message: String(result.output.prefix(500)))
+            throw HAProxyError(
+                code: .badConfiguration, action: "checking \(name)", message: Self.reason(in: result.output, about: candidate))
         }
         let isNew = !Files.exists(path)
         try Files.write(text, to: path, mode: 0o600)
@@ -75,6 +76,13 @@ extension HAProxyGateway {
             _ = try? await stats.send("abort ssl cert \(path)")
             throw HAProxyError(code: .refused, action: "replacing \(name)", message: String((answer + committed).prefix(300)))
         }
+    }
+
+    /// What HAProxy finds wrong with a certificate: its first complaint, without the names of our own files.
+    private static func reason(in output: String, about candidate: String) -> String {
+        let alert = output.split(whereSeparator: \.isNewline).first { $0.contains("[ALERT]") }
+        guard let words = alert?.split(separator: " : ").last else { return "HAProxy refuses it without a word" }
+        return String(words.replacing(" '\(candidate)'", with: "").prefix(300))
     }
 
     /// Says a thing once.

@@ -15,14 +15,16 @@ struct RuntimeSocket: Sendable {
     }
 
     /// The answer without the empty line at its end.
-    /// - Parameter payload: lines that follow the command; none of them empty.
+    /// - Parameter payload: lines that follow the command. An empty one would end it, and what follows would be commands; so carriage
+    ///   returns end a line too, and empty lines are left out.
     func send(_ command: String, payload: String? = nil) async throws -> String {
         // A line break would begin a command of somebody else's.
         guard !command.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
             throw HAProxyError(code: .refused, action: "sending a command", message: "it holds a control character")
         }
         guard let payload else { return try await Blocking.run { try sendBlocking(command) } }
-        let lines = payload.split(separator: "\n").joined(separator: "\n")
+        // By bytes: to Swift a carriage return with a line feed is one character, and no line feed.
+        let lines = payload.utf8.split { $0 == 0x0A || $0 == 0x0D }.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
         return try await Blocking.run { try sendBlocking("\(command) <<\n\(lines)\n") }
     }
 

@@ -17,7 +17,9 @@ final class GatewaySubject: Sendable {
     let ownAddresses: @Sendable () -> [String]
     let client = HTTPClient()
 
-    private init(_ change: (inout HAProxyConfiguration.Settings) throws -> Void, ownAddresses: @escaping @Sendable () -> [String]) throws {
+    private init(
+        _ change: (inout HAProxyConfiguration.Settings) throws -> Void, log: Log, ownAddresses: @escaping @Sendable () -> [String]
+    ) throws {
         folder = try TemporaryFolder()
         var settings = HAProxyConfiguration.Settings(
             gatewayAddress: "127.0.0.1", gatewayPort: try Ports.free(), runDirectory: folder.path,
@@ -25,16 +27,16 @@ final class GatewaySubject: Sendable {
         try change(&settings)
         self.ownAddresses = ownAddresses
         self.settings = settings
-        gateway = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: settings, log: .none, ownAddresses: ownAddresses)
+        gateway = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: settings, log: log, ownAddresses: ownAddresses)
     }
 
     /// Runs a body and leaves no process behind.
     static func with(
-        _ change: (inout HAProxyConfiguration.Settings) throws -> Void = { _ in },
+        _ change: (inout HAProxyConfiguration.Settings) throws -> Void = { _ in }, log: Log = .none,
         // Not this machine's: other tests make and remove networks meanwhile.
         ownAddresses: @escaping @Sendable () -> [String] = { ["198.51.100.7"] }, _ body: (GatewaySubject) async throws -> Void
     ) async throws {
-        let subject = try GatewaySubject(change, ownAddresses: ownAddresses)
+        let subject = try GatewaySubject(change, log: log, ownAddresses: ownAddresses)
         let result = await Result { try await body(subject) }
         subject.client.close()
         try await subject.gateway.stop()
