@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HTTPServing
 import Model
 
@@ -8,8 +7,8 @@ extension ServerRequest {
     func body<Value>(_ read: (FieldReader) -> Value?) throws -> Value {
         var document = Document.object([:])
         if !body.isEmpty {
-            do { document = try JSONDecoder().decode(Document.self, from: Data(body)) } catch {
-                throw APIProblem(status: 400, code: "malformed_json", message: "the body is not JSON")
+            do { document = try Document(json: body) } catch {
+                throw APIProblem(status: 400, code: "malformed_json", message: "the body is not JSON as it is read here, \(error)")
             }
         }
         if case .null = document { throw APIProblem.invalid([FieldProblem(field: "body", message: "is null, want a JSON object")]) }

@@ -234,6 +234,8 @@ import Testing
             #expect(try await call("GET", "/api/exits", ("Accept", "text/html, application/*;q=0.1")).status == 200)
             #expect(try await call("POST", "/api/exits", ("Content-Type", "text/plain"), body: "{}").status == 415)
             #expect(try await call("POST", "/api/exits", ("Content-Type", "application/json; charset=utf-8"), body: "{}").status == 422)
+            #expect(try await call("POST", "/api/exits", ("Content-Type", "application/json;Charset=\"UTF-8\""), body: "{}").status == 422)
+            #expect(try await call("POST", "/api/exits", ("Content-Type", "application/json; charset=utf-16"), body: "{}").status == 415)
             #expect(try await call("DELETE", "/api/exits/us-1", ("Content-Type", "application/json"), body: "{}").status == 415)
         }
     }

@@ -11,6 +11,29 @@ import Testing
         }
     }
 
+    /// JSON that two readers may take for two things.
+    @Test(
+        arguments: [
+            (#"{"country":"us","country":"de"}"#, "byte 16", "country is there twice"),
+            (#"{"country":"us","c\u006funtry":"de"}"#, "byte 16", "country is there twice"), (#"{"country":"us",}"#, "byte 15", "comma"),
+            (#"{"country":"us","tags":["p2p",]}"#, "byte 29", "comma"), ("\u{FEFF}{\"country\":\"us\"}", "byte 0", "byte order mark"),
+            ("{\0\"\0c\0o\0u\0n\0t\0r\0y\0\"\0:\0\"\0u\0s\0\"\0}\0", "byte 0", "UTF-16"),
+            (#"{"country":"us"}"# + "\0", "byte 16", "follows"),
+            (#"{'country':'us'}"#, "byte 1", "double quotes"), (#"{"country":"us"/**/}"#, "byte 15", "comma"),
+            (#"{"country":"us","max_load":NaN}"#, "byte 27", "begins"), (#"{"country":"us","max_load":050}"#, "byte 27", "begins with 0"),
+            (#"{"country":"us","city":"\ud800"}"#, "byte 24", "surrogates"), (#"{"country":"us","city":"\#n"}"#, "byte 24", "control"),
+            (#"{"country":"us"}{"country":"de"}"#, "byte 16", "follows"), ("  ", "byte 2", "nothing"),
+        ], Way.allCases)
+    func `a body that is not strictly JSON is 400, and where it is wrong is told`(call: (String, String, String), way: Way) async throws {
+        try await Subject.with(way) { subject in
+            let before = subject.operations.state.revision
+            let answer = try await subject.call("POST", "/api/exits", body: call.0)
+            #expect(answer.status == 400 && answer.error == "malformed_json", "\(answer.text)")
+            #expect(answer.text.contains(call.1) && answer.text.contains(call.2), "\(answer.text)")
+            #expect(subject.operations.state.revision == before, "nothing was changed")
+        }
+    }
+
     @Test(
         arguments: [
             ("POST", "/api/exits", "{}", ["country"]),

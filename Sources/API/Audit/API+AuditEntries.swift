@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HTTPServing
 import Model
 import Platform
@@ -44,7 +43,7 @@ extension API {
     /// An answer without its secrets.
     private static func shown(_ response: ServerResponse) -> Document? {
         guard response.stream == nil, (1...stateLimit).contains(response.body.count),
-            case .object(let fields)? = try? JSONDecoder().decode(Document.self, from: Data(response.body))
+            case .object(let fields)? = try? Document(json: response.body)
         else { return nil }
         return .object(Secrets.masked(fields))
     }

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HTTPServing
 import Model
 import Synchronization
@@ -126,7 +125,7 @@ final class LiveSettings: Sendable {
             guard state.edition == edition, state.taken != stored else { return nil }
             state.taken = stored
             let document = Document.object(
-                stored.mapValues { (try? JSONDecoder().decode(Document.self, from: Data($0.utf8))) ?? .string($0) })
+                stored.mapValues { (try? Document(json: $0.utf8)) ?? .string($0) })
             let reader = FieldReader(document)
             state.changes = LiveSetting.allCases.reduce(into: [:]) { $0[$1] = $1.read(reader) }
             state.apply()

@@ -41,9 +41,10 @@ enum Negotiation {
         return header.split(separator: ",").contains { opaque($0.drop { $0 == " " }.prefix { $0 != " " }) == wanted }
     }
 
-    /// True for `application/json`, with or without parameters.
+    /// True for `application/json`, with or without parameters, but in no other encoding than UTF-8.
     static func isJSON(_ header: String?) -> Bool {
         guard let header else { return false }
-        return header.prefix { $0 != ";" }.filter { $0 != " " }.lowercased() == "application/json"
+        let parts = header.lowercased().split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" && $0 != "\"" } }
+        return parts.first == "application/json" && parts.dropFirst().allSatisfy { !$0.hasPrefix("charset=") || $0 == "charset=utf-8" }
     }
 }

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Model
 
 /// The fields of answers that hold a secret which is shown once.
@@ -12,7 +11,7 @@ enum Secrets {
 
     /// An answer's body without them.
     static func removed(_ body: [UInt8]) -> [UInt8] {
-        guard case .object(let answer)? = try? JSONDecoder().decode(Document.self, from: Data(body)) else { return body }
+        guard case .object(let answer)? = try? Document(json: body) else { return body }
         return OpenAPI.encoded(.object(answer.filter { !fields.contains($0.key) }))
     }
 }

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 import Model
 
@@ -10,7 +9,7 @@ struct EchoAnswer: Equatable {
 
     init?(_ bytes: [UInt8]) {
         let text = String(decoding: bytes.prefix(16 << 10), as: UTF8.self)
-        if case .object(let fields) = try? JSONDecoder().decode(Document.self, from: Data(bytes)) {
+        if case .object(let fields) = try? Document(json: bytes) {
             func string(_ names: [String]) -> String? {
                 names.lazy.compactMap { if case .string(let text) = fields[$0] { text } else { nil } }.first
             }

@@ -58,6 +58,7 @@ struct RedisOrders: OrderRelay {
 
     func next() async throws -> (id: String, order: HandedOrder)? {
         guard let (id, text) = try await queue.next() else { return nil }
+        _ = try Document(json: text.utf8)
         return (id, try JSONDecoder().decode(HandedOrder.self, from: Data(text.utf8)))
     }
 

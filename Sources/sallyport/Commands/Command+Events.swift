@@ -128,7 +128,7 @@ extension Command {
         return true
     }
 
-    private static func document(_ text: String) -> Document { (try? JSONDecoder().decode(Document.self, from: Data(text.utf8))) ?? .null }
+    private static func document(_ text: String) -> Document { (try? Document(json: text.utf8)) ?? .null }
 
     private static func happened(_ event: Document) -> String {
         let mark = ["warning": "warn", "critical": "crit"][event["severity"]?.text ?? ""] ?? "info"

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Model
 
 /// The command for settings that can be changed while the controller runs.
@@ -31,7 +30,7 @@ extension Command {
 
     /// A number, true or false, as the API wants it; what is none of these is a text, which the API refuses in its own words.
     private static func value(_ text: String) -> Document {
-        (try? JSONDecoder().decode(Document.self, from: Data(text.utf8))) ?? .string(text)
+        (try? Document(json: text.utf8)) ?? .string(text)
     }
 
     private static func table(_ answer: Document) -> String {

@@ -89,7 +89,7 @@ struct ControllerClient: Sendable {
     }
 
     private static func document(_ response: HTTPResponse) -> Document {
-        response.body.isEmpty ? .null : (try? JSONDecoder().decode(Document.self, from: Data(response.body))) ?? .null
+        response.body.isEmpty ? .null : (try? Document(json: response.body)) ?? .null
     }
 }
 
