@@ -29,7 +29,8 @@ struct JSONText {
         text(value)
     }
 
-    mutating func field(_ name: String, _ value: Bool) {
+    mutating func field(_ name: String, _ value: Bool?) {
+        guard let value else { return }
         key(name)
         bytes += (value ? "true" : "false").utf8
     }

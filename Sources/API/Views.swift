@@ -34,6 +34,9 @@ struct ExitView: Encodable {
         let successRate: Double?
         let score: Double
         let handshakeAgeS: Double?
+        let leaksCounted: Bool?
+        let leakedPackets: Int?
+        let leakedBytes: Int?
         let checkedAt: Timestamp?
     }
 
@@ -83,6 +86,7 @@ struct ExitView: Encodable {
         HealthView(
             verdict: health.verdict, reason: health.reason, latencyMs: health.latencyMilliseconds.map(rounded),
             successRate: health.successRate.map(rounded), score: rounded(health.score), handshakeAgeS: health.handshakeAge.map(rounded),
+            leaksCounted: health.countsLeaks, leakedPackets: health.leakedPackets, leakedBytes: health.leakedBytes,
             checkedAt: health.checkedAt)
     }
 

@@ -89,7 +89,7 @@ extension Controller {
         takeVerdict(id, generation)
     }
 
-    private func takeVerdict(_ id: ExitID, _ generation: Int) {
+    func takeVerdict(_ id: ExitID, _ generation: Int) {
         let now = parts.now()
         guard let health = watches[id]?.record.health(now) else { return }
         let before = exits[id]?.health
@@ -119,7 +119,9 @@ extension Controller {
     }
 
     private func take(_ reading: TunnelReading, _ id: ExitID, _ generation: Int) {
-        if watches[id]?.generation == generation { watches[id]?.record.read(reading) }
+        guard watches[id]?.generation == generation else { return }
+        watches[id]?.record.read(reading)
+        noteLeaks(reading.leaks, of: id, generation)
     }
 
     // MARK: - Deep

@@ -64,8 +64,10 @@ extension Controller {
             failovers.lost(exit.id, at: failure.at, cause: cause)
         }
         let unwell = failure.at - (old?.health.degradedSince ?? failure.at)
+        let isLeak = failure.reason == .leak
+        let words = "exit \(exit.id) is lost: \(failure.reason.rawValue)" + (isLeak ? ": \(failure.detail)" : "")
         record(
-            kind, .warning, "exit \(exit.id) is lost: \(failure.reason.rawValue)", exit: told, reason: failure.reason, cause: cause,
+            kind, isLeak ? .critical : .warning, words, exit: told, reason: failure.reason, cause: cause,
             log: [
                 "detail": failure.detail, "attempts": String(exit.attempts), "server": failure.server?.hostname ?? "",
                 "unwell_s": Figures.decimal(unwell, digits: 2),

@@ -25,6 +25,8 @@ final class Watch {
     var latencies: [Double] = []
     /// The reading of the tunnel's counters that is under way.
     var reading: Task<Void, Never>?
+    /// It was said that this container counts no leaks.
+    var isToldUncounted = false
     /// The number of the next probe, and of the last one that was late.
     var turn = 0
     var suspected = -1
@@ -55,7 +57,7 @@ extension Controller {
         for (id, watch) in watches where probed[id]?.generation != watch.generation {
             watch.end()
             watches[id] = nil
-            forgetHandshake(of: id)
+            forgetReadings(of: id)
             failovers.judged(id, isDead: false, at: parts.now())
         }
         for exit in probed.values where watches[exit.id] == nil {

@@ -93,12 +93,18 @@ package enum ExitFile {
 
 /// The programs that the controller runs in the container of an exit: all of them, for the engine's guard lets through no other.
 package enum ExitCommand: CaseIterable, Sendable {
-    /// The last handshake and the counters of the tunnel. Not `dump`, which shows the private key.
+    /// The last handshake and the counters of the tunnel (not `dump`, which shows the private key); and, of an exit that counts them,
+    /// what its firewall counted beside the tunnel.
     case tunnel
 
     package var words: [String] {
         switch self {
-        case .tunnel: ["busybox", "sh", "-c", "wg show wg0 latest-handshakes && wg show wg0 transfer"]
+        case .tunnel:
+            [
+                "busybox", "sh", "-c",
+                "wg show wg0 latest-handshakes && wg show wg0 transfer && "
+                    + "if [ -e /run/counts-leaks ]; then nft list table inet sallyport_leaks 2>&1; true; fi",
+            ]
         }
     }
 }

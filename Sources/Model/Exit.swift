@@ -123,6 +123,13 @@ package struct Health: Hashable, Codable, Sendable {
     package var degradedSince: Timestamp?
     /// Seconds since the tunnel's last handshake, when that was last read.
     package var handshakeAge: Double?
+    /// What was seen of a leak, as a sentence; nil where nothing was.
+    package var leak: String?
+    /// Whether the exit's own firewall counts what leaves beside the tunnel, and what it had counted, when that was last read; nil
+    /// before.
+    package var countsLeaks: Bool?
+    package var leakedPackets: Int?
+    package var leakedBytes: Int?
 
     package init(
         verdict: Verdict = .unknown, reason: ExitReason? = nil, latencyMilliseconds: Double? = nil, successRate: Double? = nil,
@@ -145,6 +152,10 @@ package struct Health: Hashable, Codable, Sendable {
         case verdict, reason, failures, score, weight
         case degradedSince = "degraded_since"
         case handshakeAge = "handshake_age_s"
+        case leak
+        case countsLeaks = "leaks_counted"
+        case leakedPackets = "leaked_packets"
+        case leakedBytes = "leaked_bytes"
         case latencyMilliseconds = "latency_ms"
         case successRate = "success_rate"
         case checkedAt = "checked_at"

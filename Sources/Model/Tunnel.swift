@@ -6,6 +6,7 @@ package struct TunnelReading: Hashable, Sendable {
     /// Bytes since the tunnel was made.
     package var received: Int
     package var sent: Int
+    package var leaks: LeakCount
 
     /// Seconds since the last handshake when this was read; nil where there has been none. A clock that went back makes it no younger
     /// than new.
@@ -20,11 +21,34 @@ package struct TunnelReading: Hashable, Sendable {
         handshakeAt = handshakeAt.map { $0 + seconds }
     }
 
-    package init(at: Timestamp, handshakeAt: Timestamp?, received: Int, sent: Int) {
+    package init(at: Timestamp, handshakeAt: Timestamp?, received: Int, sent: Int, leaks: LeakCount = .unread) {
+        self.leaks = leaks
         self.at = at
         self.handshakeAt = handshakeAt
         self.received = received
         self.sent = sent
+    }
+}
+
+/// What an exit's own firewall has counted of packets that left by another way than the tunnel, since the container's start.
+package enum LeakCount: Hashable, Sendable {
+    /// The container is of a version that doesn't count.
+    case notCounted
+    /// The counter could not be read this time, which says nothing.
+    case unread
+    /// Bytes are those of whole IP packets.
+    case counted(packets: Int, bytes: Int)
+    /// The exit has counted, and its counter, or the rule that counts, is gone.
+    case removed
+
+    /// Why this is a leak, as a sentence; nil where it is none.
+    package var leak: String? {
+        switch self {
+        case .counted(let packets, let bytes) where packets > 0:
+            "\(packets) \(packets == 1 ? "packet" : "packets") (\(bytes) bytes) left beside its tunnel, as its own firewall counted"
+        case .removed: "its firewall does not count any more what leaves beside its tunnel: somebody has changed its rules"
+        case .counted, .notCounted, .unread: nil
+        }
     }
 }
 

@@ -4,6 +4,8 @@ package import Model
 package enum Alerts {
     /// Seconds that a pool may be without anybody who serves, or a part without an answer, before somebody is called.
     package static let patience = 30.0
+    /// Seconds for which a leak is told after the exit was cut off for it.
+    package static let leakSeconds = 3_600.0
 
     package struct Facts: Sendable {
         package var desired: Desired
@@ -58,6 +60,15 @@ package enum Alerts {
                     message: "all exits are degraded at once (\(reasons)), so only one is moved, as a trial",
                     remedy: "check what they share: the provider's resolver, the services of verification.urls, this machine's network",
                     since: facts.exits.values.compactMap(\.health.degradedSince).max() ?? now))
+        }
+        for exit in facts.exits.values {
+            guard let failure = exit.lastFailure, failure.reason == .leak, now - failure.at < leakSeconds else { continue }
+            alerts.append(
+                Alert(
+                    id: "leak:\(exit.id)", severity: .critical, message: "exit \(exit.id) leaked and was cut off: \(failure.detail)",
+                    remedy:
+                        "find out who changed the exit's firewall or routes: see the engine's events and who may run programs in containers",
+                    since: failure.at))
         }
         for (container, reason) in facts.stuckContainers {
             alerts.append(

@@ -55,7 +55,8 @@ package struct HealthRecord: Sendable {
     private var failureReason: ExitReason?
     private var deepReason: ExitReason?
     private var deepCount = 0
-    private var hasLeaked = false
+    private var leak: String?
+    private var leaks = LeakCount.unread
     private var isDegraded = false
     private var slowSince: Timestamp?
     private var degradedSince: Timestamp?
@@ -104,15 +105,22 @@ package struct HealthRecord: Sendable {
         if failures >= failuresUntilDead, let lastReading { firstReading = lastReading }
         lastReading = reading
         if firstReading == nil { firstReading = reading }
-        handshakeAge = reading.handshakeAge
+        show(reading)
     }
 
-    /// The same while nothing fails: its handshake is shown, and its counters say nothing.
-    package mutating func show(_ reading: TunnelReading) { handshakeAge = reading.handshakeAge }
+    /// The same while nothing fails: its handshake is shown, and the tunnel's counters say nothing. A leak is one at any time.
+    package mutating func show(_ reading: TunnelReading) {
+        handshakeAge = reading.handshakeAge
+        if reading.leaks != .unread { leaks = reading.leaks }
+        leak = leak ?? reading.leaks.leak
+    }
+
+    /// True where a leak was seen, which nothing takes back.
+    package var hasLeaked: Bool { leak != nil }
 
     /// What a deep probe found; nil where all was well.
     package mutating func found(_ reason: ExitReason?) {
-        if reason == .leak { hasLeaked = true }
+        if reason == .leak { leak = leak ?? "its traffic leaves from this machine's own address" }
         guard let reason else {
             (deepReason, deepCount) = (nil, 0)
             return
@@ -211,10 +219,22 @@ package struct HealthRecord: Sendable {
             degradedSince = nil
         }
         weigh(max(1, Int((score * 100).rounded())), now)
-        return Health(
+        var health = Health(
             verdict: verdict, reason: reason, latencyMilliseconds: failures == 0 ? latencies.last : recent, successRate: successRate,
             failures: failures, checkedAt: checkedAt, score: score, weight: weight, degradedSince: degradedSince,
             handshakeAge: handshakeAge)
+        health.leak = leak
+        showLeaks(in: &health)
+        return health
+    }
+
+    private func showLeaks(in health: inout Health) {
+        switch leaks {
+        case .unread: break
+        case .notCounted, .removed: health.countsLeaks = false
+        case .counted(let packets, let bytes):
+            (health.countsLeaks, health.leakedPackets, health.leakedBytes) = (true, packets, bytes)
+        }
     }
 
     /// A weight that follows every probe would make the gateway change all the time.

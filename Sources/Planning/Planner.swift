@@ -116,7 +116,7 @@ package struct Planner: Sendable {
             if !isRunning {
                 exit.lose(container, now: now)
             } else if isLost(exit) {
-                let detail = exit.health.isLeak ? "its traffic leaves from this machine's own address" : "its probes fail"
+                let detail = exit.health.leak ?? "its probes fail"
                 exit.giveUp(exit.health.reason ?? .blackhole, detail, avoidServer: true, now: now)
             } else {
                 guard let endpoint = container?.endpoint, endpoint != exit.endpoint else { return }

@@ -37,6 +37,11 @@ package enum Metrics {
     package static let handshakeAge = Metric(
         .gauge, "sallyport_exit_handshake_age_seconds", "Age of the tunnel's last handshake when it was last read, about once a minute.",
         labels: ["exit", "country"])
+    package static let leakedPackets = Metric(
+        .gauge, "sallyport_exit_leaked_packets",
+        "Packets that left beside the tunnel, as the exit's own firewall had counted when that was last read.", labels: ["exit", "country"])
+    package static let leakedBytes = Metric(
+        .gauge, "sallyport_exit_leaked_bytes", "Bytes of these.", labels: ["exit", "country"])
     package static let exitFailures = Metric(
         .counter, "sallyport_exit_failures_total", "Exits that were given up, whether they took traffic or not.",
         labels: ["cause", "reason"])
@@ -86,7 +91,8 @@ package enum Metrics {
 
     /// All of these, in the order in which they are shown.
     package static let all = [
-        probeSeconds, probes, verdictChanges, handshakeAge, exitFailures, failovers, failoverDuration, rotations, events, leaderTerms,
+        probeSeconds, probes, verdictChanges, handshakeAge, leakedPackets, leakedBytes, exitFailures, failovers, failoverDuration,
+        rotations, events, leaderTerms,
         userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs, catalogServers, catalogFetched,
         catalogFetches, redisCalls,
         redisSeconds, engineCalls, engineSeconds, loopSeconds, loopLastRun, deliveries, deliverySeconds, waitingEvents, webhooks,

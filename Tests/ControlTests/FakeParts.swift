@@ -96,7 +96,8 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
             guard let endpoint = state.containers[container]?.endpoint, let server = state.serverOfEndpoint[endpoint] else { throw Away() }
             if !state.deadServers.contains(server.hostname) || state.busyServers.contains(server.hostname) { state.carried += 10_000 }
             return TunnelReading(
-                at: SystemClock.now(), handshakeAt: SystemClock.now() + -state.handshakeAge, received: state.carried, sent: 0)
+                at: SystemClock.now(), handshakeAt: SystemClock.now() + -state.handshakeAge, received: state.carried, sent: 0,
+                leaks: state.leaks)
         }
     }
 

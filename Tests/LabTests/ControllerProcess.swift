@@ -107,12 +107,20 @@ final class ControllerProcess: Sendable {
 
     /// Takes away everything that it left.
     func clear() async throws {
+        await checkCounters()
         try? await stop()
         let running = watch.withLock { $0?.isRunning ?? true }
         #expect(running, "the capture of the exits' packets ended before its time")
         let result = try await Programs.run(Self.program, ["teardown", "--config", "\(folder.path)/c.yaml"], deadline: 60)
         guard result.status == 0 else { throw TimeoutError(what: result.output) }
         try await checkPackets()
+    }
+
+    /// The exits' own firewalls have counted nothing either, as far as they were read.
+    private func checkCounters() async {
+        guard !mayLeak, let metrics = try? await call("GET", "/metrics", deadline: 2).text else { return }
+        let counted = metrics.split(separator: "\n").filter { $0.hasPrefix("sallyport_exit_leaked_packets{") && !$0.hasSuffix(" 0") }
+        #expect(counted == [], "packets that the exits counted outside of their tunnels")
     }
 
     /// Not one packet outside of a tunnel, whatever the test was about.

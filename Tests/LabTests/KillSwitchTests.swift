@@ -22,6 +22,7 @@ extension OnTheLab {
                 // A tunnel by CONNECT, as far as the certificate that nobody has signed.
                 _ = try? await stage.lab.get("https://ip.lab.test/json", through: exit.endpoint)
                 _ = try? await stage.lab.get("http://six.lab.test/ip", through: exit.endpoint)
+                #expect(try await stage.leaksCounted(in: exit.container) == .counted(packets: 0, bytes: 0))
                 let leaks = try await stage.finish(exit: exit.endpoint, server: server.address)
                 #expect(leaks == [])
                 let tunnel = try await stage.capture.packets("udp and dst host \(server.address)")
@@ -80,6 +81,65 @@ extension OnTheLab {
                 #expect(await attempt.value?.status != 0)
                 let leaks = try await stage.finish(exit: exit.endpoint, server: silent)
                 #expect(leaks == [])
+            }
+        }
+
+        @Test(.timeLimit(.minutes(1))) func `what goes on in normal life is not counted as a leak`() async throws {
+            try await Stage.with { stage in
+                let server = try stage.lab.server("us-1")
+                let exit = try await stage.launchAndServe(server)
+                let download = Task { try? await stage.lab.get("http://www.lab.test/big", through: exit.endpoint, deadline: 4) }
+                // Packets that are too large for the way, and a tunnel that loses some.
+                _ = try await stage.run("ip", "link", "set", "eth0", "mtu", "1300", in: exit.container)
+                for _ in 0..<3 { _ = try? await stage.lab.get("http://www.lab.test/small", through: exit.endpoint, deadline: 1) }
+                _ = try await stage.run("ip", "link", "set", "eth0", "mtu", "1500", in: exit.container)
+                // Connections that the exit's kernel forgets while the gateway goes on with them: it answers with a reset.
+                _ = try await stage.run("busybox", "sh", "-c", Self.forget, in: exit.container)
+                _ = await download.value
+                // What an exit of its own accord says to its neighbours, and somebody inside who tries to get out.
+                for words in [
+                    ["ip", "link", "set", "eth0", "allmulticast", "on"], ["ip", "maddress", "add", "33:33:00:00:00:09", "dev", "eth0"],
+                    ["busybox", "nslookup", "leak.lab.test", server.address], ["busybox", "nslookup", "leak.lab.test", "127.0.0.11"],
+                    ["busybox", "nc", "-w", "1", stage.gateway, "80", "-e", "/bin/true"],
+                ] { _ = try await stage.lab.engine.execute(words, in: exit.container) }
+                #expect(try await stage.lab.get("http://ip.lab.test/ip", through: exit.endpoint).text == "\(server.address)\n")
+                #expect(try await stage.leaksCounted(in: exit.container) == .counted(packets: 0, bytes: 0))
+                let leaks = try await stage.finish(exit: exit.endpoint, server: server.address)
+                #expect(leaks == [])
+            }
+        }
+
+        /// Has the kernel forget the connections that it knows, which a rule that makes it track none of them does for a moment.
+        private static let forget = """
+            nft add table inet forgetful
+            nft add chain inet forgetful in '{ type filter hook prerouting priority raw; }'
+            nft add rule inet forgetful in tcp dport 3128 notrack
+            busybox sleep 1
+            nft delete table inet forgetful
+            """
+
+        @Test(.timeLimit(.minutes(1)), arguments: ["table removed", "table opened", "counter removed", "its rule removed"])
+        func `what gets past the firewall is counted, and a counter that is taken away is told`(fault: String) async throws {
+            try await Stage.with { stage in
+                let exit = try await stage.launchAndServe(try stage.lab.server("us-1"))
+                switch fault {
+                case "table removed": _ = try await stage.run("nft", "delete", "table", "inet", "sallyport", in: exit.container)
+                case "table opened":
+                    _ = try await stage.run("nft", "insert", "rule", "inet", "sallyport", "output", "accept", in: exit.container)
+                case "counter removed": _ = try await stage.run("nft", "flush", "ruleset", in: exit.container)
+                default: _ = try await stage.run("nft", "flush", "table", "inet", "sallyport_leaks", in: exit.container)
+                }
+                _ = try await stage.run("ip", "rule", "del", "not", "fwmark", "51820", "table", "51820", in: exit.container)
+                _ = try? await stage.lab.get("http://ip.lab.test/ip", through: exit.endpoint, deadline: 2)
+                let counted = try await stage.leaksCounted(in: exit.container)
+                if fault.hasPrefix("table") {
+                    guard case .counted(let packets, let bytes) = counted else { throw TimeoutError(what: "\(counted)") }
+                    #expect(packets > 0 && bytes >= 40 * packets)
+                    let seen = try await stage.finish(exit: exit.endpoint, server: "198.18.255.255")
+                    #expect(!seen.isEmpty, "the capture saw them too")
+                } else {
+                    #expect(counted == .removed)
+                }
             }
         }
 

@@ -81,6 +81,36 @@ extension OnTheLab {
             }
         }
 
+        @Test(.timeLimit(.minutes(3))) func `a leak that no address service tells of is counted by the exit itself, and cut off`()
+            async throws
+        {
+            // No deep probe for hours.
+            try await ControllerProcess.with({ try ControllerProcess($0, dockerExtra: "health: {deep_seconds: 3600}", mayLeak: true) }) {
+                controller in
+                let exit = try await controller.open("us")
+                let container = try #require(try await controller.containers().first)
+                try await eventually("its counter is read", within: 30) {
+                    try await controller.call("GET", "/api/exits/us-1/health").text.contains("\"leaked_packets\":0")
+                }
+                for words in [
+                    ["nft", "delete", "table", "inet", "sallyport"], ["busybox", "nslookup", "www.lab.test", exit.server?.address ?? ""],
+                ] { _ = try await controller.lab.engine.execute(words, in: container) }
+                _ = try await controller.lab.engine.execute(
+                    ["ip", "rule", "del", "not", "fwmark", "51820", "table", "51820"], in: container)
+                let leaked = ContinuousClock.now
+                _ = try await controller.lab.engine.execute(["busybox", "nslookup", "www.lab.test", "198.18.0.53"], in: container)
+                let new = try await eventually("another exit serves", within: 100) {
+                    try await controller.exits().first { $0.state == "serving" && $0.generation > exit.generation }
+                }
+                print("a leak was made and another exit served after \(ContinuousClock.now - leaked)")
+                let events = try await controller.call("GET", "/api/events?limit=1000").text
+                #expect(events.contains("\"reason\":\"leak\"") && events.contains("beside its tunnel"), "\(events)")
+                #expect(try await controller.call("GET", "/api/alerts").text.contains("\"leak:us-1\""))
+                #expect(new.generation == exit.generation + 1)
+                try await eventually("its container is removed") { try await !controller.containers().contains(container) }
+            }
+        }
+
         @Test(.timeLimit(.minutes(1))) func `a standby is there at once when a server falls silent`() async throws {
             try await ControllerProcess.with { controller in
                 #expect(try await controller.call("PUT", "/api/pools/us", #"{"size":1,"standby":1}"#).status == 201)

@@ -62,6 +62,9 @@ final class Stage: Sendable {
         return try await capture.leaks(exit: exit.address, hardware: hardware.withLock { $0 }, server: server, gateway: gateway)
     }
 
+    /// What the exit's own firewall has counted beside its tunnel, by the program that the controller uses too.
+    func leaksCounted(in container: String) async throws -> LeakCount { try await exits.tunnel(of: container).leaks }
+
     func run(_ words: String..., in container: String) async throws -> (status: Int, output: String) {
         try await lab.engine.execute(words, in: container)
     }

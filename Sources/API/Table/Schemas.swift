@@ -39,6 +39,12 @@ enum Schemas {
             .always(
                 "score", .number(0...1, 0.97), "success, latency against its own usual one, and jitter; the gateway's weight follows it"),
             .maybe("handshake_age_s", .number(0...1e9, 31.2), "of the tunnel, when it was last read: once a minute with up to 30 exits"),
+            .maybe(
+                "leaks_counted", .flag,
+                "false where the exit's firewall does not count what leaves beside its tunnel: a container of an earlier version"),
+            .maybe(
+                "leaked_packets", .whole(0), "that left beside the tunnel, when it was last read: any at all is a leak"),
+            .maybe("leaked_bytes", .whole(0), "of these"),
             .maybe("checked_at", .time)),
         "Exit": .object(
             .always("id", .text("us-1")),
