@@ -1,4 +1,6 @@
+import Dispatch
 import Glibc
+import Synchronization
 
 /// IPv4 addresses of host names, by the machine's own resolver.
 package enum NameResolver {
@@ -20,6 +22,43 @@ package enum NameResolver {
     /// Every IPv4 and IPv6 address of a name, best first; of an address itself. Empty where there is none.
     package static func allAddresses(of name: String) async -> [String] {
         (try? await Blocking.run { addresses(of: name, family: AF_UNSPEC) }) ?? []
+    }
+
+    /// Every address of a name, best first, for a thread that may block; nil where the resolver has not answered within `seconds`.
+    /// Those who ask for a name that is being looked up wait for that answer.
+    package static func waitForAddresses(of name: String, seconds: Double) -> [String]? {
+        let lookup = lookups.withLock { lookups in
+            if let lookup = lookups[name] { return lookup }
+            let lookup = Lookup()
+            lookups[name] = lookup
+            DispatchQueue(label: "sallyport.resolver").async {
+                let addresses = addresses(of: name, family: AF_UNSPEC)
+                _ = Self.lookups.withLock { $0.removeValue(forKey: name) }
+                lookup.finish(addresses)
+            }
+            return lookup
+        }
+        return lookup.wait(seconds)
+    }
+
+    private static let lookups = Mutex<[String: Lookup]>([:])
+
+    /// One question to the resolver, for which several threads may wait.
+    private final class Lookup: Sendable {
+        private let answer = Mutex<[String]?>(nil)
+        private let isAnswered = DispatchSemaphore(value: 0)
+
+        func finish(_ addresses: [String]) {
+            answer.withLock { $0 = addresses }
+            isAnswered.signal()
+        }
+
+        func wait(_ seconds: Double) -> [String]? {
+            guard isAnswered.wait(timeout: .now() + seconds) == .success else { return nil }
+            // For the next one who waits.
+            isAnswered.signal()
+            return answer.withLock { $0 }
+        }
     }
 
     /// Blocks until the resolver answers or gives up.

@@ -1,5 +1,6 @@
-/// Percent-encoding (RFC 3986) of one query value or path segment: all but unreserved characters.
+/// Percent-encoding (RFC 3986).
 package enum PercentEncoding {
+    /// One query value or path segment: all but unreserved characters.
     package static func encode(_ text: String) -> String {
         var result = ""
         for byte in text.utf8 {
@@ -9,5 +10,27 @@ package enum PercentEncoding {
             }
         }
         return result
+    }
+
+    /// The text with each `%` and two hexadecimal digits read as a byte; nil where a `%` has none, or the bytes are no UTF-8.
+    package static func decode(_ text: some StringProtocol) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == 0x25 else {
+                bytes.append(byte)
+                continue
+            }
+            guard rest.count >= 2, let code = hexadecimal(rest.removeFirst(), rest.removeFirst()) else { return nil }
+            bytes.append(code)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+
+    private static func hexadecimal(_ first: UInt8, _ second: UInt8) -> UInt8? {
+        guard let high = Character(Unicode.Scalar(first)).hexDigitValue, let low = Character(Unicode.Scalar(second)).hexDigitValue else {
+            return nil
+        }
+        return UInt8(high * 16 + low)
     }
 }

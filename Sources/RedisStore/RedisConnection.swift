@@ -1,69 +1,8 @@
 import CHiredis
 import Glibc
-package import Model
+import Model
 import Platform
 import Synchronization
-
-/// A Redis command that was not carried out.
-package struct RedisError: Error, CustomStringConvertible {
-    package enum Code: String, Sendable {
-        /// No server answers, or the connection broke.
-        case unavailable
-        /// The server refused the command; its own words are in `message`.
-        case refused
-        /// A write under a fencing number that is no longer the last one.
-        case fenced
-        /// An answer of another kind than the command has.
-        case unreadable
-    }
-
-    package var code: Code
-    package var message: String
-    package var isRetryable: Bool { code == .unavailable }
-    package var description: String { "redis: \(message)" }
-}
-
-/// Where a Redis server listens.
-package enum RedisAddress: Sendable, CustomStringConvertible {
-    case unix(path: String)
-    case tcp(host: String, port: Int, password: Secret?, database: Int)
-
-    /// Reads `unix:///path` or `redis://[:password@]host[:port][/database]`; nil for anything else.
-    package init?(_ text: String) {
-        if text.hasPrefix("unix://"), text.count > 7 {
-            self = .unix(path: String(text.dropFirst(7)))
-            return
-        }
-        guard text.hasPrefix("redis://") else { return nil }
-        var rest = text.dropFirst("redis://".count)
-        var password: Secret?
-        if let at = rest.lastIndex(of: "@") {
-            // We log in as the default user: another one's name must not be silently left out.
-            guard rest.first == ":" else { return nil }
-            password = Secret(String(rest[..<at].dropFirst()))
-            rest = rest[rest.index(after: at)...]
-        }
-        var database = 0
-        if let slash = rest.firstIndex(of: "/") {
-            let path = rest[rest.index(after: slash)...]
-            guard path.isEmpty || UInt8(path) != nil else { return nil }
-            database = Int(path) ?? 0
-            rest = rest[..<slash]
-        }
-        let parts = rest.split(separator: ":", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), !parts[0].isEmpty, let port = parts.count == 2 ? Int(parts[1]) : 6379,
-            (1...65535).contains(port)
-        else { return nil }
-        self = .tcp(host: String(parts[0]), port: port, password: password, database: database)
-    }
-
-    package var description: String {
-        switch self {
-        case .unix(let path): "unix://\(path)"
-        case .tcp(let host, let port, _, let database): "redis://\(host):\(port)/\(database)"
-        }
-    }
-}
 
 /// An answer of Redis (RESP2).
 package enum RedisReply: Sendable, Equatable {
@@ -79,11 +18,19 @@ package enum RedisReply: Sendable, Equatable {
 }
 
 /// One connection by hiredis, on a thread of its own. It connects when it is needed, and again after a break.
+///
+/// A name is resolved anew for each connection. A server that says that another one takes the writes is left, by all connections to
+/// that address, and asked again after a pause.
 package actor RedisConnection {
     private let address: RedisAddress
     private let thread: SerialThread
+    private let resolve: @Sendable (String, Double) -> [String]?
     /// Seconds until a command without an answer is an error.
-    private let deadline: Int
+    private let deadline: Double
+    /// How often servers of the address had been left when the connection was made.
+    private var departures = 0
+    /// What the last server said that is to be left, until when it is not asked again, and after which pause it was last asked.
+    private var refusal: (error: RedisError, until: ContinuousClock.Instant, pause: Double)?
     private var context: UnsafeMutablePointer<redisContext>?
     /// When the server last let the deadline pass. What has waited for its turn meanwhile fails too, or each would wait once more.
     private var silentAt: ContinuousClock.Instant?
@@ -93,9 +40,18 @@ package actor RedisConnection {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-    package init(address: RedisAddress, deadline: Int = 2) {
+    /// - Parameters:
+    ///   - deadline: seconds; the address may ask for fewer.
+    ///   - resolve: every address of a name, asked on the connection's own thread; nil where there was no answer in those seconds.
+    package init(
+        address: RedisAddress, deadline: Double = 2,
+        resolve: @escaping @Sendable (_ name: String, _ seconds: Double) -> [String]? = {
+            NameResolver.waitForAddresses(of: $0, seconds: $1)
+        }
+    ) {
         self.address = address
-        self.deadline = deadline
+        self.resolve = resolve
+        self.deadline = min(deadline, address.timeout ?? deadline)
         thread = SerialThread(name: "sallyport.redis")
     }
 
@@ -144,32 +100,80 @@ package actor RedisConnection {
         for words in all { append(words, to: context) }
         var replies: [RedisReply] = []
         for _ in all { replies.append(try reply(from: context)) }
-        for case .error(let message) in replies {
-            throw RedisError(code: message.hasPrefix("FENCED") ? .fenced : .refused, message: message)
-        }
+        for case .error(let message) in replies { throw complain(message) }
+        refusal = nil
         guard isAtomic else { return replies }
         guard let results = replies.last?.list else { throw RedisError(code: .unreadable, message: "EXEC answered with no list") }
-        for case .error(let message) in results { throw RedisError(code: .refused, message: message) }
+        for case .error(let message) in results { throw complain(message) }
         return results
+    }
+
+    /// The error that the server's words are. A connection that leads to the wrong server, or with a login that is not good, is given up.
+    private func complain(_ message: String) -> RedisError {
+        switch RedisRefusal(message) {
+        case .elsewhere:
+            Departures.note(address)
+            return leave("another server takes the writes, or none does yet (\(message.prefix(100)))", .unavailable)
+        case .login:
+            disconnect()
+            return RedisError(code: .refused, message: message)
+        case .busy: return RedisError(code: .unavailable, message: "\(address): \(message)")
+        case .full: return RedisError(code: .full, message: message)
+        case .fenced: return RedisError(code: .fenced, message: message)
+        case .other: return RedisError(code: .refused, message: message)
+        }
+    }
+
+    /// Hangs up, and asks the address again only after a pause, which grows from 0.1 to 2 s.
+    private func leave(_ words: String, _ code: RedisError.Code) -> RedisError {
+        disconnect()
+        let error = RedisError(code: code, message: "\(address): \(words)")
+        let pause = min(2, (refusal?.pause ?? 0.05) * 2)
+        refusal = (error, .now + .seconds(pause), pause)
+        return error
     }
 
     // MARK: - The connection
 
     private func connected() throws -> UnsafeMutablePointer<redisContext> {
         if let silentAt, ContinuousClock.now - silentAt < Self.silence { throw noAnswer }
-        if let context { return context }
-        let timeout = timeval(tv_sec: deadline, tv_usec: 0)
+        if let context {
+            if departures == Departures.count(of: address) { return context }
+            disconnect()
+        }
+        if let refusal, ContinuousClock.now < refusal.until { throw refusal.error }
+        departures = Departures.count(of: address)
+        let end = ContinuousClock.now + .seconds(deadline)
+        let places = try places()
+        for (index, place) in places.enumerated() {
+            // What is left of the deadline, shared by the addresses that are left.
+            let seconds = max(0.1, (end - .now) / .seconds(1)) / Double(places.count - index)
+            do { return try connect(to: place, seconds: seconds) } catch  where index < places.count - 1 { disconnect() }
+        }
+        throw RedisError(code: .unavailable, message: "\(address): the name has no address")
+    }
+
+    /// Where to connect to: the addresses of a name as they are now, best first.
+    private func places() throws -> [RedisAddress.Place] {
+        guard case .tcp(let host, let port) = address.place else { return [address.place] }
+        guard let addresses = resolve(host, deadline) else {
+            throw RedisError(code: .unavailable, message: "\(address): the name was not resolved within \(Self.text(deadline)) s")
+        }
+        return addresses.map { .tcp(host: $0, port: port) }
+    }
+
+    private func connect(to place: RedisAddress.Place, seconds: Double) throws -> UnsafeMutablePointer<redisContext> {
         let made: UnsafeMutablePointer<redisContext>?
-        switch address {
-        case .unix(let path): made = redisConnectUnixWithTimeout(path, timeout)
-        case .tcp(let host, let port, _, _): made = redisConnectWithTimeout(host, Int32(port), timeout)
+        switch place {
+        case .unix(let path): made = redisConnectUnixWithTimeout(path, Self.time(seconds))
+        case .tcp(let host, let port): made = redisConnectWithTimeout(host, Int32(port), Self.time(seconds))
         }
         guard let made else { throw RedisError(code: .unavailable, message: "no memory for a connection") }
         guard made.pointee.err == 0 else {
             defer { redisFree(made) }
             throw failure(of: made)
         }
-        redisSetTimeout(made, timeout)
+        redisSetTimeout(made, Self.time(deadline))
         context = made
         let isInterrupted = socket.withLock { socket in
             socket.descriptor = made.pointee.fd
@@ -179,22 +183,51 @@ package actor RedisConnection {
             disconnect()
             throw RedisError(code: .unavailable, message: "\(address): the connection was ended")
         }
-        if case .tcp(_, _, let password, let database) = address {
-            if let password { _ = try greet(["AUTH", password.revealed], made) }
-            if database != 0 { _ = try greet(["SELECT", String(database)], made) }
-        }
+        try greet(made)
+        silentAt = nil
         return made
     }
 
-    private func greet(_ words: [String], _ context: UnsafeMutablePointer<redisContext>) throws {
-        append(words, to: context)
-        if case .error(let message) = try reply(from: context) {
-            disconnect()
-            throw RedisError(code: .refused, message: message)
+    /// Logs in, chooses the database, and leaves a replica: what we wrote there would be refused, what we read may be old.
+    private func greet(_ context: UnsafeMutablePointer<redisContext>) throws {
+        if let words = login {
+            do { try say(words, context) } catch let error as RedisError where error.message.contains("wrong number of arguments") {
+                // Before Redis 6 there is the default user alone.
+                guard address.user == "default", let password = address.password else { throw error }
+                try say(["AUTH", password.revealed], context)
+            }
+        }
+        if address.database != 0 { try say(["SELECT", String(address.database)], context) }
+        append(["ROLE"], to: context)
+        switch try reply(from: context) {
+        case .list(let items) where items.first?.text == "slave": throw leave("it is a replica", .unavailable)
+        case .error(let message) where RedisRefusal(message) == .elsewhere: throw complain(message)
+        // Who may not ask, or a server that does not know the question, finds out by the first write.
+        default: return
         }
     }
 
-    private var noAnswer: RedisError { RedisError(code: .unavailable, message: "\(address): no answer within \(deadline) s") }
+    private var login: [String]? {
+        if let user = address.user { return ["AUTH", user, address.password?.revealed ?? ""] }
+        return address.password.map { ["AUTH", $0.revealed] }
+    }
+
+    private func say(_ words: [String], _ context: UnsafeMutablePointer<redisContext>) throws {
+        append(words, to: context)
+        guard case .error(let message) = try reply(from: context) else { return }
+        let error = complain(message)
+        // The connection stays for another try to log in.
+        if !message.contains("wrong number of arguments") { disconnect() }
+        throw error
+    }
+
+    private static func time(_ seconds: Double) -> timeval {
+        timeval(tv_sec: Int(seconds), tv_usec: Int((seconds - seconds.rounded(.down)) * 1e6))
+    }
+
+    private static func text(_ seconds: Double) -> String { seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds) }
+
+    private var noAnswer: RedisError { RedisError(code: .unavailable, message: "\(address): no answer within \(Self.text(deadline)) s") }
 
     /// What broke the connection; to be asked right after it did.
     private func failure(of context: UnsafeMutablePointer<redisContext>) -> RedisError {
@@ -260,4 +293,13 @@ package actor RedisConnection {
             tuple.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: context.pointee.errstr)) { String(cString: $0) }
         }
     }
+}
+
+/// How often the server behind an address was found not to take writes: all connections to that address are then made anew, also
+/// those that only read.
+private enum Departures {
+    private static let counts = Mutex<[String: Int]>([:])
+
+    static func count(of address: RedisAddress) -> Int { counts.withLock { $0["\(address)"] ?? 0 } }
+    static func note(_ address: RedisAddress) { counts.withLock { $0["\(address)", default: 0] += 1 } }
 }

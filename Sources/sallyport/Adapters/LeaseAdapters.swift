@@ -11,6 +11,9 @@ struct RedisLease: LeaseStore {
     let mark: FenceMark
 
     func claim(_ claim: LeaseClaim) async throws -> LeaseAnswer {
+        // A Redis after a fail-over may have lost the last numbers, and nobody else who claims may have seen them.
+        var claim = claim
+        claim.highest = max(claim.highest, mark.number)
         let answer = try await record.claim(claim)
         if answer.isOurs { try mark.raise(to: answer.fence) }
         return answer

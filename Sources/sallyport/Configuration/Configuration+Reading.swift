@@ -153,16 +153,10 @@ extension Configuration {
 
     private static func readRedis(_ reader: FieldReader) -> RedisAddress? {
         guard let url = reader.string("url") else { return nil }
-        guard let address = RedisAddress(url) else {
-            let isTLS = url.hasPrefix("rediss://")
-            reader.problem(
-                "url",
-                isTLS
-                    ? "TLS to Redis is not supported, want redis:// or unix://"
-                    : "want redis://[:password@]host[:port][/db] or unix:///path")
+        do { return try RedisAddress(reading: url) } catch {
+            reader.problem("url", "\(error)")
             return nil
         }
-        return address
     }
 
     /// A private server is ours alone; another one may have other controllers, unless the operator says that it has not.
