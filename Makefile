@@ -9,7 +9,7 @@ BIN := .build/release
 BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libsimdjson-dev zlib1g-dev
 RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iproute2
 IMAGE_PACKAGES := binutils
-TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv nghttp2-server wireguard-go
+TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv nghttp2-server wireguard-go tinyproxy-bin
 
 .PHONY: controller-image clients try-compose help install install-test build images run stop test quick check format abuse bench clean
 

@@ -78,8 +78,7 @@ package struct HAProxyConfiguration: Sendable {
         let lines: [String: [String]] = [
             "user_lines": [],
             "log_line": settings.accessLog == .off ? [] : ["log \(settings.logSocket) format raw local0"],
-            "access_log_lines": settings.accessLog == .off ? [] : ["log global", Self.logFormat, Self.errorLogFormat],
-            "log_target_line": settings.accessLog == .full ? ["http-request set-var(txn.target) req.hdr(host)"] : [],
+            "access_log_lines": settings.accessLog == .off ? [] : ["log global", logFormat, Self.errorLogFormat],
             "bind_lines": bindLines(of: layout),
             "pools": [layout.pools.map(Self.backend).joined(separator: "\n")],
         ]
@@ -113,8 +112,11 @@ package struct HAProxyConfiguration: Sendable {
         return text(of: GatewayLayout(pools: free, users: layout.users), revision: "")
     }
 
-    private static let logFormat =
-        #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.user)] session=%[var(txn.session)] country=%[var(txn.country)] target=%{+E}[var(txn.target)] exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
+    private var logFormat: String {
+        let target = settings.accessLog == .full ? "%[var(txn.target)]" : "-"
+        return
+            #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.user)] session=%[var(txn.session)] country=%[var(txn.country)] target=\#(target) exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
+    }
 
     /// For a client that never got as far as a request: a TLS handshake or a PROXY header that failed. `error` is HAProxy's number.
     private static let errorLogFormat =

@@ -34,7 +34,7 @@ import Testing
         // Those without a reason HAProxy refuses itself.
         let table: [(line: String, host: String, answer: String)] = [
             ("CONNECT target.test:443", "target.test:443", "200 "), ("CONNECT [2606:4700::1]:443", "[2606:4700::1]:443", "200 "),
-            ("CONNECT target.test.:443", "target.test.:443", "200 "), ("CONNECT target.test", "target.test", "400 "),
+            ("CONNECT target.test.:443", "target.test.:443", "200 "), ("CONNECT target.test", "target.test", "400 not_a_proxy_request"),
             ("CONNECT target.test:0", "target.test:0", "400 not_a_proxy_request"),
             ("CONNECT target.test:080", "target.test:080", "400 not_a_proxy_request"),
             ("CONNECT target.test:65536", "target.test:65536", "400 bad_target"),
@@ -50,7 +50,7 @@ import Testing
             ("GET /", "target.test", "400 not_a_proxy_request"), ("GET http://target.test:/", "target.test:", "200 "),
             ("GET http://[2606:4700::1]80/", "[2606:4700::1]80", "400 not_a_proxy_request"),
             ("GET ftp://target.test/", "target.test", "400 not_a_proxy_request"),
-            ("GET https://target.test/", "target.test", "400 not_a_proxy_request"),
+            ("GET https://target.test/", "target.test", "400 https_needs_connect"),
             ("GET http://169.254.169.254/", "169.254.169.254", "403 target_not_allowed"),
             ("TRACE http://target.test/", "target.test", "405 method_not_allowed"),
         ]

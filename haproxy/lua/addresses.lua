@@ -55,6 +55,19 @@ function M.text(bytes)
   return string.format("%x:%x:%x:%x:%x:%x:%x:%x", string.unpack(">I2I2I2I2I2I2I2I2", bytes))
 end
 
+-- An IPv6 address as RFC 5952 writes it: the longest run of zeros, the first of several, as "::".
+function M.short_text(bytes)
+  local text = M.text(bytes)
+  for count = 8, 2, -1 do
+    local run = ":" .. string.rep("0:", count)
+    local first, last = (":" .. text .. ":"):find(run, 1, true)
+    if first then
+      return (text:sub(1, math.max(0, first - 2))) .. "::" .. text:sub(last)
+    end
+  end
+  return text
+end
+
 local networks = {}
 
 -- True if the network, "10.0.0.0/8" or a single address, has the address, given as bytes.

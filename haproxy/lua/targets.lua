@@ -1,5 +1,8 @@
 -- What for, and where to? Refuses what is no request for a proxy, and what no proxy user may reach.
 --
+-- Host and port are read here, once. Nothing of the client's own request line or Host header goes on: an exit's proxy ends an authority
+-- elsewhere than HAProxy does, so what one of them has checked is not what the other one would connect to.
+--
 -- A name is resolved in the exit, so an answer that leads to a private address is refused there, by the exit's firewall.
 -- What is refused here never reaches an exit at all.
 
@@ -48,43 +51,75 @@ end
 
 local METHODS = { CONNECT = true, GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
 
--- Host and port of "host:port" or, with an empty port, of "host"; nil where the host is neither a name nor an address, or where the
--- port is no number.
+-- Host and port of an authority: "host:port", "host" or "host:", the last two with the port 0. Or nil and the reason. Nothing of the
+-- authority is decoded: a host with an escaped, foreign or control character in it is refused.
 local function split_authority(text)
+  if text:find("@", 1, true) then return nil, "userinfo_not_allowed" end
+  if text:find("[^%w._:%[%]-]") then return nil, "bad_target" end
   local host, port = text:match("^(.+):([1-9]%d*)$")
-  if not host then host, port = text, "" end
-  if #port > 5 or not (host:match("^[%w._-]+$") or host:match("^%[[%x:.]+%]$")) then return nil end
-  return host, port
+  if not host then host, port = text:match("^(.-):?$"), "0" end
+  if #port > 5 or not (host:match("^[%w._-]+$") or host:match("^%[[%x:.]+%]$")) then return nil, "not_a_proxy_request" end
+  return host, tonumber(port)
 end
 
--- What a client wants of its proxy, as host and port; or nil and the reason.
-local function target(txn)
+local OTHER_SCHEMES = { https = "https_needs_connect", wss = "websocket_needs_connect", ws = "websocket_needs_connect" }
+
+-- What a client wants of its proxy: host, port, and what follows the authority (nil for CONNECT). Or nil and the reason.
+local function read_target(txn)
   local method, url = txn.f:method() or "", txn.f:url() or ""
   if not METHODS[method] then return nil, "method_not_allowed" end
-  local host, port
+  -- HAProxy lets these and other versions through, since it is told not to compare the line with the Host header.
+  if url:find("[^\33-\126]") or url:find("#", 1, true) then return nil, "bad_target" end
+  local version = txn.f:req_ver()
+  if version ~= "1.1" and version ~= "1.0" then return nil, "not_a_proxy_request" end
   if method == "CONNECT" then
-    host, port = split_authority(url)
+    local host, port = split_authority(url)
+    if not host then return nil, url:find("/", 1, true) and "not_a_proxy_request" or port end
     -- What stands behind a CONNECT goes into the tunnel; a length would make it part of two messages.
-    if port == "" or txn.f:req_fhdr_cnt("content-length") > 0 or txn.f:req_fhdr_cnt("transfer-encoding") > 0 then host = nil end
-  else
-    local scheme, authority = url:match("^(%a+://)([^/?]*)")
-    if scheme and scheme:lower() == "http://" then host, port = split_authority(authority) end
+    local has_length = txn.f:req_fhdr_cnt("content-length") > 0 or txn.f:req_fhdr_cnt("transfer-encoding") > 0
+    if port == 0 or has_length then return nil, "not_a_proxy_request" end
+    return host, port
   end
-  if not host then return nil, "not_a_proxy_request" end
-  return (host:lower():gsub("%.$", "")), tonumber(port) or 80
+  local scheme, authority, rest = url:match("^(%a+)://([^/?]*)(.*)$")
+  if not scheme then return nil, "not_a_proxy_request" end
+  scheme = scheme:lower()
+  if scheme ~= "http" then return nil, OTHER_SCHEMES[scheme] or "not_a_proxy_request" end
+  if authority == "" then return nil, "bad_target" end
+  local host, port = split_authority(authority)
+  if not host then return nil, port end
+  return host, port == 0 and 80 or port, rest:sub(1, 1) == "/" and rest or "/" .. rest
 end
 
--- Sets txn.host and txn.port, and txn.check for the check page; or txn.reason.
-local function check_request(txn)
-  local host, port = target(txn)
-  if not host then return txn:set_var("txn.reason", port) end
-  if port > 65535 then return txn:set_var("txn.reason", "bad_target") end
-  txn:set_var("txn.host", host)
-  txn:set_var("txn.port", port)
-  if host == CHECK_HOST and port == 80 then return txn:set_var("txn.check", true) end
-  local reason = host_refusal(host)
-  if not reason and (closed_ports[port] or (open_count > 0 and not open_ports[port])) then reason = "port_not_allowed" end
-  if reason then txn:set_var("txn.reason", reason) end
+-- A name in lower case without the dot at its end, an address in its one form; nil where it is neither.
+local function canonical(host)
+  if #host > 254 then return nil end
+  if host:sub(1, 1) ~= "[" then return (host:lower():gsub("%.$", "")) end
+  local bytes = addresses.parse(host:sub(2, -2))
+  return bytes and #bytes == 16 and "[" .. addresses.short_text(bytes) .. "]" or nil
 end
 
-core.register_action("check_request", { "http-req" }, check_request)
+-- Reads host and port, the only time that anybody does: the request that goes to an exit is written anew from txn.uri, which is set
+-- where the target is allowed; else txn.verdict has the reason. Sets txn.target for the log, and txn.check for the check page.
+local function read_request(txn)
+  local function refuse(reason) txn:set_var("txn.verdict", reason) end
+
+  local host, port, path = read_target(txn)
+  if not host then return refuse(port) end
+  host = canonical(host)
+  if not host or port > 65535 then return refuse("bad_target") end
+  local target = host .. ":" .. port
+  txn:set_var("txn.target", target)
+  if host == CHECK_HOST and port == 80 then
+    txn:set_var("txn.check", true)
+  else
+    local reason = host_refusal(host)
+    if not reason and (closed_ports[port] or (open_count > 0 and not open_ports[port])) then reason = "port_not_allowed" end
+    if reason then return refuse(reason) end
+  end
+  local authority = path and port == 80 and host or target
+  -- HAProxy writes the one that is there anew, with the line.
+  if txn.f:req_fhdr_cnt("host") == 0 then txn:set_var("txn.new_host", authority) end
+  txn:set_var("txn.uri", path and "http://" .. authority .. path or authority)
+end
+
+core.register_action("read_request", { "http-req" }, read_request)

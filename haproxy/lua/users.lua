@@ -219,6 +219,12 @@ local function has_control(head)
     or head:byte(1) == 10 or head:byte(-1) == 13
 end
 
+-- True if one of these names of headers, each with a colon behind it, has a character that is none of a token's (RFC 9110, 5.6.2).
+local function has_bad_name(names)
+  -- Nearly all have nothing but letters, digits and "-": the long list is slow.
+  return names:find("[^%w:-]") ~= nil and names:find("[^%w:!#$%%&'*+.^_`|~-]") ~= nil
+end
+
 -- Sets txn.user and the variables of what they asked for, or txn.reason, on which the configuration refuses the
 -- request. Nothing about a name is told to somebody who doesn't know its password.
 local function authenticate(txn)
@@ -247,7 +253,7 @@ local function authenticate(txn)
   local why = refusal(policy, source)
   if why then return refuse(why) end
   -- HAProxy lets some of these through, and where a NUL ends a line for an exit's proxy is not for the user to say.
-  if has_control(txn.f:req_hdrs() or "") then return refuse("bad_header") end
+  if has_control(txn.f:req_hdrs() or "") or has_bad_name(txn.f:req_hdr_names(":") or "") then return refuse("bad_header") end
   if #(name or "") > MAX_NAME or (name or ""):find("[^%w_.,-]") then return refuse("bad_user_name") end
   local values, reason = read_parameters(rest, {})
   if values then values, reason = read_parameters(side, values) end
