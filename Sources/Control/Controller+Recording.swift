@@ -168,10 +168,11 @@ extension Controller {
             if isServed { unserved[pool.country] = nil } else if unserved[pool.country] == nil { unserved[pool.country] = now }
         }
         for country in unserved.keys where desired.pools[country] == nil { unserved[country] = nil }
-        let facts = Alerts.Facts(
+        var facts = Alerts.Facts(
             desired: desired, exits: exits, breakers: breakers,
             problems: problems.reduce(into: [:]) { $0[$1.key.rawValue] = ($1.value, problemsSince[$1.key] ?? now) },
             unserved: unserved, stuckContainers: stuckContainers)
+        facts.reported = parts.reports()
         let old = alerts
         let certain = Alerts.of(facts, now: now)
         let wanted = certain + unaskedAlerts.filter { alert in !certain.contains { $0.id == alert.id } }

@@ -75,11 +75,13 @@ package actor Controller {
         package var orders: (any OrderRelay)?
         package var log: Log
         package var now: @Sendable () -> Timestamp
+        /// Alerts that others stand for, asked at each look.
+        package var reports: @Sendable () -> [Alert]
 
         package init(
             engine: any ExitEngine, gateway: any Gateway, store: any StateStore, catalog: any ServerCatalog, keys: any TunnelKeys,
             prober: any ExitProber, leadership: Leadership = .alone, orders: (any OrderRelay)? = nil, log: Log,
-            now: @escaping @Sendable () -> Timestamp = SystemClock.now
+            now: @escaping @Sendable () -> Timestamp = SystemClock.now, reports: @escaping @Sendable () -> [Alert] = { [] }
         ) {
             self.engine = engine
             self.gateway = gateway
@@ -91,6 +93,7 @@ package actor Controller {
             self.orders = orders
             self.log = log
             self.now = now
+            self.reports = reports
         }
     }
 

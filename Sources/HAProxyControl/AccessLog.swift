@@ -1,4 +1,5 @@
 import Glibc
+package import Model
 package import Platform
 import Synchronization
 
@@ -6,17 +7,43 @@ import Synchronization
 ///
 /// HAProxy never waits for it: lines that come while nobody listens are lost, and no connection is.
 package struct AccessLog: Sendable {
-    /// Bytes after which the file becomes `<file>.1` and a new one begins.
-    private static let sizeLimit = 64 << 20
-
     private let socket: String
     private let file: String
+    private let sizeLimit: Int
+    private let quietSeconds: Double
     private let log: Log
+    private let trouble = TroubleState()
 
-    package init(socket: String, file: String, log: Log) {
+    private final class TroubleState: Sendable {
+        struct Trouble {
+            var since: Timestamp
+            var lastAt: Timestamp
+            var lost = 0
+            var error: String
+        }
+        private let value = Mutex<Trouble?>(nil)
+        var now: Trouble? { value.withLock { $0 } }
+        func change<Result: Sendable>(_ body: (inout Trouble?) -> Result) -> Result { value.withLock { body(&$0) } }
+    }
+
+    /// - Parameters:
+    ///   - sizeLimit: bytes after which the file becomes `<file>.1` and a new one begins.
+    ///   - quietSeconds: without a lost line, after which the trouble is over.
+    package init(socket: String, file: String, sizeLimit: Int = 64 << 20, quietSeconds: Double = 10, log: Log) {
         self.socket = socket
         self.file = file
+        self.sizeLimit = sizeLimit
+        self.quietSeconds = quietSeconds
         self.log = log
+    }
+
+    /// Stands while lines are lost.
+    package var alert: Alert? {
+        guard let trouble = trouble.now else { return nil }
+        return Alert(
+            id: "access_log", severity: .warning, message: "the access log \(file) can't be written: \(trouble.error); lines are lost",
+            remedy: "make room on its disk, or set gateway.access_log to off; the log tells how many lines are missing",
+            since: trouble.since)
     }
 
     /// Runs until it is cancelled.
@@ -44,32 +71,17 @@ package struct AccessLog: Sendable {
     }
 
     private func receive(until isStopped: Stop) throws {
-        let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw failure("opening a socket") }
+        let descriptor = try listen()
         defer { close(descriptor) }
-        var name = sockaddr_un()
-        name.sun_family = sa_family_t(AF_UNIX)
-        guard socket.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else { throw failure("\(socket) is too long") }
-        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: socket.utf8) }
-        unlink(socket)
-        let isBound = withUnsafePointer(to: &name) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 }
-        }
-        guard isBound else { throw failure("listening on \(socket)") }
-        chmod(socket, 0o600)
-        var time = timeval(tv_sec: 0, tv_usec: 200_000)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
-        var size: Int32 = 4 << 20
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-        var output = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard output >= 0 else { throw failure("opening \(file)") }
-        defer { close(output) }
-        var written = Int(lseek(output, 0, SEEK_END))
+        var output = LineFile(path: file, sizeLimit: sizeLimit)
+        defer { output.close() }
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while true {
             let count = recv(descriptor, &buffer, buffer.count - 1, 0)
             if count < 0, errno == EAGAIN || errno == EINTR {
                 if isStopped.isSet { return }
+                output.look()
+                review(output, isLost: false)
                 continue
             }
             guard count >= 0 else { throw failure("reading \(socket)") }
@@ -81,15 +93,57 @@ package struct AccessLog: Sendable {
                 continue
             }
             line.append(0x0A)
-            written += max(0, line.withUnsafeBytes { Glibc.write(output, $0.baseAddress, $0.count) })
-            if written > Self.sizeLimit {
-                rename(file, "\(file).1")
-                close(output)
-                output = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-                guard output >= 0 else { throw failure("opening \(file)") }
-                written = 0
-            }
+            review(output, isLost: !output.write(line))
         }
+    }
+
+    /// Tells of the first line that is lost, and when none has been lost for a while.
+    private func review(_ output: LineFile, isLost: Bool) {
+        if isLost { Metrics.accessLogLost.add(1) }
+        guard isLost || trouble.now != nil else { return }
+        let now = SystemClock.now()
+        let (begun, ended): (String?, Int?) = trouble.change { trouble in
+            if isLost, let loss = output.loss {
+                let error = String(cString: strerror(loss.error))
+                let isNew = trouble == nil
+                var fresh = trouble ?? .init(since: now, lastAt: now, error: error)
+                (fresh.lastAt, fresh.lost, fresh.error) = (now, fresh.lost + 1, error)
+                trouble = fresh
+                return (isNew ? error : nil, nil)
+            }
+            guard let old = trouble, output.loss == nil, abs(now - old.lastAt) >= quietSeconds else { return (nil, nil) }
+            trouble = nil
+            return (nil, old.lost)
+        }
+        if let begun { log.warning("the access log can't be written; lines are lost", ["file": file, "error": begun]) }
+        if let ended { log.info("the access log is written again", ["file": file, "lost": "\(ended)"]) }
+    }
+
+    private func listen() throws -> Int32 {
+        let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw failure("opening a socket") }
+        var name = sockaddr_un()
+        name.sun_family = sa_family_t(AF_UNIX)
+        guard socket.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else {
+            close(descriptor)
+            throw failure("\(socket) is too long")
+        }
+        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: socket.utf8) }
+        unlink(socket)
+        let isBound = withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 }
+        }
+        guard isBound else {
+            let error = failure("listening on \(socket)")
+            close(descriptor)
+            throw error
+        }
+        chmod(socket, 0o600)
+        var time = timeval(tv_sec: 0, tv_usec: 200_000)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        var size: Int32 = 4 << 20
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        return descriptor
     }
 
     private func failure(_ action: String) -> HAProxyError {

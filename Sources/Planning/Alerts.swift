@@ -17,6 +17,8 @@ package enum Alerts {
         package var unserved: [CountryCode: Timestamp]
         /// Containers that can't be removed, and the reason.
         package var stuckContainers: [String: String]
+        /// What parts say that have no say in the plan.
+        package var reported: [Alert] = []
 
         package init(
             desired: Desired, exits: [ExitID: Exit], breakers: [String: Breaker] = [:],
@@ -33,7 +35,7 @@ package enum Alerts {
     }
 
     package static func of(_ facts: Facts, now: Timestamp) -> [Alert] {
-        var alerts: [Alert] = []
+        var alerts = facts.reported
         for (part, problem) in facts.problems where part == "host" || now - problem.since >= patience {
             let isCritical = ["host", "gateway", "loop"].contains(part)
             alerts.append(

@@ -78,6 +78,9 @@ package enum Metrics {
     package static let gatewayRepairs = Metric(
         .counter, "sallyport_gateway_repairs_total", "Times that HAProxy, or its file, differed from what it was given and was put right.")
 
+    package static let accessLogLost = Metric(
+        .counter, "sallyport_access_log_lines_lost_total", "Lines of the access log that could not be written.")
+
     // MARK: - Webhooks
 
     package static let deliveries = Metric(
@@ -93,7 +96,8 @@ package enum Metrics {
     package static let all = [
         probeSeconds, probes, verdictChanges, handshakeAge, leakedPackets, leakedBytes, exitFailures, failovers, failoverDuration,
         rotations, events, leaderTerms,
-        userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs, catalogServers, catalogFetched,
+        userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs,
+        accessLogLost, catalogServers, catalogFetched,
         catalogFetches, redisCalls,
         redisSeconds, engineCalls, engineSeconds, loopSeconds, loopLastRun, deliveries, deliverySeconds, waitingEvents, webhooks,
     ]

@@ -79,6 +79,11 @@ struct Parts: Sendable {
             rules: rules, probeSeconds: configuration.health.probeSeconds,
             deepSeconds: configuration.health.deepSeconds, checkName: configuration.verification.checkName)
         settings.countryMustMatch = configuration.verification.country == .strict
+        let accessLog =
+            configuration.gateway.accessLog == .off
+            ? nil
+            : AccessLog(socket: Self.gatewaySettings(configuration).logSocket, file: "\(configuration.dataFolder)/access.log", log: log)
+        self.accessLog = accessLog
         let controller = Controller(
             parts: .init(
                 engine: DockerExits(containers: exits), gateway: gateway,
@@ -87,7 +92,7 @@ struct Parts: Sendable {
                 keys: keys, prober: prober, leadership: leadership,
                 orders: configuration.redisIsShared
                     ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
-                log: log),
+                log: log, reports: { [accessLog?.alert].compactMap(\.self) }),
             settings: settings)
         self.controller = controller
         serving.follow {
@@ -96,10 +101,6 @@ struct Parts: Sendable {
         }
         meter = UsageMeter(source: gateway, store: usageRecord, controller: controller, log: log)
         traefik = configuration.traefik.map { TraefikFile(settings: $0, log: log) }
-        accessLog =
-            configuration.gateway.accessLog == .off
-            ? nil
-            : AccessLog(socket: Self.gatewaySettings(configuration).logSocket, file: "\(configuration.dataFolder)/access.log", log: log)
     }
 
     /// Takes renewed certificates over while we run, and ports that were in use before.
