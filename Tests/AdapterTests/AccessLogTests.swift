@@ -1,5 +1,6 @@
 import Glibc
 @testable import HAProxyControl
+import Model
 import Platform
 import Synchronization
 import TestSupport
@@ -100,7 +101,7 @@ import Testing
         let folder = try TemporaryFolder()
         let mounted = try await Programs.run("mount", ["-t", "tmpfs", "-o", "size=32k", "tmpfs", folder.path])
         try #require(mounted.status == 0, "\(mounted.output)")
-        defer { umount2(folder.path, Int32(MNT_DETACH.rawValue)) }
+        defer { umount2(folder.path, Int32(MNT_DETACH)) }
         let writing = try await Writing(folder.path)
         let before = Metrics.accessLogLost.total
         writing.send(1)
