@@ -61,6 +61,7 @@ let package = Package(
 
         // One adapter for each part that runs outside this process.
         library("DockerEngine", ["Model", "Platform", "HTTPTransport"]),
+        library("EngineGuard", ["Model", "Platform", "DockerEngine"]),
         library("HAProxyControl", ["Model", "Planning", "Platform"]),
         library("RedisStore", ["Model", "Platform", "CHiredis"]),
         library("Providers", ["Model", "Platform", "HTTPTransport", "CListReader"]),
@@ -76,7 +77,7 @@ let package = Package(
         program(
             "sallyport",
             [
-                "Model", "Planning", "Platform", "HTTPTransport", "HTTPServing", "DockerEngine", "HAProxyControl",
+                "Model", "Planning", "Platform", "HTTPTransport", "HTTPServing", "DockerEngine", "EngineGuard", "HAProxyControl",
                 "RedisStore", "Providers", "Latency", "Catalog", "Control", "Webhooks", "API", "CYAML",
             ]),
         program("CatalogBench", ["Model", "Planning", "Platform", "Providers", "Latency"]),
@@ -94,11 +95,12 @@ let package = Package(
                 "Planning", "API", "Control", "Webhooks", "Lab", "sallyport",
                 "Model", "Platform",
             ]),
+        tests("EngineGuardTests", ["EngineGuard", "DockerEngine", "HTTPTransport", "Model", "Platform"]),
         tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),
         tests("APITests", ["API", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
         tests(
             "CommandTests", ["sallyport", "API", "Control", "HTTPServing", "HTTPTransport", "Model", "Platform", "Providers", "RedisStore"]),
-        tests("LabTests", ["Lab", "Latency", "DockerEngine", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
+        tests("LabTests", ["Lab", "Latency", "DockerEngine", "EngineGuard", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

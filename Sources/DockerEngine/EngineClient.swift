@@ -6,8 +6,8 @@ import Synchronization
 ///
 /// Source: https://docs.docker.com/reference/api/engine/, versions 1.40 to 1.47.
 package final class EngineClient: Sendable {
-    static let oldestVersion = APIVersion(major: 1, minor: 40)
-    static let newestVersion = APIVersion(major: 1, minor: 47)
+    package static let oldestVersion = APIVersion(major: 1, minor: 40)
+    package static let newestVersion = APIVersion(major: 1, minor: 47)
 
     private let client: HTTPClient
     private let socket: String
@@ -99,6 +99,8 @@ package final class EngineClient: Sendable {
             switch response.status {
             case 404: .notFound
             case 304, 409: .conflict
+            // Never the engine's own: the guard before it finds none.
+            case 502: .unavailable
             default: .refused
             }
         throw EngineError(code: code, action: action, message: message(of: response))
@@ -134,9 +136,9 @@ package final class EngineClient: Sendable {
 }
 
 /// A version of the Engine API: "1.41".
-struct APIVersion: Comparable, CustomStringConvertible {
-    var major: Int
-    var minor: Int
+package struct APIVersion: Comparable, CustomStringConvertible {
+    package var major: Int
+    package var minor: Int
 
     init(major: Int, minor: Int) {
         self.major = major
@@ -149,8 +151,8 @@ struct APIVersion: Comparable, CustomStringConvertible {
         self.init(major: major, minor: minor)
     }
 
-    var description: String { "\(major).\(minor)" }
-    static func < (left: APIVersion, right: APIVersion) -> Bool { (left.major, left.minor) < (right.major, right.minor) }
+    package var description: String { "\(major).\(minor)" }
+    package static func < (left: APIVersion, right: APIVersion) -> Bool { (left.major, left.minor) < (right.major, right.minor) }
 }
 
 /// A name of ours as a part of a call's path or query.

@@ -149,7 +149,7 @@ package final class ExitContainers: Sendable {
         guard try await engine.imageID(settings.image) == nil else { return }
         if let path = settings.imageArchive, let archive = try? Data(contentsOf: URL(filePath: path)) {
             log.info("importing the exit image", ["image": settings.image, "archive": path])
-            try await engine.importImage(settings.image, archive: [UInt8](archive), changes: ["ENTRYPOINT [\"/exit\"]"])
+            try await engine.importImage(settings.image, archive: [UInt8](archive), changes: ExitImage.changes)
             return
         }
         log.info("pulling the exit image", ["image": settings.image])

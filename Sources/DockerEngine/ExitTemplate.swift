@@ -91,6 +91,11 @@ package enum ExitFile {
     }
 }
 
+/// How the archive of the exits' root file system becomes an image.
+package enum ExitImage {
+    package static let changes = ["ENTRYPOINT [\"/exit\"]"]
+}
+
 /// The programs that the controller runs in the container of an exit: all of them, for the engine's guard lets through no other.
 package enum ExitCommand: CaseIterable, Sendable {
     /// The last handshake and the counters of the tunnel (not `dump`, which shows the private key); and, of an exit that counts them,

@@ -14,8 +14,8 @@ package struct TarFile: Sendable {
 }
 
 /// Archives of a few small files, as the Engine API takes them (POSIX.1-1988 ustar).
-enum TarArchive {
-    static func bytes(of files: [TarFile]) -> [UInt8] {
+package enum TarArchive {
+    package static func bytes(of files: [TarFile]) -> [UInt8] {
         var archive: [UInt8] = []
         for file in files {
             var header = [UInt8](repeating: 0, count: 512)

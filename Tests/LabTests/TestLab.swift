@@ -51,9 +51,10 @@ struct TestLab: Sendable {
     }
 
     /// Exits as containers, with an owner and a network of their own.
-    func exitContainers(owner: String) -> ExitContainers {
+    /// - Parameter engine: nil for the lab's own way to it.
+    func exitContainers(owner: String, engine other: EngineClient? = nil) -> ExitContainers {
         ExitContainers(
-            engine: engine,
+            engine: other ?? engine,
             settings: .init(
                 owner: owner, image: ExitContainers.imageName("sallyport-exit", of: "\(projectFolder)/.build/images/exit.tar"),
                 imageArchive: "\(projectFolder)/.build/images/exit.tar", network: owner, subnet: nil),

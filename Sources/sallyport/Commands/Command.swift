@@ -11,7 +11,7 @@ struct Command: Sendable {
 
     static let all: [Command] = [
         run, up, down, exits, status, events, logs, speedtest, servers, latency, countries, users, keys, settings, webhooks, audit, config,
-        reload, teardown,
+        reload, teardown, engineGuard,
     ]
 
     /// Exit statuses, the same for every command.

@@ -1,0 +1,56 @@
+import DockerEngine
+import EngineGuard
+import Glibc
+import Platform
+
+/// The broker between a controller in a container and the Docker Engine.
+extension Command {
+    static let engineGuard = Command(
+        name: "engine-guard", usage: "", summary: "Stand between a controller and the Docker Engine, and let through what exits need",
+        options: [
+            Option(name: "listen", value: "SOCKET", help: "the Unix socket to make, like unix:///run/engine/docker.sock"),
+            Option(name: "engine", value: "SOCKET", help: "the engine's (default unix:///var/run/docker.sock)"),
+            Option(name: "owner", value: "NAME", help: "whose containers may be touched: docker.owner (default sallyport)"),
+            Option(name: "network", value: "NAME", help: "the exits' network: docker.network (default sallyport)"),
+            Option(name: "image", value: "NAME", help: "the exits' image, without a tag (default sallyport-exit)"),
+            Option(
+                name: "image-archive", value: "FILE",
+                help: "the one archive that may become that image; without it none may, and any tag is taken"),
+        ],
+        examples: [
+            "sallyport engine-guard --listen unix:///run/engine/docker.sock --image-archive /usr/share/sallyport/.build/images/exit.tar"
+        ]
+    ) { arguments in
+        _ = try arguments.expect()
+        func socket(_ name: String, _ text: String) throws -> String {
+            guard let path = EngineClient.socketPath(text) else {
+                throw UsageError(message: "--\(name) is \(text), want a Unix socket like unix:///run/engine/docker.sock")
+            }
+            return path
+        }
+        func word(_ name: String, _ preset: String) throws -> String {
+            let text = arguments[name] ?? preset
+            let isPlain = text.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || "-_.".utf8.contains($0) }
+            guard isPlain, (1...64).contains(text.utf8.count) else {
+                throw UsageError(message: "--\(name) is \(text), want 1 to 64 lower-case letters, digits, dots, dashes and underscores")
+            }
+            return text
+        }
+        guard let listen = arguments["listen"] else { throw UsageError(message: "--listen is missing") }
+        var settings = EngineGuard.Settings(
+            listen: try socket("listen", listen), engine: try socket("engine", arguments["engine"] ?? "unix:///var/run/docker.sock"))
+        settings.owner = try word("owner", settings.owner)
+        settings.network = try word("network", settings.network)
+        settings.repository = try word("image", settings.repository)
+        settings.imageArchive = arguments["image-archive"]
+        let signals = Signals.stream([SIGTERM, SIGINT])
+        let log = Log()
+        let guardian = try EngineGuard(settings, log: log)
+        log.info("guards the Docker Engine", ["socket": settings.listen, "engine": settings.engine, "owner": settings.owner])
+        for await _ in signals { break }
+        await guardian.stop()
+        log.info("stopped")
+        log.flush()
+        return Status.success
+    }
+}
