@@ -122,18 +122,24 @@ package actor Catalog {
 
     // MARK: - What others ask
 
-    /// The servers of a pool, best first by its strategy, the most promising ones measured and resolved.
-    package func ranked(for pool: Pool) async throws -> [Server] {
+    /// The servers of a pool, best first by its strategy, the most promising ones measured and resolved. The points are those of each
+    /// server by itself: what exits hold and what has failed changes faster than this list is asked for, and is weighed by who chooses.
+    package func ranked(for pool: Pool) async throws -> [RankedServer] {
         try await refresh()
         await measureCandidates(for: pool)
-        let ranked = ranking(of: ServerWish(pool), strategy: pool.strategy)
-        return await resolved(
-            ranked.map { entry in
-                var server = entry.server
-                server.latencyMilliseconds = histories[server.hostname]?.figures?.median
-                return server
-            })
+        let ranked = ServerRanking.byItself(servers(within: ServerWish(pool)), strategy: pool.strategy, knowledge: knowledge())
+        let addresses = await addresses(of: ranked.map(\.server), limit: Self.resolvedOfPool)
+        return ranked.compactMap { entry in
+            guard let server = addressed(entry.server, addresses) else { return nil }
+            var entry = entry
+            entry.server = server
+            entry.server.latencyMilliseconds = histories[server.hostname]?.figures?.median
+            return entry
+        }
     }
+
+    /// Servers of a pool that are resolved where only their names are known, the best by themselves first.
+    private static let resolvedOfPool = 50
 
     /// The same with the score of each, and nothing measured for it.
     package func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
@@ -210,16 +216,24 @@ package actor Catalog {
     }
 
     private func ranking(of wish: ServerWish, strategy: Strategy) -> [RankedServer] {
-        let candidates = listings.values.flatMap { listing in wish.country.map { listing.byCountry[$0] ?? [] } ?? listing.servers }
-            .filter(wish.contains)
         let around = surroundings()
-        var knowledge = ServerRanking.Knowledge()
-        knowledge.latencies = histories.compactMapValues(\.figures)
-        knowledge.cities = cityTimes
+        var knowledge = knowledge()
         knowledge.held = around.held
         knowledge.breakers = around.breakers
         var generator = SystemRandomNumberGenerator()
-        return ServerRanking.ranked(candidates, strategy: strategy, knowledge: knowledge, seed: generator.next())
+        return ServerRanking.ranked(servers(within: wish), strategy: strategy, knowledge: knowledge, seed: generator.next())
+    }
+
+    private func servers(within wish: ServerWish) -> [Server] {
+        listings.values.flatMap { listing in wish.country.map { listing.byCountry[$0] ?? [] } ?? listing.servers }.filter(wish.contains)
+    }
+
+    /// What the measurements say.
+    private func knowledge() -> ServerRanking.Knowledge {
+        var knowledge = ServerRanking.Knowledge()
+        knowledge.latencies = histories.compactMapValues(\.figures)
+        knowledge.cities = cityTimes
+        return knowledge
     }
 
     /// One server of each city first; then the best few of what that makes look best. Times that still count are not taken again.
@@ -228,8 +242,7 @@ package actor Catalog {
         let task = Task {
             await previous?.value
             let wish = ServerWish(pool)
-            let all = listings.values.flatMap { $0.byCountry[pool.country] ?? [] }.filter(wish.contains)
-            await measureOld(ServerRanking.firstOfCities(all, limit: settings.measuredCities))
+            await measureOld(ServerRanking.firstOfCities(servers(within: wish), limit: settings.measuredCities))
             let strategy = pool.strategy == .random ? .balanced : pool.strategy
             await measureOld(ranking(of: wish, strategy: strategy).prefix(settings.measured).map(\.server))
         }
@@ -259,7 +272,7 @@ package actor Catalog {
     @discardableResult
     private func measureNow(_ servers: [Server], method: LatencyMethod) async throws -> Int {
         guard !servers.isEmpty else { return 0 }
-        let reachable = await resolved(servers, limit: servers.count).filter { !$0.needsResolving }
+        let reachable = await resolved(servers)
         // Another name may lead to a server that an exit holds.
         let asked = withoutHeld(reachable, for: method)
         let spared = Set(reachable.map(\.hostname)).subtracting(asked.map(\.hostname))
@@ -282,17 +295,24 @@ package actor Catalog {
         return servers.filter { !names.contains($0.hostname) && !names.contains($0.address) }
     }
 
-    /// Those that are known by name alone, with an address of this moment; what can't be resolved is left out of the first `limit`.
-    private func resolved(_ servers: [Server], limit: Int = 20) async -> [Server] {
+    /// Those that are known by name alone, with an address of this moment; what can't be resolved is left out.
+    private func resolved(_ servers: [Server]) async -> [Server] {
+        let addresses = await addresses(of: servers, limit: servers.count)
+        return servers.compactMap { addressed($0, addresses) }
+    }
+
+    /// Addresses of the first `limit` names.
+    private func addresses(of servers: [Server], limit: Int) async -> [String: String] {
         let names = servers.lazy.filter(\.needsResolving).map(\.address).prefix(limit)
-        guard !names.isEmpty else { return servers }
-        let addresses = await resolve(Array(names))
-        return servers.compactMap { server in
-            guard server.needsResolving else { return server }
-            guard let address = addresses[server.address] else { return nil }
-            var server = server
-            server.address = address
-            return server
-        }
+        return names.isEmpty ? [:] : await resolve(Array(names))
+    }
+
+    /// Nil where its name has no address.
+    private func addressed(_ server: Server, _ addresses: [String: String]) -> Server? {
+        guard server.needsResolving else { return server }
+        guard let address = addresses[server.address] else { return nil }
+        var server = server
+        server.address = address
+        return server
     }
 }

@@ -27,7 +27,8 @@ extension Controller {
         unsavedBreakers.formUnion(breakers.keys)
         for (id, alert) in alerts { alerts[id]?.since = alert.since + seconds }
         unsavedAlerts.formUnion(alerts.keys)
-        handshakeFailures = handshakeFailures.mapValues { $0.map { HandshakeFailure(hostname: $0.hostname, at: $0.at + seconds) } }
+        handshakeFailures = handshakeFailures.mapValues { $0.map { HandshakeFailure(server: $0.server, at: $0.at + seconds) } }
+        handshakes.shift(by: seconds)
         launches = launches.mapValues { $0.map { $0 + seconds } }
         searchedAt = searchedAt.mapValues { $0 + seconds }
         servers = servers.mapValues { ($0.ranked, $0.at + seconds) }

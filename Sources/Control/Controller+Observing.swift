@@ -12,6 +12,8 @@ extension Controller {
         world.searchedAt = searchedAt
         world.breakers = breakers
         world.launches = recentLaunches()
+        world.handshakes = parts.handshakes == nil ? nil : handshakes
+        world.asking = asking
         world.hostIsOnline = await observeHost()
         world.trial = trial
         countBytes(world.gateway)
@@ -106,6 +108,7 @@ extension Controller {
             let containers = try result.get()
             if let fence = containers.map(\.fence).max() { parts.leadership.saw(fence: fence) }
             ear.saw(containers)
+            if problems[.engine] != nil { welcomeEngine() }
             clear(.engine)
             return containers
         } catch {
@@ -170,7 +173,7 @@ extension Controller {
         for id in slotFigures.keys where exits[id] == nil { slotFigures[id] = nil }
     }
 
-    func freshServers() -> [CountryCode: [Server]] {
+    func freshServers() -> [CountryCode: [RankedServer]] {
         let now = parts.now()
         servers = servers.filter { now - $0.value.at < 60 }
         return servers.mapValues(\.ranked)

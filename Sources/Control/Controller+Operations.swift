@@ -169,7 +169,7 @@ extension Controller {
     }
 
     /// - Parameter ranked: the pool's servers where they are known; nil where they stay as they are.
-    private func set(_ pool: Pool, servers ranked: [Server]? = nil) async throws {
+    private func set(_ pool: Pool, servers ranked: [RankedServer]? = nil) async throws {
         try await stored { try await parts.store.save(pool) }
         let old = desired.pools[pool.country]
         desired.pools[pool.country] = pool
@@ -197,11 +197,11 @@ extension Controller {
     }
 
     /// The servers of a pool; refuses one that could never have an exit.
-    private func findServers(for pool: Pool) async throws -> [Server] {
+    private func findServers(for pool: Pool) async throws -> [RankedServer] {
         if let provider = pool.provider, !parts.keys.providers.contains(provider) {
             throw OperationError(code: .unknownProvider, message: "no provider \(provider) is configured")
         }
-        let ranked: [Server]
+        let ranked: [RankedServer]
         do { ranked = try await parts.catalog.ranked(for: pool) } catch {
             note(.catalog, error)
             throw OperationError(code: .catalogUnavailable, message: "\(error)")

@@ -101,6 +101,9 @@ extension Controller {
             Metrics.verdictChanges.add(1, health.verdict.rawValue, health.reason?.rawValue ?? "none")
             failovers.judged(id, isDead: health.verdict == .dead, at: now)
         }
+        if before?.verdict != health.verdict, health.verdict == .healthy, let provider = exits[id]?.server?.provider {
+            noteKeyTaken(by: provider)
+        }
         let isNews = before?.verdict != health.verdict || before?.reason != health.reason
         if isNews { ring() }
         if let exit = exits[id], exit.attempts == 0, exit.provedAt.map({ now - $0 > Exit.secondsUntilProven }) ?? false {

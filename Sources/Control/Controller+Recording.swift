@@ -2,12 +2,6 @@ package import Model
 import Planning
 import Platform
 
-/// A server that did not answer our key.
-struct HandshakeFailure {
-    var hostname: String
-    var at: Timestamp
-}
-
 /// Events, breakers and alerts: what the loop remembers of what happened, and tells.
 extension Controller {
     // MARK: - Events
@@ -76,8 +70,8 @@ extension Controller {
                 changeBreaker(name) { $0.begin(now) }
             }
         case .standby:
-            handshakeFailures[server.provider] = nil
-            changeBreaker(Breaker.name(credential: server.provider)) { $0.succeed(now, Breaker.ofCredentials) }
+            handshakes.proved(server, new.country, now)
+            noteKeyTaken(by: server.provider)
         default: return
         }
     }
@@ -90,33 +84,13 @@ extension Controller {
         changeBreaker(name) { $0.rest(now) }
     }
 
-    /// Many servers that don't answer one key mean a bad key, unless somebody else gets on with it.
-    private func learnAboutCredential(of server: Server, _ reason: ExitReason, _ now: Timestamp) {
-        let name = Breaker.name(credential: server.provider)
-        if reason == .credentialsRejected { return openCredential(name, reason, now) }
-        guard reason == .handshakeTimeout else { return }
-        if breakers[name]?.state(now) == .halfOpen { return openCredential(name, reason, now) }
-        let recent = (handshakeFailures[server.provider] ?? []).filter { now - $0.at < 120 && $0.hostname != server.hostname }
-        handshakeFailures[server.provider] = recent + [HandshakeFailure(hostname: server.hostname, at: now)]
-        let isAccepted = exits.values.contains {
-            $0.server?.provider == server.provider && $0.state.isProbed && $0.health.verdict == .healthy
-        }
-        if recent.count + 1 >= settings.serversUntilCredential, !isAccepted { openCredential(name, reason, now) }
-    }
-
-    private func openCredential(_ name: String, _ reason: ExitReason, _ now: Timestamp) {
-        var breaker = breakers[name] ?? Breaker()
-        breaker.fail(reason.rawValue, now, Breaker.ofCredentials, salt: UInt64(truncatingIfNeeded: now.milliseconds))
-        set(breaker, name)
-    }
-
-    private func changeBreaker(_ name: String, _ body: (inout Breaker) -> Void) {
+    func changeBreaker(_ name: String, _ body: (inout Breaker) -> Void) {
         var breaker = breakers[name] ?? Breaker()
         body(&breaker)
         set(breaker, name)
     }
 
-    private func set(_ breaker: Breaker, _ name: String) {
+    func set(_ breaker: Breaker, _ name: String) {
         let now = parts.now()
         let old = breakers[name]?.state(now) ?? .closed
         // A closed one that remembers nothing is the same as none.

@@ -10,6 +10,7 @@ extension Controller {
         for step in steps {
             switch step {
             case .findServers(let country): findServers(country)
+            case .ask(let country, let servers): ask(country, servers)
             case .launch(let id):
                 launches[id.country, default: []].append(parts.now())
                 begin(id) { await self.launch(id) }
@@ -88,7 +89,9 @@ extension Controller {
         guard let exit = exits[id], let endpoint = exit.endpoint, exit.state == .verifying else { return }
         let deadline = ContinuousClock.now + .seconds(settings.verifySeconds)
         var last = ExitFailure(
-            reason: .verifyTimeout, detail: "its proxy did not open within \(Int(settings.verifySeconds)) s", isServersFault: true)
+            reason: .verifyTimeout, detail: "its proxy did not open within \(Int(settings.verifySeconds)) s",
+            // Without the engine nobody knows whether its container runs.
+            isServersFault: problems[.engine] == nil)
         while ContinuousClock.now < deadline {
             do {
                 let sighting = try await parts.prober.verify(endpoint, country: id.country)
@@ -119,7 +122,8 @@ extension Controller {
         change(id, generation: generation) {
             $0.failed(failure.reason, failure.detail, avoidServer: failure.isServersFault, now: now)
         }
-        if failure.isServersFault { servers[id.country] = nil }
+        // What the engine did not begin is no container of the pool's.
+        if failure.reason == .engineUnavailable { _ = launches[id.country]?.popLast() }
     }
 
     // MARK: - Gateway and containers

@@ -70,6 +70,8 @@ package actor Controller {
         package var catalog: any ServerCatalog
         package var keys: any TunnelKeys
         package var prober: any ExitProber
+        /// Nil where servers are tried by exits alone.
+        package var handshakes: (any ServerHandshakes)?
         package var leadership: Leadership
         /// Carries operators' changes to the controller that leads; nil where no other one can be.
         package var orders: (any OrderRelay)?
@@ -80,8 +82,9 @@ package actor Controller {
 
         package init(
             engine: any ExitEngine, gateway: any Gateway, store: any StateStore, catalog: any ServerCatalog, keys: any TunnelKeys,
-            prober: any ExitProber, leadership: Leadership = .alone, orders: (any OrderRelay)? = nil, log: Log,
-            now: @escaping @Sendable () -> Timestamp = SystemClock.now, reports: @escaping @Sendable () -> [Alert] = { [] }
+            prober: any ExitProber, handshakes: (any ServerHandshakes)? = nil, leadership: Leadership = .alone,
+            orders: (any OrderRelay)? = nil, log: Log, now: @escaping @Sendable () -> Timestamp = SystemClock.now,
+            reports: @escaping @Sendable () -> [Alert] = { [] }
         ) {
             self.engine = engine
             self.gateway = gateway
@@ -89,6 +92,7 @@ package actor Controller {
             self.catalog = catalog
             self.keys = keys
             self.prober = prober
+            self.handshakes = handshakes
             self.leadership = leadership
             self.orders = orders
             self.log = log
@@ -121,6 +125,10 @@ package actor Controller {
     var breakers: [String: Breaker] = [:]
     var unsavedBreakers: Set<String> = []
     var handshakeFailures: [ProviderName: [HandshakeFailure]] = [:]
+    /// What servers have answered without an exit, the pools whose servers are being asked, and the providers whose key is in doubt.
+    var handshakes = HandshakeKnowledge()
+    var asking: Set<CountryCode> = []
+    var doubted: Set<ProviderName> = []
     var alerts: [String: Alert] = [:]
     /// Those that the store has not been told of yet, or that they are over; and who tells it of these and of breakers.
     var unsavedAlerts: Set<String> = []
@@ -146,7 +154,7 @@ package actor Controller {
     var removing: Set<String> = []
     /// Exits that changed while the world was being looked at: what was seen says nothing about them.
     var changedWhileLooking: Set<ExitID> = []
-    var servers: [CountryCode: (ranked: [Server], at: Timestamp)] = [:]
+    var servers: [CountryCode: (ranked: [RankedServer], at: Timestamp)] = [:]
     var searches: Set<CountryCode> = []
     var published: GatewayLayout?
     /// The wall clock and one that nobody can set, when they were last compared.
@@ -230,11 +238,12 @@ package actor Controller {
             exit.settle(now)
             return exit
         }
-        breakers = state.breakers.mapValues { breaker in
+        breakers = state.breakers.filter { !$0.value.blamesNobody }.mapValues { breaker in
             var breaker = breaker
             breaker.settle(now)
             return breaker
         }
+        unsavedBreakers.formUnion(state.breakers.keys.filter { breakers[$0] == nil })
         recall(state.alerts)
         plugged = Set(exits.values.filter { $0.state.takesTraffic }.map(\.id))
     }

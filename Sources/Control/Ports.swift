@@ -66,8 +66,18 @@ package struct StoredState: Sendable {
 }
 
 package protocol ServerCatalog: Sendable {
-    /// The servers of a pool, best first.
-    func ranked(for pool: Pool) async throws -> [Server]
+    /// The servers of a pool with what is known of each by itself, best first.
+    func ranked(for pool: Pool) async throws -> [RankedServer]
+}
+
+/// Asks servers from this machine, without an exit. Must not be asked about a server that an exit holds: it would take the exit's tunnel.
+package protocol ServerHandshakes: Sendable {
+    /// Those that take our key, by host name; nil where no handshake can be sent.
+    func accepted(by servers: [Server]) async -> Set<String>?
+    /// Those that answer an echo or a connection, by host name.
+    func reachable(_ servers: [Server]) async -> Set<String>
+    /// A provider's least loaded servers of some countries.
+    func sample(of provider: ProviderName, limit: Int) async -> [Server]
 }
 
 /// What a tunnel to a provider needs beside a server.

@@ -47,10 +47,13 @@ package struct HandshakeProbe: Sendable {
     /// Milliseconds until a server that has not answered is asked once more, and until it is given up.
     private let again: Double
     private let timeout: Double
+    /// True where the others are only waited for as long as the first that answers is hardly faster: four times its time, and 100 ms.
+    private let isHasty: Bool
 
-    package init(again: Double = 300, timeout: Double = 1000) {
+    package init(again: Double = 300, timeout: Double = 1000, isHasty: Bool = false) {
         self.again = again
         self.timeout = timeout
+        self.isHasty = isHasty
     }
 
     /// The answers by name; a server that is missing did not answer, because it is away or because it does not know the key.
@@ -60,7 +63,7 @@ package struct HandshakeProbe: Sendable {
             throw Failure(description: "the private key is not base64 of 32 bytes")
         }
         return try await Blocking.run {
-            var round = Round(targets, identity, again: again, timeout: timeout)
+            var round = Round(targets, identity, again: again, timeout: timeout, isHasty: isHasty)
             return try round.run()
         }
     }
@@ -79,12 +82,16 @@ private struct Round {
     private let identity: Handshake.Identity
     private let again: UInt64
     private let timeout: UInt64
+    private let isHasty: Bool
+    /// When who has not answered is given up because another has.
+    private var hastyEnd: UInt64?
     private var sent: [UInt32: Sent] = [:]
     private var answers: [String: HandshakeProbe.Answer] = [:]
     private var generator = SystemRandomNumberGenerator()
 
-    init(_ targets: [HandshakeProbe.Target], _ identity: Handshake.Identity, again: Double, timeout: Double) {
+    init(_ targets: [HandshakeProbe.Target], _ identity: Handshake.Identity, again: Double, timeout: Double, isHasty: Bool) {
         self.targets = targets
+        self.isHasty = isHasty
         keys = targets.map { Base64.wireGuardKey($0.publicKey) }
         self.identity = identity
         self.again = UInt64(again * 1e6)
@@ -109,7 +116,7 @@ private struct Round {
             last = DispatchTime.now().uptimeNanoseconds
             let end = number == 0 ? max(start + again, last) : last + (timeout > again ? timeout - again : again)
             wait(until: end, descriptor)
-            if answers.count == targets.count { break }
+            if isOver(DispatchTime.now().uptimeNanoseconds) { break }
         }
         return answers
     }
@@ -157,14 +164,18 @@ private struct Round {
             } else if entry.handshake.accepts(message) {
                 sent[index] = nil
                 answers[name] = .accepted(milliseconds)
+                if isHasty, hastyEnd == nil { hastyEnd = max(now + 3 * (now - entry.at), entry.at + 100_000_000) }
             }
         }
     }
 
+    private func isOver(_ now: UInt64) -> Bool { answers.count == targets.count || hastyEnd.map { now >= $0 } ?? false }
+
     private mutating func wait(until end: UInt64, _ descriptor: Int32) {
-        while answers.count < targets.count {
+        while true {
             let now = DispatchTime.now().uptimeNanoseconds
-            guard now < end else { return }
+            guard now < end, !isOver(now) else { return }
+            let end = min(end, hastyEnd ?? end)
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             _ = poll(&entry, 1, Int32(clamping: (end - now) / 1_000_000 + 1))
             receive(descriptor)

@@ -95,6 +95,11 @@ package struct Breaker: Hashable, Codable, Sendable {
         changedAt = now
     }
 
+    /// True for what an older version has held against a server whose exit was ended from outside.
+    package var blamesNobody: Bool {
+        [.containerExited, .containerGone, .proxyDown].contains(reason.flatMap(ExitReason.init(rawValue:)))
+    }
+
     /// True where nothing of it needs to be remembered.
     package func isForgettable(_ now: Timestamp, _ rules: Rules = Rules()) -> Bool {
         guard openUntil == nil, failures == 0 else { return false }

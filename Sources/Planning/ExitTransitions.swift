@@ -55,12 +55,20 @@ extension Exit {
         giveUp(reason, detail, avoidServer: avoidServer, now: now)
     }
 
-    /// Its container is gone or has ended by itself: another one, on another server, at once.
+    /// Its container is gone or has ended: another one, at once. The server is to blame only where the entry point says so: what was ended
+    /// from outside has failed nobody.
     package mutating func lose(_ container: ExitContainer?, now: Timestamp) {
         guard let container else { return giveUp(.containerGone, "its container was removed", avoidServer: false, now: now) }
         let code = container.exitCode ?? -1
         let (reason, isServersFault) = Self.reason(exitCode: code)
-        giveUp(reason, "its container ended with status \(code)", avoidServer: isServersFault || state.takesTraffic, now: now)
+        // 128 and the number of the signal.
+        let how =
+            switch code {
+            case 137: "was killed from outside, or had no memory left (status 137)"
+            case 0, 129...192: "was ended from outside (status \(code))"
+            default: "ended with status \(code)"
+            }
+        giveUp(reason, "its container \(how)", avoidServer: isServersFault, now: now)
     }
 
     /// What the entry point's exit status means, and whether another server may do better. See containers/exit/README.md.
@@ -97,6 +105,12 @@ extension Exit {
         let salt = UInt64(truncatingIfNeeded: now.milliseconds) &+ UInt64(id.number)
         // A first death is bad luck; one that comes up only to die again waits, and longer each time.
         retryAt = wasServing && attempts <= 1 ? nil : now + Self.backOff.pause(attempts: attempts, salt: salt)
+    }
+
+    /// What it was given up for is over: its next try has no pause.
+    package mutating func forgetFailures() {
+        guard state == .pending || state == .failed else { return }
+        (attempts, retryAt) = (0, nil)
     }
 
     /// Takes what its probes add up to.

@@ -8,20 +8,27 @@ extension Planner {
         if let retryAt = exit.retryAt, retryAt > now { return look(at: retryAt) }
         guard let known = world.servers[id.country] else { return search(id.country) }
         if let until = budget(id.country) { return wait(&exit, .restartBudget, "its pool has begun too many containers lately", until) }
-        let blocked = Set(known.map(\.provider).filter { !isAllowed(Breaker.name(credential: $0), Breaker.ofCredentials) })
-        let candidates = known.filter { !blocked.contains($0.provider) }
+        let blocked = Set(known.map(\.server.provider)).filter { !isAllowed(Breaker.name(credential: $0), Breaker.ofCredentials) }
+        let candidates = known.filter { !blocked.contains($0.server.provider) }
         if candidates.isEmpty, let provider = blocked.min(by: { $0.rawValue < $1.rawValue }) {
-            let until = world.breakers[Breaker.name(credential: provider)]?.openUntil ?? now
             let detail = "many servers of \(provider) refuse its key: it is tried seldom until one accepts it"
-            return wait(&exit, .credentialsRejected, detail, max(until, now + 1))
+            return wait(&exit, .credentialsRejected, detail, now + 1)
         }
-        let open = candidates.filter { !rules.devices.isFull($0.provider, besides: id, exits: exits, containers: containers) }
+        let open = candidates.filter { !rules.devices.isFull($0.server.provider, besides: id, exits: exits, containers: containers) }
         if open.isEmpty, !candidates.isEmpty {
             if keepLeaver(insteadOf: exit) { return }
-            let names = Set(candidates.map(\.provider.rawValue)).sorted().joined(separator: " and ")
+            let names = Set(candidates.map(\.server.provider.rawValue)).sorted().joined(separator: " and ")
             return wait(&exit, .deviceLimit, "the account at \(names) has as many tunnels as it may have", now + 1)
         }
-        guard let server = choose(for: exit, from: open, containers) else {
+        let server: Server
+        switch choose(for: exit, from: open, containers) {
+        case .take(let best): server = best
+        case .ask(let servers): return ask(id.country, servers)
+        case .isAsking: return
+        case .silence(let count):
+            let detail = "none of the \(count) servers of \(id.country) that were asked answers a handshake"
+            return wait(&exit, .handshakeTimeout, detail, now + 1)
+        case .none:
             if keepLeaver(insteadOf: exit) { return }
             let detail = candidates.isEmpty ? "the catalog has no server for it" : "every server of \(id.country) is in use"
             return wait(&exit, .noServer, detail, now + rules.noServerSeconds)
@@ -63,6 +70,23 @@ extension Planner {
         if !steps.contains(.findServers(country)) { steps.append(.findServers(country)) }
     }
 
+    /// Once for all exits of a pool in a turn; the answers make the loop look again.
+    mutating func ask(_ country: CountryCode, _ servers: [Server]) {
+        let isAsked = steps.contains { if case .ask(country, _) = $0 { true } else { false } }
+        if !isAsked, !servers.isEmpty { steps.append(.ask(country, servers)) }
+    }
+
+    /// An exit that is unwell may need another server in a moment: by then it is known who answers. And a key that was refused may be taken
+    /// again long before the next trial is due: that costs a handshake to find out.
+    mutating func askAhead(for pool: Pool, _ containers: [ExitContainer]) {
+        let isWanted = exits.of(pool.country).contains {
+            $0.state.takesTraffic && $0.health.failures > 1 || !$0.keepsContainer && $0.reason == .credentialsRejected
+        }
+        guard isWanted, world.handshakes != nil else { return }
+        guard world.servers[pool.country] != nil else { return search(pool.country) }
+        ask(pool.country, questionsAhead(for: pool.country, containers))
+    }
+
     /// Where every server is taken, an exit that was to leave holds the one that its replacement needs: then it stays.
     private mutating func keepLeaver(insteadOf exit: Exit) -> Bool {
         let leavers = exits.of(exit.country).filter { $0.leaving && $0.state.takesTraffic }
@@ -71,29 +95,5 @@ extension Planner {
         exits[leaver.id]?.reason = nil
         exits[exit.id] = nil
         return true
-    }
-
-    /// The best server that no other exit holds; one that failed lately only where there is no other.
-    private func choose(for exit: Exit, from candidates: [Server], _ containers: [ExitContainer]) -> Server? {
-        let held = Set(exits.values.filter { $0.id != exit.id && $0.state != .stopped }.compactMap(\.server).map(\.address))
-        let avoided = exit.avoid.filter { $0.until > now }
-        let tunnelled = tunnelled(by: containers)
-        let free = candidates.filter { !held.contains($0.address) }
-        let fresh = free.filter { server in
-            !avoided.contains { $0.hostname == server.hostname }
-                && isAllowed(Breaker.name(server: server.hostname), Breaker.ofServers)
-        }
-        return fresh.first { !tunnelled.contains($0.address) } ?? fresh.first
-            ?? avoided.lazy.compactMap { entry in free.first { $0.hostname == entry.hostname } }.first
-            ?? free.min { (openUntil($0), $0.hostname) < (openUntil($1), $1.hostname) }
-    }
-
-    private func openUntil(_ server: Server) -> Timestamp {
-        world.breakers[Breaker.name(server: server.hostname)]?.openUntil ?? now
-    }
-
-    /// The servers to which a tunnel of ours still leads, whoever's it is.
-    private func tunnelled(by containers: [ExitContainer]) -> Set<String> {
-        Set(containers.filter(\.isRunning).compactMap(\.server))
     }
 }

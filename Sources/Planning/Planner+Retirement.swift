@@ -89,11 +89,12 @@ extension Planner {
             if isUrgent || world.searchedAt[country].map({ now - $0 >= rules.retirement.searchSeconds }) ?? true { search(country) }
             return
         }
-        let free = ranked.filter {
+        let servers = ranked.map(\.server)
+        let free = servers.filter {
             !held.contains($0.address) && isAllowed(Breaker.name(server: $0.hostname), Breaker.ofServers)
         }
         for exit in serving {
-            guard let server = exit.server, let current = ranked.first(where: { $0.address == server.address }) else { continue }
+            guard let server = exit.server, let current = servers.first(where: { $0.address == server.address }) else { continue }
             let isOutclassed = free.contains { other in
                 guard let load = current.load, let its = other.load, load - its >= rules.retirement.lessLoad else { return false }
                 guard let mine = current.latencyMilliseconds, let its = other.latencyMilliseconds else { return false }
@@ -112,7 +113,7 @@ extension Planner {
         guard let country = serving.first?.country else { return false }
         if exits.of(country).contains(where: { $0.state == .standby && !$0.leaving }) { return true }
         guard let ranked = world.servers[country] else { return false }
-        return ranked.contains { !held.contains($0.address) }
+        return ranked.contains { !held.contains($0.server.address) }
     }
 
     private mutating func leave(_ exit: Exit, _ reason: ExitReason, _ detail: String) {

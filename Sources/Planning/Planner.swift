@@ -55,6 +55,7 @@ package struct Planner: Sendable {
                 turn(containers)
                 if exits == before { break }
             }
+            pools.forEach { askAhead(for: $0, containers) }
             removeOrphans(containers)
         } else {
             // Taking a dead exit out and plugging a standby in needs no engine.
@@ -69,6 +70,8 @@ package struct Planner: Sendable {
 
     private mutating func turn(_ containers: [ExitContainer]) {
         held = Set(exits.values.compactMap(\.server?.address))
+        // An exit may have taken since what was to be asked.
+        steps.removeAll { if case .ask = $0 { true } else { false } }
         let byExit = Dictionary(grouping: containers.filter { $0.exit != nil }, by: \.exit)
         for id in idle() { follow(id, in: byExit[id] ?? []) }
         for pool in pools {
@@ -117,7 +120,9 @@ package struct Planner: Sendable {
                 exit.lose(container, now: now)
             } else if isLost(exit) {
                 let detail = exit.health.leak ?? "its probes fail"
-                exit.giveUp(exit.health.reason ?? .blackhole, detail, avoidServer: true, now: now)
+                let reason = exit.health.reason ?? .blackhole
+                // A proxy that does not listen is the container's own trouble, and most often its end, which the list shows a moment later.
+                exit.giveUp(reason, detail, avoidServer: reason != .proxyDown, now: now)
             } else {
                 guard let endpoint = container?.endpoint, endpoint != exit.endpoint else { return }
                 exit.endpoint = endpoint

@@ -9,10 +9,13 @@ package import Model
 /// | load | one for each percent; 50 where the provider tells none |
 /// | latency | one for each 2 ms, at most 150; 100 where nothing is known, 150 where there was no answer |
 /// | loss | one for each percent of measurements without an answer |
-/// | breaker | 1,000 while it is open, 100 while it is half open |
+/// | breaker | 1,000 while it is open, 5 while it is half open: one that may be tried again is tried soon |
 /// | held | 10,000 where an exit holds it already: one account never has two tunnels to one server |
 /// | city | 15 for each exit of the account's in that city |
 /// | network | 5 for each exit of the account's in that network (its owner's name, else the first two numbers of the address) |
+///
+/// The first three are known of the server alone and stay true for a while (`byItself`). The others change with every exit: they are
+/// weighed at the moment of choosing (`Surroundings`).
 ///
 /// The strategy `load` counts latency and loss at a thousandth, `latency` counts load at a thousandth: enough to break ties.
 package enum ServerRanking {
@@ -47,28 +50,69 @@ package enum ServerRanking {
     package static func ranked(
         _ servers: [Server], strategy: Strategy, knowledge: Knowledge = Knowledge(), seed: UInt64 = 0
     ) -> [RankedServer] {
-        let surroundings = Surroundings(knowledge.held)
-        let order = servers.map { scored($0, strategy, knowledge, surroundings) }.sorted {
-            ($0.score, $0.server.hostname) < ($1.score, $1.server.hostname)
-        }
+        let surroundings = Surroundings(held: knowledge.held, breakers: knowledge.breakers)
+        let order = servers.map { server in
+            RankedServer(server: server, parts: ownParts(server, strategy, knowledge) + surroundings.parts(of: server))
+        }.sorted(by: isBetter)
         guard strategy == .random else { return order }
         var generator = SplitMix64(state: seed)
-        return order.prefix(10).shuffled(using: &generator) + order.dropFirst(10)
+        return order.prefix(choices).shuffled(using: &generator) + order.dropFirst(choices)
     }
 
-    /// The exits' servers, counted once for all.
-    private struct Surroundings {
-        var servers: Set<String> = []
-        var cities: [String: Int] = [:]
-        var networks: [String: Int] = [:]
+    /// Best first by load, latency and loss alone: what exits hold and what has failed is not in it.
+    package static func byItself(_ servers: [Server], strategy: Strategy, knowledge: Knowledge = Knowledge()) -> [RankedServer] {
+        servers.map { RankedServer(server: $0, parts: ownParts($0, strategy, knowledge)) }.sorted(by: isBetter)
+    }
 
-        init(_ held: [Server]) {
+    /// Servers of which the strategy `random` takes any.
+    package static let choices = 10
+
+    private static func isBetter(_ left: RankedServer, _ right: RankedServer) -> Bool {
+        (left.score, left.server.hostname) < (right.score, right.server.hostname)
+    }
+
+    /// What the exits and the breakers of one moment count against a server.
+    package struct Surroundings: Sendable {
+        private var servers: Set<String> = []
+        private var cities: [String: Int] = [:]
+        private var networks: [String: Int] = [:]
+        private let breakers: [String: Breaker.State]
+
+        /// - Parameters:
+        ///   - held: servers that exits hold.
+        ///   - breakers: by `Breaker.name(server:)`; absent ones are closed.
+        package init(held: [Server], breakers: [String: Breaker.State] = [:]) {
+            self.breakers = breakers
             for server in held {
                 servers.insert("\(server.provider)/\(server.hostname)")
                 servers.insert("\(server.provider)/\(server.address)")
                 cities[ServerRanking.city(of: server), default: 0] += 1
                 if let network = ServerRanking.network(of: server) { networks[network, default: 0] += 1 }
             }
+        }
+
+        /// Never negative: who adds them to a score can only make it worse.
+        package func points(of server: Server) -> Double { parts(of: server).reduce(0) { $0 + $1.points } }
+
+        func parts(of server: Server) -> [RankedServer.Part] {
+            var parts: [RankedServer.Part] = []
+            // Most often there is none, and no name needs to be made.
+            switch breakers.isEmpty ? .closed : breakers[Breaker.name(server: server.hostname)] ?? .closed {
+            case .closed: break
+            case .open: parts.append(.init(name: "breaker", points: 1000, reason: "it failed lately"))
+            case .halfOpen: parts.append(.init(name: "breaker", points: 5, reason: "it failed, and may be tried again"))
+            }
+            guard !servers.isEmpty else { return parts }
+            if servers.contains("\(server.provider)/\(server.hostname)") || servers.contains("\(server.provider)/\(server.address)") {
+                parts.append(.init(name: "held", points: 10_000, reason: "an exit holds it"))
+            }
+            if let count = cities[ServerRanking.city(of: server)] {
+                parts.append(.init(name: "city", points: 15 * Double(count), reason: "\(count) of our exits are there"))
+            }
+            if let count = ServerRanking.network(of: server).flatMap({ networks[$0] }) {
+                parts.append(.init(name: "network", points: 5 * Double(count), reason: "\(count) of our exits are in it"))
+            }
+            return parts
         }
     }
 
@@ -78,9 +122,8 @@ package enum ServerRanking {
         return "\(server.provider)/" + server.address.split(separator: ".").prefix(2).joined(separator: ".")
     }
 
-    private static func scored(
-        _ server: Server, _ strategy: Strategy, _ knowledge: Knowledge, _ surroundings: Surroundings
-    ) -> RankedServer {
+    /// Load, latency and loss.
+    private static func ownParts(_ server: Server, _ strategy: Strategy, _ knowledge: Knowledge) -> [RankedServer.Part] {
         let loadWeight = strategy == .latency ? 0.001 : 1
         let latencyWeight = strategy == .load ? 0.001 : 1
         var parts: [RankedServer.Part] = []
@@ -90,32 +133,16 @@ package enum ServerRanking {
         add("load", Double(server.load ?? 50) * loadWeight, server.load.map { "\($0) %" } ?? "unknown")
 
         let figures = knowledge.latencies[server.hostname]
-        let city = city(of: server)
         if let time = figures?.median ?? server.latencyMilliseconds {
             add("latency", min(150, time / 2) * latencyWeight, Figures.milliseconds(time))
         } else if figures != nil {
             add("latency", 150 * latencyWeight, "no answer")
-        } else if let time = knowledge.cities[city] {
+        } else if let time = knowledge.cities[city(of: server)] {
             add("latency", min(150, time / 2) * latencyWeight, "\(Figures.milliseconds(time)), as others of its city")
         } else {
             add("latency", 100 * latencyWeight, "not measured")
         }
         if let figures { add("loss", figures.loss * latencyWeight, "\(Figures.decimal(figures.loss, digits: 0)) % of \(figures.samples)") }
-
-        // Most often there is none, and no name needs to be made.
-        switch knowledge.breakers.isEmpty ? .closed : knowledge.breakers[Breaker.name(server: server.hostname)] ?? .closed {
-        case .closed: break
-        case .open: add("breaker", 1000, "it failed lately")
-        case .halfOpen: add("breaker", 100, "it failed, and may be tried again")
-        }
-        let isHeld =
-            surroundings.servers.contains("\(server.provider)/\(server.hostname)")
-            || surroundings.servers.contains("\(server.provider)/\(server.address)")
-        if isHeld { add("held", 10_000, "an exit holds it") }
-        if let count = surroundings.cities[city] { add("city", 15 * Double(count), "\(count) of our exits are there") }
-        if let count = network(of: server).flatMap({ surroundings.networks[$0] }) {
-            add("network", 5 * Double(count), "\(count) of our exits are in it")
-        }
-        return RankedServer(server: server, parts: parts)
+        return parts
     }
 }

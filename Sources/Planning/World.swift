@@ -22,14 +22,18 @@ package struct World: Sendable {
     package var gateway: GatewayObservation?
     /// The layout that the gateway was last given.
     package var published: GatewayLayout?
-    /// Servers of each pool, best first; a pool without an entry has not been asked for yet.
-    package var servers: [CountryCode: [Server]]
+    /// Servers of each pool with their own points, best first; a pool without an entry has not been asked for yet.
+    package var servers: [CountryCode: [RankedServer]]
     /// False where this machine itself has lost the internet; then no exit is to blame for its failing probes.
     package var hostIsOnline: Bool
     /// The one exit that may be moved all the same while all of them fail at once.
     package var trial: ExitID?
     /// What is remembered of servers and credentials that failed, by `Breaker.name`.
     package var breakers: [String: Breaker]
+    /// What servers have answered to handshakes of this machine; nil where none are sent.
+    package var handshakes: HandshakeKnowledge?
+    /// Pools whose servers are being asked for handshakes.
+    package var asking: Set<CountryCode> = []
     /// When the containers of each pool were begun lately.
     package var launches: [CountryCode: [Timestamp]]
     /// When the servers of each pool were last asked for.
@@ -41,7 +45,7 @@ package struct World: Sendable {
 
     package init(
         containers: [ExitContainer]? = nil, gateway: GatewayObservation? = nil, published: GatewayLayout? = nil,
-        servers: [CountryCode: [Server]] = [:], hostIsOnline: Bool = true, breakers: [String: Breaker] = [:],
+        servers: [CountryCode: [RankedServer]] = [:], hostIsOnline: Bool = true, breakers: [String: Breaker] = [:],
         launches: [CountryCode: [Timestamp]] = [:], searchedAt: [CountryCode: Timestamp] = [:], busy: Set<ExitID> = [],
         removing: Set<String> = []
     ) {
@@ -62,6 +66,8 @@ package struct World: Sendable {
 package enum Step: Hashable, Sendable {
     /// Ask the catalog for the pool's servers.
     case findServers(CountryCode)
+    /// Send handshakes to servers that a pool's exits may take.
+    case ask(CountryCode, [Server])
     /// Create and start the container of the exit's generation.
     case launch(ExitID)
     /// Prove that traffic through the exit leaves where it should.

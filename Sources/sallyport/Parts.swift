@@ -89,7 +89,7 @@ struct Parts: Sendable {
                 engine: DockerExits(containers: exits), gateway: gateway,
                 store: RedisState(store: store, usage: usageRecord, leadership: leadership, unstored: unstoredEvents, log: log),
                 catalog: catalog,
-                keys: keys, prober: prober, leadership: leadership,
+                keys: keys, prober: prober, handshakes: HandshakeQuestions(catalog: catalog, measurement: latency), leadership: leadership,
                 orders: configuration.redisIsShared
                     ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
                 log: log, reports: { [accessLog?.alert].compactMap(\.self) }),

@@ -31,16 +31,16 @@ import Testing
             return times.filter { time in servers.contains { $0.hostname == time.key } }
         }
         let ranked = try await catalog.ranked(for: Pool(country: us, size: 1))
-        #expect(ranked.map(\.hostname) == ["us3", "us2", "us1"] && ranked.map(\.latencyMilliseconds) == [9, 80, nil])
+        #expect(ranked.map(\.server.hostname) == ["us3", "us2", "us1"] && ranked.map(\.server.latencyMilliseconds) == [9, 80, nil])
         #expect(try await catalog.countries() == [us: 3, de: 1])
     }
 
     @Test func `a pool's city and provider narrow the choice`() async throws {
         let other = ProviderName(rawValue: "other")
         let catalog = catalog(FakeSource(.nordvpn, american), FakeSource(other, [server(7, load: 1, provider: other)]))
-        #expect(try await catalog.ranked(for: Pool(country: us, size: 1, city: "mIAMI")).map(\.hostname) == ["us2"])
-        #expect(try await catalog.ranked(for: Pool(country: us, size: 1, city: "mi-ámi.")).map(\.hostname) == ["us2"])
-        #expect(try await catalog.ranked(for: Pool(country: us, size: 1, provider: other)).map(\.hostname) == ["us7"])
+        #expect(try await catalog.ranked(for: Pool(country: us, size: 1, city: "mIAMI")).map(\.server.hostname) == ["us2"])
+        #expect(try await catalog.ranked(for: Pool(country: us, size: 1, city: "mi-ámi.")).map(\.server.hostname) == ["us2"])
+        #expect(try await catalog.ranked(for: Pool(country: us, size: 1, provider: other)).map(\.server.hostname) == ["us7"])
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1, provider: other, city: "Miami")).isEmpty)
     }
 
@@ -100,7 +100,7 @@ import Testing
 
     @Test func `a measurement that fails leaves the ranking without latencies`() async throws {
         let catalog = catalog(FakeSource(.nordvpn, american)) { _, _ in throw FakeSource.Failure() }
-        #expect(try await catalog.ranked(for: Pool(country: us, size: 1)).map(\.hostname) == ["us2", "us3", "us1"])
+        #expect(try await catalog.ranked(for: Pool(country: us, size: 1)).map(\.server.hostname) == ["us2", "us3", "us1"])
     }
 
     /// Keeps lists in memory.
@@ -188,7 +188,7 @@ import Testing
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1)).count == 3)
         try await eventually("the new list counts") {
             let ranked = try await catalog.ranked(for: Pool(country: us, size: 1))
-            return ranked.map(\.hostname) == ["us3", "us1", "us4"] && ranked[1].address == "198.18.0.77"
+            return ranked.map(\.server.hostname) == ["us3", "us1", "us4"] && ranked[1].server.address == "198.18.0.77"
         }
     }
 
@@ -294,7 +294,7 @@ import Testing
         #expect(measured.count == 2 && measured[0].count == 8 && Set(measured[0].map(\.city)).count == 8)
         // After the first round it is known which city is near: only its servers are worth more packets.
         #expect(measured[1].allSatisfy { $0.city == "City 5" } && measured[1].count <= 10)
-        #expect(ranked.prefix(5).allSatisfy { $0.city == "City 5" && $0.latencyMilliseconds == 2 })
+        #expect(ranked.prefix(5).allSatisfy { $0.server.city == "City 5" && $0.server.latencyMilliseconds == 2 })
         #expect(measured.flatMap { $0 }.count <= 18, "of 200 servers")
     }
 
@@ -311,9 +311,20 @@ import Testing
         #expect(try await catalog.fastest(wish, method: .wireguard, limit: 1).map(\.server.hostname) == ["us3"])
         #expect(try await catalog.measured(wish, method: .fping, limit: 10).map(\.server.hostname) == ["us2", "us3", "us1"])
         for (names, method) in asked.withLock({ $0 }) where method == .wireguard { #expect(!names.contains("us2")) }
-        #expect(try await catalog.ranked(for: Pool(country: us, size: 2)).last?.hostname == "us2")
+        #expect(try await catalog.explained(wish, strategy: .balanced).last?.server.hostname == "us2")
         let explained = try await catalog.explained(wish, strategy: .load)
         #expect(explained.allSatisfy { $0.server.latencyMilliseconds != nil }, "what a score counts is also shown")
+    }
+
+    @Test func `the list of a pool says nothing of what exits hold and of what has failed: that is another thing by the time it is used`()
+        async throws
+    {
+        let catalog = catalog(FakeSource(.nordvpn, american)) { _, _ in [:] }
+        let free = try await catalog.ranked(for: Pool(country: us, size: 1))
+        let held = american[1]
+        await catalog.follow { .init(held: [held], breakers: [Breaker.name(server: "us3"): .open]) }
+        #expect(try await catalog.ranked(for: Pool(country: us, size: 1)) == free)
+        #expect(try await catalog.explained(ServerWish(country: us), strategy: .balanced).map(\.server.hostname) == ["us1", "us3", "us2"])
     }
 
     @Test func `a handshake never goes to a server that an exit holds under another name`() async throws {
@@ -349,7 +360,7 @@ import Testing
             return [:]
         }
         func names(_ limits: ServerLimits) async throws -> [String] {
-            try await catalog.ranked(for: Pool(country: us, size: 1, limits: limits, strategy: .load)).map(\.hostname)
+            try await catalog.ranked(for: Pool(country: us, size: 1, limits: limits, strategy: .load)).map(\.server.hostname)
         }
         #expect(try await names(ServerLimits(tags: ["p2p", "virtual"])) == ["us2", "us4", "us6"])
         #expect(try await names(ServerLimits(tags: ["virtual"], exclude: ["us2"])) == ["us4", "us6"])
@@ -374,8 +385,8 @@ import Testing
                 }
                 return names.contains("us1.example.test") ? ["us1.example.test": "198.18.7.\(number)"] : [:]
             }, measure: { _, _ in [:] })
-        let first = try await catalog.ranked(for: Pool(country: us, size: 1))
-        let second = try await catalog.ranked(for: Pool(country: us, size: 1))
+        let first = try await catalog.ranked(for: Pool(country: us, size: 1)).map(\.server)
+        let second = try await catalog.ranked(for: Pool(country: us, size: 1)).map(\.server)
         #expect(first.count == 1 && second.count == 1 && !first[0].needsResolving && first[0].address != second[0].address)
         #expect(try await catalog.snapshot().servers.first?.address == "us1.example.test")
     }

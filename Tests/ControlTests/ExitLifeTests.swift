@@ -70,14 +70,15 @@ import Testing
         }
     }
 
-    @Test func `a container that ends is replaced, on another server`() async throws {
+    @Test(arguments: [0, 67, 137, 143])
+    func `a container that is ended from outside is replaced, and nothing is held against its server`(code: Int) async throws {
         try await withController { world, running in
             _ = try await running.controller.addExit(ExitWish(country: us))
             try await running.serves(1)
             let first = try #require(running.exit(1)?.container)
-            world.end(first, exitCode: 67)
+            world.end(first, exitCode: code)
             try await eventually("another one serves") { running.exit(1)?.generation == 2 && running.exit(1)?.state == .serving }
-            #expect(running.exit(1)?.server?.hostname == "us2")
+            #expect(running.exit(1)?.server?.hostname == "us1" && running.controller.snapshot.breakers.isEmpty)
             try await eventually("the old one is removed") { world.with { $0.containers.keys.sorted() } == ["us-1-g2"] }
         }
     }

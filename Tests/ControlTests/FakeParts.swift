@@ -9,7 +9,7 @@ struct Refusal: Error, CustomStringConvertible {
 }
 
 /// One controller's line to the world: all of its parts at once.
-struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, ExitProber {
+struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, ExitProber, ServerHandshakes {
     let world: FakeWorld
     let lifeline: Lifeline
     var leadership = Leadership.alone
@@ -94,7 +94,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         try await answering()
         return try call(.engine) { state in
             guard let endpoint = state.containers[container]?.endpoint, let server = state.serverOfEndpoint[endpoint] else { throw Away() }
-            if !state.deadServers.contains(server.hostname) || state.busyServers.contains(server.hostname) { state.carried += 10_000 }
+            if !state.isSilent(server.hostname) || state.busyServers.contains(server.hostname) { state.carried += 10_000 }
             return TunnelReading(
                 at: SystemClock.now(), handshakeAt: SystemClock.now() + -state.handshakeAge, received: state.carried, sent: 0,
                 leaks: state.leaks)
@@ -197,8 +197,11 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
 
     // MARK: - ServerCatalog, TunnelKeys
 
-    func ranked(for pool: Pool) async throws -> [Server] {
-        try call(.catalog) { state in state.servers.filter { $0.country == pool.country && (pool.city == nil || $0.city == pool.city) } }
+    func ranked(for pool: Pool) async throws -> [RankedServer] {
+        try call(.catalog) { state in
+            let servers = state.servers.filter { $0.country == pool.country && (pool.city == nil || $0.city == pool.city) }
+            return ServerRanking.byItself(servers, strategy: pool.strategy)
+        }
     }
 
     var providers: [ProviderName] { [.nordvpn] }
@@ -207,13 +210,29 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     }
     func privateKey(of provider: ProviderName) async throws -> Secret { Secret("the key") }
 
+    // MARK: - ServerHandshakes
+
+    func accepted(by servers: [Server]) async -> Set<String>? {
+        world.with { state in
+            state.asked.append(servers.map(\.hostname))
+            guard state.handshakesArrive else { return [] }
+            return Set(servers.map(\.hostname).filter { !state.isSilent($0) })
+        }
+    }
+
+    func reachable(_ servers: [Server]) async -> Set<String> {
+        world.with { state in Set(servers.map(\.hostname).filter { !state.unreachable.contains($0) }) }
+    }
+
+    func sample(of provider: ProviderName, limit: Int) async -> [Server] { [] }
+
     // MARK: - ExitProber
 
     private func server(of endpoint: Endpoint, _ state: FakeWorld.State) throws -> Server {
         guard state.containers.values.contains(where: { $0.endpoint == endpoint && $0.isRunning }),
             let server = state.serverOfEndpoint[endpoint]
         else { throw ExitFailure(reason: .proxyDown, detail: "nobody listens", isNotYet: true) }
-        guard !state.deadServers.contains(server.hostname) else {
+        guard !state.isSilent(server.hostname) else {
             throw ExitFailure(reason: .blackhole, detail: "no answer through the tunnel", isServersFault: true)
         }
         return server

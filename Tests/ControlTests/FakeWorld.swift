@@ -36,6 +36,12 @@ final class FakeWorld: Sendable {
         /// What the firewall of each exit has counted beside its tunnel.
         var leaks = LeakCount.counted(packets: 0, bytes: 0)
         var misplaced: [String: CountryCode] = [:]
+        /// Servers that answer neither a handshake nor an exit, though they can be reached; and those that can't be reached at all.
+        var refusing: Set<String> = []
+        var unreachable: Set<String> = []
+        /// False where handshakes of this machine never arrive; which servers were asked for one.
+        var handshakesArrive = true
+        var asked: [[String]] = []
         /// Thrown by the next launches, in order.
         var launchFailures: [ExitFailure] = []
         var launches: [ExitSpecification] = []
@@ -70,6 +76,9 @@ final class FakeWorld: Sendable {
         /// Streams that stand, and tell nothing any more.
         var hanging: [AsyncThrowingStream<Void, any Error>.Continuation] = []
         var nextNumber = 0
+
+        /// True where no exit gets anything from a server.
+        func isSilent(_ name: String) -> Bool { deadServers.contains(name) || refusing.contains(name) || unreachable.contains(name) }
     }
 
     private let state: Mutex<State>

@@ -1,5 +1,7 @@
 import Control
 import Model
+import Planning
+import Platform
 import TestSupport
 import Testing
 
@@ -36,6 +38,21 @@ import Testing
         try await second.serves(2)
         #expect(world.launches.count == 3)
         await second.stop()
+    }
+
+    @Test func `what an older version has held against servers whose containers were killed is forgotten`() async throws {
+        let world = FakeWorld(servers: (1...2).map { server($0) })
+        var (killed, silent) = (Breaker(), Breaker())
+        killed.fail("container_exited", SystemClock.now(), Breaker.ofServers)
+        silent.fail("blackhole", SystemClock.now(), Breaker.ofServers)
+        let stored = [Breaker.name(server: "us1"): killed, Breaker.name(server: "us2"): silent]
+        world.with { $0.stored.breakers = stored }
+        let running = Running(on: world)
+        _ = try await running.controller.addExit(ExitWish(country: us))
+        try await running.serves(1)
+        #expect(running.exit(1)?.server?.hostname == "us1")
+        try await eventually("the store forgets it too") { world.stored.breakers.keys.sorted() == [Breaker.name(server: "us2")] }
+        await running.stop()
     }
 
     @Test func `containers that no exit claims are removed, also those with labels that can't be read`() async throws {

@@ -25,10 +25,11 @@ struct Running: Sendable {
     private let loop: Task<Void, Never>
     let now: @Sendable () -> Timestamp
 
+    /// - Parameter asksServers: it sends handshakes before it spends a container on a server.
     /// - Parameter instance: its name among several controllers; nil for one that is alone.
     init(
         on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2, instance: String? = nil,
-        isShared: Bool = true, orderSeconds: Double = 40, devices: DeviceBudget = DeviceBudget(),
+        isShared: Bool = true, asksServers: Bool = false, orderSeconds: Double = 40, devices: DeviceBudget = DeviceBudget(),
         now: @escaping @Sendable () -> Timestamp = SystemClock.now, tune: (inout Controller.Settings) -> Void = { _ in }
     ) {
         self.now = now
@@ -49,7 +50,8 @@ struct Running: Sendable {
         tune(&settings)
         let controller = Controller(
             parts: .init(
-                engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts, leadership: leadership,
+                engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts,
+                handshakes: asksServers ? parts : nil, leadership: leadership,
                 orders: instance == nil ? nil : lease, log: .none, now: now),
             settings: settings)
         self.controller = controller
@@ -83,11 +85,12 @@ struct Running: Sendable {
 /// Runs a body on a world with these servers and one controller, which is stopped at the end.
 func withController(
     servers: [Server] = (1...6).map { server($0) } + (1...3).map { server($0, de) }, verifySeconds: Double = 0.3,
-    drainSeconds: Double = 0.2, devices: DeviceBudget = DeviceBudget(), tune: (inout Controller.Settings) -> Void = { _ in },
-    _ body: (FakeWorld, Running) async throws -> Void
+    drainSeconds: Double = 0.2, asksServers: Bool = false, devices: DeviceBudget = DeviceBudget(),
+    tune: (inout Controller.Settings) -> Void = { _ in }, _ body: (FakeWorld, Running) async throws -> Void
 ) async throws {
     let world = FakeWorld(servers: servers)
-    let running = Running(on: world, verifySeconds: verifySeconds, drainSeconds: drainSeconds, devices: devices, tune: tune)
+    let running = Running(
+        on: world, verifySeconds: verifySeconds, drainSeconds: drainSeconds, asksServers: asksServers, devices: devices, tune: tune)
     do { try await body(world, running) } catch {
         await running.stop()
         throw error

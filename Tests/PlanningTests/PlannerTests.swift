@@ -42,13 +42,13 @@ import Testing
         #expect(plan.exits == [exit.id: exit])
     }
 
-    @Test func `a dead container is replaced at once, on another server, and its slot is freed`() {
+    @Test func `a container that was killed is replaced at once, on the same server, which did nothing wrong, and its slot is freed`() {
         let exit = serving(1, on: server(1))
         var seen = world()
         seen.containers = [container(of: exit, isRunning: false, exitCode: 137)]
         let plan = Planner.plan(desired: one, exits: [exit.id: exit], world: seen, now: start)
         #expect(plan.launches == [id(1)])
-        #expect(plan.exits[id(1)]?.server == server(2))
+        #expect(plan.exits[id(1)]?.server == server(1) && plan.exits[id(1)]?.lastFailure?.isServersFault == false)
         #expect(plan.exits[id(1)]?.generation == 3)
         #expect(plan.removals == ["c-us-1-2"])
         #expect(plan.layout?.pools.first?.slots.first?.state == .maintenance)
@@ -283,16 +283,26 @@ import Testing
 
     @Test(arguments: [
         (64, ExitReason.badConfiguration, false), (65, .handshakeTimeout, true), (66, .dnsFailed, true), (67, .proxyDown, false),
-        (1, .containerExited, false),
+        (68, .startFailed, false), (69, .startFailed, false), (70, .startFailed, false), (1, .containerExited, false),
+        (0, .containerExited, false), (137, .containerExited, false), (139, .containerExited, false), (143, .containerExited, false),
     ])
-    func `the entry point's exit status says why`(code: Int, reason: ExitReason, isServersFault: Bool) {
-        var exit = Exit(id: id(1), slot: 1, now: start)
-        exit.server = server(1)
-        exit.generation = 1
-        exit.state = .verifying
-        exit.lose(container(of: exit, isRunning: false, exitCode: code), now: start)
-        #expect(exit.reason == reason)
-        #expect(exit.avoid.map(\.hostname) == (isServersFault ? ["us1"] : []))
+    func `the entry point's exit status says why, and whether the server is at fault, whatever its exit did then`(
+        code: Int, reason: ExitReason, isServersFault: Bool
+    ) {
+        for state in [ExitState.verifying, .standby, .serving, .degraded] {
+            var exit = serving(1, on: server(1))
+            exit.state = state
+            exit.lose(container(of: exit, isRunning: false, exitCode: code), now: start)
+            #expect(exit.reason == reason && exit.lastFailure?.isServersFault == isServersFault)
+            #expect(exit.avoid.map(\.hostname) == (isServersFault ? ["us1"] : []))
+        }
+    }
+
+    @Test func `a proxy that does not listen any more is not its server's fault`() {
+        var exit = serving(1, on: server(1))
+        exit.judged(Health(verdict: .dead, reason: .proxyDown, failures: 3), now: start)
+        let plan = Planner.plan(desired: one, exits: [exit.id: exit], world: world(exit), now: start)
+        #expect(plan.exits[id(1)]?.lastFailure?.isServersFault == false && plan.exits[id(1)]?.avoid == [])
     }
 
     @Test func `a gateway that lost a slot is given its layout again`() {

@@ -47,6 +47,16 @@ func container(of exit: Exit, isRunning: Bool = true, exitCode: Int? = nil) -> E
         exitCode: exitCode)
 }
 
+extension World {
+    /// Servers in this order, each a point worse than the one before.
+    init(containers: [ExitContainer]?, published: GatewayLayout? = nil, servers: [CountryCode: [Server]]) {
+        self.init(containers: containers, published: published)
+        self.servers = servers.mapValues { servers in
+            servers.enumerated().map { RankedServer(server: $1, parts: [.init(name: "load", points: Double($0), reason: "its place")]) }
+        }
+    }
+}
+
 extension Plan {
     var launches: [ExitID] { steps.compactMap { if case .launch(let id) = $0 { id } else { nil } } }
     var removals: [String] { steps.compactMap { if case .remove(let name) = $0 { name } else { nil } } }

@@ -19,13 +19,19 @@ private struct SimulatedWorld {
     var breakers: [String: Breaker] = [:]
     var launches: [CountryCode: [Timestamp]] = [:]
     var hostIsOnline = true
+    /// Handshakes without an exit: what they have said, and those whose answers are still to come. Some worlds send none.
+    var handshakes: HandshakeKnowledge?
+    var questions: [CountryCode: [Server]] = [:]
     /// Seconds that a turn takes at most.
     var longestTurn = 3.0
     let servers: [CountryCode: [Server]] = [us: (1...6).map { server($0) }, de: (1...5).map { server($0, de) }]
     let rules = Planner.Rules(drainSeconds: 10, noServerSeconds: 5)
     private let breakerRules = Breaker.Rules(threshold: 1, firstCoolDown: 20, longestCoolDown: 60)
 
-    init(seed: UInt64) { random = SplitMix64(state: seed) }
+    init(seed: UInt64) {
+        random = SplitMix64(state: seed)
+        if Int.random(in: 0..<3, using: &random) > 0 { handshakes = HandshakeKnowledge() }
+    }
 
     mutating func endFaults() {
         faults = false
@@ -41,6 +47,7 @@ private struct SimulatedWorld {
         if chance(1) { setClock(by: Double.random(in: -20_000...20_000, using: &random)) }
         hostIsOnline = !chance(5)
         finishOperations()
+        answerQuestions()
         if chance(5) { restartController() }
         // The engine restarts, and every container ends.
         if chance(1) { for name in containers.keys { containers[name]?.isRunning = false } }
@@ -69,6 +76,8 @@ private struct SimulatedWorld {
         world.hostIsOnline = hostIsOnline
         world.breakers = breakers
         world.launches = launches
+        world.handshakes = handshakes
+        world.asking = Set(questions.keys)
         let before = exits
         let plan = Planner.plan(desired: desired, exits: exits, world: world, now: now, rules: rules)
         check(plan, before: before, isPartial: isPartial)
@@ -84,6 +93,7 @@ private struct SimulatedWorld {
         jumped += seconds
         for id in exits.keys { exits[id]?.shift(by: seconds) }
         for name in breakers.keys { breakers[name]?.shift(by: seconds) }
+        handshakes?.shift(by: seconds)
         launches = launches.mapValues { $0.map { $0 + seconds } }
     }
 
@@ -102,6 +112,11 @@ private struct SimulatedWorld {
         case .verify(let id): running.append((id, exits[id]?.generation ?? 0, false))
         case .remove(let name): if !chance(10) { containers[name] = nil }
         case .publish(let layout): published = chance(10) ? nil : layout
+        case .ask(let country, let servers):
+            questions[country] = servers
+            let tunnelled = Set(containers.values.filter(\.isRunning).compactMap(\.server))
+            let held = Set(exits.values.filter(\.keepsContainer).compactMap(\.server?.address))
+            demand(tunnelled.union(held).isDisjoint(with: servers.map(\.address)), "no server is asked to which a tunnel of ours leads")
         case .findServers: Issue.record("servers are always there")
         }
     }
@@ -130,10 +145,21 @@ private struct SimulatedWorld {
             world.launches[id.country, default: []].append(now)
         }
         for case .verify(let id) in plan.steps { world.busy.insert(id) }
+        for case .ask(let country, _) in plan.steps { world.asking.insert(country) }
         let second = Planner.plan(desired: desired, exits: plan.exits, world: world, now: now, rules: rules)
         demand(
             second.steps.isEmpty && second.exits == plan.exits,
             "a second plan is empty: \(second.steps) \(Self.difference(plan.exits, second.exits))")
+    }
+
+    /// Mostly each server answers; now and then none does.
+    private mutating func answerQuestions() {
+        for (country, servers) in questions {
+            let isDark = chance(20)
+            let accepted = servers.map(\.hostname).filter { _ in !isDark && !chance(30) }
+            handshakes?.heard(Set(accepted), of: servers, for: country, now)
+        }
+        questions = [:]
     }
 
     private static func difference(_ first: [ExitID: Exit], _ second: [ExitID: Exit]) -> [String] {
@@ -168,6 +194,7 @@ private struct SimulatedWorld {
                 exit.failed(.handshakeTimeout, "", avoidServer: true, now: now)
             } else {
                 exit.verified(address: "198.18.0.1", country: exit.country, latencyMilliseconds: 1, now: now)
+                if let server = exit.server { handshakes?.proved(server, exit.country, now) }
             }
             exits[exit.id] = exit
         }
@@ -180,6 +207,8 @@ private struct SimulatedWorld {
         }
         running = []
         published = nil
+        questions = [:]
+        if handshakes != nil { handshakes = HandshakeKnowledge() }
     }
 
     /// What must be true of every plan, whatever the world.

@@ -12,7 +12,7 @@ struct LatencyMeasurement: Sendable {
     /// Milliseconds by host name.
     func measure(_ servers: [Server], _ method: LatencyMethod) async throws -> [String: Double] {
         switch method {
-        case .wireguard: return try await measureByHandshake(servers)
+        case .wireguard: return try await measureByHandshake(servers, handshakes)
         case .fping: return named(try await fping.measure(addresses(servers)), servers)
         case .tcp: return named(try await tcp.measure(addresses(servers)), servers)
         case .auto:
@@ -35,7 +35,7 @@ struct LatencyMeasurement: Sendable {
         return named
     }
 
-    private func measureByHandshake(_ servers: [Server]) async throws -> [String: Double] {
+    func measureByHandshake(_ servers: [Server], _ handshakes: HandshakeProbe) async throws -> [String: Double] {
         var times: [String: Double] = [:]
         for (provider, servers) in Dictionary(grouping: servers, by: \.provider) {
             let shared = keys.facts(of: provider).presharedKey

@@ -1,0 +1,121 @@
+import Model
+import Planning
+import Platform
+
+/// A server that did not answer our key, in an exit or without.
+struct HandshakeFailure {
+    var server: Server
+    var at: Timestamp
+}
+
+/// Handshakes without an exit: which servers are there and take our key, and whether the key is at fault.
+extension Controller {
+    /// Asks servers of a pool. The answers are there at the next look.
+    func ask(_ country: CountryCode, _ servers: [Server]) {
+        guard let asked = parts.handshakes, asking.insert(country).inserted else { return }
+        Task {
+            let accepted = await asked.accepted(by: servers)
+            asking.remove(country)
+            let now = parts.now()
+            if let accepted {
+                handshakes.heard(accepted, of: servers, for: country, now)
+                for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyTaken(by: provider) }
+                // Where no server has ever answered this machine, silence says nothing about the key.
+                if accepted.isEmpty { noteSilence(of: servers.filter { handshakes.isTrusted($0.provider) }, now) }
+                parts.log.debug("\(accepted.count) of \(servers.count) servers of \(country) took the key")
+            } else {
+                handshakes.couldNotAsk(Set(servers.map(\.provider)), for: country, now)
+            }
+            ring()
+        }
+    }
+
+    // MARK: - The key
+
+    /// A provider's key was taken, by a server that was asked or by one through which an exit is well: it is a good one, whatever has
+    /// failed before.
+    func noteKeyTaken(by provider: ProviderName) {
+        handshakeFailures[provider] = nil
+        let name = Breaker.name(credential: provider)
+        guard breakers[name] != nil else { return }
+        set(Breaker(), name)
+        ring()
+    }
+
+    /// What an exit's failure says about its provider's key.
+    func learnAboutCredential(of server: Server, _ reason: ExitReason, _ now: Timestamp) {
+        let name = Breaker.name(credential: server.provider)
+        if reason == .credentialsRejected { return openCredential(name, reason, now) }
+        guard reason == .handshakeTimeout else { return }
+        // A trial that failed, where nothing else says more.
+        if parts.handshakes == nil, breakers[name]?.state(now) == .halfOpen { return openCredential(name, reason, now) }
+        noteSilence(of: [server], now)
+    }
+
+    /// Servers that took our key before, or were meant to, and don't answer now.
+    private func noteSilence(of servers: [Server], _ now: Timestamp) {
+        for (provider, silent) in Dictionary(grouping: servers, by: \.provider) {
+            let names = Set(silent.map(\.hostname))
+            let recent = (handshakeFailures[provider] ?? []).filter { now - $0.at < 120 && !names.contains($0.server.hostname) }
+            let failures = (recent + silent.map { HandshakeFailure(server: $0, at: now) }).suffix(20)
+            handshakeFailures[provider] = Array(failures)
+            if failures.count >= settings.serversUntilCredential { doubtKey(of: provider) }
+        }
+    }
+
+    private func isWell(_ provider: ProviderName) -> Bool {
+        exits.values.contains { $0.server?.provider == provider && $0.state.isProbed && $0.health.verdict == .healthy }
+    }
+
+    /// Many servers are silent: is it the key, or are they not there?
+    private func doubtKey(of provider: ProviderName) {
+        guard !isWell(provider), doubted.insert(provider).inserted else { return }
+        Task {
+            let isRefused = await isKeyRefused(by: provider)
+            doubted.remove(provider)
+            guard isRefused, !isWell(provider) else { return }
+            openCredential(Breaker.name(credential: provider), .handshakeTimeout, parts.now())
+            ring()
+        }
+    }
+
+    /// True where servers that can be reached don't answer our key, and nobody else's server of the provider does: nothing else explains
+    /// their silence. Servers that can't be reached say nothing about it.
+    private func isKeyRefused(by provider: ProviderName) async -> Bool {
+        guard let handshakes = parts.handshakes else { return true }
+        let silent = (handshakeFailures[provider] ?? []).map(\.server)
+        let sample = await handshakes.sample(of: provider, limit: 6)
+        let held = Set(exits.values.filter { $0.keepsContainer }.compactMap(\.server?.address))
+        var names: Set<String> = []
+        let asked = (silent + sample).filter { !held.contains($0.address) && names.insert($0.hostname).inserted }
+        let accepted = await handshakes.accepted(by: asked) ?? []
+        guard accepted.isEmpty else {
+            noteKeyTaken(by: provider)
+            return false
+        }
+        return await handshakes.reachable(asked).count >= settings.serversUntilCredential
+    }
+
+    private func openCredential(_ name: String, _ reason: ExitReason, _ now: Timestamp) {
+        changeBreaker(name) { breaker in
+            breaker.fail(reason.rawValue, now, Breaker.ofCredentials, salt: UInt64(truncatingIfNeeded: now.milliseconds))
+        }
+    }
+
+    // MARK: - The engine
+
+    /// An engine that answers again may have lost all containers: nobody waits for what failed while it was away, nor is it counted.
+    func welcomeEngine() {
+        for (id, exit) in exits where exit.state == .pending || exit.state == .failed {
+            switch exit.lastFailure?.reason {
+            case .engineUnavailable, .startFailed, .containerExited, .containerGone, .verifyTimeout, .proxyDown:
+                let hadChanged = changedWhileLooking.contains(id)
+                change(id, generation: exit.generation) { $0.forgetFailures() }
+                // It is to be begun in this very look.
+                if !hadChanged { changedWhileLooking.remove(id) }
+            default: continue
+            }
+        }
+        launches = [:]
+    }
+}
