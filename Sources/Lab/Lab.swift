@@ -31,12 +31,12 @@ final class Lab: Sendable {
         self.log = log
         let path = "\(folder)/keys.json"
         try Files.makePrivateFolder(folder)
-        if let text = try? Files.read(path), let keys = try? JSONDecoder().decode(LabKeys.self, from: Data(text.utf8)) {
-            self.keys = keys
-        } else {
-            keys = LabKeys(layout)
+        let known = (try? Files.read(path)).flatMap { try? JSONDecoder().decode(LabKeys.self, from: Data($0.utf8)) }
+        var keys = known ?? LabKeys(layout)
+        if keys.complete(layout) || known == nil {
             try Files.write(String(decoding: JSONEncoder().encode(keys), as: UTF8.self), to: path, mode: 0o600)
         }
+        self.keys = keys
     }
 
     // MARK: - Up and down
@@ -51,12 +51,23 @@ final class Lab: Sendable {
         let countries = layout.servers.map { "\($0.address) \($0.country);\n" }.joined()
         try await start(
             "internet", entry: "/internet", address: layout.internet, file: "countries.map", text: countries, ready: "answers on")
-        for server in layout.servers {
-            let pair = keys.cities[server.city]
-            let text = "PRIVATE_KEY=\(pair?.privateKey ?? "")\nCLIENT_PUBLIC_KEYS=\(keys.client.publicKey)\n"
-            try await start(
-                server.container, entry: "/server", address: server.address, file: "server.conf", text: text, ready: "listening on")
+        // A few at once: each waits for its own container most of the time.
+        for start in stride(from: 0, to: layout.servers.count, by: 4) {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for server in layout.servers[start..<min(start + 4, layout.servers.count)] {
+                    group.addTask { try await self.start(server) }
+                }
+                try await group.waitForAll()
+            }
         }
+    }
+
+    private func start(_ server: LabServer) async throws {
+        let pair = keys.cities[server.city]
+        let death = server.isMortal ? "DIES=240,60\n" : ""
+        let text = "PRIVATE_KEY=\(pair?.privateKey ?? "")\nCLIENT_PUBLIC_KEYS=\(keys.client.publicKey)\n\(death)"
+        try await start(
+            server.container, entry: "/server", address: server.address, file: "server.conf", text: text, ready: "listening on")
     }
 
     /// Takes away every container, the network and the way through the firewall.

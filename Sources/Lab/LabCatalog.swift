@@ -1,7 +1,8 @@
 import Model
 import Platform
 
-/// A server list in the shapes of NordVPN's API: as many rows as the real one, in which only the lab's servers exist.
+/// A server list in the shapes of NordVPN's API: the lab's servers, and as many rows beside them, of servers that don't exist, as one likes;
+/// with 9,394 it is as long as the real one.
 /// The same layout and keys give the same list.
 struct LabCatalog: Sendable {
     struct Row: Sendable {
@@ -15,6 +16,7 @@ struct LabCatalog: Sendable {
         var wireGuard: String? = "online"
         var key: String
         var group = 11
+        var isP2P = false
     }
 
     let rows: [Row]
@@ -62,7 +64,7 @@ struct LabCatalog: Sendable {
             rows.append(
                 Row(
                     id: 990_000 + index, hostname: server.hostname, address: server.address, country: server.country, city: server.city,
-                    load: server.load, key: keys.cities[server.city]?.publicKey ?? ""))
+                    load: server.load, key: keys.cities[server.city]?.publicKey ?? "", isP2P: server.isP2P))
         }
         self.rows = rows
         var locations: [String: Int] = [:]
@@ -84,10 +86,10 @@ struct LabCatalog: Sendable {
                 #"{"id":\#(row.id),"created_at":"2026-01-01 00:00:00","updated_at":"2026-11-21 00:00:00","name":"\#(row.country.name) #\#(row.id)","#
                 + #""station":"\#(row.address)","ipv6_station":"","hostname":"\#(row.hostname)","status":"\#(row.status)","load":\#(row.load),"ips":[],"#
                 + #""specifications":[{"id":8,"title":"Version","identifier":"version","values":[{"id":257,"value":"2.1.0"}]}],"#
-                + #""technologies":[{"id":5,"status":"online"}\#(wireGuard)],"group_ids":[\#(row.group),21],"service_ids":[1],"location_ids":[\#(location)]}"#
+                + #""technologies":[{"id":5,"status":"online"}\#(wireGuard)],"group_ids":[\#(row.group),\#(row.isP2P ? "15," : "")21],"service_ids":[1],"location_ids":[\#(location)]}"#
         }
         let groups =
-            #"[{"id":9,"identifier":"legacy_dedicated_ip","title":"Dedicated IP"},{"id":11,"identifier":"legacy_standard","title":"Standard VPN servers"},{"id":21,"identifier":"the_americas","title":"The Americas"}]"#
+            #"[{"id":9,"identifier":"legacy_dedicated_ip","title":"Dedicated IP"},{"id":11,"identifier":"legacy_standard","title":"Standard VPN servers"},{"id":15,"identifier":"legacy_p2p","title":"P2P"},{"id":21,"identifier":"the_americas","title":"The Americas"}]"#
         let technologies = #"[{"id":5,"identifier":"openvpn_tcp","metadata":null},{"id":35,"identifier":"wireguard_udp","metadata":null}]"#
         let places = locations.sorted { $0.value < $1.value }.map { entry -> String in
             let parts = entry.key.split(separator: "/", maxSplits: 1)
@@ -115,13 +117,18 @@ struct LabCatalog: Sendable {
             if let status = row.wireGuard {
                 technologies.append(technology(35, "Wireguard", "wireguard_udp", #"{"name":"public_key","value":"\#(row.key)"}"#, status))
             }
-            let identifier = row.group == 9 ? "legacy_dedicated_ip" : "legacy_standard"
+            let group = { (id: Int, identifier: String) in
+                #"{"id":\#(id),\#(dates),"title":"\#(identifier)","identifier":"\#(identifier)","type":{"id":3,\#(dates),"title":"Legacy category","identifier":"legacy_group_category"}}"#
+            }
+            let groups =
+                [group(row.group, row.group == 9 ? "legacy_dedicated_ip" : "legacy_standard")]
+                + (row.isP2P ? [group(15, "legacy_p2p")] : [])
             return
                 #"{"id":\#(row.id),\#(dates),"name":"\#(row.country.name) #\#(row.id)","station":"\#(row.address)","ipv6_station":"","hostname":"\#(row.hostname)","#
                 + #""load":\#(row.load),"status":"\#(row.status)","locations":[{"id":\#(location),\#(dates),"latitude":1.5,"longitude":21,"#
                 + #""country":{"id":1,"name":"\#(row.country.name)","code":"\#(row.country)","city":{"id":\#(location),"name":"\#(row.city)","latitude":1.5,"longitude":21,"dns_name":"city","hub_score":0}}}],"#
                 + #""services":[{"id":1,"name":"VPN","identifier":"vpn",\#(dates)},{"id":5,"name":"Proxy","identifier":"proxy",\#(dates)}],"technologies":[\#(technologies.joined(separator: ","))],"#
-                + #""groups":[{"id":\#(row.group),\#(dates),"title":"\#(identifier)","identifier":"\#(identifier)","type":{"id":3,\#(dates),"title":"Legacy category","identifier":"legacy_group_category"}}],"#
+                + #""groups":[\#(groups.joined(separator: ","))],"#
                 + #""specifications":[{"id":8,"title":"Version","identifier":"version","values":[{"id":257,"value":"2.1.0"}]}],"#
                 + #""ips":[{"id":\#(row.id),\#(dates),"server_id":\#(row.id),"ip_id":\#(row.id),"type":"entry","ip":{"id":\#(row.id),"ip":"\#(row.address)","version":4}}]}"#
         }

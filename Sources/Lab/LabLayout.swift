@@ -10,6 +10,10 @@ struct LabServer: Sendable {
     let address: String
     /// What the catalog says, in percent.
     let load: Int
+    /// What the catalog says that it is for.
+    let isP2P: Bool
+    /// It answers for a while, then it is silent for a while, and so on.
+    let isMortal: Bool
 
     var hostname: String { "\(country.lowercased)900\(number).lab.test" }
     var container: String { "\(country.lowercased)-\(number)" }
@@ -21,10 +25,14 @@ struct LabLayout: Sendable {
     /// The second byte of every address: 18 or 19.
     let network: Int
 
+    /// False where no server dies by itself.
+    let hasMortals: Bool
+
     /// - Parameter name: begins the names of its containers and its network.
-    init(name: String = "sallyport-lab", network: Int = 18) {
+    init(name: String = "sallyport-lab", network: Int = 18, hasMortals: Bool = true) {
         self.name = name
         self.network = network
+        self.hasMortals = hasMortals
     }
 
     var subnet: String { "198.\(network).0.0/16" }
@@ -36,7 +44,9 @@ struct LabLayout: Sendable {
 
     var servers: [LabServer] {
         let cities: [(String, [String])] = [
-            ("us", ["New York", "Dallas"]), ("de", ["Frankfurt", "Berlin"]), ("gb", ["London", "Manchester"]),
+            ("us", ["New York", "Dallas", "Chicago", "Los Angeles", "New York", "Miami", "Seattle", "Dallas"]),
+            ("de", ["Frankfurt", "Berlin", "Frankfurt"]), ("gb", ["London", "Manchester"]), ("fr", ["Paris", "Marseille"]),
+            ("nl", ["Amsterdam", "Rotterdam"]), ("jp", ["Tokyo", "Osaka"]), ("ca", ["Toronto", "Montreal"]),
         ]
         return cities.enumerated().flatMap { index, entry in
             // Each code is one of ISO's, so it can't be nil.
@@ -44,9 +54,18 @@ struct LabLayout: Sendable {
             return entry.1.enumerated().map { number, city in
                 LabServer(
                     country: country, city: city, number: number + 1, address: "198.\(network).\(index + 1).\(10 + number)",
-                    load: 3 + number)
+                    load: 3 + number, isP2P: number % 2 == 0, isMortal: hasMortals && number > 1 && number == entry.1.count - 1)
             }
         }
+    }
+
+    /// Who is there, in words: "us 8, de 3".
+    var summary: String {
+        var counts: [(CountryCode, Int)] = []
+        for server in servers {
+            if counts.last?.0 == server.country { counts[counts.count - 1].1 += 1 } else { counts.append((server.country, 1)) }
+        }
+        return counts.map { "\($0.0.lowercased) \($0.1)" }.joined(separator: ", ")
     }
 
     func container(_ name: String) -> String { "\(self.name)-\(name)" }
@@ -72,6 +91,15 @@ struct LabKeys: Codable, Sendable {
     var cities: [String: Pair]
 
     init(_ layout: LabLayout) {
-        cities = Dictionary(layout.servers.map { ($0.city, Pair()) }, uniquingKeysWith: { first, _ in first })
+        cities = [:]
+        complete(layout)
+    }
+
+    /// Adds the keys of cities that the layout did not have when these were made. True where there were some.
+    @discardableResult
+    mutating func complete(_ layout: LabLayout) -> Bool {
+        let missing = Set(layout.servers.map(\.city)).subtracting(cities.keys)
+        for city in missing { cities[city] = Pair() }
+        return !missing.isEmpty
     }
 }

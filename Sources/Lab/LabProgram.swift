@@ -24,8 +24,10 @@ enum LabProgram {
 
         Options: --docker ADDRESS (DOCKER_HOST or the standard socket), --folder DIR (.run/lab),
                  --image-archive FILE (.build/images/lab.tar), --port N (8790),
-                 --name NAME (sallyport-lab), --network 18|19 (of 198.18.0.0/15)
-        Servers: us-1 us-2 de-1 de-2 gb-1 gb-2
+                 --name NAME (sallyport-lab), --network 18|19 (of 198.18.0.0/15),
+                 --rows N (0): so many servers more in its list, of which none exists; 9394 makes it as long as a real one
+        Servers: \(LabLayout().servers.map(\.container).joined(separator: " "))
+        The last ones of us and de die by themselves: four minutes of life, one of silence.
 
         """
 
@@ -43,6 +45,7 @@ enum LabProgram {
         var options = [
             "--docker": getenv("DOCKER_HOST").map { String(cString: $0) } ?? "/var/run/docker.sock", "--folder": ".run/lab",
             "--image-archive": ".build/images/lab.tar", "--port": "8790", "--name": "sallyport-lab", "--network": "18",
+            "--rows": "0",
         ]
         var words: [String] = []
         var rest = arguments[...]
@@ -55,6 +58,9 @@ enum LabProgram {
         }
         guard let port = Int(options["--port"] ?? ""), (1...65_535).contains(port) else {
             throw LabError(message: "--port wants 1 to 65535")
+        }
+        guard let rows = Int(options["--rows"] ?? ""), (0...100_000).contains(rows) else {
+            throw LabError(message: "--rows wants 0 to 100000")
         }
         let folder = Files.absolute(options["--folder"] ?? "")
         let log = Log()
@@ -69,14 +75,21 @@ enum LabProgram {
             try await lab.up()
             let url = "http://127.0.0.1:\(port)"
             try await startAPI(
-                url, client, arguments: ["serve", "--folder", folder, "--port", String(port), "--network", String(lab.layout.network)],
+                url, client,
+                arguments: [
+                    "serve", "--folder", folder, "--port", String(port), "--network", String(lab.layout.network), "--rows", String(rows),
+                ],
                 folder: folder)
             try Files.write(lab.keys.token + "\n", to: "\(folder)/token", mode: 0o600)
+            log.info("lab: \(lab.layout.servers.count) servers answer: \(lab.layout.summary)")
+            if rows > 0 { log.info("lab: \(rows) more are in its list, and never answer: all but those named like us9001") }
+            let mortals = lab.layout.servers.filter(\.isMortal).map(\.container).joined(separator: " and ")
+            log.info("lab: \(mortals) fall silent for a minute every few minutes")
             print(lab.configuration(apiURL: url, tokenFile: "\(folder)/token"), terminator: "")
         case "down":
             stopAPI(folder)
             try await lab.down()
-        case "serve": try await serve(lab, port: port)
+        case "serve": try await serve(lab, port: port, rows: rows)
         case "kill", "revive", "blackhole", "heal", "delay", "loss", "throttle":
             guard words.count >= 2, let server = lab.layout.servers.first(where: { $0.container == words[1] }) else {
                 throw LabError(message: "\(action) wants a server: \(lab.layout.servers.map(\.container).joined(separator: ", "))")
@@ -103,9 +116,9 @@ enum LabProgram {
         return 0
     }
 
-    private static func serve(_ lab: Lab, port: Int) async throws {
+    private static func serve(_ lab: Lab, port: Int, rows: Int) async throws {
         let signals = Signals.stream([SIGINT, SIGTERM])
-        let api = LabAPI(catalog: LabCatalog(lab.layout, lab.keys), keys: lab.keys)
+        let api = LabAPI(catalog: LabCatalog(lab.layout, lab.keys, size: rows), keys: lab.keys)
         let server = try HTTPServer(address: "127.0.0.1", port: port, dispatch: api.dispatcher())
         for await _ in signals { break }
         await server.stop()
@@ -118,7 +131,12 @@ enum LabProgram {
             request.deadline = 2
             return (try? await client.send(request))?.status == 200
         }
-        if await answers() { return }
+        // One that was started by another version, or with other rows, has another list.
+        let setup = Digest.sha256("\(arguments) \(LabLayout().servers)")
+        if await answers(), (try? Files.read("\(folder)/api.setup")) == setup { return }
+        stopAPI(folder)
+        for _ in 0..<100 where await answers() { try await Task.sleep(for: .milliseconds(20)) }
+        try Files.write(setup, to: "\(folder)/api.setup", mode: 0o600)
         let pid = try Programs.startDetached("/proc/self/exe", arguments, log: "\(folder)/api.log")
         try Files.write("\(pid)\n", to: "\(folder)/api.pid", mode: 0o600)
         for _ in 0..<250 {

@@ -48,7 +48,8 @@ package enum Alerts {
             alerts.append(
                 Alert(
                     id: name, severity: .critical, message: "servers of \(provider) refuse its key, so no exit is moved for that",
-                    remedy: "renew the token or key of \(provider) in the configuration; check the account and its limit of devices",
+                    remedy:
+                        "renew the token or key of \(provider) in the configuration; check the account and its limit of devices, and that UDP may go out",
                     since: breaker.changedAt ?? now))
         }
         for pool in facts.desired.pools.values {
@@ -121,8 +122,16 @@ package enum Alerts {
 
     /// True for an exit that has found no server for so long that none will come by itself.
     private static func waits(_ exit: Exit, _ now: Timestamp) -> Bool {
-        exit.state == .pending && exit.reason == .noServer && now - exit.since >= patience
+        guard exit.state == .pending else { return false }
+        switch exit.reason {
+        case .noServer: return now - exit.since >= patience
+        case .handshakeTimeout: return now - exit.since >= patienceWithSilence
+        default: return false
+        }
     }
+
+    /// Seconds after which a pool is told of whose servers none answers: they have been asked several times by then.
+    private static let patienceWithSilence = 5.0
 
     private static func remedy(part: String) -> String {
         switch part {
@@ -141,6 +150,8 @@ package enum Alerts {
         case .deviceLimit: "make pools smaller, add another provider, or set providers.<name>.devices to what the account allows"
         case .noServer: "allow more servers: another city or provider, or a smaller pool"
         case .credentialsMissing, .credentialsRejected: "set a valid token or key of the provider in the configuration"
+        case .handshakeTimeout:
+            "choose another country, city or provider (sallyport latency <country> --method wireguard shows which servers answer); if none does, check that UDP may go out"
         case .imageMissing: "build the exit's image (make images), or set docker.image_archive"
         case .badConfiguration: "see the exit's log (sallyport status) for the field that is refused"
         case .startFailed: "check that the host lets containers have NET_ADMIN and /dev/net/tun"

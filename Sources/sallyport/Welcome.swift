@@ -1,4 +1,5 @@
 import API
+import Catalog
 import Control
 import Glibc
 import Model
@@ -73,6 +74,7 @@ struct Welcome: Sendable {
               server         \(server?.hostname ?? "?") in \(server?.city ?? "?"): load \(server?.load.map { "\($0) %" } ?? "unknown"), latency \(latency)
               your address   \(direct)
               through proxy  \(proxied)
+              countries      \(await countries())
 
             Try it:
               curl -x "http://\(user):\(password)@\(gateway)" \(url)
@@ -87,6 +89,14 @@ struct Welcome: Sendable {
             """
         let bytes = Array(text.utf8)
         _ = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+    }
+
+    /// All countries with their servers where they are few: what can be asked for next.
+    private func countries() async -> String {
+        let counts = (try? await parts.catalog.countries()) ?? [:]
+        guard counts.count <= 12 else { return "\(counts.count); `sallyport countries` lists them" }
+        return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key.lowercased) \($0.value)" }.joined(separator: ", ")
+            + " servers"
     }
 
     /// A path as it is shortest from where the user stands.

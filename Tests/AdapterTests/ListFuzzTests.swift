@@ -48,7 +48,7 @@ import Testing
     private static let lab: [(Provider, String, Int)] = {
         let layout = LabLayout()
         let catalog = LabCatalog(layout, LabKeys(layout), size: 4)
-        return [(.nordvpn, catalog.version1(limit: 6), 5), (.nordvpn, catalog.version2(limit: 6), 5), (.surfshark, catalog.clusters(), 8)]
+        return [(.nordvpn, catalog.version1(limit: 6), 5), (.nordvpn, catalog.version2(limit: 6), 5), (.surfshark, catalog.clusters(), 19)]
     }()
 
     private static let lists = small.map { ($0, $1, 1) } + lab

@@ -29,7 +29,7 @@ struct TestLab: Sendable {
         client = HTTPClient()
         engine = try EngineClient(address: engineAddress ?? "", client: client)
         lab = try Lab(
-            layout: LabLayout(name: "sallyport-test-lab", network: 19), folder: "\(projectFolder)/.build/test-lab",
+            layout: LabLayout(name: "sallyport-test-lab", network: 19, hasMortals: false), folder: "\(projectFolder)/.build/test-lab",
             imageArchive: "\(projectFolder)/.build/images/lab.tar", engine: engine, log: .none)
         // What a run that was killed may have left.
         for container in try await engine.listContainers(labels: ["io.sallyport.owner"]) where container.name.hasPrefix("sp-test-") {

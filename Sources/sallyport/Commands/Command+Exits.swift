@@ -37,7 +37,10 @@ extension Command {
             pool = try await api.get(path)
             print(arguments.has("json") ? Document.object(["pool": pool, "exits": .array(exits)]).json : table(exits), terminator: "\n")
             guard arguments.has("no-wait") || serving(exits) >= size else {
-                throw APIError(status: 0, code: "timeout", message: "not all exits of \(country.name) serve after \(timeout) s")
+                let alerts = (try? await api.get("/api/alerts"))?["alerts"]?.items ?? []
+                let alert = alerts.first { $0["id"]?.text == "pool:\(country.lowercased)" }
+                let why = alert.map { ": \($0["message"]?.text ?? ""); \($0["remedy"]?.text ?? "")" } ?? ""
+                throw APIError(status: 0, code: "timeout", message: "not all exits of \(country.name) serve after \(timeout) s\(why)")
             }
             return Status.success
         }
