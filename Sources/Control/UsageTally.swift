@@ -5,6 +5,7 @@ import Platform
 /// it says where to begin.
 struct UsageTally {
     private var last: [String: Usage]?
+    private var lastRefusals: [String: Int] = [:]
     private var names: Set<String> = []
 
     mutating func take(_ reading: UsageReading, isWhole: Bool, users: [ProxyUser]) {
@@ -14,10 +15,19 @@ struct UsageTally {
                 let fresh = entry.usage.since(last[counter] ?? Usage())
                 if !fresh.isEmpty, let subject = entry.subject { Self.count(fresh, subject) }
             }
+            for (counter, entry) in reading.refusals {
+                let before = lastRefusals[counter] ?? 0
+                let fresh = entry.count < before ? entry.count : entry.count - before
+                guard fresh > 0 else { continue }
+                let metric = entry.reason.hasPrefix("authentication_") ? Metrics.authFailures : Metrics.refusedConnections
+                metric.add(Double(fresh), entry.reason)
+            }
         }
         let seen = reading.counters.mapValues(\.usage)
         // Who did not answer is counted from where it was.
         last = isWhole ? seen : (last ?? [:]).merging(seen) { $1 }
+        let refusals = reading.refusals.mapValues(\.count)
+        lastRefusals = isWhole ? refusals : lastRefusals.merging(refusals) { $1 }
     }
 
     private static func count(_ usage: Usage, _ subject: UsageSubject) {

@@ -25,10 +25,14 @@ extension HAProxyGateway {
                     connections: numbers["http_req_cnt"] ?? 0, errors: numbers["http_fail_cnt"] ?? 0)
                 reading.counters["\(worker.name.process) user \(key)"] = (.user(String(words[0]), country), usage)
             }
+            for (reason, numbers) in RuntimeAnswers.table((try? await worker.ask("show table refusals")) ?? "") {
+                reading.refusals["\(worker.name.process) \(reason)"] = (reason, numbers["gpc0"] ?? 0)
+            }
             for (name, usage) in RuntimeAnswers.usage(servers) where !usage.isEmpty {
                 reading.counters["\(worker.name.process) exit \(name)"] = (occupant(of: name).map { .exit($0) }, usage)
             }
         }
+        try? await lookForGuesses()
         return (reading, isWhole)
     }
 

@@ -30,6 +30,8 @@ package actor HAProxyGateway {
     var seenCertificates: [String: String] = [:]
     /// Whose the connections in old workers are, by the client's address and port: a worker that stops forgets it.
     var oldOwners: [String: String] = [:]
+    /// Sources of many wrong passwords, as the newest worker counted last.
+    nonisolated let guesses = Guesses()
     /// True when the newest worker knows of no connections in others, so that it need not be told so.
     var nobodyIsElsewhere = false
     var folder: String { settings.runDirectory }
@@ -52,7 +54,7 @@ package actor HAProxyGateway {
         master = RuntimeSocket(path: "\(settings.runDirectory)/master.sock")
     }
 
-    private static let code = ["sallyport", "addresses", "users", "targets", "routing", "socks5", "checkpage"]
+    private static let code = ["sallyport", "pending", "addresses", "users", "targets", "routing", "socks5", "checkpage"]
 
     // MARK: - What it runs
 

@@ -55,6 +55,8 @@ package struct UsageReading: Sendable {
     /// By a name that stands for one run of one process and one counter in it. What nobody is known for any more still has
     /// its reading, so that the next one to be counted there begins from it.
     package var counters: [String: (subject: UsageSubject?, usage: Usage)]
+    /// What was refused before anybody was known, by names like these: the reason, and how often.
+    package var refusals: [String: (reason: String, count: Int)] = [:]
     package init(counters: [String: (subject: UsageSubject?, usage: Usage)] = [:]) { self.counters = counters }
 }
 

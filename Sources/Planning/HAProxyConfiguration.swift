@@ -27,6 +27,10 @@ package struct HAProxyConfiguration: Sendable {
         package var luaFolder: String
         /// Connections of clients at once.
         package var clientLimit: Int
+        /// Connections of one source at once on which nobody has authenticated yet.
+        package var pendingLimit: Int
+        /// Connections of one source at once at the TLS port, in whatever state.
+        package var tlsLimit: Int
         /// Seconds.
         package var connectTimeout: Int
         package var responseTimeout: Int
@@ -42,6 +46,8 @@ package struct HAProxyConfiguration: Sendable {
             self.runDirectory = runDirectory
             self.luaFolder = luaFolder
             self.clientLimit = clientLimit
+            pendingLimit = clientLimit
+            tlsLimit = clientLimit
             self.connectTimeout = connectTimeout
             self.responseTimeout = responseTimeout
             self.tunnelTimeout = tunnelTimeout
@@ -89,7 +95,8 @@ package struct HAProxyConfiguration: Sendable {
             "connect_timeout": "\(settings.connectTimeout)s", "response_timeout": "\(settings.responseTimeout)s",
             "tunnel_timeout": "\(settings.tunnelTimeout)s", "handshake_timeout": "\(settings.handshakeTimeout)s",
             "hard_stop_after": "\(settings.hardStopAfter)s",
-            "client_limit": String(settings.clientLimit), "connection_limit": String(settings.clientLimit * 2 + 200),
+            "client_limit": String(settings.clientLimit), "pending_limit": String(settings.pendingLimit),
+            "tls_limit": String(settings.tlsLimit), "connection_limit": String(settings.clientLimit * 2 + 200),
         ]
         var result = ""
         for line in template.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -115,7 +122,7 @@ package struct HAProxyConfiguration: Sendable {
     private var logFormat: String {
         let target = settings.accessLog == .full ? "%[var(txn.target)]" : "-"
         return
-            #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.user)] session=%[var(txn.session)] country=%[var(txn.country)] target=\#(target) exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
+            #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.name)] session=%[var(txn.session)] country=%[var(txn.country)] target=\#(target) exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
     }
 
     /// For a client that never got as far as a request: a TLS handshake or a PROXY header that failed. `error` is HAProxy's number.

@@ -78,6 +78,12 @@ package enum Metrics {
     package static let gatewayRepairs = Metric(
         .counter, "sallyport_gateway_repairs_total", "Times that HAProxy, or its file, differed from what it was given and was put right.")
 
+    package static let authFailures = Metric(
+        .counter, "sallyport_gateway_auth_failures_total",
+        "Requests and handshakes that the gateway refused for a missing or wrong name, password or address.", labels: ["reason"])
+    package static let refusedConnections = Metric(
+        .counter, "sallyport_gateway_refused_connections_total",
+        "Connections of a source that had too many already, before anybody said who they are.", labels: ["reason"])
     package static let accessLogLost = Metric(
         .counter, "sallyport_access_log_lines_lost_total", "Lines of the access log that could not be written.")
 
@@ -97,7 +103,7 @@ package enum Metrics {
         probeSeconds, probes, verdictChanges, handshakeAge, leakedPackets, leakedBytes, exitFailures, failovers, failoverDuration,
         rotations, events, leaderTerms,
         userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs,
-        accessLogLost, catalogServers, catalogFetched,
+        authFailures, refusedConnections, accessLogLost, catalogServers, catalogFetched,
         catalogFetches, redisCalls,
         redisSeconds, engineCalls, engineSeconds, loopSeconds, loopLastRun, deliveries, deliverySeconds, waitingEvents, webhooks,
     ]

@@ -5,10 +5,17 @@ import Platform
 package final class Raw: Sendable {
     private let descriptor: Int32
 
-    package init(port: Int, seconds: Int = 5) throws {
+    /// - Parameter source: one of this machine's addresses to come from; nil leaves that to the system.
+    package init(port: Int, seconds: Int = 5, from source: String? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
+        if let source {
+            inet_pton(AF_INET, source, &name.sin_addr)
+            _ = withUnsafePointer(to: &name) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            }
+        }
         name.sin_port = in_port_t(UInt16(port)).bigEndian
         inet_pton(AF_INET, "127.0.0.1", &name.sin_addr)
         let isConnected = withUnsafePointer(to: &name) {

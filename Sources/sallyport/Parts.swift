@@ -92,7 +92,7 @@ struct Parts: Sendable {
                 keys: keys, prober: prober, handshakes: HandshakeQuestions(catalog: catalog, measurement: latency), leadership: leadership,
                 orders: configuration.redisIsShared
                     ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
-                log: log, reports: { [accessLog?.alert].compactMap(\.self) }),
+                log: log, reports: { [gateway] in gateway.guessAlerts + [accessLog?.alert].compactMap(\.self) }),
             settings: settings)
         self.controller = controller
         serving.follow {
@@ -138,6 +138,8 @@ struct Parts: Sendable {
         settings.openPorts = gateway.openPorts
         settings.refusedNetworks = gateway.refusedNetworks
         settings.accessLog = gateway.accessLog
+        settings.pendingLimit = gateway.pendingLimit
+        settings.tlsLimit = gateway.tlsLimit
         return settings
     }
 

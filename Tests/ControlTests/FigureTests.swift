@@ -58,6 +58,28 @@ import Testing
         #expect(Metrics.userBytes.values[["tallied", "US", "in"]] == nil)
     }
 
+    @Test func `what the gateway has refused is counted by reason, also over a new process of it`() {
+        func reading(_ process: String, _ counts: [String: Int]) -> UsageReading {
+            var reading = UsageReading()
+            for (reason, count) in counts { reading.refusals["\(process) \(reason)"] = (reason, count) }
+            return reading
+        }
+        func counted() -> [Double] {
+            [
+                Metrics.authFailures.values[["authentication_failed"]] ?? 0, Metrics.authFailures.values[["authentication_required"]] ?? 0,
+                Metrics.refusedConnections.values[["pending_limit"]] ?? 0,
+            ]
+        }
+        var tally = UsageTally()
+        let before = counted()
+        tally.take(reading("1-1", ["authentication_failed": 1000, "pending_limit": 7]), isWhole: true, users: [])
+        #expect(counted() == before, "the first reading says where to begin")
+        tally.take(reading("1-1", ["authentication_failed": 1003, "pending_limit": 9]), isWhole: true, users: [])
+        tally.take(reading("2-1", ["authentication_failed": 4, "authentication_required": 1]), isWhole: false, users: [])
+        tally.take(reading("1-1", ["authentication_failed": 1003, "pending_limit": 10]), isWhole: true, users: [])
+        #expect(zip(counted(), before).map { $0 - $1 } == [7, 1, 3])
+    }
+
     @Test func `probes, failures, verdicts and the way to the next exit are counted`() async throws {
         let de4 = (1...4).map { server($0, de) }
         try await withController(servers: de4, tune: { $0.handshakeSeconds = 0.2 }) { world, running in

@@ -1,5 +1,6 @@
--- Sallyport's gateway in Lua. Loaded once for each thread: no state is kept between calls.
+-- Sallyport's gateway in Lua. Loaded once for each thread; pending.lua alone keeps state between calls.
 --
+--   pending.lua    enter                             may another one of this source come in
 --   users.lua      authenticate                      who is it, what do they ask for, may they
 --   targets.lua    read_request                      what for, where to, may anybody
 --   routing.lua    route                             through which exit
@@ -8,6 +9,7 @@
 --
 -- Only heads and handshakes pass through here; the bytes of a connection never do.
 
+require("pending")
 require("users")
 require("targets")
 require("routing")

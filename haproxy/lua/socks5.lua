@@ -1,6 +1,7 @@
 -- SOCKS5: a handshake becomes an HTTP CONNECT, and the answer to that becomes the SOCKS5 reply.
 -- RFC 1928 and, for the user name and password, RFC 1929.
 
+local pending = require("pending")
 local users = require("users")
 
 local MAX_RESPONSE_HEAD = 8192
@@ -73,8 +74,8 @@ local function may_enter(txn, name, password)
   return policy ~= nil and policy.rule == "instead" and users.has_address(policy, txn.f:src() or "")
 end
 
--- Returns the CONNECT that stands for the client's SOCKS5 handshake; or nil, and what the client is told before
--- the connection is closed (nothing if it went away or doesn't speak SOCKS5).
+-- Returns the CONNECT that stands for the client's SOCKS5 handshake; or nil, what the client is told before the connection is closed
+-- (nothing if it went away or doesn't speak SOCKS5), and the reason where it is not known who it is.
 local function negotiate(txn)
   local request, response = txn.req, txn.res
 
@@ -88,13 +89,14 @@ local function negotiate(txn)
     local name = take_string(request)
     local password = name and take_string(request)
     if not password then return nil end
-    if not may_enter(txn, name, password) then return nil, PASSWORD_WRONG end
+    txn:set_var("txn.name", users.offered(name) or "-")
+    if not may_enter(txn, name, password) then return nil, PASSWORD_WRONG, "authentication_failed" end
     response:send(PASSWORD_RIGHT)
     credentials = name .. ":" .. password
   elseif methods:find("\0", 1, true) and users.of_address(txn.f:src() or "") then
     response:send(METHOD_NONE)
   else
-    return nil, NO_METHOD
+    return nil, NO_METHOD, "authentication_required"
   end
 
   local header = take(request, 4)
@@ -109,12 +111,16 @@ local function negotiate(txn)
 end
 
 local function socks5_request(txn)
-  local connect, farewell = negotiate(txn)
+  local connect, farewell, reason = negotiate(txn)
+  pending.settle(txn)
   -- What the client sent right behind its request stays in the buffer, after the CONNECT.
   if connect and txn.req:insert(connect, 0) == #connect then return act.CONTINUE end
   if connect then farewell = reply(FAILURE) end
   if farewell then txn.res:send(farewell) end
-  return act.DENY
+  if not reason then return act.DENY end
+  -- The rules that follow count it, and end the connection.
+  txn:set_var("txn.reason", reason)
+  return act.CONTINUE
 end
 
 core.register_action("socks5_request", { "tcp-req" }, socks5_request)

@@ -1,6 +1,7 @@
 -- Who is it? Users, their passwords, their policies and the parameters in their names.
 
 local addresses = require("addresses")
+local pending = require("pending")
 
 local users = Map.new(os.getenv("SALLYPORT_USERS_MAP"), Map._str)
 local policies = Map.new(os.getenv("SALLYPORT_POLICIES_MAP"), Map._str)
@@ -130,6 +131,12 @@ local function is_name(text)
   return #text <= 32 and text:find("^[a-z0-9_.]+$") ~= nil
 end
 
+-- The user's part of a name that somebody gives, for the log; nil where it is none: it may be a password in the wrong field.
+function M.offered(name)
+  local user = M.split_name(name)
+  return is_name(user) and user ~= "" and user or nil
+end
+
 -- True if the password is the user's, and the parameters that stood behind it in the password's field.
 function M.check_password(txn, user, password)
   if #password < 1 or #password > MAX_PASSWORD or password:find("[^\32-\126]") then return false end
@@ -230,11 +237,13 @@ end
 local function authenticate(txn)
   local function refuse(reason) txn:set_var("txn.reason", reason) end
 
+  pending.settle(txn)
   local source = txn.f:src() or ""
   local name, password = credentials(txn)
   local user, rest, side = nil, "", ""
   if name then
     user, rest = M.split_name(name)
+    txn:set_var("txn.name", M.offered(name) or "-")
     local right, more = M.check_password(txn, user, password)
     if not right then
       local policy = M.policy(user)
@@ -245,6 +254,7 @@ local function authenticate(txn)
     if password then return refuse(password) end
     user = M.of_address(source)
     if not user then return refuse("authentication_required") end
+    txn:set_var("txn.name", user)
   end
   txn:set_var("txn.user", user)
 

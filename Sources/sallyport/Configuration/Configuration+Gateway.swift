@@ -20,10 +20,12 @@ extension Configuration {
         for network in networks where Network(network) == nil {
             reader.problem("refused_networks", "\(network) is no network, want one like 203.0.113.0/24 or an address")
         }
+        let clientLimit = reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit()
         return GatewaySettings(
             address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8128,
             isStartedByUs: reader.bool("start") ?? true, directory: directory,
-            clientLimit: reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit(),
+            clientLimit: clientLimit, pendingLimit: reader.integer("pending_limit", in: 5...100_000) ?? max(20, clientLimit / 10),
+            tlsLimit: reader.integer("tls_limit", in: 5...100_000) ?? max(10, clientLimit / 2),
             drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30,
             countryPorts: portBase(reader, "country_ports", default: 20_000),
             trustedPorts: portBase(reader, "trusted_ports", default: 0, behind: 2),

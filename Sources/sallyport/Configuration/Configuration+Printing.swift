@@ -35,6 +35,8 @@ extension Configuration {
             "  refused_networks: [\(gateway.refusedNetworks.joined(separator: ", "))]",
             "  access_log: \(gateway.accessLog.rawValue)",
             "  client_limit: \(gateway.clientLimit)",
+            "  pending_limit: \(gateway.pendingLimit)",
+            "  tls_limit: \(gateway.tlsLimit)",
             "  drain_seconds: \(gateway.drainSeconds)",
             "  start: \(gateway.isStartedByUs)",
         ]
