@@ -37,11 +37,16 @@ extension ExitView {
 extension ExitView.HealthView {
     func write(into json: inout JSONText) {
         json.field("checked_at", checkedAt?.description)
+        json.field("compared_age_s", comparedAgeS)
+        json.field("compared_at", comparedAt?.description)
+        json.field("comparison_problem", comparisonProblem)
         json.field("handshake_age_s", handshakeAgeS)
         json.field("latency_ms", latencyMs)
         json.field("leaked_bytes", leakedBytes)
         json.field("leaked_packets", leakedPackets)
         json.field("leaks_counted", leaksCounted)
+        json.field("other_exit_ip", otherExitIP)
+        json.field("placed_at", placedAt?.description)
         json.field("reason", reason?.rawValue)
         json.field("score", score)
         json.field("success_rate", successRate)

@@ -34,6 +34,11 @@ struct ExitView: Encodable {
         let successRate: Double?
         let score: Double
         let handshakeAgeS: Double?
+        let comparedAt: Timestamp?
+        let comparedAgeS: Double?
+        let placedAt: Timestamp?
+        let comparisonProblem: String?
+        let otherExitIP: String?
         let leaksCounted: Bool?
         let leakedPackets: Int?
         let leakedBytes: Int?
@@ -86,6 +91,8 @@ struct ExitView: Encodable {
         HealthView(
             verdict: health.verdict, reason: health.reason, latencyMs: health.latencyMilliseconds.map(rounded),
             successRate: health.successRate.map(rounded), score: rounded(health.score), handshakeAgeS: health.handshakeAge.map(rounded),
+            comparedAt: health.comparedAt, comparedAgeS: health.comparedAge.map(rounded), placedAt: health.placedAt,
+            comparisonProblem: health.comparisonProblem, otherExitIP: health.otherAddress,
             leaksCounted: health.countsLeaks, leakedPackets: health.leakedPackets, leakedBytes: health.leakedBytes,
             checkedAt: health.checkedAt)
     }

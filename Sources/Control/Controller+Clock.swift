@@ -22,7 +22,7 @@ extension Controller {
     private func shift(by seconds: Double) {
         for id in exits.keys { exits[id]?.shift(by: seconds) }
         unsaved.formUnion(exits.keys)
-        for watch in watches.values { watch.record.shift(by: seconds) }
+        for watch in watches.values { watch.shift(by: seconds) }
         for name in breakers.keys { breakers[name]?.shift(by: seconds) }
         unsavedBreakers.formUnion(breakers.keys)
         for (id, alert) in alerts { alerts[id]?.since = alert.since + seconds }

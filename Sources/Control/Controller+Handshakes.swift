@@ -38,7 +38,7 @@ extension Controller {
             Metrics.leakedBytes.set(Double(bytes), "\(id)", id.country.rawValue)
         case .notCounted, .removed: break
         }
-        if watches[id]?.record.hasLeaked == true { return takeVerdict(id, generation) }
+        if watches[id]?.record.sightings.leak != nil { return takeVerdict(id, generation) }
         guard leaks == .notCounted, let watch = watches[id], !watch.isToldUncounted else { return }
         watch.isToldUncounted = true
         parts.log.info(
@@ -46,6 +46,8 @@ extension Controller {
     }
 
     func forgetReadings(of id: ExitID) {
-        for metric in [Metrics.handshakeAge, Metrics.leakedPackets, Metrics.leakedBytes] { metric.keep { $0.first != "\(id)" } }
+        for metric in [Metrics.handshakeAge, Metrics.leakedPackets, Metrics.leakedBytes, Metrics.comparedAt, Metrics.placedAt] {
+            metric.keep { $0.first != "\(id)" }
+        }
     }
 }

@@ -135,17 +135,19 @@ extension Controller {
         // While the fast probe fails it says nothing new, and would count as a fault of its own.
         guard watch.record.failures == 0, let endpoint = exits[id]?.endpoint else { return scheduleDeepProbe(id, watch.generation) }
         watches[id]?.deepProbe = Task {
-            let reason = await parts.prober.examine(endpoint, country: id.country)
-            examined(id, watch.generation, reason)
+            let examination = await parts.prober.examine(endpoint, country: id.country)
+            examined(id, watch.generation, examination)
         }
     }
 
-    private func examined(_ id: ExitID, _ generation: Int, _ found: ExitReason?) {
+    private func examined(_ id: ExitID, _ generation: Int, _ found: Examination) {
         guard isWatched(id, generation), let failures = watches[id]?.record.failures else { return }
-        let reason = found == .wrongCountry && !settings.countryMustMatch ? nil : found
+        let reason = found.reason == .wrongCountry && !settings.countryMustMatch ? nil : found.reason
         Metrics.probes.add(1, "deep", reason?.rawValue ?? "ok")
-        if failures == 0 {
-            watches[id]?.record.found(reason)
+        takeComparison(found, of: id)
+        // A leak is one also while the fast probe fails.
+        if failures == 0 || reason == .leak {
+            watches[id]?.record.found(reason, found.detail)
             takeVerdict(id, generation)
             // Where all is well, the tunnel is.
             if reason == nil { skipProbe(id, generation) }

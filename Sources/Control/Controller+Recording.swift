@@ -145,7 +145,7 @@ extension Controller {
         var facts = Alerts.Facts(
             desired: desired, exits: exits, breakers: breakers,
             problems: problems.reduce(into: [:]) { $0[$1.key.rawValue] = ($1.value, problemsSince[$1.key] ?? now) },
-            unserved: unserved, stuckContainers: stuckContainers)
+            unserved: unserved, stuckContainers: stuckContainers, uncompared: uncompared(now))
         facts.reported = parts.reports()
         let old = alerts
         let certain = Alerts.of(facts, now: now)
@@ -199,5 +199,6 @@ extension Controller {
         alerts = stored.reduce(into: [:]) { $0[$1.id] = $1 }
         stuckContainers = Alerts.stuckContainers(in: stored)
         unserved = Alerts.unserved(in: stored)
+        recalledComparisons = Alerts.comparisons(in: stored)
     }
 }

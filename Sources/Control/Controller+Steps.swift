@@ -93,6 +93,8 @@ extension Controller {
             // Without the engine nobody knows whether its container runs.
             isServersFault: problems[.engine] == nil)
         while ContinuousClock.now < deadline {
+            // A proxy that does not listen yet may do so in a moment; what services answer will not be another in that.
+            var pause = 0.5
             do {
                 let sighting = try await parts.prober.verify(endpoint, country: id.country)
                 if let country = sighting.country, country != id.country, settings.countryMustMatch {
@@ -102,17 +104,18 @@ extension Controller {
                 let now = parts.now()
                 return change(id, generation: exit.generation) {
                     $0.verified(
-                        address: sighting.address, country: sighting.country, latencyMilliseconds: sighting.latencyMilliseconds, now: now)
+                        address: sighting.address, country: sighting.country, latencyMilliseconds: sighting.latencyMilliseconds,
+                        isCompared: sighting.isCompared, now: now)
                 }
             } catch let failure as ExitFailure {
-                if !failure.isNotYet { last = failure }
+                if failure.isNotYet { pause = 0.02 } else { last = failure }
                 if failure.reason == .leak { break }
             } catch {
                 last = ExitFailure(reason: .unknown, detail: "\(error)")
             }
             // Cancelled because its container ended: the next look finds out why.
             if Task.isCancelled { return }
-            try? await Task.sleep(for: .milliseconds(20))
+            try? await Task.sleep(for: .seconds(pause))
         }
         fail(id, generation: exit.generation, last)
     }

@@ -5,6 +5,9 @@ import Planning
 /// which must not copy them.
 final class Watch {
     let generation: Int
+    /// When a deep probe has last compared the exit's address, and its country; before the first, when the watch began.
+    var uncomparedSince: Timestamp
+    var unplacedSince: Timestamp
     var record: HealthRecord
     /// When the next probes begin; nil while one is under way or its outcome is judged.
     var due: ContinuousClock.Instant?
@@ -31,8 +34,10 @@ final class Watch {
     var turn = 0
     var suspected = -1
 
-    init(generation: Int, record: HealthRecord) {
+    init(generation: Int, record: HealthRecord, begunAt: Timestamp) {
         self.generation = generation
+        uncomparedSince = begunAt
+        unplacedSince = begunAt
         self.record = record
     }
 
@@ -40,6 +45,13 @@ final class Watch {
     var next: ContinuousClock.Instant? {
         guard let first = due ?? suspectAt, let deepDue else { return due ?? suspectAt ?? deepDue }
         return min(first, deepDue)
+    }
+
+    /// The clock was set by so many seconds.
+    func shift(by seconds: Double) {
+        record.shift(by: seconds)
+        uncomparedSince = uncomparedSince + seconds
+        unplacedSince = unplacedSince + seconds
     }
 
     func end() {
@@ -62,7 +74,8 @@ extension Controller {
         }
         for exit in probed.values where watches[exit.id] == nil {
             let (id, generation, now) = (exit.id, exit.generation, ContinuousClock.now)
-            let watch = Watch(generation: generation, record: HealthRecord(expectedMilliseconds: exit.health.latencyMilliseconds))
+            let watch = Watch(generation: generation, record: HealthRecord(known: exit.health), begunAt: parts.now())
+            beginComparing(watch, exit)
             // Not all exits in step.
             watch.due = now + .seconds(Double.random(in: 0...0.5) * settings.probeSeconds)
             watch.deepDue = beat(after: settings.deepSeconds * Double.random(in: 0.2...1))

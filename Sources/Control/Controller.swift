@@ -137,6 +137,8 @@ package actor Controller {
     var saving: Task<Void, Never>?
     /// Pools that nobody serves, and since when.
     var unserved: [CountryCode: Timestamp] = [:]
+    /// Since when exits were not compared, where an earlier controller's alert says so.
+    var recalledComparisons: [Alerts.Uncompared.What: Timestamp] = [:]
     /// Containers whose removal was refused, and why.
     var stuckContainers: [String: String] = [:]
     var removalTries: [String: Int] = [:]

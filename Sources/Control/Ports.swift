@@ -96,9 +96,25 @@ package protocol ExitProber: Sendable {
     func hostIsOnline() async -> Bool
     /// Opens a connection through the exit and its tunnel; milliseconds that it took.
     func probe(_ endpoint: Endpoint, resolver: String) async throws -> Double
-    /// What users would notice and a fast probe doesn't: names, large packets, the address and its country. Nil where all is
-    /// well, or where it can't be told.
-    func examine(_ endpoint: Endpoint, country: CountryCode) async -> ExitReason?
+    /// What users would notice and a fast probe doesn't: names, large packets, the address and its country.
+    func examine(_ endpoint: Endpoint, country: CountryCode) async -> Examination
+}
+
+/// What a deep probe has found. That an exit carries answers is one thing, that somebody has said its address another.
+package struct Examination: Sendable, Equatable {
+    /// Nil where all is well, or where it can't be told.
+    package var reason: ExitReason?
+    /// What was seen, where a word is too little: of a leak.
+    package var detail: String?
+    /// True where an address service said the exit's address and it was compared with this machine's own; and where one said its country.
+    package var isCompared = false
+    package var isPlaced = false
+    /// Why one of these is false.
+    package var problem: String?
+    /// The address that another service saw, where they differ.
+    package var otherAddress: String?
+
+    package init(reason: ExitReason? = nil) { self.reason = reason }
 }
 
 /// What the internet sees of an exit.
@@ -107,7 +123,10 @@ package struct Sighting: Sendable, Equatable {
     /// Nil where the one that was asked doesn't say.
     package var country: CountryCode?
     package var latencyMilliseconds: Double
-    package init(address: String, country: CountryCode?, latencyMilliseconds: Double) {
+    /// False where this machine's own address was not known, so that nothing could be compared.
+    package var isCompared: Bool
+    package init(address: String, country: CountryCode?, latencyMilliseconds: Double, isCompared: Bool = true) {
+        self.isCompared = isCompared
         self.address = address
         self.country = country
         self.latencyMilliseconds = latencyMilliseconds

@@ -19,6 +19,8 @@ package struct HTTPRequest: Sendable {
     package var tunnels = false
     /// Be done as soon as the connection (through the proxy) stands; nothing is sent over it.
     package var connectOnly = false
+    /// Connect by IPv4 alone.
+    package var isIPv4Only = false
     /// Seconds to connect, and for the whole; 0 for no limit on the whole, which only streams may use.
     package var connectDeadline: Double = 5
     package var deadline: Double = 30
@@ -68,9 +70,12 @@ package struct TransportError: Error, CustomStringConvertible {
     package var message: String
     /// The status with which a proxy refused CONNECT; 0 for none.
     package var proxyStatus: Int
+    /// The status of an answer that had begun when it went wrong; 0 for none.
+    package var status: Int
     package var description: String { message }
 
-    package init(code: Code, message: String, proxyStatus: Int = 0) {
+    package init(code: Code, message: String, proxyStatus: Int = 0, status: Int = 0) {
+        self.status = status
         self.code = code
         self.message = message
         self.proxyStatus = proxyStatus

@@ -63,6 +63,7 @@ final class Transfer: @unchecked Sendable {
             set(CURLOPT_LOW_SPEED_TIME, Int(request.silenceDeadline))
         }
         if request.deadline > 0 { set(CURLOPT_TIMEOUT_MS, Int(request.deadline * 1000)) }
+        if request.isIPv4Only { set(CURLOPT_IPRESOLVE, Int(CURL_IPRESOLVE_V4)) }
         if let file = request.authorityFile {
             set(CURLOPT_CAINFO, file)
             shim_curl_set_pointer(handle, CURLOPT_CAPATH, nil)
@@ -185,7 +186,7 @@ final class Transfer: @unchecked Sendable {
         }
         let isRefused = code == .proxyRefused || (proxyStatus >= 300)
         let message = isRefused ? "the proxy answered CONNECT with \(proxyStatus)" : words(result)
-        return TransportError(code: isRefused ? .proxyRefused : code, message: message, proxyStatus: proxyStatus)
+        return TransportError(code: isRefused ? .proxyRefused : code, message: message, proxyStatus: proxyStatus, status: status)
     }
 
     /// libcurl has one sentence for all that can be wrong with a certificate; OpenSSL knows which it is (X509_V_ERR in x509_vfy.h).

@@ -123,6 +123,16 @@ package struct Health: Hashable, Codable, Sendable {
     package var degradedSince: Timestamp?
     /// Seconds since the tunnel's last handshake, when that was last read.
     package var handshakeAge: Double?
+    /// When an address service last said the exit's address, and it was compared with this machine's own; and when one last said its
+    /// country. Nil where none ever has.
+    package var comparedAt: Timestamp?
+    package var placedAt: Timestamp?
+    /// Seconds since the first of these.
+    package var comparedAge: Double?
+    /// Why the last deep probe could not compare one of these; nil where it could.
+    package var comparisonProblem: String?
+    /// Another address that the last deep probe saw, where two services differ.
+    package var otherAddress: String?
     /// What was seen of a leak, as a sentence; nil where nothing was.
     package var leak: String?
     /// Whether the exit's own firewall counts what leaves beside the tunnel, and what it had counted, when that was last read; nil
@@ -152,6 +162,11 @@ package struct Health: Hashable, Codable, Sendable {
         case verdict, reason, failures, score, weight
         case degradedSince = "degraded_since"
         case handshakeAge = "handshake_age_s"
+        case comparedAt = "compared_at"
+        case placedAt = "placed_at"
+        case comparedAge = "compared_age_s"
+        case comparisonProblem = "comparison_problem"
+        case otherAddress = "other_exit_ip"
         case leak
         case countsLeaks = "leaks_counted"
         case leakedPackets = "leaked_packets"

@@ -19,12 +19,14 @@ package enum Alerts {
         package var stuckContainers: [String: String]
         /// What parts say that have no say in the plan.
         package var reported: [Alert] = []
+        package var uncompared: [Uncompared]
 
         package init(
             desired: Desired, exits: [ExitID: Exit], breakers: [String: Breaker] = [:],
             problems: [String: (message: String, since: Timestamp)] = [:], unserved: [CountryCode: Timestamp] = [:],
-            stuckContainers: [String: String] = [:]
+            stuckContainers: [String: String] = [:], uncompared: [Uncompared] = []
         ) {
+            self.uncompared = uncompared
             self.desired = desired
             self.exits = exits
             self.breakers = breakers
@@ -64,6 +66,7 @@ package enum Alerts {
                     remedy: "check what they share: the provider's resolver, the services of verification.urls, this machine's network",
                     since: facts.exits.values.compactMap(\.health.degradedSince).max() ?? now))
         }
+        alerts += Uncompared.What.allCases.compactMap { alert($0, facts.uncompared) }
         for exit in facts.exits.values {
             guard let failure = exit.lastFailure, failure.reason == .leak, now - failure.at < leakSeconds else { continue }
             alerts.append(

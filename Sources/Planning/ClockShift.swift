@@ -12,6 +12,8 @@ extension Exit {
         avoid = avoid.map { AvoidedServer(hostname: $0.hostname, until: $0.until + seconds) }
         health.checkedAt = health.checkedAt.map { $0 + seconds }
         health.degradedSince = health.degradedSince.map { $0 + seconds }
+        health.comparedAt = health.comparedAt.map { $0 + seconds }
+        health.placedAt = health.placedAt.map { $0 + seconds }
     }
 
     /// No pause of an exit is longer.
@@ -25,6 +27,8 @@ extension Exit {
         outclassedSince = past(outclassedSince)
         health.checkedAt = past(health.checkedAt)
         health.degradedSince = past(health.degradedSince)
+        health.comparedAt = past(health.comparedAt)
+        health.placedAt = past(health.placedAt)
         if let retryAt, retryAt - now > Self.longestPause { self.retryAt = nil }
         avoid.removeAll { $0.until - now > Self.longestPause }
     }

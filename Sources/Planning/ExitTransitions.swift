@@ -38,12 +38,16 @@ extension Exit {
         move(to: .verifying, now: now)
     }
 
-    package mutating func verified(address: String, country: CountryCode?, latencyMilliseconds: Double, now: Timestamp) {
+    package mutating func verified(
+        address: String, country: CountryCode?, latencyMilliseconds: Double, isCompared: Bool = true, now: Timestamp
+    ) {
         guard state == .verifying else { return }
         publicAddress = address
         publicCountry = country
         retryAt = nil
         health = Health(verdict: .healthy, latencyMilliseconds: latencyMilliseconds, successRate: 1, checkedAt: now)
+        if isCompared { health.comparedAt = now }
+        if country != nil { health.placedAt = now }
         provedAt = now
         carriedBytes = 0
         // The planner plugs it in at once where its pool wants one more.

@@ -55,8 +55,8 @@ package struct HealthRecord: Sendable {
     private var failureReason: ExitReason?
     private var deepReason: ExitReason?
     private var deepCount = 0
-    private var leak: String?
-    private var leaks = LeakCount.unread
+    /// What others have seen of it, and what its firewall has counted.
+    package var sightings: SightingRecord
     private var isDegraded = false
     private var slowSince: Timestamp?
     private var degradedSince: Timestamp?
@@ -68,10 +68,11 @@ package struct HealthRecord: Sendable {
     private var weight = 100
     private var weighedAt: Timestamp?
 
-    /// - Parameter expectedMilliseconds: how long an answer took when the exit was proved; nil where nobody knows.
-    package init(rules: Rules = Rules(), expectedMilliseconds: Double? = nil) {
+    /// - Parameter known: what was known of the exit before; how long an answer took when it was proved is expected of the first probe.
+    package init(rules: Rules = Rules(), known: Health = Health()) {
         self.rules = rules
-        expected = expectedMilliseconds
+        expected = known.latencyMilliseconds
+        sightings = SightingRecord(known)
     }
 
     // MARK: - What was seen
@@ -111,16 +112,13 @@ package struct HealthRecord: Sendable {
     /// The same while nothing fails: its handshake is shown, and the tunnel's counters say nothing. A leak is one at any time.
     package mutating func show(_ reading: TunnelReading) {
         handshakeAge = reading.handshakeAge
-        if reading.leaks != .unread { leaks = reading.leaks }
-        leak = leak ?? reading.leaks.leak
+        sightings.take(reading.leaks)
     }
 
-    /// True where a leak was seen, which nothing takes back.
-    package var hasLeaked: Bool { leak != nil }
-
     /// What a deep probe found; nil where all was well.
-    package mutating func found(_ reason: ExitReason?) {
-        if reason == .leak { leak = leak ?? "its traffic leaves from this machine's own address" }
+    /// - Parameter detail: how a leak was seen.
+    package mutating func found(_ reason: ExitReason?, _ detail: String? = nil) {
+        if reason == .leak { sightings.leaked(detail ?? "its traffic leaves from this machine's own address") }
         guard let reason else {
             (deepReason, deepCount) = (nil, 0)
             return
@@ -134,6 +132,7 @@ package struct HealthRecord: Sendable {
         for moment in [\Self.checkedAt, \.slowSince, \.degradedSince, \.weighedAt] {
             self[keyPath: moment] = self[keyPath: moment].map { $0 + seconds }
         }
+        sightings.shift(by: seconds)
         firstReading?.shift(by: seconds)
         lastReading?.shift(by: seconds)
     }
@@ -223,18 +222,8 @@ package struct HealthRecord: Sendable {
             verdict: verdict, reason: reason, latencyMilliseconds: failures == 0 ? latencies.last : recent, successRate: successRate,
             failures: failures, checkedAt: checkedAt, score: score, weight: weight, degradedSince: degradedSince,
             handshakeAge: handshakeAge)
-        health.leak = leak
-        showLeaks(in: &health)
+        sightings.show(in: &health, now)
         return health
-    }
-
-    private func showLeaks(in health: inout Health) {
-        switch leaks {
-        case .unread: break
-        case .notCounted, .removed: health.countsLeaks = false
-        case .counted(let packets, let bytes):
-            (health.countsLeaks, health.leakedPackets, health.leakedBytes) = (true, packets, bytes)
-        }
     }
 
     /// A weight that follows every probe would make the gateway change all the time.
@@ -247,7 +236,7 @@ package struct HealthRecord: Sendable {
     }
 
     private mutating func judge(_ now: Timestamp) -> (Verdict, ExitReason?) {
-        if hasLeaked { return (.dead, .leak) }
+        if sightings.leak != nil { return (.dead, .leak) }
         if failures >= failuresUntilDead, let reason = deathReason { return (.dead, reason) }
         if let reason = degradation(now) {
             isDegraded = true

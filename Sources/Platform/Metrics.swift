@@ -37,6 +37,13 @@ package enum Metrics {
     package static let handshakeAge = Metric(
         .gauge, "sallyport_exit_handshake_age_seconds", "Age of the tunnel's last handshake when it was last read, about once a minute.",
         labels: ["exit", "country"])
+    package static let comparedAt = Metric(
+        .gauge, "sallyport_exit_address_compared_timestamp_seconds",
+        "When an exit's address was last compared with this machine's own, in seconds since 1970; 0 for never.",
+        labels: ["exit", "country"])
+    package static let placedAt = Metric(
+        .gauge, "sallyport_exit_country_compared_timestamp_seconds",
+        "When an address service last said an exit's country, in seconds since 1970; 0 for never.", labels: ["exit", "country"])
     package static let leakedPackets = Metric(
         .gauge, "sallyport_exit_leaked_packets",
         "Packets that left beside the tunnel, as the exit's own firewall had counted when that was last read.", labels: ["exit", "country"])
@@ -100,7 +107,8 @@ package enum Metrics {
 
     /// All of these, in the order in which they are shown.
     package static let all = [
-        probeSeconds, probes, verdictChanges, handshakeAge, leakedPackets, leakedBytes, exitFailures, failovers, failoverDuration,
+        probeSeconds, probes, verdictChanges, handshakeAge, comparedAt, placedAt, leakedPackets, leakedBytes, exitFailures, failovers,
+        failoverDuration,
         rotations, events, leaderTerms,
         userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs,
         authFailures, refusedConnections, accessLogLost, catalogServers, catalogFetched,

@@ -101,11 +101,14 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         }
     }
 
-    func examine(_ endpoint: Endpoint, country: CountryCode) async -> ExitReason? {
-        try? call(.prober) { state in
+    func examine(_ endpoint: Endpoint, country: CountryCode) async -> Examination {
+        let found = try? call(.prober) { state in
             state.deepProbes += 1
-            return (try? server(of: endpoint, state)).flatMap { state.faults[$0.hostname] }
+            var found = Examination(reason: (try? server(of: endpoint, state)).flatMap { state.faults[$0.hostname] })
+            (found.isCompared, found.isPlaced, found.problem) = (state.comparing, state.comparing, state.comparing ? nil : "status 429")
+            return found
         }
+        return found ?? Examination()
     }
 
     func logs(of container: String, lines: Int) async throws -> String { try call(.engine) { _ in "exit: up\n" } }

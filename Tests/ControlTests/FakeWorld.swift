@@ -33,6 +33,8 @@ final class FakeWorld: Sendable {
         var carried = 0
         /// Seconds since each tunnel's last handshake.
         var handshakeAge = 30.0
+        /// Address services say an address and a country.
+        var comparing = true
         /// What the firewall of each exit has counted beside its tunnel.
         var leaks = LeakCount.counted(packets: 0, bytes: 0)
         var misplaced: [String: CountryCode] = [:]

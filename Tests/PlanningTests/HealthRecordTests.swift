@@ -187,7 +187,8 @@ import Testing
         #expect(HealthRecord().suspectSeconds == 1)
         // Before the first probe: from how long the proof took.
         #expect(
-            HealthRecord(expectedMilliseconds: 8).suspectSeconds == 0.25 && HealthRecord(expectedMilliseconds: 300).suspectSeconds == 1.5)
+            HealthRecord(known: Health(latencyMilliseconds: 8)).suspectSeconds == 0.25
+                && HealthRecord(known: Health(latencyMilliseconds: 300)).suspectSeconds == 1.5)
         #expect(record(milliseconds: 2).suspectSeconds == 0.25 && record(milliseconds: 5_000).suspectSeconds == 2)
         #expect(abs(record(milliseconds: 200).suspectSeconds - 1) < 0.001)
     }

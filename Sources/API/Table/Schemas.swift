@@ -40,6 +40,14 @@ enum Schemas {
                 "score", .number(0...1, 0.97), "success, latency against its own usual one, and jitter; the gateway's weight follows it"),
             .maybe("handshake_age_s", .number(0...1e9, 31.2), "of the tunnel, when it was last read: once a minute with up to 30 exits"),
             .maybe(
+                "compared_at", .time, "when its address was last compared with this machine's own; absent for never: a leak may go unseen"),
+            .maybe("compared_age_s", .number(0...1e9, 4.2), "seconds since then, when it was last probed"),
+            .maybe("placed_at", .time, "when an address service last said its country"),
+            .maybe(
+                "comparison_problem", .text("ipinfo.io/json answered with status 429 and no address"),
+                "why the last deep probe could not compare one of these"),
+            .maybe("other_exit_ip", .text("198.18.1.11"), "the address that another service saw, where two differ"),
+            .maybe(
                 "leaks_counted", .flag,
                 "false where the exit's firewall does not count what leaves beside its tunnel: a container of an earlier version"),
             .maybe(

@@ -1,0 +1,50 @@
+import Control
+import Model
+import Planning
+import TestSupport
+import Testing
+
+/// Exits that nobody can compare: they go on, and it is told.
+@Suite(.timeLimit(.minutes(1))) struct ComparingTests {
+    @Test func `an exit that serves without being compared is told by an alert, which ends by itself`() async throws {
+        try await withController(tune: { $0.deepSeconds = 0.3 }) { world, running in
+            try await running.controller.setPool(Pool(country: us, size: 2))
+            try await running.serves(2)
+            try await eventually("it is compared") { running.exit(1)?.health.comparedAt != nil && running.exit(1)?.health.placedAt != nil }
+            #expect(running.controller.snapshot.alerts.isEmpty)
+            world.with { $0.comparing = false }
+            func alert(_ what: String) -> Alert? { running.controller.snapshot.alerts.first { $0.id == "comparison:\(what)" } }
+            let address = try await eventually("an alert tells it", within: 20) { alert("address") }
+            #expect(address.message.contains("us-1, us-2") && address.message.contains("status 429"), "\(address.message)")
+            #expect(address.remedy.contains("verification.urls"))
+            try await eventually("and that of the country") { alert("country") != nil }
+            #expect(running.exits.values.allSatisfy { $0.state == .serving && $0.generation == 1 && $0.health.verdict == .healthy })
+            #expect(running.exit(1)?.health.comparedAge ?? 0 > 0.5 && running.exit(1)?.health.comparisonProblem == "status 429")
+            world.with { $0.comparing = true }
+            try await eventually("both end", within: 20) { running.controller.snapshot.alerts.isEmpty }
+        }
+    }
+
+    @Test func `what an earlier controller has told of it stands until an exit is compared`() async throws {
+        let world = FakeWorld(servers: (1...3).map { server($0) })
+        world.with { $0.comparing = false }
+        let first = Running(on: world, tune: { $0.deepSeconds = 0.3 })
+        try await first.controller.setPool(Pool(country: us, size: 1))
+        try await first.serves(1)
+        // Long enough for the exit to be one that was taken over.
+        try await eventually("it is told, and stored", within: 20) {
+            world.stored.alerts.contains { $0.id == "comparison:address" && first.now() - $0.since > 6 }
+        }
+        let since = world.stored.alerts.first { $0.id == "comparison:address" }?.since
+        await first.kill()
+        let second = Running(on: world, tune: { $0.deepSeconds = 0.3 })
+        try await second.controller.load()
+        try await second.serves(1)
+        try await eventually("the second one has looked") { second.controller.snapshot.hasLooked }
+        #expect(second.controller.snapshot.alerts.first { $0.id == "comparison:address" }?.since == since)
+        #expect(world.with { $0.events }.count { $0.kind == .alertRaised && $0.message.contains("comparison:address") } == 1)
+        world.with { $0.comparing = true }
+        try await eventually("it ends", within: 20) { second.controller.snapshot.alerts.isEmpty }
+        await second.stop()
+    }
+}
