@@ -9,6 +9,9 @@ package actor Catalog {
         package var refreshSeconds: Double
         /// Seconds for which a measured latency counts.
         package var latencySeconds: Double
+        /// Servers on no list whose measurements are kept, since a list may come back; and seconds since the last measurement of each.
+        package var absentServers = 500
+        package var absentSeconds = 3_600.0
         /// Servers of a pool that are measured, beside one of each city; and cities at most.
         package var measured: Int
         package var measuredCities: Int
@@ -86,8 +89,8 @@ package actor Catalog {
     var jitter: [ProviderName: Double] = [:]
 
     private var surroundings: @Sendable () -> Surroundings = { Surroundings() }
-    private var histories: [String: LatencyHistory] = [:]
-    private var cityTimes: [String: Double] = [:]
+    var histories: [String: LatencyHistory] = [:]
+    var cityTimes: [String: Double] = [:]
     private var lastMeasurement: Task<Void, Never>?
     /// An echo has come back, so that those who are silent are so by themselves.
     private var echoesReturn = false
@@ -205,6 +208,9 @@ package actor Catalog {
             for (country, servers) in listing.byCountry { counts[country, default: 0] += servers.count }
         }
     }
+
+    /// Cities of which a latency is remembered.
+    package var citiesMeasured: Int { cityTimes.count }
 
     package func figures() -> [String: LatencyFigures] { histories.compactMapValues(\.figures) }
 
