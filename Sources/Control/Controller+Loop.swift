@@ -59,11 +59,13 @@ extension Controller {
         guard term == self.term, parts.leadership.isLeader else { return nil }
         checkEar()
         stopHopelessOperations(world.containers)
+        let edition = usersEdition
         let plan = Planner.plan(desired: desired, exits: exits, world: world, now: parts.now(), rules: settings.rules)
         take(plan.exits)
         await saveForStep()
         guard term == self.term else { return nil }
-        await apply(plan.steps)
+        // Without a step to publish the gateway has all that was planned.
+        if await apply(plan.steps) { publishedEdition = max(publishedEdition, edition) }
         forgetOldBreakers()
         forgetStuckContainers(world.containers)
         reviewAlerts()

@@ -4,8 +4,9 @@ import Platform
 
 /// What the loop does: each step is one call of an adapter.
 extension Controller {
-    func apply(_ steps: [Step]) async {
-        guard parts.leadership.isLeader else { return }
+    /// False where the gateway does not have what was planned.
+    func apply(_ steps: [Step]) async -> Bool {
+        guard parts.leadership.isLeader else { return false }
         // What takes long is begun first.
         for step in steps {
             switch step {
@@ -21,8 +22,9 @@ extension Controller {
         // The gateway lets go of an exit before its container is removed.
         var isPublished = true
         for case .publish(let layout) in steps { isPublished = await publish(layout) }
-        guard isPublished, parts.leadership.isLeader else { return }
+        guard isPublished, parts.leadership.isLeader else { return isPublished }
         for case .remove(let container) in steps { remove(container) }
+        return true
     }
 
     private func begin(_ id: ExitID, _ body: @escaping @Sendable () async -> Void) {

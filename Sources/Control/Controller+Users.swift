@@ -6,7 +6,7 @@ import Platform
 extension Controller {
     package func addUser(_ user: ProxyUser) async throws {
         try await loaded()
-        try await changes.pass {
+        let edition = try await changes.pass {
             guard !desired.users.contains(where: { $0.name == user.name }) else {
                 throw OperationError(code: .exists, message: "there is a user \(user.name) already")
             }
@@ -14,16 +14,15 @@ extension Controller {
             desired.users.append(user)
             desired.users.sort { $0.name < $1.name }
             record(.userAdded, .info, "user \(user.name) was added", cause: "operator", by: Originator.current)
-            publishView()
+            return usersChanged()
         }
-        ring()
-        await gatewayKnows(desired.users)
+        await gatewayKnows(edition)
     }
 
     /// Puts a user in the place of the one of that name.
     package func changeUser(_ user: ProxyUser) async throws {
         try await loaded()
-        try await changes.pass {
+        let edition = try await changes.pass {
             guard let index = desired.users.firstIndex(where: { $0.name == user.name }) else {
                 throw OperationError(code: .notFound, message: "there is no user \(user.name)")
             }
@@ -34,10 +33,9 @@ extension Controller {
                 let words = "user \(user.name) was changed: \(changed.joined(separator: ", "))"
                 record(.userChanged, .info, words, cause: "operator", by: Originator.current)
             }
-            publishView()
+            return usersChanged()
         }
-        ring()
-        await gatewayKnows(desired.users)
+        await gatewayKnows(edition)
     }
 
     /// The users as they are for certain: nil while another controller may lead, or the gateway was not given them yet.
@@ -62,7 +60,7 @@ extension Controller {
 
     package func removeUser(_ name: String) async throws {
         try await loaded()
-        try await changes.pass {
+        let edition = try await changes.pass {
             guard desired.users.contains(where: { $0.name == name }) else {
                 throw OperationError(code: .notFound, message: "there is no user \(name)")
             }
@@ -71,15 +69,27 @@ extension Controller {
             // Whoever gets that name next is another one.
             desired.blocked[name] = nil
             record(.userRemoved, .info, "user \(name) was removed", cause: "operator", by: Originator.current)
-            publishView()
+            return usersChanged()
         }
-        ring()
-        await gatewayKnows(desired.users)
+        await gatewayKnows(edition)
     }
 
-    /// Waits, but not for long, until the gateway was told of a change of users.
-    private func gatewayKnows(_ users: [ProxyUser]) async {
-        let deadline = ContinuousClock.now + .seconds(2)
-        while published?.users != users, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
+    /// Counts a change of users that is in the store: the next publishing takes it along with all that came before.
+    private func usersChanged() -> Int {
+        usersEdition += 1
+        publishView()
+        ring()
+        return usersEdition
+    }
+
+    /// Waits until the gateway has a change of users, which is in the store. Not for long for one that is away: it gets the users when it
+    /// is back.
+    private func gatewayKnows(_ edition: Int) async {
+        let begin = ContinuousClock.now
+        while publishedEdition < edition, !Task.isCancelled {
+            let patience = problems[.gateway] == nil ? settings.usersSeconds : settings.usersSecondsIfAway
+            guard ContinuousClock.now - begin < .seconds(patience) else { return }
+            try? await Task.sleep(for: .milliseconds(10))
+        }
     }
 }

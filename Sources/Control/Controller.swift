@@ -28,6 +28,9 @@ package actor Controller {
         /// each is a program that starts in an exit.
         package var handshakeSeconds = 60.0
         package var handshakesPerSecond = 0.5
+        /// Seconds that a change of users waits for the gateway to have it, and for one that is away to come back.
+        package var usersSeconds = 10.0
+        package var usersSecondsIfAway = 2.0
         /// Seconds between two questions of one that follows who is over a quota.
         package var quotaSeconds = 2.0
         /// Seconds that a look waits for the engine's list, and for the store to have what it has planned; then it goes on without.
@@ -159,6 +162,9 @@ package actor Controller {
     var servers: [CountryCode: (ranked: [RankedServer], at: Timestamp)] = [:]
     var searches: Set<CountryCode> = []
     var published: GatewayLayout?
+    /// Counts the changes of users, and how many of them the gateway has.
+    var usersEdition = 0
+    var publishedEdition = 0
     /// The wall clock and one that nobody can set, when they were last compared.
     var clock: (wall: Timestamp, steady: ContinuousClock.Instant)?
     /// Exits that the gateway has been seen to have; one that is proved but not here yet serves nobody.

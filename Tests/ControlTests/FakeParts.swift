@@ -143,6 +143,8 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     func publish(_ layout: GatewayLayout) async throws {
         try await act("publish")
         while world.with({ $0.gatewayHangs }) { try await Task.sleep(for: .milliseconds(5)) }
+        let milliseconds = world.with { $0.publishMilliseconds }
+        if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
         try call(.gateway) { $0.published = layout }
     }
 

@@ -60,6 +60,8 @@ final class FakeWorld: Sendable {
         var launchMilliseconds = 0
         /// The same for what the store is told.
         var storeMilliseconds = 0
+        /// Milliseconds that the gateway takes to have a layout.
+        var publishMilliseconds = 0
         /// The engine takes every call and answers none; the gateway never gets ready.
         var engineHangs = false
         var gatewayHangs = false

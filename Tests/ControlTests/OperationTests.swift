@@ -207,6 +207,53 @@ import Testing
         }
     }
 
+    @Test func `many changes of users at once are published together, and each is answered when the gateway has it`() async throws {
+        try await withController { world, running in
+            try await eventually("the gateway is up") { world.with { $0.published != nil } }
+            try await running.controller.addUser(Self.user("old"))
+            world.with { $0.publishMilliseconds = 150 }
+            let before = world.with { $0.acts.count { $0.act == "publish" } }
+            let begin = ContinuousClock.now
+            let answers = await withTaskGroup(of: (has: Bool, isRefused: Bool).self) { group in
+                for number in 1...20 {
+                    group.addTask {
+                        try? await running.controller.addUser(Self.user("u\(number)"))
+                        return (world.with { $0.published?.users.contains { $0.name == "u\(number)" } ?? false }, false)
+                    }
+                }
+                group.addTask {
+                    do { try await running.controller.addUser(Self.user("old")) } catch { return (true, true) }
+                    return (true, false)
+                }
+                group.addTask {
+                    try? await running.controller.removeUser("old")
+                    return (world.with { $0.published?.users.allSatisfy { $0.name != "old" } ?? false }, false)
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            let took = ContinuousClock.now - begin
+            #expect(answers.allSatisfy(\.has) && answers.count(where: \.isRefused) <= 1, "\(answers)")
+            #expect(took < .seconds(1.8), "\(took)")
+            #expect(world.with { $0.acts.count { $0.act == "publish" } } - before <= 6)
+            #expect(Set(world.stored.users) == Set(running.controller.snapshot.desired.users))
+        }
+    }
+
+    @Test func `a change of users is answered though the gateway is away, and reaches it when it is back`() async throws {
+        try await withController(tune: { $0.usersSecondsIfAway = 0.3 }) { world, running in
+            try await eventually("the gateway is up") { world.with { $0.published != nil } }
+            world.go(away: .gateway)
+            try await running.controller.addUser(Self.user("alice"))
+            #expect(world.stored.users.map(\.name) == ["alice"])
+            world.come(back: .gateway)
+            try await eventually("it has it") { world.with { $0.published?.users.map(\.name) == ["alice"] } }
+        }
+    }
+
+    private static func user(_ name: String) -> ProxyUser {
+        ProxyUser(name: name, salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))
+    }
+
     @Test func `a user is in the gateway when adding is answered`() async throws {
         try await withController { world, running in
             let alice = ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))
