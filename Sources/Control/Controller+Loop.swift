@@ -6,6 +6,8 @@ import Platform
 extension Controller {
     /// Runs until it is cancelled. Exits and gateway go on without it.
     package func run() async {
+        loopWatch.begin()
+        defer { loopWatch.end() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.followEngine() }
             group.addTask { await self.keepWatch() }
@@ -82,12 +84,13 @@ extension Controller {
 
     private func noteTurn(_ begin: ContinuousClock.Instant) {
         lastTurn = .now
+        loopWatch.turned()
         Metrics.loopSeconds.observe((lastTurn - begin) / .seconds(1))
         Metrics.loopLastRun.set(Double(parts.now().milliseconds) / 1000)
         clear(.loop)
     }
 
-    /// A loop that waits for something that never comes can't say so itself.
+    /// A loop that waits for something that never comes can't say so itself. What is shown doesn't need this: `LoopWatch`.
     private func watchLoop() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(min(1, settings.standstillSeconds)))
@@ -99,6 +102,6 @@ extension Controller {
     }
 
     private struct Standstill: Error, CustomStringConvertible {
-        let description = "the control loop stands still, so nothing is healed; the proxies go on"
+        let description = LoopWatch.words
     }
 }

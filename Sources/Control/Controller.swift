@@ -110,6 +110,7 @@ package actor Controller {
     let settings: Settings
     let parts: Parts
     let view: StateView
+    let loopWatch: LoopWatch
     let askedParts = AskedParts()
     var failovers = FailoverClock()
     var desired = Desired()
@@ -208,6 +209,7 @@ package actor Controller {
         self.parts = parts
         self.settings = settings
         view = StateView()
+        loopWatch = LoopWatch(view: view, seconds: settings.standstillSeconds)
         (bell, bellPull) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (watchRings, watchBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (events, eventBell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))

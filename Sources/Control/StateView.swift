@@ -34,6 +34,8 @@ package struct Snapshot: Sendable {
 package final class StateView: Sendable {
     private struct State {
         var snapshot = Snapshot()
+        /// What is wrong with the loop, as somebody else than the loop sees it.
+        var standstill: String?
         var waiters: [Int: AsyncStream<Void>.Continuation] = [:]
         var nextWaiter = 0
     }
@@ -51,10 +53,18 @@ package final class StateView: Sendable {
     /// One exit is another one now.
     func show(_ exit: Exit) { change { $0.exits[exit.id] = exit } }
 
+    /// Says that the loop stands still, or that it goes on, whatever the loop itself shows.
+    func set(standstill: String?) {
+        guard state.withLock({ $0.standstill != standstill }) else { return }
+        state.withLock { $0.standstill = standstill }
+        change { $0.problems[.loop] = standstill }
+    }
+
     private func change(_ body: (inout sending Snapshot) -> Void) {
         let waiters = state.withLock { state in
             let revision = state.snapshot.revision + 1
             body(&state.snapshot)
+            if let standstill = state.standstill { state.snapshot.problems[.loop] = standstill }
             state.snapshot.revision = revision
             return Array(state.waiters.values)
         }

@@ -2,7 +2,8 @@ import Glibc
 package import Model
 
 /// One line for each thing that happens. Thread-safe: lines never mix. A line is written before its call returns, so none is lost in
-/// a crash; those of requests follow within 50 ms, many with one `write(2)`.
+/// a crash; those of requests follow within 50 ms, many with one `write(2)`. Where nobody reads what is written, no call waits for
+/// long: what is too much is lost, and its number is told.
 package struct Log: Sendable {
     package enum Level: Int, Sendable, CaseIterable, Comparable {
         case debug, info, warning, error
@@ -27,7 +28,10 @@ package struct Log: Sendable {
     package init(descriptor: Int32 = STDERR_FILENO, format: Format = .text, minimum: Level = .info, tail: LogTail? = nil) {
         self.tail = tail
         self.descriptor = descriptor
-        buffer = LogBuffer(descriptor: descriptor)
+        buffer = LogBuffer(descriptor: descriptor) { lost in
+            let words = "\(lost) \(lost == 1 ? "line was" : "lines were") lost here, for nobody took them"
+            return Self.line(.warning, words, [:], format, colours: false)
+        }
         self.format = format
         self.minimum = minimum
         colours = isatty(descriptor) == 1 && getenv("NO_COLOR") == nil
@@ -92,7 +96,7 @@ package struct Log: Sendable {
         }
     }
 
-    /// Writes what waits; to be called before the process ends.
+    /// Writes what waits, within a second; to be called before the process ends.
     package func flush() { if descriptor >= 0 { buffer.flush() } }
 
     private func write(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) {
@@ -101,10 +105,12 @@ package struct Log: Sendable {
             LogLine(
                 time: SystemClock.now(), level: level.word, message: message,
                 fields: Dictionary(fields.map { ($0.key, $0.value) }) { $1 }))
-        put(level, message, fields)
+        buffer.write(Self.line(level, message, fields, format, colours: colours))
     }
 
-    private func put(_ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>) {
+    private static func line(
+        _ level: Level, _ message: String, _ fields: KeyValuePairs<String, String>, _ format: Format, colours: Bool
+    ) -> String {
         let time = SystemClock.now().description
         var line: String
         switch format {
@@ -115,11 +121,10 @@ package struct Log: Sendable {
         case .text:
             let word = level.word + String(repeating: " ", count: 5 - level.word.count)
             let tint = colours && level >= .warning ? (level == .error ? "\u{1B}[31m" : "\u{1B}[33m") : ""
-            line = "\(time.dropFirst(11).prefix(8)) \(tint)\(word)\(tint.isEmpty ? "" : "\u{1B}[0m") \(Self.plain(message))"
-            for (key, value) in fields { line += " \(key)=\(value.contains(" ") ? quoted(value) : Self.plain(value))" }
+            line = "\(time.dropFirst(11).prefix(8)) \(tint)\(word)\(tint.isEmpty ? "" : "\u{1B}[0m") \(plain(message))"
+            for (key, value) in fields { line += " \(key)=\(value.contains(" ") ? quoted(value) : plain(value))" }
         }
-        line += "\n"
-        buffer.write(line)
+        return line + "\n"
     }
 
     /// Nothing from outside may start a new line or move the cursor of a terminal.
@@ -128,7 +133,7 @@ package struct Log: Sendable {
         return String(String.UnicodeScalarView(text.unicodeScalars.map { JSONText.isControl($0) ? " " : $0 }))
     }
 
-    private func quoted(_ text: String) -> String { JSONText.quoted(text) }
+    private static func quoted(_ text: String) -> String { JSONText.quoted(text) }
 }
 
 /// JSON string literals without an encoder.

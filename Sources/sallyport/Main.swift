@@ -42,6 +42,9 @@ enum Main {
 
     private static func complain(_ message: String, _ status: Int32) -> Int32 {
         let line = Array("sallyport: \(message)\n".utf8)
+        // Whoever doesn't read must not keep the process from ending.
+        var ready = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+        guard poll(&ready, 1, 1_000) > 0 else { return status }
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
         return status
     }

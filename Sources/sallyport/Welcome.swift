@@ -87,8 +87,9 @@ struct Welcome: Sendable {
 
 
             """
+        // On a thread of its own: nobody may read it.
         let bytes = Array(text.utf8)
-        _ = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+        _ = try? await Blocking.run { bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) } }
     }
 
     /// All countries with their servers where they are few: what can be asked for next.

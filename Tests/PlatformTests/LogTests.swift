@@ -77,6 +77,62 @@ import Testing
         for line in lines { #expect(line.hasPrefix("{\"time\"") && line.hasSuffix("\"}") && line.utf8.count < 3200) }
     }
 
+    @Test func `who logs into a pipe that nobody reads is not held up, and the lines that were lost are counted where they are missing`()
+        async throws
+    {
+        var ends: [Int32] = [0, 0]
+        #expect(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        let log = Log(descriptor: ends[1])
+        let begin = ContinuousClock.now
+        let count = 10_000
+        for number in 0..<count {
+            let words = "line \(number) \(String(repeating: "x", count: 80))"
+            if number.isMultiple(of: 2) {
+                log.info(words)
+            } else {
+                log.request(id: words, method: "GET", path: "/", status: 200, seconds: 0, bytes: 0, address: "", key: nil)
+            }
+        }
+        log.flush()
+        #expect(ContinuousClock.now - begin < .seconds(5), "two of them waited for half a second")
+        _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+        var bytes: [UInt8] = []
+        let reader = ends[0]
+        func take() -> String {
+            var chunk = [UInt8](repeating: 0, count: 1 << 16)
+            let read = read(reader, &chunk, chunk.count)
+            if read > 0 { bytes += chunk.prefix(read) }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        try await eventually("it tells of them", within: 20) { take().contains(" lines were lost here") }
+        log.warning("afterwards")
+        try await eventually("and goes on", within: 20) { take().contains("afterwards\n") }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        let told = lines.compactMap { $0.firstMatch(of: #/ (\d+) lines were lost here/#).flatMap { Int($0.1) } }.reduce(0, +)
+        let kept = lines.count { $0.contains("line ") && $0.contains("xxx") }
+        #expect(told + kept == count && lines.count == kept + 2, "\(told) told, \(kept) kept")
+    }
+
+    @Test func `lines that a full disk refuses are counted and told once there is room`() throws {
+        let full = open("/dev/full", O_WRONLY | O_CLOEXEC)
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/log"
+        let log = Log(descriptor: full)
+        for _ in 0..<3 { log.info("lost") }
+        log.flush()
+        // The same descriptor becomes one that takes lines.
+        let room = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        #expect(dup2(room, full) == full)
+        log.info("kept")
+        let lines = try Files.read(path).split(separator: "\n")
+        #expect(
+            lines.count == 2 && lines[0].hasSuffix("3 lines were lost here, for nobody took them") && lines[1].hasSuffix("kept"), "\(lines)"
+        )
+        close(room)
+        close(full)
+    }
+
     @Test(arguments: Log.Format.allCases) func `lines of requests come a moment later, and before any other that came after them`(
         format: Log.Format
     ) throws {
