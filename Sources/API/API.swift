@@ -33,6 +33,11 @@ package final class API: Sendable {
         package var memory: (any SharedMemory)?
         package var keys: (any KeyStore)?
         package var audit: (any AuditStore)?
+        /// What must not be set back in the store, and what to tell where it was.
+        package var marks = HighMarks(path: nil)
+        package var concerns = Concerns()
+        /// Makes and checks the codes of the audit log's entries; nil where they have none.
+        package var authenticator: @Sendable () -> Authenticator? = { nil }
         package var figures: (any FigureStore)?
         package var webhooks: (any WebhookStore)?
         package var webhookSender: (any WebhookSending)?
@@ -63,7 +68,9 @@ package final class API: Sendable {
         logStream = StreamHub("logs", process: process, metrics: metrics)
         eventFeed = EventFeed(metrics: metrics)
         idempotency = Idempotency(shared: parts.memory)
-        audit = AuditLog(store: parts.audit ?? MemoryAuditStore(), log: log)
+        audit = AuditLog(
+            store: parts.audit ?? MemoryAuditStore(), log: log, marks: parts.marks, concerns: parts.concerns,
+            authenticator: parts.authenticator)
         live = LiveSettings(LiveValues(serving: settings, retentionDays: audit.retentionDays))
     }
 

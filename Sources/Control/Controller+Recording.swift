@@ -27,8 +27,8 @@ extension Controller {
     }
 
     /// Records what happened outside of the loop.
-    package func tell(_ kind: EventKind, _ message: String, cause: String? = nil, by: String? = nil) {
-        record(kind, .info, message, cause: cause, by: by)
+    package func tell(_ kind: EventKind, _ message: String, severity: Severity = .info, cause: String? = nil, by: String? = nil) {
+        record(kind, severity, message, cause: cause, by: by)
     }
 
     /// Stores events as they come, in their order; while the store is away they wait.

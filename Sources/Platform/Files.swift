@@ -12,7 +12,23 @@ package struct FileError: Error, CustomStringConvertible {
 /// Files of our own: state, keys, configuration.
 package enum Files {
     /// Replaces a file at once: a reader sees the old or the new content, never a part, also after a power cut.
-    package static func write(_ text: String, to path: String, mode: mode_t) throws {
+    /// - Parameter isDurable: false doesn't wait for the disk; a power cut can then leave the old content, or nothing.
+    package static func write(_ text: String, to path: String, mode: mode_t, isDurable: Bool = true) throws {
+        let temporary = try writeBeside(path, text, mode: mode, isDurable: isDurable)
+        guard rename(temporary, path) != 0 else { return }
+        let code = errno
+        unlink(temporary)
+        throw FileError(action: "writing", path: path, code: code)
+    }
+
+    /// Makes a file at once, unless there is one.
+    package static func create(_ text: String, at path: String, mode: mode_t) throws {
+        let temporary = try writeBeside(path, text, mode: mode, isDurable: true)
+        defer { unlink(temporary) }
+        guard link(temporary, path) == 0 || errno == EEXIST else { throw FileError(action: "writing", path: path, code: errno) }
+    }
+
+    private static func writeBeside(_ path: String, _ text: String, mode: mode_t, isDurable: Bool) throws -> String {
         let temporary = "\(path).new-\(getpid())-\(Digest.randomHex(bytes: 4))"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw FileError(action: "writing", path: path, code: errno) }
@@ -24,13 +40,13 @@ package enum Files {
             let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count > 0 { bytes = bytes.dropFirst(count) } else if errno != EINTR { code = errno }
         }
-        if code == 0, fsync(descriptor) != 0 { code = errno }
+        if code == 0, isDurable, fsync(descriptor) != 0 { code = errno }
         close(descriptor)
-        if code == 0, rename(temporary, path) != 0 { code = errno }
         guard code == 0 else {
             unlink(temporary)
             throw FileError(action: "writing", path: path, code: code)
         }
+        return temporary
     }
 
     /// The whole text of a file of at most `limit` bytes.

@@ -5,11 +5,11 @@
 /// | `<prefix>:api:limit:...` | string | requests of one address or key in one window |
 /// | `<prefix>:api:idempotency:...` | string | the answer to a request with an idempotency key |
 /// | `<prefix>:api:<name>` | hash | keys, their last use: id to JSON; settings that were changed: name to JSON |
-/// | `<prefix>:audit` | stream | entries of the audit log, each under its number |
+/// | `<prefix>:audit` | stream | entries of the audit log, each under its number, with its hash and its code |
 /// | `<prefix>:audit:head` | string | number and hash of the last one |
 package final class APIStore: Sendable {
     let connection: RedisConnection
-    private let prefix: String
+    let prefix: String
 
     package init(connection: RedisConnection, prefix: String) {
         self.connection = connection
@@ -67,45 +67,4 @@ package final class APIStore: Sendable {
     }
 
     package func remove(_ field: String, from name: String) async throws { try await connection.command(["HDEL", key(name), field]) }
-
-    // MARK: - The audit log
-
-    package func auditHead() async throws -> String? { try await connection.command(["GET", "\(prefix):audit:head"]).text }
-
-    /// Adds lines if the head is still the expected one; else returns the head that is there, and adds nothing.
-    package func appendAudit(_ lines: [(seq: Int, text: String, hash: String)], expected: String, head: String) async throws -> String? {
-        let script = """
-            local head = redis.call('GET', KEYS[2]) or ARGV[1]
-            if head ~= ARGV[1] then return head end
-            for i = 3, #ARGV, 3 do redis.call('XADD', KEYS[1], ARGV[i] .. '-0', 'entry', ARGV[i + 1], 'hash', ARGV[i + 2]) end
-            redis.call('SET', KEYS[2], ARGV[2])
-            return false
-            """
-        let words = ["EVAL", script, "2", "\(prefix):audit", "\(prefix):audit:head", expected, head]
-        return try await connection.command(words + lines.flatMap { [String($0.seq), $0.text, $0.hash] }).text
-    }
-
-    package func auditLines(after seq: Int, limit: Int) async throws -> [(seq: Int, text: String, hash: String)] {
-        Self.lines(try await connection.command(["XRANGE", "\(prefix):audit", String(seq + 1), "+", "COUNT", String(limit)]))
-    }
-
-    package func auditLines(before seq: Int, limit: Int) async throws -> [(seq: Int, text: String, hash: String)] {
-        guard seq > 1 else { return [] }
-        return Self.lines(try await connection.command(["XREVRANGE", "\(prefix):audit", String(seq - 1), "-", "COUNT", String(limit)]))
-    }
-
-    package func removeAudit(upTo seq: Int) async throws {
-        try await connection.command(["XTRIM", "\(prefix):audit", "MINID", String(seq + 1)])
-    }
-
-    private static func lines(_ reply: RedisReply) -> [(seq: Int, text: String, hash: String)] {
-        (reply.list ?? []).compactMap { entry in
-            guard let parts = entry.list, parts.count == 2, let id = parts[0].text, let fields = parts[1].list,
-                let seq = id.split(separator: "-").first.flatMap({ Int($0) })
-            else { return nil }
-            var values: [String: String] = [:]
-            for index in stride(from: 0, to: fields.count - 1, by: 2) { values[fields[index].text ?? ""] = fields[index + 1].text }
-            return (seq, values["entry"] ?? "", values["hash"] ?? "")
-        }
-    }
 }

@@ -41,6 +41,8 @@ enum Daemon {
         let apiStore = APIStore(connection: apiRedis, prefix: configuration.redisPrefix)
         var apiParts = API.Parts()
         (apiParts.memory, apiParts.keys, apiParts.audit, apiParts.settings) = (apiStore, apiStore, apiStore, apiStore)
+        let authenticator = Authenticator(parts.rootKey, purpose: AuditChain.purpose)
+        (apiParts.marks, apiParts.concerns, apiParts.authenticator) = (parts.marks, parts.concerns, { authenticator })
         (apiParts.logTail, apiParts.events) = (tail, parts.events)
         apiParts.figures = apiStore
         let hooks = WebhookTable(connection: apiRedis, prefix: configuration.redisPrefix)
@@ -56,7 +58,8 @@ enum Daemon {
         let api = API(
             operations: ControllerOperations(
                 controller: parts.controller, servers: parts.catalog, devices: parts.configuration.devices,
-                speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL), usageRecord: parts.usageRecord),
+                speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL), usageRecord: parts.usageRecord,
+                concerns: parts.concerns),
             keys: keys,
             proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), settings: configuration.api.serving,
             parts: apiParts, version: Version.current,
@@ -75,6 +78,8 @@ enum Daemon {
         let refreshing = Task { await parts.keepCatalogFresh() }
         let serving = Task { await api.run() }
         let webhooks = Task { await sender.run() }
+        let marking = Task { await parts.marks.run() }
+        let telling = Task { await parts.tellConcerns() }
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
         let meter = Task { await parts.meter.run() }
@@ -105,6 +110,8 @@ enum Daemon {
         await serving.value
         webhooks.cancel()
         await webhooks.value
+        marking.cancel()
+        telling.cancel()
         await apiRedis.close()
         loop.cancel()
         await loop.value

@@ -14,6 +14,9 @@ import RedisStore
 struct Parts: Sendable {
     let configuration: Configuration
     let rootKey: RootKey
+    /// What must not be set back in the store, and what to tell where it was.
+    let marks: HighMarks
+    let concerns = Concerns()
     let log: Log
     let client: HTTPClient
     let exits: ExitContainers
@@ -34,6 +37,7 @@ struct Parts: Sendable {
     init(_ configuration: Configuration, log: Log) throws {
         self.configuration = configuration
         rootKey = try RootKey.load(configuration.rootKeyFile)
+        marks = HighMarks(path: configuration.marksFile, log: log)
         self.log = log
         client = HTTPClient()
         privateRedis = configuration.redis == nil ? PrivateRedis(folder: "\(configuration.dataFolder)/redis") : nil
@@ -216,6 +220,18 @@ struct Parts: Sendable {
                 breakers: snapshot.breakers.mapValues { $0.state(now) })
         }
         await catalog.run()
+    }
+
+    /// Tells of what this process has found by itself, as of what the loop has found.
+    func tellConcerns() async {
+        for await change in concerns.changes {
+            switch change {
+            case .raised(let alert):
+                await controller.tell(
+                    .alertRaised, "alert \(alert.id): \(alert.message); \(alert.remedy)", severity: alert.severity)
+            case .cleared(let alert): await controller.tell(.alertCleared, "alert \(alert.id) is over")
+            }
+        }
     }
 
     func close() async {

@@ -108,11 +108,13 @@ struct RealProgramTests {
         let store = APIStore(connection: connection, prefix: "sallyport")
         let lines = try await store.auditLines(after: 0, limit: 10_000)
         try #require(lines.count > 30)
-        func put(_ changed: [(seq: Int, text: String, hash: String)]) async throws {
-            try await connection.command(["DEL", "sallyport:audit"])
-            for line in changed {
-                try await connection.command(["XADD", "sallyport:audit", "\(line.seq)-0", "entry", line.text, "hash", line.hash])
-            }
+        func put(_ changed: [APIStore.AuditText]) async throws {
+            // At once: an empty log is one more thing to tell of.
+            try await connection.transaction(
+                [["DEL", "sallyport:audit"]]
+                    + changed.map { line in
+                        ["XADD", "sallyport:audit", "\(line.seq)-0", "entry", line.text, "hash", line.hash, "mac", line.mac ?? ""]
+                    })
         }
         for (name, wanted) in [("altered", "was altered"), ("removed", "are missing"), ("reordered", "stands in the place of")] {
             var changed = lines
@@ -128,8 +130,13 @@ struct RealProgramTests {
             #expect(found.status == 1 && found.output.contains(wanted) && found.output.contains("not intact"), "\(name): \(found.output)")
         }
         try await put(lines)
+        // It stays told, although it was put right, until somebody has seen it.
         let mended = try await both[1].ask("audit", "verify")
-        #expect(mended.status == 0, "\(mended.output)")
+        #expect(mended.status == 1, "\(mended.output)")
+        let seen = try await both[1].ask("audit", "acknowledge")
+        #expect(seen.status == 0, "\(seen.output)")
+        let whole = try await both[0].ask("audit", "verify")
+        #expect(whole.status == 0, "\(whole.output)")
         await connection.close()
     }
 

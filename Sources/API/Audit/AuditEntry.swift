@@ -17,6 +17,10 @@ package struct AuditEntry: Codable, Sendable, Hashable {
         case retention
         /// Entries were lost while the store was away; the details say how many.
         case gap
+        /// The log was found not intact; the details say how, a line each.
+        case damage
+        /// Somebody has seen what is wrong with the log; the details repeat it, a line each.
+        case acknowledged
     }
 
     package var seq = 0
@@ -40,16 +44,19 @@ package struct AuditEntry: Codable, Sendable, Hashable {
     package var before: Document?
     package var after: Document?
     package var details: String?
+    /// Its own, so that no two entries are the same text: one that was sent twice is known by it.
+    package var uid: String?
 
     package init(at: Timestamp = SystemClock.now(), _ kind: Kind, _ action: String, details: String? = nil) {
         self.at = at
         self.kind = kind
         self.action = action
         self.details = details
+        uid = String(UInt64.random(in: .min ... .max), radix: 36)
     }
 
     package enum CodingKeys: String, CodingKey {
-        case seq, prev, at, kind, action, key, role, address, method, path, status, before, after, details
+        case seq, prev, at, kind, action, key, role, address, method, path, status, before, after, details, uid
         case keyID = "key_id"
         case durationMilliseconds = "duration_ms"
         case requestID = "request_id"
@@ -78,120 +85,86 @@ package struct AuditHead: Sendable, Hashable {
     package var text: String { "\(seq) \(hash)" }
 }
 
-/// An entry exactly as it is stored: the text that was hashed, and the hash.
+/// An entry exactly as it is stored: the text that was hashed, the hash, and the code that only holders of the root key can make.
 package struct AuditLine: Sendable, Hashable {
     package var seq: Int
     package var text: String
     package var hash: String
+    /// Message authentication code of the text; nil in the log of a version before these.
+    package var mac: String?
 
-    package init(seq: Int, text: String, hash: String) {
+    package init(seq: Int, text: String, hash: String, mac: String? = nil) {
         self.seq = seq
         self.text = text
         self.hash = hash
+        self.mac = mac
     }
 
     package var entry: AuditEntry? { try? JSONDecoder().decode(AuditEntry.self, from: Data(text.utf8)) }
 
+    package var head: AuditHead { AuditHead(seq: seq, hash: hash) }
+
     /// As a line of an export: the text stays byte for byte what was hashed.
-    package var exported: String { "{\"hash\":\"\(hash)\",\"entry\":\(text)}" }
+    package var exported: String {
+        let code = mac.map { "\"mac\":\"\($0)\"," } ?? ""
+        return "{\"hash\":\"\(hash)\",\(code)\"entry\":\(text)}"
+    }
 
     package init?(exported line: String) {
-        let (head, middle) = ("{\"hash\":\"", "\",\"entry\":")
+        let (head, code, middle) = ("{\"hash\":\"", "\",\"mac\":\"", "\",\"entry\":")
         guard line.hasPrefix(head), line.hasSuffix("}") else { return nil }
-        let rest = line.dropFirst(head.count)
+        var rest = line.dropFirst(head.count)
         let hash = String(rest.prefix(64))
-        guard rest.dropFirst(64).hasPrefix(middle) else { return nil }
-        let text = String(rest.dropFirst(64 + middle.count).dropLast())
+        rest = rest.dropFirst(64)
+        var mac: String?
+        if rest.hasPrefix(code) {
+            rest = rest.dropFirst(code.count)
+            mac = String(rest.prefix { $0 != "\"" })
+            rest = rest.dropFirst(mac?.count ?? 0)
+        }
+        guard rest.hasPrefix(middle) else { return nil }
+        let text = String(rest.dropFirst(middle.count).dropLast())
         guard let entry = try? JSONDecoder().decode(AuditEntry.self, from: Data(text.utf8)) else { return nil }
-        self.init(seq: entry.seq, text: text, hash: hash)
+        self.init(seq: entry.seq, text: text, hash: hash, mac: mac)
     }
 }
 
-/// The chain: each entry holds the hash of the one before.
-package enum AuditChain {
-    package static func hash(of text: String) -> String { Digest.sha256(text) }
+/// Where the log ends, as the store has it.
+package struct AuditEnd: Sendable, Hashable {
+    /// What is noted of the last entry, whatever it is; nil where nothing is.
+    package var head: String?
+    /// Numbers of the first and the last entry that are there, and how many there are; 0 for none.
+    package var first = 0
+    package var last = 0
+    package var count = 0
+    /// The highest number that was ever given: an entry can only be added above it.
+    package var highest = 0
 
-    /// Entries as the next lines after a head.
-    static func lines(_ entries: [AuditEntry], after head: AuditHead) throws -> [AuditLine] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        var head = head
-        return try entries.map { entry in
-            var entry = entry
-            entry.seq = head.seq + 1
-            entry.prev = head.hash
-            let text = String(decoding: try encoder.encode(entry), as: UTF8.self)
-            let line = AuditLine(seq: entry.seq, text: text, hash: hash(of: text))
-            head = AuditHead(seq: line.seq, hash: line.hash)
-            return line
-        }
+    package init(head: String? = nil, first: Int = 0, last: Int = 0, count: Int = 0, highest: Int = 0) {
+        self.head = head
+        self.first = first
+        self.last = last
+        self.count = count
+        self.highest = highest
     }
 
-    /// Reads lines in their order and says what is wrong with them.
-    package struct Verifier: Sendable {
-        package private(set) var count = 0
-        package private(set) var first: Int?
-        package private(set) var head: AuditHead?
-        package private(set) var problems: [String] = []
-        /// What the first line builds on, where that is not the beginning of all: a line of the chain must confirm it.
-        private var anchor: AuditHead?
-        private var isConfirmed = true
-        /// Heads that somebody noted earlier, to be found again.
-        private var expected: [AuditHead]
-
-        package init(expecting heads: [AuditHead] = []) { expected = heads }
-
-        package mutating func read(_ line: AuditLine) {
-            count += 1
-            guard let entry = line.entry else { return problem("entry \(line.seq) can't be read") }
-            if AuditChain.hash(of: line.text) != line.hash { problem("entry \(line.seq) was altered: its hash is not that of its text") }
-            if entry.seq != line.seq { problem("entry \(line.seq) stands in the place of \(entry.seq)") }
-            if let head {
-                if line.seq != head.seq + 1 {
-                    problem(
-                        line.seq > head.seq ? "entries \(head.seq + 1) to \(line.seq - 1) are missing" : "entry \(line.seq) is out of order"
-                    )
-                }
-                if entry.prev != head.hash { problem("entry \(line.seq) does not build on the one before it") }
-            } else {
-                first = line.seq
-                let before = AuditHead(seq: line.seq - 1, hash: entry.prev)
-                if before.seq == 0 {
-                    if before != .genesis { problem("entry 1 builds on something") }
-                } else {
-                    anchor = before
-                    isConfirmed = false
-                }
-            }
-            if entry.kind == .retention, let anchor, entry.details == anchor.text { isConfirmed = true }
-            let now = AuditHead(seq: line.seq, hash: line.hash)
-            if let noted = expected.first(where: { $0.seq == now.seq }), noted != now {
-                problem("entry \(now.seq) is not the one that was noted")
-            }
-            expected.removeAll { $0.seq <= now.seq && $0.seq >= (first ?? 0) }
-            head = now
-        }
-
-        /// - Parameter stored: the head that the store remembers; nil where it is not known.
-        package mutating func finish(stored: AuditHead?) {
-            if let stored, stored != (head ?? .genesis) {
-                problem("the log ends at entry \(head?.seq ?? 0), but \(stored.seq) were written, or its last entry was altered")
-            }
-            if !isConfirmed, let anchor { problem("entries up to \(anchor.seq) are missing, and no retention says so") }
-            for head in expected where head.seq >= (first ?? 1) { problem("entry \(head.seq), which was noted, is missing") }
-        }
-
-        private mutating func problem(_ text: String) { if problems.count < 100 { problems.append(text) } }
-    }
+    /// Entries that are missing between the first and the last.
+    var missing: Int { count == 0 ? 0 : last - first + 1 - count }
 }
 
 /// Keeps the audit log. Lines are only ever added at the end, and removed at the front.
 package protocol AuditStore: Sendable {
-    func head() async throws -> AuditHead
-    /// Adds lines if the log still ends at `head`; else returns where it ends, and adds nothing.
-    func append(_ lines: [AuditLine], after head: AuditHead) async throws -> AuditHead?
+    func end() async throws -> AuditEnd
+    /// Adds lines where the noted head still is that text. Lines that are there already, because the answer to an earlier try was lost,
+    /// are not added again.
+    func append(_ lines: [AuditLine], expecting head: String?) async throws -> AuditAppending
     /// At most `limit` lines after `seq`, in order; or before it, newest first.
     func lines(after seq: Int, limit: Int) async throws -> [AuditLine]
     func lines(before seq: Int, limit: Int) async throws -> [AuditLine]
     func removeLines(upTo seq: Int) async throws
+    /// Moves a log to which nothing can be added any more out of the way; it stays in the store under another name.
+    func setAside() async throws
 }
+
+/// What became of lines that were to be added.
+package enum AuditAppending: Sendable { case added, present, moved }

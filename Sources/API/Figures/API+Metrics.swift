@@ -75,6 +75,9 @@ extension API {
                 Metrics.catalogFetched.values.mapValues { max(0, now - $0) }),
             Self.gauge(
                 "sallyport_audit_entries_waiting", "Audit entries that are not written yet.", [], [[]: Double(audit.figures.pending)]),
+            Self.gauge(
+                "sallyport_audit_problems", "What is wrong with the audit log and nobody has acknowledged.", [],
+                [[]: Double(audit.figures.problems.count)]),
             Self.gauge("sallyport_ratelimit_identities", "Addresses and keys that limits remember.", [], [[]: Double(limiter.size)]),
             Self.gauge(
                 "sallyport_start_time_seconds", "When the controller started, in seconds since 1970.", [],

@@ -15,7 +15,8 @@ extension API {
             .maybe("method", .text("POST")), .maybe("path", .text("/api/exits")), .maybe("status", .whole(100...599, 202)),
             .maybe("duration_ms", .number(0...1e9, 3.25)), .maybe("request_id", .text("0f3c9a1b2c3d4e5f")),
             .maybe("user_agent", .text("curl/7.88.1")), .maybe("before", .anything, "what was there"),
-            .maybe("after", .anything, "what was answered, without secrets"), .maybe("details", .text("a sentence"))),
+            .maybe("after", .anything, "what was answered, without secrets"), .maybe("details", .text("a sentence")),
+            .maybe("uid", .text("3w5e11264sgsf"), "the entry's own")),
         "AuditLogs": .object(
             .always("entries", .list(.named("AuditEntry")), "newest first"),
             .maybe("next", .text("17"), "the cursor of the next page; absent on the last")),
@@ -30,7 +31,8 @@ extension API {
             .maybe(
                 "head", .text("17 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"),
                 "note it, and pass it as `expect` later"),
-            .always("problems", .list(.text("entry 5 was altered: its hash is not that of its text")))),
+            .always("problems", .list(.text("entry 5 was altered: its hash is not that of its text"))),
+            .always("acknowledged", .list(.text("entries 5 to 7 are missing")), "those that somebody has acknowledged")),
     ]
 
     var auditRoutes: [APIRoute] {
@@ -70,10 +72,17 @@ extension API {
                     ], answers: [.json(200, "what was found", .named("AuditVerification"))], limit: .strict),
                 .waiting(verifyAudit)),
             Route(
+                "POST", "/audit/acknowledge",
+                Contract(
+                    .role(.admin), "Says that what is wrong with the audit log has been seen",
+                    "The alert ends; the problems stay in the log and in what verify says.",
+                    answers: [.json(200, "what was found", .named("AuditVerification"))], limit: .strict),
+                .waiting(acknowledgeAudit)),
+            Route(
                 "GET", "/audit/export",
                 Contract(
                     .role(.admin), "The audit log as JSON lines, oldest first",
-                    "Each line is {\"hash\",\"entry\"}; the entry's text is what was hashed.",
+                    "Each line is {\"hash\",\"mac\",\"entry\"}; the entry's text is what was hashed.",
                     query: [
                         Parameter("after", .whole(0...9_007_199_254_740_991, 0), "entries after this number"),
                         Parameter("limit", .whole(1...10_000, 1000), "how many"),
@@ -157,7 +166,7 @@ extension API {
         }
         return try await fromAudit {
             var stats = Stats()
-            let head = try await audit.store.head()
+            let head = try await audit.store.end().head.flatMap { AuditHead($0) } ?? .genesis
             (stats.entries, stats.head, stats.waiting) = (head.seq, head.hash, audit.figures.pending)
             var cursor = head.seq + 1
             while stats.lookedAt < 10_000 {
@@ -177,13 +186,6 @@ extension API {
     }
 
     func verifyAudit(_ request: ServerRequest) async throws -> ServerResponse {
-        struct Found: Encodable {
-            let intact: Bool
-            let entries: Int
-            let first: Int?
-            let head: String?
-            let problems: [String]
-        }
         var expected: [AuditHead] = []
         if let text = request.query("expect") {
             guard let head = AuditHead(text.replacing(":", with: " ")), head.seq > 0 else {
@@ -193,12 +195,28 @@ extension API {
         }
         let heads = expected
         return try await fromAudit {
-            let found = try await audit.verify(expecting: heads)
-            return .json(
-                Found(
-                    intact: found.problems.isEmpty, entries: found.count, first: found.first, head: found.head?.text,
-                    problems: found.problems))
+            Self.view(of: try await audit.verify(expecting: heads))
         }
+    }
+
+    func acknowledgeAudit(_ request: ServerRequest) async throws -> ServerResponse {
+        let key = keys.key(of: request)?.name
+        return try await fromAudit { Self.view(of: try await audit.acknowledge(by: key)) }
+    }
+
+    private static func view(of found: AuditChain.Verifier) -> ServerResponse {
+        struct Found: Encodable {
+            let intact: Bool
+            let entries: Int
+            let first: Int?
+            let head: String?
+            let problems: [String]
+            let acknowledged: [String]
+        }
+        return .json(
+            Found(
+                intact: found.problems.isEmpty, entries: found.count, first: found.first, head: found.head?.text,
+                problems: found.problems, acknowledged: found.problems.filter { !found.open.contains($0) }))
     }
 
     func exportAudit(_ request: ServerRequest) async throws -> ServerResponse {

@@ -45,7 +45,8 @@ extension API {
         let state = operations.state
         let names = Set(["engine", "gateway", "store", "catalog", "host", "loop"]).union(state.problems.keys)
         var parts = names.reduce(into: [:]) { $0[$1] = Self.part($1, state) }
-        let trouble = audit.figures.trouble
+        let figures = audit.figures
+        let trouble = figures.trouble ?? figures.problems.first.map { "not intact: \($0)" }
         parts["audit"] = PartView(status: trouble == nil ? "ok" : "troubled", problem: trouble)
         let isTroubled = parts.values.contains { $0.status == "troubled" }
         return .json(

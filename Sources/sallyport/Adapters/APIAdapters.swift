@@ -33,24 +33,30 @@ extension APIStore: SettingStore {
 }
 
 extension APIStore: AuditStore {
-    func head() async throws -> AuditHead { try await auditHead().flatMap(AuditHead.init) ?? .genesis }
+    func end() async throws -> AuditEnd {
+        let end = try await auditEnd()
+        return AuditEnd(head: end.head, first: end.first, last: end.last, count: end.count, highest: end.highest)
+    }
 
-    func append(_ lines: [AuditLine], after head: AuditHead) async throws -> AuditHead? {
-        guard let last = lines.last else { return nil }
-        let new = AuditHead(seq: last.seq, hash: last.hash)
-        let other = try await appendAudit(lines.map { ($0.seq, $0.text, $0.hash) }, expected: head.text, head: new.text)
-        return other.flatMap(AuditHead.init)
+    func append(_ lines: [AuditLine], expecting head: String?) async throws -> AuditAppending {
+        guard let last = lines.last else { return .added }
+        switch try await appendAudit(lines.map { ($0.seq, $0.text, $0.hash, $0.mac) }, expected: head, head: last.head.text) {
+        case 0: return .added
+        case 1: return .present
+        default: return .moved
+        }
     }
 
     func lines(after seq: Int, limit: Int) async throws -> [AuditLine] {
-        try await auditLines(after: seq, limit: limit).map { AuditLine(seq: $0.seq, text: $0.text, hash: $0.hash) }
+        try await auditLines(after: seq, limit: limit).map { AuditLine(seq: $0.seq, text: $0.text, hash: $0.hash, mac: $0.mac) }
     }
 
     func lines(before seq: Int, limit: Int) async throws -> [AuditLine] {
-        try await auditLines(before: seq, limit: limit).map { AuditLine(seq: $0.seq, text: $0.text, hash: $0.hash) }
+        try await auditLines(before: seq, limit: limit).map { AuditLine(seq: $0.seq, text: $0.text, hash: $0.hash, mac: $0.mac) }
     }
 
     func removeLines(upTo seq: Int) async throws { try await removeAudit(upTo: seq) }
+    func setAside() async throws { try await setAuditAside() }
 }
 
 extension APIStore: FigureStore {

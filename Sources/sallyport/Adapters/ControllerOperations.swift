@@ -16,6 +16,8 @@ struct ControllerOperations: Operations {
     let devices: [ProviderName: Int]
     let speedTester: SpeedTester
     let usageRecord: UsageRecord
+    /// What this process has found by itself.
+    let concerns: Concerns
 
     var revision: Int { controller.revision }
 
@@ -24,7 +26,7 @@ struct ControllerOperations: Operations {
         let problems = snapshot.problems.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
         return OperatorState(
             revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
-            problems: problems, leader: snapshot.leader, alerts: snapshot.alerts,
+            problems: problems, leader: snapshot.leader, alerts: snapshot.alerts + concerns.alerts,
             breakers: snapshot.breakers.map { Self.view(of: $1, name: $0) }.filter { $0.state != "closed" }.sorted { $0.name < $1.name },
             blockedUsers: snapshot.desired.blocked, asked: controller.asked.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value })
     }

@@ -5,9 +5,11 @@ import Platform
 /// Commands for the audit log, and to read the configuration again.
 extension Command {
     static let audit = Command(
-        name: "audit", usage: "list | verify | export", summary: "Show the audit log, check its chain, or write it as JSON lines",
+        name: "audit", usage: "list | verify | acknowledge | export",
+        summary: "Show the audit log, check its chain, say that its damage was seen, or write it as JSON lines",
         options: ControllerClient.options + [
             Option(name: "file", value: "FILE", help: "for verify: check an export instead of asking the controller"),
+            Option(name: "root-key", value: "FILE", help: "for verify with a file: check also who has written the entries"),
             Option(name: "expect", value: "NUMBER:HASH", help: "for verify: an entry that was noted before"),
             Option(name: "limit", value: "N", help: "for list: the latest N, 1 to 1000 (20)"),
             Option(name: "kind", value: "KIND", help: "for list: change, refused, request, system, retention or gap"),
@@ -18,7 +20,7 @@ extension Command {
             "sallyport audit verify --file audit.jsonl",
         ]
     ) { arguments in
-        guard let action = arguments.words.first else { throw UsageError(message: "want list, verify or export") }
+        guard let action = arguments.words.first else { throw UsageError(message: "want list, verify, acknowledge or export") }
         switch action {
         case "list":
             _ = try arguments.expect("list")
@@ -32,18 +34,25 @@ extension Command {
             }
         case "verify":
             _ = try arguments.expect("verify")
-            if let file = arguments["file"] { return try verify(file, expecting: arguments["expect"]) }
+            if let file = arguments["file"] {
+                return try verify(file, expecting: arguments["expect"], rootKey: arguments["root-key"])
+            }
             return try await ControllerClient.with(arguments) { api in
                 let query = arguments["expect"].map { "?expect=\(PercentEncoding.encode($0))" } ?? ""
                 let found = try await api.call("GET", "/audit/verify\(query)", deadline: 600)
                 if arguments.has("json") {
                     print(found.json)
                 } else {
-                    show(
-                        Int(found["entries"]?.number ?? 0), found["head"]?.text.flatMap(AuditHead.init),
-                        (found["problems"]?.items ?? []).compactMap(\.text))
+                    show(found)
                 }
                 return found["intact"] == .bool(true) ? Status.success : Status.failure
+            }
+        case "acknowledge":
+            _ = try arguments.expect("acknowledge")
+            return try await ControllerClient.with(arguments) { api in
+                let found = try await api.call("POST", "/audit/acknowledge", deadline: 600)
+                if arguments.has("json") { print(found.json) } else { show(found) }
+                return Status.success
             }
         case "export":
             _ = try arguments.expect("export")
@@ -58,7 +67,7 @@ extension Command {
                 }
                 return Status.success
             }
-        default: throw UsageError(message: "unknown \(action), want list, verify or export")
+        default: throw UsageError(message: "unknown \(action), want list, verify, acknowledge or export")
         }
     }
 
@@ -80,7 +89,7 @@ extension Command {
         }
     }
 
-    private static func verify(_ file: String, expecting text: String?) throws -> Int32 {
+    private static func verify(_ file: String, expecting text: String?, rootKey: String?) throws -> Int32 {
         var heads: [AuditHead] = []
         if let text {
             guard let head = AuditHead(text.replacing(":", with: " ")) else {
@@ -88,7 +97,8 @@ extension Command {
             }
             heads = [head]
         }
-        var verifier = AuditChain.Verifier(expecting: heads)
+        let authenticator = try rootKey.map { Authenticator(try RootKey.read($0), purpose: AuditChain.purpose) }
+        var verifier = AuditChain.Verifier(expecting: heads, authenticator: authenticator)
         var unreadable: [String] = []
         for (number, line) in try Files.read(file, limit: 1 << 30).split(separator: "\n").enumerated() {
             if let entry = AuditLine(exported: String(line)) {
@@ -116,8 +126,15 @@ extension Command {
         return rows.isEmpty ? "no entries" : String(Text.columns([heads] + rows).dropLast())
     }
 
-    private static func show(_ count: Int, _ head: AuditHead?, _ problems: [String]) {
-        for problem in problems { print(problem) }
+    private static func show(_ found: Document) {
+        func texts(_ name: String) -> [String] { (found[name]?.items ?? []).compactMap(\.text) }
+        show(
+            Int(found["entries"]?.number ?? 0), found["head"]?.text.flatMap(AuditHead.init), texts("problems"),
+            acknowledged: texts("acknowledged"))
+    }
+
+    private static func show(_ count: Int, _ head: AuditHead?, _ problems: [String], acknowledged: [String] = []) {
+        for problem in problems { print(acknowledged.contains(problem) ? "\(problem) (acknowledged)" : problem) }
         let end = head.map { ", the last is \($0.text.replacing(" ", with: ":"))" } ?? ""
         print(problems.isEmpty ? "intact: \(count) entries\(end)" : "not intact: \(problems.count) problems in \(count) entries")
     }

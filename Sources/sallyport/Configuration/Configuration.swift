@@ -85,6 +85,11 @@ struct Configuration: Sendable {
     var shareFolder: String
     /// The file of the secret that all keys of ours are derived from; controllers of one store share its content.
     var rootKeyFile: String
+    /// How far the store has come, for each store that this data folder has seen: another store is another file.
+    var marksFile: String {
+        let store = Digest.sha256("\(redisAddress) \(redisPrefix)").prefix(8)
+        return "\(dataFolder)/store-\(store).marks"
+    }
     var logLevel: Log.Level
     var logFormat: Log.Format
     var api: APISettings

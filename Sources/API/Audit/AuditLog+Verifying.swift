@@ -1,0 +1,116 @@
+package import Model
+import Platform
+import Synchronization
+
+/// Looks at what was written: is all of it there, and as it was?
+extension AuditLog {
+    private static let concern = "audit"
+
+    /// Reads the whole log and checks it, also against the head that this controller knows.
+    package func verify(expecting heads: [AuditHead] = []) async throws -> AuditChain.Verifier {
+        _ = await flush()
+        let known = knownHead
+        var verifier = AuditChain.Verifier(
+            expecting: heads, written: known, authenticator: authenticator(), signedFrom: signedFrom)
+        let end = try await store.end()
+        let stored = end.head.map { AuditHead($0) } ?? .genesis
+        let last = stored?.seq ?? end.last
+        try await read(from: 1, to: max(last, known?.seq ?? 0), into: &verifier)
+        verifier.finish(stored: stored)
+        if stored == nil { verifier.problem("the log's head can't be read") }
+        if let known, let stored, stored.seq < known.seq {
+            verifier.problem("the log was set back: it ends at entry \(stored.seq), but \(known.seq) were written")
+        }
+        note(verifier)
+        return verifier
+    }
+
+    /// What somebody says to have seen is no alarm any more; it stays a problem.
+    package func acknowledge(by key: String?) async throws -> AuditChain.Verifier {
+        let found = try await verify()
+        guard !found.open.isEmpty else { return found }
+        var entry = AuditEntry(.acknowledged, "audit", details: found.open.joined(separator: "\n"))
+        entry.key = key
+        await recordNow(entry)
+        return try await verify()
+    }
+
+    private func note(_ verifier: AuditChain.Verifier) {
+        let missing = verifier.first.flatMap { first in verifier.head.map { $0.seq - first + 1 - verifier.count } } ?? 0
+        findings.withLock { $0.missing = missing }
+        // What was asked to be found by a caller is no finding about the log.
+        tell(verifier.open.filter { !$0.contains("noted") })
+        let new = verifier.unreported.filter { !$0.contains("noted") }
+        if !new.isEmpty {
+            log.error("the audit log is not intact", ["problems": new.joined(separator: "; ")])
+            record(AuditEntry(.damage, "audit", details: new.joined(separator: "\n")))
+        }
+    }
+
+    func tell(_ open: [String]) {
+        findings.withLock { $0.open = open }
+        guard let first = open.first else { return concerns.clear(Self.concern) }
+        let more = open.count > 1 ? " (and \(open.count - 1) more)" : ""
+        concerns.raise(
+            Self.concern, "the audit log is not intact: \(first)\(more)",
+            remedy: "somebody has changed it in Redis, or Redis has lost writes: see `sallyport audit verify`, find out who may write to"
+                + " Redis, then `sallyport audit acknowledge`")
+    }
+
+    /// Looks at the log's end every 2 s, and reads all of it now and every hour.
+    func watch() async {
+        var next = ContinuousClock.now
+        while !Task.isCancelled {
+            do {
+                if try await hasChanged() || ContinuousClock.now >= next {
+                    _ = try await verify()
+                    next = .now + .seconds(3600)
+                }
+            } catch {
+                // Whoever writes tells of a store that is away.
+            }
+            try? await Task.sleep(for: .seconds(2))
+        }
+    }
+
+    /// True where the log is not what it was but for entries that were added in order.
+    private func hasChanged() async throws -> Bool {
+        let end = try await store.end()
+        let isAsKnown = knownHead.map { end.head == $0.text && end.last == $0.seq } ?? (end == AuditEnd())
+        if !isAsKnown {
+            // Others have added entries, or it was set back: whoever has the turn looks.
+            try await turns.pass {
+                writing.withLock { if $0.uncertain == nil { $0.place = nil } }
+                _ = try await place()
+            }
+        }
+        let present = isAsKnown ? end : try await store.end()
+        return present.missing != findings.withLock { $0.missing }
+    }
+
+    /// Removes what is older than the retention, after it has written down where the rest begins.
+    package func retire(now: Timestamp = SystemClock.now()) async {
+        let days = retentionDays
+        guard days > 0 else { return }
+        let limit = now + -days * 86_400
+        do {
+            var last: AuditLine?
+            search: while true {
+                let lines = try await store.lines(after: last?.seq ?? 0, limit: 500)
+                for line in lines {
+                    guard let entry = line.entry, entry.at < limit else { break search }
+                    last = line
+                }
+                if lines.count < 500 { break }
+            }
+            guard let last else { return }
+            // The newest entry always stays, so that the chain has an end to be found at.
+            guard try await store.end().last > last.seq else { return }
+            await recordNow(AuditEntry(.retention, "audit", details: last.head.text))
+            guard figures.pending == 0 else { return }
+            try await store.removeLines(upTo: last.seq)
+        } catch {
+            log.warning("old audit entries can't be removed", ["error": "\(error)"])
+        }
+    }
+}
