@@ -7,6 +7,8 @@ package final class Concerns: Sendable {
     package enum Change: Sendable {
         case raised(Alert)
         case cleared(Alert)
+        /// Something that is to be written down, and is no alert.
+        case noted(String)
     }
 
     private let state = Mutex<[String: Alert]>([:])
@@ -30,6 +32,9 @@ package final class Concerns: Sendable {
         }
         if let raised { continuation.yield(.raised(raised)) }
     }
+
+    /// What is to be written down, in the audit log too.
+    package func note(_ text: String) { continuation.yield(.noted(text)) }
 
     package func clear(_ id: String) {
         if let cleared = state.withLock({ $0.removeValue(forKey: id) }) { continuation.yield(.cleared(cleared)) }

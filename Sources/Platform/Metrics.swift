@@ -22,6 +22,9 @@ package enum Metrics {
         .counter, "sallyport_catalog_fetches_total", "Fetches of a provider's list: list, unchanged, held_back or failed.",
         labels: ["provider", "result"])
 
+    package static let refusedRows = Metric(
+        .gauge, "sallyport_store_rows_refused", "Rows of the store that don't count, or are gone, by their table.", labels: ["table"])
+
     // MARK: - The loop, its exits and pools
 
     package static let loopLastRun = Metric(

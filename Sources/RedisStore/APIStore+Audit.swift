@@ -23,7 +23,9 @@ extension APIStore {
         guard let items = reply.list, items.count == 5, let count = items[3].integer else {
             throw RedisError(code: .unreadable, message: "the end of the audit log was answered with something else")
         }
-        func number(_ reply: RedisReply) -> Int { reply.text?.split(separator: "-").first.flatMap { UInt64($0) }.map(Int.init(clamping:)) ?? 0 }
+        func number(_ reply: RedisReply) -> Int {
+            reply.text?.split(separator: "-").first.flatMap { UInt64($0) }.map(Int.init(clamping:)) ?? 0
+        }
         return (items[0].text, number(items[1]), number(items[2]), count, number(items[4]))
     }
 

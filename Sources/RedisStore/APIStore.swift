@@ -11,9 +11,13 @@ package final class APIStore: Sendable {
     let connection: RedisConnection
     let prefix: String
 
-    package init(connection: RedisConnection, prefix: String) {
+    package let tables: SignedTables
+
+    /// - Parameter tables: checks and signs keys and settings; without it they count as they are.
+    package init(connection: RedisConnection, prefix: String, tables: SignedTables? = nil) {
         self.connection = connection
         self.prefix = prefix
+        self.tables = tables ?? SignedTables(connection: connection, prefix: prefix)
     }
 
     func key(_ name: String) -> String { "\(prefix):api:\(name)" }
@@ -60,10 +64,9 @@ package final class APIStore: Sendable {
         if !values.isEmpty { try await connection.command(["HSET", key(name)] + values.flatMap { [$0.key, $0.value] }) }
     }
 
-    /// Sets these fields and removes those that are nil, all or nothing.
-    package func change(_ name: String, _ values: [String: String?]) async throws {
-        let commands = values.map { field, value in value.map { ["HSET", key(name), field, $0] } ?? ["HDEL", key(name), field] }
-        if !commands.isEmpty { try await connection.transaction(commands) }
+    /// Sets these rows and removes those that are nil, all or nothing.
+    package func change(_ table: SignedTable, _ values: [String: String?]) async throws {
+        if !values.isEmpty { try await tables.commit(values, to: table) }
     }
 
     package func remove(_ field: String, from name: String) async throws { try await connection.command(["HDEL", key(name), field]) }

@@ -15,6 +15,14 @@ package struct OrderQueue: Sendable {
         self.prefix = prefix
     }
 
+    /// Redis's own clock, in seconds since 1970.
+    package func now() async throws -> Int {
+        guard let seconds = try await connection.command(["TIME"]).list?.first?.text.flatMap({ Int($0) }) else {
+            throw RedisError(code: .unreadable, message: "TIME answered with something else")
+        }
+        return seconds
+    }
+
     /// - Parameter id: a random word without blanks.
     package func send(_ text: String, id: String) async throws {
         try await connection.transaction([

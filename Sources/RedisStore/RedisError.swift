@@ -11,6 +11,8 @@ package struct RedisError: Error, CustomStringConvertible {
         case fenced
         /// An answer of another kind than the command has.
         case unreadable
+        /// What is in the store is not what a controller of this installation has written.
+        case distrusted
     }
 
     package var code: Code

@@ -9,6 +9,7 @@ extension Store {
     /// Not fenced: a controller that stands by tells of what happens to it, too.
     package func append(_ events: [Event]) async throws {
         guard !events.isEmpty else { return }
+        try await tables.checkTrust()
         let words = ["EVAL", Self.appending, "3", key("events"), key("events:counts"), key("events:uids")]
         let now = String(SystemClock.now().milliseconds)
         try await connection.command(words + [now] + events.flatMap { [$0.uid ?? "", $0.kind.rawValue, try text($0)] })

@@ -31,11 +31,16 @@ package final class Store: Sendable {
     let connection: RedisConnection
     let prefix: String
     private let writes: FencedWrites
+    package let tables: SignedTables
+    private let guards: SignedTables.Guards
 
     /// - Parameter fence: asked before each write. A write under another number than the last holder's is refused (`fenced`).
-    package init(connection: RedisConnection, prefix: String, fence: (@Sendable () -> Int)? = nil) {
+    /// - Parameter tables: checks and signs pools, exits and users; without it they count as they are.
+    package init(connection: RedisConnection, prefix: String, fence: (@Sendable () -> Int)? = nil, tables: SignedTables? = nil) {
         self.connection = connection
         self.prefix = prefix
+        self.tables = tables ?? SignedTables(connection: connection, prefix: prefix)
+        guards = .init(fence: fence, isChange: true)
         writes = FencedWrites(connection: connection, prefix: prefix, fence: fence)
     }
 
@@ -45,19 +50,19 @@ package final class Store: Sendable {
 
     package func load() async throws -> State {
         var state = State()
-        state.pools = try await values("pools", as: Pool.self, &state).reduce(into: [:]) { $0[$1.country] = $1 }
-        state.exits = try await values("exits", as: Exit.self, &state).reduce(into: [:]) { $0[$1.id] = $1 }
-        state.users = try await values("users", as: ProxyUser.self, &state).sorted { $0.name < $1.name }
+        state.pools = try await values(.pools, as: Pool.self, &state).reduce(into: [:]) { $0[$1.country] = $1 }
+        state.exits = try await values(.exits, as: Exit.self, &state).reduce(into: [:]) { $0[$1.id] = $1 }
+        state.users = try await values(.users, as: ProxyUser.self, &state).sorted { $0.name < $1.name }
         return state
     }
 
-    private func values<Value: Decodable>(_ name: String, as type: Value.Type, _ state: inout State) async throws -> [Value] {
+    private func values<Value: Decodable>(_ table: SignedTable, as type: Value.Type, _ state: inout State) async throws -> [Value] {
         var values: [Value] = []
-        for (key, text) in try await hash(name) {
+        for (key, text) in try await tables.rows(table) {
             if let value = try? JSONDecoder().decode(type, from: Data(text.utf8)) {
                 values.append(value)
             } else {
-                state.unreadable.append("\(name)/\(key)")
+                state.unreadable.append("\(table.rawValue)/\(key)")
             }
         }
         return values
@@ -76,17 +81,23 @@ package final class Store: Sendable {
 
     /// Writes these exits and forgets those, each whole or not at all.
     package func save(_ exits: [Exit], removed: [ExitID]) async throws {
-        let saved = try exits.map { [["HSET", key("exits"), $0.id.description, try text($0)]] }
-        try await write(saved + removed.map { [["HDEL", key("exits"), $0.description], ["DEL", key("health:\($0)")]] })
+        let changes = try exits.map { ($0.id.description, Optional(try text($0))) } + removed.map { ($0.description, nil) }
+        // In pieces, so that no script holds Redis up.
+        for start in stride(from: 0, to: changes.count, by: 500) {
+            let piece = changes[start..<min(start + 500, changes.count)]
+            let gone = piece.filter { $0.1 == nil }.map { key("health:\($0.0)") }
+            try await tables.commit(
+                Dictionary(piece) { $1 }, to: .exits, with: gone.isEmpty ? [] : [["DEL"] + gone], guards)
+        }
     }
 
-    package func save(_ pool: Pool) async throws { try await write([[["HSET", key("pools"), pool.country.rawValue, try text(pool)]]]) }
+    package func save(_ pool: Pool) async throws { try await tables.commit([pool.country.rawValue: try text(pool)], to: .pools, guards) }
 
-    package func removePool(_ country: CountryCode) async throws { try await write([[["HDEL", key("pools"), country.rawValue]]]) }
+    package func removePool(_ country: CountryCode) async throws { try await tables.commit([country.rawValue: nil], to: .pools, guards) }
 
-    package func save(_ user: ProxyUser) async throws { try await write([[["HSET", key("users"), user.name, try text(user)]]]) }
+    package func save(_ user: ProxyUser) async throws { try await tables.commit([user.name: try text(user)], to: .users, guards) }
 
-    package func removeUser(_ name: String) async throws { try await write([[["HDEL", key("users"), name]]]) }
+    package func removeUser(_ name: String) async throws { try await tables.commit([name: nil], to: .users, guards) }
 
     // MARK: - Histories
 

@@ -5,7 +5,7 @@ package import Model
 ///
 /// | key | type | holds |
 /// | --- | --- | --- |
-/// | `<prefix>:hooks` | hash | id to `Webhook` as JSON, with its secret |
+/// | `<prefix>:hooks` | hash | id to `Webhook` as JSON, its secret sealed |
 /// | `<prefix>:hooks:state` | hash | id to `WebhookState` as JSON |
 /// | `<prefix>:hooks:log:<id>` | list | its latest 200 tries, newest first, a `WebhookDelivery` as JSON each |
 package final class WebhookTable: Sendable {
@@ -13,25 +13,38 @@ package final class WebhookTable: Sendable {
     private let connection: RedisConnection
     private let prefix: String
 
-    package init(connection: RedisConnection, prefix: String) {
+    private let tables: SignedTables
+
+    /// - Parameter tables: checks and signs definitions, and seals their secrets; without it they are as they are.
+    package init(connection: RedisConnection, prefix: String, tables: SignedTables? = nil) {
         self.connection = connection
         self.prefix = prefix
+        self.tables = tables ?? SignedTables(connection: connection, prefix: prefix)
     }
 
     private func key(_ name: String) -> String { "\(prefix):\(name)" }
 
     package func webhooks() async throws -> (hooks: [KeptWebhook], lastEvent: String?) {
+        // Definitions first: a state without one is of no use, and one that comes in between is seen the next time.
+        let hooks = try await tables.rows(.hooks)
         let replies = try await connection.transaction([
-            ["HGETALL", key("hooks")], ["HGETALL", key("hooks:state")], ["XREVRANGE", key("events"), "+", "-", "COUNT", "1"],
+            ["HGETALL", key("hooks:state")], ["XREVRANGE", key("events"), "+", "-", "COUNT", "1"],
         ])
-        let (hooks, states) = (Self.pairs(replies[0]), Self.pairs(replies[1]))
+        let states = SignedTables.pairs(replies[0])
         let kept = hooks.compactMap { id, text -> KeptWebhook? in
-            guard let version = states[id], let hook = try? Self.decode(Webhook.self, text),
-                let state = try? Self.decode(WebhookState.self, version)
-            else { return nil }
+            guard let version = states[id], let hook = hook(text, id), let state = try? Self.decode(WebhookState.self, version) else {
+                return nil
+            }
             return KeptWebhook(hook: hook, state: state, version: version)
         }
-        return (kept, Self.ids(replies[2]).first?.id)
+        return (kept, Self.ids(replies[1]).first?.id)
+    }
+
+    private func hook(_ text: String, _ id: String) -> Webhook? {
+        do { return try WebhookText.webhook(text, id, key("hooks"), tables.sealer) } catch {
+            tables.tell("\(key("hooks"))/\(id)", "has a secret that can't be opened: \(error)")
+            return nil
+        }
     }
 
     /// The log's piece after an id, and whether something between is lost.
@@ -47,50 +60,43 @@ package final class WebhookTable: Sendable {
 
     /// Makes a webhook that begins after the last event; false where there are `limit` of them.
     package func add(_ hook: Webhook, limit: Int) async throws -> Bool {
-        let script = """
-            if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-            redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
-            redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
-            return 1
-            """
+        guard try await tables.rows(.hooks).count < limit else { return false }
         let last = try await connection.command(["XREVRANGE", key("events"), "+", "-", "COUNT", "1"])
-        let state = try Self.text(WebhookState(cursor: Self.ids(last).first?.id ?? "0-0"))
-        let words = ["EVAL", script, "2", key("hooks"), key("hooks:state"), String(limit), hook.id, try Self.text(hook), state]
-        return try await connection.command(words).integer == 1
+        let state = try WebhookText.text(WebhookState(cursor: Self.ids(last).first?.id ?? "0-0"))
+        return try await tables.commit(
+            [hook.id: try text(hook)], to: .hooks, with: [["HSET", key("hooks:state"), hook.id, state]])
     }
 
     package func remove(_ id: String) async throws {
-        try await connection.transaction([["HDEL", key("hooks"), id], ["HDEL", key("hooks:state"), id], ["DEL", key("hooks:log:\(id)")]])
+        try await tables.commit([id: nil], to: .hooks, with: [["HDEL", key("hooks:state"), id], ["DEL", key("hooks:log:\(id)")]])
     }
 
     /// Replaces state and perhaps definition where the state still is the one that was read; nil where it is not.
     package func settle(
         _ kept: KeptWebhook, as state: WebhookState, hook: Webhook? = nil, delivery: WebhookDelivery? = nil, event: Event? = nil
     ) async throws -> KeptWebhook? {
-        let script = """
-            if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-            redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-            if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[1], ARGV[4]) end
-            if ARGV[5] ~= '' then
-                redis.call('LPUSH', KEYS[3], ARGV[5])
-                redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[6]) - 1)
-            end
-            if ARGV[7] ~= '' then
-                redis.call('XADD', KEYS[4], 'MAXLEN', '~', '10000', '*', 'event', ARGV[7])
-                redis.call('HINCRBY', KEYS[5], ARGV[8], 1)
-            end
-            return 1
-            """
         let id = kept.hook.id
-        let version = try Self.text(state)
-        let keys = [key("hooks:state"), key("hooks"), key("hooks:log:\(id)"), key("events"), key("events:counts")]
-        let values = [
-            id, kept.version, version, try hook.map(Self.text) ?? "", try delivery.map(Self.text) ?? "", String(Self.kept),
-            try event.map(Self.text) ?? "", event?.kind.rawValue ?? "",
-        ]
-        guard try await connection.command(["EVAL", script, "5"] + keys + values).integer == 1 else { return nil }
+        let version = try WebhookText.text(state)
+        var commands = [["HSET", key("hooks:state"), id, version]]
+        if let delivery {
+            commands += [
+                ["LPUSH", key("hooks:log:\(id)"), try WebhookText.text(delivery)],
+                ["LTRIM", key("hooks:log:\(id)"), "0", String(Self.kept - 1)],
+            ]
+        }
+        if let event {
+            commands += [
+                ["XADD", key("events"), "MAXLEN", "~", "10000", "*", "event", try WebhookText.text(event)],
+                ["HINCRBY", key("events:counts"), event.kind.rawValue, "1"],
+            ]
+        }
+        let unchanged = (key: key("hooks:state"), field: id, value: kept.version)
+        let changes: [String: String?] = try hook.map { [id: try text($0)] } ?? [:]
+        guard try await tables.commit(changes, to: .hooks, with: commands, .init(unchanged: unchanged)) else { return nil }
         return KeptWebhook(hook: hook ?? kept.hook, state: state, version: version)
     }
+
+    private func text(_ hook: Webhook) throws -> String { try WebhookText.text(hook, key("hooks"), tables.isSigned ? tables.sealer : nil) }
 
     package func note(_ delivery: WebhookDelivery, of id: String) async throws {
         // Not for one that was removed meanwhile.
@@ -100,7 +106,7 @@ package final class WebhookTable: Sendable {
             redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[3]) - 1)
             return 1
             """
-        let words = ["EVAL", script, "2", key("hooks"), key("hooks:log:\(id)"), id, try Self.text(delivery), String(Self.kept)]
+        let words = ["EVAL", script, "2", key("hooks"), key("hooks:log:\(id)"), id, try WebhookText.text(delivery), String(Self.kept)]
         try await connection.command(words)
     }
 
@@ -112,22 +118,8 @@ package final class WebhookTable: Sendable {
 
     // MARK: - JSON and replies
 
-    /// The same each time for the same value: a state is compared as text.
-    private static func text(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-
     private static func decode<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
         try JSONDecoder().decode(type, from: Data(text.utf8))
-    }
-
-    private static func pairs(_ reply: RedisReply) -> [String: String] {
-        let items = reply.list ?? []
-        return stride(from: 0, to: items.count - 1, by: 2).reduce(into: [:]) { table, index in
-            if let field = items[index].text { table[field] = items[index + 1].text }
-        }
     }
 
     private static func ids(_ reply: RedisReply) -> [(id: String, text: String)] {

@@ -38,14 +38,16 @@ enum Daemon {
             do { try await parts.controller.load() } catch { log.warning("the store does not answer yet", ["error": "\(error)"]) }
         }
         let apiRedis = RedisConnection(address: configuration.redisAddress)
-        let apiStore = APIStore(connection: apiRedis, prefix: configuration.redisPrefix)
+        let apiStore = APIStore(connection: apiRedis, prefix: configuration.redisPrefix, tables: parts.tables)
         var apiParts = API.Parts()
         (apiParts.memory, apiParts.keys, apiParts.audit, apiParts.settings) = (apiStore, apiStore, apiStore, apiStore)
         let authenticator = Authenticator(parts.rootKey, purpose: AuditChain.purpose)
-        (apiParts.marks, apiParts.concerns, apiParts.authenticator) = (parts.marks, parts.concerns, { authenticator })
+        (apiParts.marks, apiParts.concerns, apiParts.authenticator) = (
+            parts.marks, parts.concerns, { parts.tables.isSigned ? authenticator : nil }
+        )
         (apiParts.logTail, apiParts.events) = (tail, parts.events)
         apiParts.figures = apiStore
-        let hooks = WebhookTable(connection: apiRedis, prefix: configuration.redisPrefix)
+        let hooks = WebhookTable(connection: apiRedis, prefix: configuration.redisPrefix, tables: parts.tables)
         let sender = WebhookSender(
             record: hooks, transport: WebhookClient(client: parts.client, authorityFile: configuration.webhooks.authorityFile),
             settings: configuration.webhooks.sending(version: Version.current), log: log,
@@ -79,7 +81,8 @@ enum Daemon {
         let serving = Task { await api.run() }
         let webhooks = Task { await sender.run() }
         let marking = Task { await parts.marks.run() }
-        let telling = Task { await parts.tellConcerns() }
+        let telling = Task { await parts.tellConcerns(to: api.audit) }
+        let watchingRows = Task { await parts.tables.watch { parts.leadership.isLeader ? parts.leadership.fence : nil } }
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
         let meter = Task { await parts.meter.run() }
@@ -112,6 +115,7 @@ enum Daemon {
         await webhooks.value
         marking.cancel()
         telling.cancel()
+        watchingRows.cancel()
         await apiRedis.close()
         loop.cancel()
         await loop.value

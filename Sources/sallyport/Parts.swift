@@ -1,3 +1,4 @@
+import API
 import Catalog
 import Control
 import DockerEngine
@@ -24,6 +25,7 @@ struct Parts: Sendable {
     let privateRedis: PrivateRedis?
     let redis: RedisConnection
     let leaseRedis: RedisConnection
+    let tables: SignedTables
     let leadership: Leadership
     let catalog: Catalog
     let prober: HTTPProber
@@ -36,6 +38,9 @@ struct Parts: Sendable {
 
     init(_ configuration: Configuration, log: Log) throws {
         self.configuration = configuration
+        // A data folder that has a name but no marks is the version before's.
+        let isOwn =
+            !Files.exists(configuration.rootKeyFile) || InstanceName.exists(configuration.dataFolder) && !configuration.hasMarks
         rootKey = try RootKey.load(configuration.rootKeyFile)
         marks = HighMarks(path: configuration.marksFile, log: log)
         self.log = log
@@ -43,10 +48,15 @@ struct Parts: Sendable {
         privateRedis = configuration.redis == nil ? PrivateRedis(folder: "\(configuration.dataFolder)/redis") : nil
         redis = RedisConnection(address: configuration.redisAddress)
         leaseRedis = RedisConnection(address: configuration.redisAddress, deadline: 1)
+        tables = SignedTables(
+            connection: redis, prefix: configuration.redisPrefix, rootKey: rootKey, marks: marks, concerns: concerns, log: log)
+        tables.begin(isOwn: isOwn)
         let mark = FenceMark(folder: configuration.gateway.directory)
         let leadership = Leadership(
             .init(instance: try InstanceName.read(configuration.dataFolder), isShared: configuration.redisIsShared),
-            store: RedisLease(record: LeaseRecord(connection: leaseRedis, prefix: configuration.redisPrefix), mark: mark))
+            store: RedisLease(
+                record: LeaseRecord(connection: leaseRedis, prefix: configuration.redisPrefix), mark: mark,
+                tables: tables))
         leadership.saw(fence: mark.number)
         self.leadership = leadership
         let warrant: @Sendable () throws -> Int = { try mark.warrant(of: leadership) }
@@ -54,7 +64,7 @@ struct Parts: Sendable {
         gateway = try HAProxyGateway(
             share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), log: log,
             warrant: { _ = try warrant() })
-        let store = Store(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence })
+        let store = Store(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence }, tables: tables)
         // They come again with each try, so old ones may go.
         let (unstored, unstoredEvents) = AsyncStream.makeStream(of: [Event].self, bufferingPolicy: .bufferingNewest(16))
         events = RedisEvents(
@@ -95,7 +105,8 @@ struct Parts: Sendable {
                 catalog: catalog,
                 keys: keys, prober: prober, handshakes: HandshakeQuestions(catalog: catalog, measurement: latency), leadership: leadership,
                 orders: configuration.redisIsShared
-                    ? RedisOrders(queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix)) : nil,
+                    ? RedisOrders(
+                        queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix), rootKey: rootKey, log: log) : nil,
                 log: log, reports: { [gateway] in gateway.guessAlerts + [accessLog?.alert].compactMap(\.self) }),
             settings: settings)
         self.controller = controller
@@ -223,9 +234,12 @@ struct Parts: Sendable {
     }
 
     /// Tells of what this process has found by itself, as of what the loop has found.
-    func tellConcerns() async {
+    func tellConcerns(to audit: AuditLog) async {
         for await change in concerns.changes {
             switch change {
+            case .noted(let text):
+                log.warning(text)
+                audit.record(AuditEntry(.system, "store", details: text))
             case .raised(let alert):
                 await controller.tell(
                     .alertRaised, "alert \(alert.id): \(alert.message); \(alert.remedy)", severity: alert.severity)

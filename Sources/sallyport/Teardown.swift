@@ -39,7 +39,7 @@ enum Teardown {
     }
 
     /// Exits and gateway may be another controller's too.
-    private static func refuseWhileAnotherLeads(_ configuration: Configuration) async throws {
+    static func refuseWhileAnotherLeads(_ configuration: Configuration) async throws {
         let connection = RedisConnection(address: configuration.redisAddress)
         let holder = try? await LeaseRecord(connection: connection, prefix: configuration.redisPrefix).holder()
         await connection.close()

@@ -54,14 +54,17 @@ import Testing
     }
 
     enum Attack: String, CaseIterable, Sendable {
-        case cutAtTheEnd, cutWithItsHead, allGone, headGone, headIsGarbage, headAlone, madeAnew, madeAnewWithoutCodes, added, addedWithItsHead
+        case cutAtTheEnd, cutWithItsHead, allGone, headGone, headIsGarbage, headAlone, madeAnew, madeAnewWithoutCodes, added,
+            addedWithItsHead
     }
 
     private func attack(_ attack: Attack, _ connection: RedisConnection) async throws {
         let all = try await lines(connection)
         let entries = all.compactMap { AuditLine(seq: $0.seq, text: $0.text, hash: $0.hash).entry }
         let strange = RootKey(text: Secret(String(repeating: "00", count: 32)))
-        func made(by authenticator: Authenticator?, _ entries: [AuditEntry], after head: AuditHead = .genesis) throws -> [APIStore.AuditText] {
+        func made(by authenticator: Authenticator?, _ entries: [AuditEntry], after head: AuditHead = .genesis) throws -> [APIStore
+            .AuditText]
+        {
             try AuditChain.lines(entries, after: head, by: authenticator).map { ($0.seq, $0.text, $0.hash, $0.mac) }
         }
         let last = try #require(all.last)
@@ -116,7 +119,9 @@ import Testing
         }
     }
 
-    @Test(arguments: Attack.allCases) func `a log that was set back while no controller ran is told at the next start`(kind: Attack) async throws {
+    @Test(arguments: Attack.allCases) func `a log that was set back while no controller ran is told at the next start`(kind: Attack)
+        async throws
+    {
         let folder = try TemporaryFolder()
         try await withRedis { redis, _, connection in
             let first = Writer(redis.socket, marks: "\(folder.path)/marks", key: key)
@@ -139,7 +144,9 @@ import Testing
             #expect(try await writer.audit.verify().problems == [])
             try await connection.command(["XDEL", "test:audit", "4-0", "5-0"])
             #expect(try await writer.alert() == "the audit log is not intact: entries 4 to 5 are missing")
-            try await eventually("the log says it itself") { try await lines(connection).contains { $0.text.contains("entries 4 to 5 are missing") } }
+            try await eventually("the log says it itself") {
+                try await lines(connection).contains { $0.text.contains("entries 4 to 5 are missing") }
+            }
             await writer.end()
         }
     }

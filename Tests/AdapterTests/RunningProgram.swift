@@ -27,6 +27,7 @@ final class RunningProgram: Sendable {
         port = try Ports.free()
         let gateway = try partner.map { ($0.gatewayPort, $0.gatewayFolder) } ?? (Ports.free(), "\(folder.path)/d/haproxy")
         (gatewayPort, gatewayFolder) = gateway
+        rootKeyFile = partner?.rootKeyFile ?? "\(folder.path)/root.key"
         self.redis = redis
         self.provider = provider
         try Files.write("yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n", to: "\(folder.path)/key", mode: 0o600)
@@ -34,6 +35,8 @@ final class RunningProgram: Sendable {
     }
 
     let gatewayPort: Int
+    /// Controllers that share a store share this too.
+    let rootKeyFile: String
     private let provider: String
     private let gatewayFolder: String
     private let redis: String?
@@ -42,6 +45,7 @@ final class RunningProgram: Sendable {
     func configure(api: String = "limits: {requests: 1000, strict_requests: 9000}", more: String = "") throws {
         let text = """
             data_dir: \(folder.path)/d
+            root_key_file: \(rootKeyFile)
             share_dir: \(Repository.root)
             api: {port: \(port), \(api)}
             gateway: {port: \(gatewayPort), country_ports: 0, directory: \(gatewayFolder)}

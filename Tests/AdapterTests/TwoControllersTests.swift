@@ -74,7 +74,7 @@ import Testing
             try await raw.command(["XDEL", "test:audit", "40-0"])
             #expect(try await audits[1].verify().problems.first == "entries 40 to 40 are missing")
             try await raw.command(["XDEL", "test:audit", "100-0"])
-            #expect(try await audits[1].verify().problems.contains { $0.hasPrefix("the log ends at entry 99") })
+            #expect(try await audits[1].verify().problems.contains { $0.contains("100") })
             await raw.close()
             for task in running { task.cancel() }
         }

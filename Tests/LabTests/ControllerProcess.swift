@@ -18,6 +18,8 @@ final class ControllerProcess: Sendable {
     let gateway: Endpoint
     private let folder: TemporaryFolder
     let gatewayFolder: String
+    /// Controllers that share a store share this too.
+    let rootKeyFile: String
     /// Runs from before the first start on; nil for a partner, whose exits the other one's watch sees.
     private let watch = Mutex<ExitsWatch?>(nil)
     private let isPartner: Bool
@@ -41,9 +43,11 @@ final class ControllerProcess: Sendable {
         apiPort = try Ports.free()
         gateway = try partner?.gateway ?? Endpoint(address: "127.0.0.1", port: Ports.free())
         gatewayFolder = partner?.gatewayFolder ?? "\(folder.path)/d/haproxy"
+        rootKeyFile = partner?.rootKeyFile ?? "\(folder.path)/root.key"
         try Files.write(lab.lab.keys.token, to: "\(folder.path)/token", mode: 0o600)
         let configuration = """
             data_dir: \(folder.path)/d
+            root_key_file: \(rootKeyFile)
             share_dir: \(projectFolder)
             log: {level: debug}
             api: {port: \(apiPort)}

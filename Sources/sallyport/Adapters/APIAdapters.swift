@@ -10,16 +10,16 @@ extension APIStore: SharedMemory {}
 extension APIStore: KeyStore {
     func keys() async throws -> (keys: [APIKey], used: [String: Timestamp]) {
         let decoder = JSONDecoder()
-        let keys = try await table("keys").values.compactMap { try? decoder.decode(APIKey.self, from: Data($0.utf8)) }
+        let keys = try await tables.rows(.keys).values.compactMap { try? decoder.decode(APIKey.self, from: Data($0.utf8)) }
         return (keys, try await table("keys:used").compactMapValues { Timestamp($0) })
     }
 
     func save(_ key: APIKey) async throws {
-        try await set("keys", [key.id: String(decoding: JSONEncoder().encode(key), as: UTF8.self)])
+        try await change(.keys, [key.id: String(decoding: JSONEncoder().encode(key), as: UTF8.self)])
     }
 
     func removeKey(_ id: String) async throws {
-        try await remove(id, from: "keys")
+        try await change(.keys, [id: nil])
         try await remove(id, from: "keys:used")
     }
 
@@ -27,13 +27,15 @@ extension APIStore: KeyStore {
 }
 
 extension APIStore: SettingStore {
-    func settings() async throws -> [String: String] { try await table("settings") }
+    func settings() async throws -> [String: String] { try await tables.rows(.settings) }
 
-    func save(settings: [String: String?]) async throws { try await change("settings", settings) }
+    func save(settings: [String: String?]) async throws { try await change(.settings, settings) }
 }
 
 extension APIStore: AuditStore {
     func end() async throws -> AuditEnd {
+        // A store that is not ours gets no entries of ours.
+        try await tables.checkTrust()
         let end = try await auditEnd()
         return AuditEnd(head: end.head, first: end.first, last: end.last, count: end.count, highest: end.highest)
     }

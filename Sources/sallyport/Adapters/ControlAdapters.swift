@@ -51,6 +51,11 @@ struct RedisState: StateStore {
     let log: Log
 
     func load() async throws -> StoredState {
+        // Whoever leads sees first that the store is signed.
+        if leadership.isLeader {
+            let leadership = leadership
+            try await fenced { try await store.tables.prepare(fence: { leadership.fence }) }
+        }
         let state = try await store.load()
         for entry in state.unreadable { log.warning("the store holds an entry that can't be read", ["entry": entry]) }
         return StoredState(

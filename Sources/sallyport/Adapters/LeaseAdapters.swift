@@ -1,5 +1,4 @@
 import Control
-import FoundationEssentials
 import Glibc
 import Model
 import Platform
@@ -9,8 +8,11 @@ import RedisStore
 struct RedisLease: LeaseStore {
     let record: LeaseRecord
     let mark: FenceMark
+    var tables: SignedTables?
 
+    /// Whoever may not trust the store neither leads nor follows.
     func claim(_ claim: LeaseClaim) async throws -> LeaseAnswer {
+        try await tables?.checkTrust()
         // A Redis after a fail-over may have lost the last numbers, and nobody else who claims may have seen them.
         var claim = claim
         claim.highest = max(claim.highest, mark.number)
@@ -48,35 +50,10 @@ struct FenceMark: Sendable {
     }
 }
 
-/// Orders as JSON in Redis.
-struct RedisOrders: OrderRelay {
-    let queue: OrderQueue
-
-    func send(_ order: HandedOrder, id: String) async throws { try await queue.send(text(order), id: id) }
-    func withdraw(_ order: HandedOrder, id: String) async throws -> Bool { try await queue.withdraw(text(order), id: id) }
-
-    func answer(to id: String) async throws -> OrderAnswer? {
-        try await queue.answer(to: id).map { try JSONDecoder().decode(OrderAnswer.self, from: Data($0.utf8)) }
-    }
-
-    func next() async throws -> (id: String, order: HandedOrder)? {
-        guard let (id, text) = try await queue.next() else { return nil }
-        _ = try Document(json: text.utf8)
-        return (id, try JSONDecoder().decode(HandedOrder.self, from: Data(text.utf8)))
-    }
-
-    func answer(_ id: String, with answer: OrderAnswer) async throws { try await queue.answer(id, with: text(answer)) }
-
-    /// The same each time, so that an order can be found again to take it back.
-    private func text(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-}
-
 /// What a controller is called: made once for a data folder, and the same after each restart.
 enum InstanceName {
+    static func exists(_ folder: String) -> Bool { Files.exists("\(folder)/instance") }
+
     static func read(_ folder: String) throws -> String {
         let path = "\(folder)/instance"
         if let name = try? Files.read(path, limit: 128).filter({ !$0.isWhitespace }), !name.isEmpty { return name }

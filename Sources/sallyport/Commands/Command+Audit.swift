@@ -12,7 +12,7 @@ extension Command {
             Option(name: "root-key", value: "FILE", help: "for verify with a file: check also who has written the entries"),
             Option(name: "expect", value: "NUMBER:HASH", help: "for verify: an entry that was noted before"),
             Option(name: "limit", value: "N", help: "for list: the latest N, 1 to 1000 (20)"),
-            Option(name: "kind", value: "KIND", help: "for list: change, refused, request, system, retention or gap"),
+            Option(name: "kind", value: "KIND", help: "for list: change, refused, request, system, retention, gap, damage or acknowledged"),
             Option(name: "by", value: "KEY", help: "for list: only of this API key, by its name or id"),
         ],
         examples: [

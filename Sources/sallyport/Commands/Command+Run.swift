@@ -42,7 +42,7 @@ extension Command {
         return try await Teardown.run(try Configuration.load(file: arguments["config"], environment: try environment()))
     }
 
-    private static func environment() throws -> [String: String] {
+    static func environment() throws -> [String: String] {
         var result: [String: String] = [:]
         for entry in ProcessEnvironment.all() {
             let pair = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -87,9 +87,12 @@ struct Configuration: Sendable {
     var rootKeyFile: String
     /// How far the store has come, for each store that this data folder has seen: another store is another file.
     var marksFile: String {
-        let store = Digest.sha256("\(redisAddress) \(redisPrefix)").prefix(8)
+        let store = Digest.sha256("\(redis == nil ? "private" : "\(redisAddress)") \(redisPrefix)").prefix(8)
         return "\(dataFolder)/store-\(store).marks"
     }
+
+    /// True where any store has left its marks in the data folder.
+    var hasMarks: Bool { (try? Files.list(dataFolder))?.contains { $0.hasPrefix("store-") } ?? false }
     var logLevel: Log.Level
     var logFormat: Log.Format
     var api: APISettings

@@ -1,0 +1,88 @@
+import Model
+import Platform
+import Synchronization
+
+/// Looks again and again whether the rows in the store are ours, and tells what is not.
+extension SignedTables {
+    private static let remedy =
+        "somebody else may write to Redis: find out who, then drop these rows or take them as yours (`sallyport store check`, `drop`, `adopt`)"
+
+    /// Looks every 2 s, at large tables every 30 s or when their size changes, until it is cancelled.
+    /// - Parameter fence: the fencing number under which this controller leads; nil where it does not.
+    package func watch(fence: @escaping @Sendable () -> Int?) async {
+        var seen: [SignedTable: (size: Int, root: String?, at: ContinuousClock.Instant)] = [:]
+        while !Task.isCancelled {
+            for table in SignedTable.allCases {
+                guard let size = try? await size(of: table) else { continue }
+                if let last = seen[table], last.size == size.rows, last.root == size.root, size.rows > 1000,
+                    .now - last.at < .seconds(30)
+                {
+                    continue
+                }
+                seen[table] = (size.rows, size.root, .now)
+                await look(at: table, fence: fence)
+            }
+            try? await Task.sleep(for: .seconds(2))
+        }
+    }
+
+    private func size(of table: SignedTable) async throws -> (rows: Int, root: String?) {
+        let replies = try await connection.transaction(
+            [["HLEN", key(table)], ["HGET", signatureKey(table), "root"]], isAtomic: false)
+        return (replies[0].integer ?? 0, replies[1].text)
+    }
+
+    /// One look at a table, and what it leads to.
+    func look(at table: SignedTable, fence: @escaping @Sendable () -> Int?) async {
+        let name = "store/\(table.rawValue)"
+        do {
+            let reading = try await read(table)
+            concerns.clear("store")
+            Metrics.refusedRows.set(Double(reading.refused.count + reading.missing.count), table.rawValue)
+            let words =
+                reading.refused.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+                + reading.missing.sorted().map { "\($0) is gone, and nobody has removed it" }
+            for (field, reason) in reading.refused { tell("\(key(table))/\(field)", reason) }
+            guard !words.isEmpty else { return clearOld(name) }
+            let more = words.count > 5 ? ", and \(words.count - 5) more" : ""
+            concerns.raise(
+                name, "rows of \(table.rawValue) are not used: \(words.prefix(5).joined(separator: ", "))\(more)", remedy: Self.remedy)
+        } catch let error as RedisError where error.code == .distrusted {
+            // A store that is distrusted as a whole is one alert, not one for each table.
+            guard isSigned else { return concerns.raise("store", error.message, remedy: Self.remedy) }
+            if let fence = fence(), (try? await restore(table, fence: { fence }, because: error.message)) ?? false { return }
+            concerns.raise(name, error.message, remedy: Self.remedy)
+        } catch {
+            // Whoever needs the store tells that it is away.
+        }
+    }
+
+    /// An alert about what was put right stands for ten minutes.
+    private func clearOld(_ name: String) {
+        if let at = state.withLock({ $0.restoredAt[name] }), .now - at < .seconds(600) { return }
+        concerns.clear(name)
+    }
+
+    /// Writes a table as this controller knows it over one that was set back.
+    /// - Returns: false where it doesn't know the latest.
+    func restore(_ table: SignedTable, fence: @escaping @Sendable () -> Int, because reason: String) async throws -> Bool {
+        guard let known = state.withLock({ $0.known[table] }), let rows = known.rows,
+            !table.mayNotGoBack || known.signature.revision == mark(table)
+        else { return false }
+        let root = try await connection.command(["HGET", signatureKey(table), "root"]).text
+        var commands = rows.map { ["HSET", key(table), $0.key, $0.value] }
+        var new = try sign(rows, of: table, after: max(mark(table), known.signature.revision), &commands)
+        new.rows = new.rows ?? rows
+        // A store that was emptied has no fencing number and no signature of its own either.
+        if let authenticator { commands.append(["SET", trustKey, authenticator.code(trustParts)]) }
+        guard try await send(commands, expecting: root ?? "", table, Guards(fence: fence, isChange: true)) == true else { return false }
+        remember(new, table)
+        let message = "\(reason.split(separator: ",").first ?? ""); the leader has written it back as it knew it"
+        log.error("a table of the store was set back, and written back", ["table": key(table), "reason": reason])
+        let name = "store/\(table.rawValue)"
+        state.withLock { $0.restoredAt[name] = .now }
+        concerns.raise(name, message, remedy: "find out who or what has set Redis back: an attacker, a failover, an old copy")
+        concerns.note(message)
+        return true
+    }
+}

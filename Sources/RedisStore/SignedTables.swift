@@ -1,0 +1,285 @@
+import Model
+package import Platform
+import Synchronization
+
+/// Rows that count only with our code: reading them, and writing them together with their signature.
+///
+/// | key | type | holds |
+/// | --- | --- | --- |
+/// | `<prefix>:<table>:signed` | hash | `root`, and the lists of the rows' codes (`TableSignature`) |
+/// | `<prefix>:trust` | string | which root key this store is signed with |
+///
+/// A store that was never signed is read and written as it is, until the controller that leads signs it (`SignedTables+Trust`).
+package final class SignedTables: Sendable {
+    /// The rows of a table that count, and why others don't.
+    package struct Reading: Sendable {
+        package var rows: [String: String] = [:]
+        /// Field to reason. They are left where they are.
+        package var refused: [String: String] = [:]
+        /// Rows of ours that are not there any more.
+        package var missing: [String] = []
+        var signature: TableSignature?
+        var root: String?
+    }
+
+    /// What is known of a table since it was last read or written.
+    struct Known: Sendable {
+        var signature: TableSignature
+        var root: String
+        /// The rows that count; nil where they were not read yet.
+        var rows: [String: String]?
+        /// False where another controller has changed it since.
+        var isCurrent = true
+    }
+
+    struct State: Sendable {
+        var known: [SignedTable: Known] = [:]
+        var isSigned = false
+        /// Refused rows of which the log has told.
+        var told: Set<String> = []
+        /// When an alert's table was put right.
+        var restoredAt: [String: ContinuousClock.Instant] = [:]
+    }
+
+    let connection: RedisConnection
+    let prefix: String
+    /// Nil where nothing is signed.
+    let authenticator: Authenticator?
+    let marks: HighMarks
+    let concerns: Concerns
+    let log: Log
+    /// How a value is stored: sealed where it holds a secret.
+    let sealer: Sealer?
+    let state = Mutex(State())
+    private let turns = Turnstile()
+
+    package init(
+        connection: RedisConnection, prefix: String, rootKey: RootKey? = nil, marks: HighMarks = HighMarks(path: nil),
+        concerns: Concerns = Concerns(), log: Log = .none
+    ) {
+        self.connection = connection
+        self.prefix = prefix
+        authenticator = rootKey.map { Authenticator($0, purpose: "store/mac") }
+        sealer = rootKey.map { Sealer($0, purpose: "store/seal") }
+        self.marks = marks
+        self.concerns = concerns
+        self.log = log
+    }
+
+    package func key(_ table: SignedTable) -> String { "\(prefix):\(table.rawValue)" }
+    func signatureKey(_ table: SignedTable) -> String { "\(key(table)):signed" }
+    package var isSigned: Bool { state.withLock { $0.isSigned } }
+
+    // MARK: - Reading
+
+    /// The rows that count.
+    /// - Throws: `RedisError` with `distrusted` where the table as a whole can't be trusted.
+    package func rows(_ table: SignedTable) async throws -> [String: String] {
+        let reading = try await read(table)
+        for (field, reason) in reading.refused.sorted(by: { $0.key < $1.key }) { tell("\(key(table))/\(field)", reason) }
+        for field in reading.missing.sorted() { tell("\(key(table))/\(field)", "is gone, and nobody has removed it") }
+        return reading.rows
+    }
+
+    func tell(_ row: String, _ reason: String) {
+        guard state.withLock({ $0.told.insert("\(row) \(reason)").inserted }) else { return }
+        log.error("a row of the store is not used: it \(reason)", ["row": row])
+    }
+
+    package func read(_ table: SignedTable) async throws -> Reading {
+        try await checkTrust()
+        // From before the question: what is written meanwhile is no reason to find an answer too old.
+        let mark = marks[markName(table)]
+        let replies = try await connection.transaction([["HGETALL", key(table)], ["HGETALL", signatureKey(table)]])
+        let (stored, signature) = (Self.pairs(replies[0]), Self.pairs(replies[1]))
+        guard let authenticator, isSigned else { return Reading(rows: stored) }
+        let reading = try check(stored, signature, of: table, authenticator, mark)
+        if let signature = reading.signature {
+            let root = reading.root ?? ""
+            state.withLock { state in
+                guard signature.revision >= state.known[table]?.signature.revision ?? 0 || !table.mayNotGoBack else { return }
+                // A row that is gone or was altered is still known as it was.
+                let rows = state.known[table].flatMap { $0.root == root ? $0.rows : nil } ?? reading.rows
+                state.known[table] = Known(signature: signature, root: root, rows: rows)
+            }
+        }
+        return reading
+    }
+
+    private func check(
+        _ stored: [String: String], _ texts: [String: String], of table: SignedTable, _ authenticator: Authenticator,
+        _ mark: HighMarks.Mark?
+    ) throws -> Reading {
+        let signature = try signature(from: texts, of: table, authenticator, mark)
+        var reading = Reading(signature: signature, root: texts["root"])
+        for (field, value) in stored {
+            guard let code = signature.code(of: field) else {
+                reading.refused[field] = "carries no code of a controller of this store"
+                continue
+            }
+            let right = TableSignature.rowCode(key(table), field, value, keyID: signature.keyID, authenticator)
+            if let right, Digest.equal(right, code) {
+                reading.rows[field] = value
+            } else {
+                reading.refused[field] = "was altered, or set back to an earlier state"
+            }
+        }
+        reading.missing = signature.fields.filter { stored[$0] == nil }
+        return reading
+    }
+
+    /// The signature that is stored, if it is ours and not older than what we remember.
+    /// - Parameter mark: what was remembered before the question.
+    func signature(
+        from texts: [String: String], of table: SignedTable, _ authenticator: Authenticator, _ mark: HighMarks.Mark?
+    ) throws -> TableSignature {
+        let mark = table.mayNotGoBack ? mark : nil
+        func refuse(_ what: String) -> RedisError {
+            RedisError(
+                code: .distrusted,
+                message: "\(key(table)) \(what), so none of it is used; see `sallyport store check`, then `sallyport store adopt`")
+        }
+        guard let root = texts["root"] else {
+            guard let mark, mark.number > 0 else { return TableSignature(keyID: authenticator.id) }
+            throw refuse("was set back: its signature is gone, and \(mark.number) changes were made")
+        }
+        let signature: TableSignature
+        do { signature = try TableSignature(texts, of: key(table), authenticator) } catch TableSignature.Problem.unknownKey(let id) {
+            throw refuse("is signed by the root key \(id), which is not in root_key_file")
+        } catch {
+            throw refuse("has a signature that no controller of this store has made")
+        }
+        let digest = String(Digest.sha256(root).prefix(32))
+        if let mark, signature.revision < mark.number {
+            throw refuse("was set back from change \(mark.number) to change \(signature.revision)")
+        }
+        if let mark, signature.revision == mark.number, digest != mark.digest {
+            throw refuse("is not what change \(mark.number) has left")
+        }
+        if table.mayNotGoBack { marks.raise(markName(table), to: .init(number: signature.revision, digest: digest)) }
+        return signature
+    }
+
+    func markName(_ table: SignedTable) -> String { "table/\(table.rawValue)" }
+
+    static func pairs(_ reply: RedisReply) -> [String: String] {
+        let items = reply.list ?? []
+        return stride(from: 0, to: items.count - 1, by: 2).reduce(into: [:]) { table, index in
+            if let field = items[index].text { table[field] = items[index + 1].text }
+        }
+    }
+
+    // MARK: - Writing
+
+    /// What a write depends on, beside the table's signature.
+    struct Guards: Sendable {
+        /// The fencing number under which it is made, where one is needed.
+        var fence: (@Sendable () -> Int)?
+        /// It changes what other controllers show.
+        var isChange = false
+        /// A field that must hold this text still.
+        var unchanged: (key: String, field: String, value: String)?
+    }
+
+    /// Sets rows and takes out those that are nil, with their signature and other commands, all or nothing.
+    /// - Returns: false where the guarded field has changed.
+    @discardableResult
+    func commit(_ changes: [String: String?], to table: SignedTable, with commands: [[String]] = [], _ guards: Guards = Guards())
+        async throws -> Bool
+    {
+        try await checkTrust()
+        return try await turns.pass {
+            for _ in 0..<20 {
+                let known = try await known(table, guards)
+                let write = write(changes, to: table, known)
+                let isDone = try await send(write.commands + commands, expecting: known?.root ?? "", table, guards)
+                guard let isDone else {
+                    // Another controller has changed it meanwhile.
+                    state.withLock { $0.known[table]?.isCurrent = false }
+                    try await checkTrust(isFresh: !isSigned)
+                    continue
+                }
+                if isDone, let new = write.known { remember(new, table) }
+                return isDone
+            }
+            throw RedisError(code: .refused, message: "\(key(table)) changes all the time")
+        }
+    }
+
+    func remember(_ known: Known, _ table: SignedTable) {
+        state.withLock { $0.known[table] = known }
+        guard table.mayNotGoBack else { return }
+        marks.raise(
+            markName(table), to: .init(number: known.signature.revision, digest: String(Digest.sha256(known.root).prefix(32))))
+    }
+
+    /// The commands of a change, and what is known after it.
+    private func write(_ changes: [String: String?], to table: SignedTable, _ known: Known?) -> (commands: [[String]], known: Known?) {
+        let key = key(table)
+        var commands = changes.map { field, value in value.map { ["HSET", key, field, $0] } ?? ["HDEL", key, field] }
+        guard let authenticator, var new = known, !changes.isEmpty else { return (commands, nil) }
+        for (field, value) in changes {
+            new.signature.set(
+                field, value.flatMap { TableSignature.rowCode(key, field, $0, keyID: new.signature.keyID, authenticator) })
+            new.rows?[field] = value
+        }
+        new.signature.revision = max(new.signature.revision, table.mayNotGoBack ? marks[markName(table)]?.number ?? 0 : 0) + 1
+        new.root = new.signature.root(of: key, authenticator)
+        commands += signatureCommands(new, of: table, lists: Set(changes.keys.map(TableSignature.number)))
+        return (commands, new)
+    }
+
+    func signatureCommands(_ known: Known, of table: SignedTable, lists: Set<Int>) -> [[String]] {
+        let key = signatureKey(table)
+        return [["HSET", key, "root", known.root]]
+            + lists.sorted().map { number in
+                known.signature.lists[number].map { ["HSET", key, String(number), $0.text] } ?? ["HDEL", key, String(number)]
+            }
+    }
+
+    /// What the next change builds on; nil where nothing is signed.
+    private func known(_ table: SignedTable, _ guards: Guards) async throws -> Known? {
+        guard let authenticator, isSigned else { return nil }
+        if let known = state.withLock({ $0.known[table] }), known.isCurrent { return known }
+        let mark = marks[markName(table)]
+        let texts = Self.pairs(try await connection.command(["HGETALL", signatureKey(table)]))
+        do {
+            return Known(signature: try signature(from: texts, of: table, authenticator, mark), root: texts["root"] ?? "", rows: nil)
+        } catch let error as RedisError where error.code == .distrusted {
+            // Whoever leads knows better than a store that was set back.
+            guard let fence = guards.fence, try await restore(table, fence: fence, because: error.message) else { throw error }
+            return state.withLock { $0.known[table] }
+        }
+    }
+
+    /// True when it is done, false where the guarded field has changed, nil where the signature has.
+    func send(_ commands: [[String]], expecting root: String, _ table: SignedTable, _ guards: Guards) async throws -> Bool? {
+        let keys = ["\(prefix):fence", "\(prefix):version", signatureKey(table), guards.unchanged?.key ?? "\(prefix):none"]
+        let values = [
+            guards.fence.map { String($0()) } ?? "", guards.isChange ? "1" : "0", root, guards.unchanged?.field ?? "",
+            guards.unchanged?.value ?? "",
+        ]
+        let words = commands.flatMap { [String($0.count)] + $0 }
+        return switch try await connection.command(["EVAL", Self.script, "4"] + keys + values + words).integer {
+        case 0: true
+        case 1: nil
+        default: false
+        }
+    }
+
+    private static let script = """
+        if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then
+            return redis.error_reply('FENCED another controller leads')
+        end
+        if (redis.call('HGET', KEYS[3], 'root') or '') ~= ARGV[3] then return 1 end
+        if ARGV[4] ~= '' and redis.call('HGET', KEYS[4], ARGV[4]) ~= ARGV[5] then return 2 end
+        local at = 6
+        while at <= #ARGV do
+            local count = tonumber(ARGV[at])
+            redis.call(unpack(ARGV, at + 1, at + count))
+            at = at + count + 1
+        end
+        if ARGV[2] == '1' then redis.call('INCR', KEYS[2]) end
+        return 0
+        """
+}
