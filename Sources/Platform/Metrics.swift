@@ -116,6 +116,7 @@ package enum Metrics {
         userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs,
         authFailures, refusedConnections, accessLogLost, catalogServers, catalogFetched,
         catalogFetches, redisCalls,
-        redisSeconds, engineCalls, engineSeconds, loopSeconds, loopLastRun, deliveries, deliverySeconds, waitingEvents, webhooks,
+        redisSeconds, refusedRows, engineCalls, engineSeconds, loopSeconds, loopLastRun, deliveries, deliverySeconds, waitingEvents,
+        webhooks,
     ]
 }

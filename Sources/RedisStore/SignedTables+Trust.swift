@@ -40,9 +40,9 @@ extension SignedTables {
                 code: .distrusted,
                 message: remembered == .signed
                     ? "this controller has used this store with a signature, which is gone, so nothing in it is used;"
-                        + " see `sallyport store check`, then `sallyport store adopt`"
+                        + " see `sallyport store check`, then `sallyport store adopt --all`"
                     : "this store was never signed, and this root key was not made here; if its content is yours, run"
-                        + " `sallyport store adopt`")
+                        + " `sallyport store adopt --all`")
         }
         switch authenticator.check(trust, trustParts) {
         case .valid: break
@@ -50,12 +50,12 @@ extension SignedTables {
             throw RedisError(
                 code: .distrusted,
                 message: "this store is signed with the root key \(id), and root_key_file holds \(authenticator.id): copy the file of a"
-                    + " controller that uses this store, or set root_key_file; if that key is lost, run `sallyport store adopt`")
+                    + " controller that uses this store, or set root_key_file; if that key is lost, run `sallyport store adopt --all`")
         case .invalid:
             throw RedisError(
                 code: .distrusted,
                 message: "the signature of this store was altered, so nothing in it is used; see `sallyport store check`, then"
-                    + " `sallyport store adopt`")
+                    + " `sallyport store adopt --all`")
         }
         remember(.signed)
         state.withLock { $0.isSigned = true }

@@ -137,7 +137,7 @@ package final class SignedTables: Sendable {
         func refuse(_ what: String) -> RedisError {
             RedisError(
                 code: .distrusted,
-                message: "\(key(table)) \(what), so none of it is used; see `sallyport store check`, then `sallyport store adopt`")
+                message: "\(key(table)) \(what), so none of it is used; see `sallyport store check`, then `sallyport store adopt --all`")
         }
         guard let root = texts["root"] else {
             guard let mark, mark.number > 0 else { return TableSignature(keyID: authenticator.id) }

@@ -49,7 +49,7 @@ struct ProgramTests {
             (["settings", "set"], "<name>=<value> is missing"), (["settings", "set", "x"], "x is no setting"),
             (["settings", "get"], "unknown get"), (["up", "us", "--standby", "9"], "--standby is 9"),
             (["up", "us", "--rotate-every", "soon"], "--rotate-every is soon"),
-            (["exits", "rotate"], "<exit> is missing"), (["audit", "lisst"], "want list, verify or export"),
+            (["exits", "rotate"], "<exit> is missing"), (["audit", "lisst"], "want list, verify, acknowledge or export"),
             (["audit", "list", "--limit", "0"], "--limit is 0"),
             (["up", "us", "--timeout", "0"], "--timeout is 0"), (["config", "--config", "/no/such"], "reading /no/such"),
             (["config"], "providers.nordvpn: is missing"), (["run"], "providers.nordvpn: is missing"),

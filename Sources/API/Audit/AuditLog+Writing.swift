@@ -21,7 +21,7 @@ extension AuditLog {
     var knownHead: AuditHead? { marks[Self.mark].map { AuditHead(seq: $0.number, hash: $0.digest) } }
     var signedFrom: Int? { marks[Self.signedMark]?.number }
 
-    private func know(_ head: AuditHead) { marks.raise(Self.mark, to: .init(number: head.seq, digest: head.hash)) }
+    func know(_ head: AuditHead) { marks.raise(Self.mark, to: .init(number: head.seq, digest: head.hash)) }
 
     /// Only by whoever has the turn to write.
     func append(_ batch: Batch) async throws {
