@@ -10,8 +10,10 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(1))) struct PassingTests {
     private static let filters = "%7B%22label%22%3A%5B%22io.sallyport.owner%3Dsallyport%22%5D%7D"
     private static let eventFilters = "%7B%22type%22%3A%5B%22container%22%5D%2C%22label%22%3A%5B%22io.sallyport.owner%3Dsallyport%22%5D%7D"
-    private static let exec =
-        #"{"Cmd":["busybox","sh","-c","wg show wg0 latest-handshakes \u0026\u0026 wg show wg0 transfer"],"AttachStdout":true,"AttachStderr":true}"#
+    /// As a client may write it; and as the guard does.
+    private static let exec = made.replacing("{\"AttachStderr\":true,", with: "{ \"\\u0041ttachStderr\" : true,\n")
+    private static let made =
+        (try? EngineCoding.encode(ExecCreate(cmd: ExitCommand.tunnel.words))).map { String(decoding: $0, as: UTF8.self) } ?? ""
 
     /// Method, target and body of the client; line and body of what the engine gets.
     @Test(
@@ -31,8 +33,7 @@ import Testing
                 "DELETE /v1.41/containers/\(GuardSubject.id)?force=true&v=true", ""
             ),
             (
-                "POST", "/v1.41/containers/sallyport-us-1-g3/exec", exec, "POST /v1.41/containers/\(GuardSubject.id)/exec",
-                #"{"AttachStderr":true,"AttachStdout":true,"Cmd":["busybox","sh","-c","wg show wg0 latest-handshakes && wg show wg0 transfer"]}"#
+                "POST", "/v1.41/containers/sallyport-us-1-g3/exec", exec, "POST /v1.41/containers/\(GuardSubject.id)/exec", made
             ),
         ] as [(String, String, String, String, String)])
     func `a call is made anew`(call: (String, String, String, String, String)) async throws {
