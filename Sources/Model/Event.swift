@@ -28,6 +28,8 @@ package enum EventKind: String, Codable, Sendable, CaseIterable {
     case alertRaised = "alert.raised"
     case alertCleared = "alert.cleared"
     case leaderChanged = "leader.changed"
+    /// A damaged file of the private store was mended.
+    case storeMended = "store.mended"
     case hookDisabled = "webhook.disabled"
     case reloaded = "configuration.reloaded"
 }

@@ -66,6 +66,22 @@ package enum Files {
         }
     }
 
+    /// Bytes of a file; nil where there is none.
+    package static func size(_ path: String) -> Int? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+
+    /// What a file has from an offset on, at most its last `limit` bytes; empty where it can't be read.
+    package static func tail(_ path: String, from offset: Int, limit: Int) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let count = pread(descriptor, &bytes, limit, max(offset, (size(path) ?? 0) - limit))
+        return Array(bytes.prefix(max(0, count)))
+    }
+
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// Makes a folder that only we may enter, and those above it.

@@ -1,59 +1,102 @@
+import Dispatch
 import Glibc
 import Platform
+import Synchronization
 
 /// A `redis-server` of our own on a Unix socket, for operators who have none. It outlives the controller, which finds it again.
 package struct PrivateRedis: Sendable {
     private let folder: String
     package var socket: String { "\(folder)/redis.sock" }
+    private var log: String { "\(folder)/redis.log" }
 
     package init(folder: String) { self.folder = folder }
 
     /// Starts the server unless it answers already. It writes every command to an append-only file before it answers.
+    ///
+    /// A file that a power cut has damaged is mended first, where nothing but its end is lost.
+    /// - Parameter tell: told what was mended, and what was lost by that.
     /// - Returns: true when it was started, false when it was found running.
-    package func start() async throws -> Bool {
+    package func start(tell: (String) -> Void = { _ in }) async throws -> Bool {
         guard socket.utf8.count < 108 else {
             throw RedisError(code: .unavailable, message: "\(socket) is longer than a Unix socket's 107 bytes, want a shorter data_dir")
         }
         if await answers() { return false }
-        if isAlive() {
+        if isAlive() || isTaken() {
             // A second one beside it would take its socket away and write into its file.
             try await waitForAnswer()
             return false
         }
         try Files.makePrivateFolder(folder)
-        let configuration = """
-            # Written by sallyport. Every change is lost at its next start.
-            port 0
-            unixsocket \(quoted(socket))
-            unixsocketperm 600
-            dir \(quoted(folder))
-            pidfile \(quoted("\(folder)/redis.pid"))
-            logfile \(quoted("\(folder)/redis.log"))
-            daemonize yes
-            appendonly yes
-            appendfsync everysec
-            save ""
-            maxmemory-policy noeviction
-
-            """
         try Files.write(configuration, to: "\(folder)/redis.conf", mode: 0o600)
-        let result = try await Programs.run("redis-server", ["\(folder)/redis.conf"], deadline: 10)
-        guard result.status == 0 else {
-            let words = result.output.split(separator: "\n").last.map(String.init) ?? "no output"
-            throw RedisError(code: .unavailable, message: "redis-server ended with status \(result.status): \(words)")
+        let file = AppendOnlyFile(folder: folder)
+        if let words = try file.mendManifest() { tell(words) }
+        do { try await launch(tell) } catch let error as RedisError {
+            guard let words = try await file.mendTail() else { throw error }
+            tell(words)
+            try await launch(tell)
         }
-        try await waitForAnswer()
         return true
     }
 
-    /// A long append-only file takes its time to be read again.
-    private func waitForAnswer() async throws {
-        let end = ContinuousClock.now + .seconds(10)
-        while ContinuousClock.now < end {
-            if await answers() { return }
+    private var configuration: String {
+        """
+        # Written by sallyport. Every change is lost at its next start.
+        port 0
+        unixsocket \(quoted(socket))
+        unixsocketperm 600
+        dir \(quoted(folder))
+        pidfile \(quoted("\(folder)/redis.pid"))
+        logfile \(quoted(log))
+        daemonize no
+        appendonly yes
+        appendfsync everysec
+        save ""
+        maxmemory-policy noeviction
+
+        """
+    }
+
+    /// Starts the process and waits until it answers, or ends.
+    private func launch(_ tell: (String) -> Void) async throws {
+        let before = Files.size(log) ?? 0
+        let child = Child(try Programs.startDetached("redis-server", ["\(folder)/redis.conf"], log: log))
+        try await waitForAnswer { child.status }
+        // It mends half a command by itself.
+        for line in lines(since: before) where line.contains("Truncating the AOF") { tell("redis-server has cut its file: \(line)") }
+    }
+
+    /// Waits while it reads its file, which may be long: 10 s without a sign of life, 120 s while it says that it is loading.
+    /// - Parameter status: how the process has ended; nil while it runs.
+    private func waitForAnswer(_ status: () -> Int32? = { nil }) async throws {
+        let before = Files.size(log) ?? 0
+        let begin = ContinuousClock.now
+        var patience = Duration.seconds(10)
+        let connection = RedisConnection(address: .unix(path: socket))
+        defer { Task { await connection.close() } }
+        while ContinuousClock.now - begin < patience {
+            do {
+                try await connection.command(["PING"])
+                return
+            } catch let error as RedisError {
+                if error.message.contains("LOADING") { patience = .seconds(120) }
+            }
+            if let status = status() {
+                let last = lines(since: before).last ?? lines(since: 0).last ?? "it said nothing"
+                throw RedisError(code: .unavailable, message: "redis-server ended with status \(status): \(last) (\(log))")
+            }
             try await Task.sleep(for: .milliseconds(20))
         }
-        throw RedisError(code: .unavailable, message: "redis-server does not answer on \(socket); see \(folder)/redis.log")
+        throw RedisError(code: .unavailable, message: "redis-server does not answer on \(socket); see \(log)")
+    }
+
+    /// What its log has got since it had that size, without process ids and times; of a long piece the end.
+    private func lines(since size: Int) -> [String] {
+        let text = String(decoding: Files.tail(log, from: size, limit: 16_384), as: UTF8.self)
+        return text.split(whereSeparator: \.isNewline).map { line in
+            // "123:M 29 Nov 2026 18:44:44.001 # Bad file format ..."
+            let words = line.split(separator: " ", maxSplits: 6)
+            return String(words.count == 7 && words[5].count == 1 && words[0].contains(":") ? words[6] : line)
+        }.filter { !$0.isEmpty }
     }
 
     /// Ends the server after it has written all that it holds. One that does not run is no error.
@@ -85,5 +128,37 @@ package struct PrivateRedis: Sendable {
         return stat(folder, &ours) == 0 && stat("/proc/\(pid)/cwd", &its) == 0 && ours.st_ino == its.st_ino && ours.st_dev == its.st_dev
     }
 
+    /// True while somebody listens on the socket, whoever it is: a server whose pid file is gone, too.
+    private func isTaken() -> Bool {
+        let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socket.utf8) }
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        return result == 0 || errno == EAGAIN
+    }
+
     private func quoted(_ path: String) -> String { "\"\(path.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"" }
+}
+
+/// A process of ours that may outlive us; while we live its end is noticed at once.
+private final class Child: Sendable {
+    private let end = Mutex<Int32?>(nil)
+    /// The exit status, or 128 plus the signal that ended it; nil while it runs.
+    var status: Int32? { end.withLock { $0 } }
+
+    init(_ pid: pid_t) {
+        DispatchQueue(label: "sallyport.child").async { [self] in
+            var status: Int32 = 0
+            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+            let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
+            end.withLock { $0 = code }
+        }
+    }
 }

@@ -186,19 +186,33 @@ struct Parts: Sendable {
 
     func startRedis() async throws {
         guard let privateRedis else { return }
-        log.info(try await privateRedis.start() ? "started the private Redis" : "found the private Redis running")
+        let isStarted = try await startAndTell(privateRedis)
+        log.info(isStarted ? "started the private Redis" : "found the private Redis running")
+    }
+
+    /// Starts it unless it runs, and tells what of its file had to be mended.
+    private func startAndTell(_ redis: PrivateRedis) async throws -> Bool {
+        var mended: [String] = []
+        let result: Result<Bool, any Error>
+        do { result = .success(try await redis.start { mended.append($0) }) } catch { result = .failure(error) }
+        for words in mended { await controller.tell(.storeMended, words, severity: .critical) }
+        return try result.get()
     }
 
     /// Starts the private Redis again whenever it has died.
     func superviseRedis() async {
         guard let privateRedis else { return }
+        var (pause, told) = (1.0, "")
         while !Task.isCancelled {
             do {
-                if try await privateRedis.start() { log.warning("the private Redis had ended; started it again") }
+                if try await startAndTell(privateRedis) { log.warning("the private Redis had ended; started it again") }
+                (pause, told) = (1, "")
             } catch  where !Task.isCancelled {
-                log.error("the private Redis can't be started", ["error": "\(error)"])
+                // What needs a human is said once, and tried more seldom.
+                if told != "\(error)" { log.error("the private Redis can't be started", ["error": "\(error)"]) }
+                (pause, told) = (min(30, pause * 2), "\(error)")
             } catch {}
-            try? await Task.sleep(for: .seconds(1))
+            try? await Task.sleep(for: .seconds(pause))
         }
     }
 
