@@ -6,25 +6,28 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
     let bytes: [UInt8]
     let prefix: Int
 
-    /// Reads an address or a network in CIDR form; nil for anything else, host names among it.
+    /// Reads an address or a network in CIDR form; nil for anything else, host names among it. `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let first = parts.first, let bytes = Self.address(String(first)) else { return nil }
-        let bits = bytes.count * 8
-        guard parts.count == 2 else {
-            (self.bytes, prefix) = (bytes, bits)
-            return
+        guard let first = parts.first, let bytes = Self.address(first) else { return nil }
+        var number = bytes.count * 8
+        if parts.count == 2 {
+            guard let given = Int(parts[1]), (0...number).contains(given), String(given) == parts[1] else { return nil }
+            number = given
         }
-        guard let number = Int(parts[1]), (0...bits).contains(number), String(number) == parts[1] else { return nil }
-        (self.bytes, prefix) = (bytes, number)
+        let isMapped = bytes.count == 16 && number >= 96 && bytes.starts(with: Self.mapped)
+        (self.bytes, prefix) = isMapped ? (Array(bytes.suffix(4)), number - 96) : (bytes, number)
     }
 
-    private static func address(_ text: String) -> [UInt8]? {
+    /// How an IPv6 address begins that stands for one of IPv4 (RFC 4291, section 2.5.5.2).
+    private static let mapped = [UInt8](repeating: 0, count: 10) + [0xFF, 0xFF]
+
+    private static func address(_ text: Substring) -> [UInt8]? {
+        // A C string ends at its first NUL: "10.0.0.1" is not all that "10.0.0.1\0junk" says.
+        guard !text.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
-        if inet_pton(AF_INET, text, &bytes) == 1 { return Array(bytes.prefix(4)) }
-        guard inet_pton(AF_INET6, text, &bytes) == 1 else { return nil }
-        let isMapped = bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
-        return isMapped ? Array(bytes.suffix(4)) : bytes
+        if inet_pton(AF_INET, String(text), &bytes) == 1 { return Array(bytes.prefix(4)) }
+        return inet_pton(AF_INET6, String(text), &bytes) == 1 ? bytes : nil
     }
 
     package func contains(_ other: IPNetwork) -> Bool {
@@ -45,6 +48,12 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
         return IPNetwork(bytes: bytes.prefix(8) + [UInt8](repeating: 0, count: 8), prefix: 64)
     }
 
+    /// What an address counts as where each holder has a share: itself, or for IPv6 its network of 64 bits.
+    package static func holder(of address: String) -> String {
+        guard address.utf8.contains(UInt8(ascii: ":")), let known = IPNetwork(address) else { return address }
+        return known.ofOneHolder.description
+    }
+
     package var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, socklen_t(text.count))
@@ -52,24 +61,26 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
         return prefix == bytes.count * 8 ? address : "\(address)/\(prefix)"
     }
 
+    /// The IPv4 address that one of IPv6 leads to: translated by NAT64 (RFC 6052), or tunnelled to by 6to4 (RFC 3056) and ISATAP
+    /// (RFC 5214).
+    var carried: IPNetwork? {
+        guard isIPv6 else { return nil }
+        for (network, start) in PrivateNetworks.carriers where network.contains(self) {
+            return IPNetwork(bytes: Array(bytes[start..<start + 4]))
+        }
+        let isISATAP = [0x00, 0x02].contains(bytes[8]) && Array(bytes[9..<12]) == [0x00, 0x5E, 0xFE]
+        return isISATAP ? IPNetwork(bytes: Array(bytes.suffix(4))) : nil
+    }
+
     /// True for addresses that are not of the public internet: this machine, private and link-local networks, multicast, and what
-    /// is reserved (RFC 6890); also where IPv6 carries such an IPv4 address.
+    /// is reserved; also where IPv6 leads to such an IPv4 address.
     package var isPrivate: Bool {
-        if Self.special.contains(where: { $0.contains(self) }) { return true }
-        // NAT64 (RFC 6052) and 6to4 (RFC 3056) end at an IPv4 address.
-        if bytes.count == 16, bytes.prefix(4) == [0, 0x64, 0xFF, 0x9B] { return IPNetwork(bytes: Array(bytes.suffix(4))).isPrivate }
-        if bytes.count == 16, bytes.prefix(2) == [0x20, 0x02] { return IPNetwork(bytes: Array(bytes[2..<6])).isPrivate }
-        return false
+        if let carried, carried.isPrivate { return true }
+        // What is translated lies outside of what IANA gives out, and leads into it.
+        if PrivateNetworks.translated?.contains(self) == true { return false }
+        return PrivateNetworks.all.contains { $0.contains(self) }
     }
 
     private init(bytes: [UInt8]) { self.init(bytes: bytes, prefix: bytes.count * 8) }
     private init(bytes: [UInt8], prefix: Int) { (self.bytes, self.prefix) = (bytes, prefix) }
-
-    private static let special = [
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-        "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
-        // 2001::/23 has Teredo (RFC 4380) in it; 64:ff9b:1::/48 is NAT64 inside of one network (RFC 8215).
-        "::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10",
-        "fec0::/10", "ff00::/8",
-    ].compactMap(IPNetwork.init)
 }

@@ -87,33 +87,40 @@ function M.contains(network, bytes)
   return parsed.base:byte(whole + 1) >> (8 - rest) == bytes:byte(whole + 1) >> (8 - rest)
 end
 
--- Special-purpose networks of RFC 6890 and its successors. 198.18.0.0/15, for measurements in laboratories, is not
--- among them: the lab's internet has it.
+-- Networks that are none of the public internet (RFC 6890 and its successors); of IPv6 all but 2000::/3, which alone IANA gives out.
+-- 198.18.0.0/15, for measurements in laboratories, is not among them: the lab's internet has it. Sources/Platform/PrivateNetworks.swift
+-- and containers/exit/exit have the same list.
 local REFUSED = {
   "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-  "192.88.99.0/24", "192.168.0.0/16", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-  "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+  "192.88.99.0/24", "192.168.0.0/16", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
+  "::/3", "2001::/23", "2001:db8::/32", "3fff::/20", "4000::/2", "8000::/1",
 }
 
 -- This machine's own addresses, and what the operator added. The map changes at run time.
 local refused = Map.new(os.getenv("SALLYPORT_REFUSED_MAP"), Map._ip)
 
--- Where an IPv6 address carries an IPv4 one: the network, and the first byte of it.
-local CARRIERS = { ["::/96"] = 13, ["::ffff:0:0/96"] = 13, ["::ffff:0:0:0/96"] = 13, ["64:ff9b::/96"] = 13, ["2002::/16"] = 3 }
+-- Where an IPv6 address leads to an IPv4 one: the network, and the first byte of that.
+local CARRIERS = { ["::ffff:0:0/96"] = 13, ["64:ff9b::/96"] = 13, ["2002::/16"] = 3 }
+
+-- The IPv4 address that an IPv6 one leads to, as bytes, or nil.
+local function carried(bytes)
+  for network, start in pairs(CARRIERS) do
+    if M.contains(network, bytes) then return bytes:sub(start, start + 3) end
+  end
+  -- ISATAP (RFC 5214, section 6.1), in any network.
+  local marker = bytes:sub(9, 12)
+  return (marker == "\0\0\x5e\xfe" or marker == "\2\0\x5e\xfe") and bytes:sub(13, 16) or nil
+end
 
 -- True if nobody may go to this address, given as bytes.
 function M.is_refused(bytes)
+  if refused:lookup(M.text(bytes)) then return true end
+  local inner = #bytes == 16 and carried(bytes)
+  if inner and M.is_refused(inner) then return true end
+  -- What is mapped or translated lies outside of what IANA gives out, and leads into it.
+  if M.contains("::ffff:0:0/96", bytes) or M.contains("64:ff9b::/96", bytes) then return false end
   for _, network in ipairs(REFUSED) do
     if M.contains(network, bytes) then return true end
-  end
-  if refused:lookup(M.text(bytes)) then return true end
-  if #bytes == 16 then
-    for network, start in pairs(CARRIERS) do
-      if M.contains(network, bytes) then
-        -- The loopback and unspecified addresses are among "::/96": 0.0.0.0/8 refuses them.
-        return M.is_refused(bytes:sub(start, start + 3))
-      end
-    end
   end
   return false
 end
