@@ -14,6 +14,7 @@ package struct OperationError: Error, CustomStringConvertible {
         case engineUnavailable = "engine_unavailable"
         case unknownProvider = "unknown_provider"
         case notLeader = "not_leader"
+        case networksTooWide = "networks_too_wide"
         case exists
     }
 

@@ -10,6 +10,7 @@ extension Controller {
             guard !desired.users.contains(where: { $0.name == user.name }) else {
                 throw OperationError(code: .exists, message: "there is a user \(user.name) already")
             }
+            try refuseOpenNetworks(of: user, before: nil)
             try await stored { try await parts.store.save(user) }
             desired.users.append(user)
             desired.users.sort { $0.name < $1.name }
@@ -26,6 +27,7 @@ extension Controller {
             guard let index = desired.users.firstIndex(where: { $0.name == user.name }) else {
                 throw OperationError(code: .notFound, message: "there is no user \(user.name)")
             }
+            try refuseOpenNetworks(of: user, before: desired.users[index])
             try await stored { try await parts.store.save(user) }
             let changed = user.changedSettings(from: desired.users[index])
             desired.users[index] = user
@@ -36,6 +38,12 @@ extension Controller {
             return usersChanged()
         }
         await gatewayKnows(edition)
+    }
+
+    /// Here, where changes come one after another: two at once could each be harmless by itself.
+    private func refuseOpenNetworks(of user: ProxyUser, before: ProxyUser?) throws {
+        guard let problem = user.openProblem(before: before, others: desired.users) else { return }
+        throw OperationError(code: .networksTooWide, message: problem)
     }
 
     /// The users as they are for certain: nil while another controller may lead, or the gateway was not given them yet.

@@ -82,6 +82,13 @@ package enum Alerts {
                     id: "container:\(container)", severity: .warning, message: stuck(container) + reason,
                     remedy: "remove it by hand (docker rm -f \(container)), or restart the engine", since: now))
         }
+        alerts += ProxyUser.openUsers(among: facts.desired.users).refused.map { user in
+            Alert(
+                id: "user:\(user.name)", severity: .warning,
+                message: "the addresses of user \(user.name) are too much of the internet to stand for a password: a password is asked for",
+                remedy: "give \(user.name) networks of its own (sallyport users set \(user.name) --addresses), or the rule with_password",
+                since: user.createdAt)
+        }
         return alerts.sorted { $0.id < $1.id }
     }
 

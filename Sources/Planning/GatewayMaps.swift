@@ -65,10 +65,12 @@ extension GatewayLayout {
 
     private static let noPools = Dictionary(CountryCode.all.map { ($0.lowercased, "none") }, uniquingKeysWith: { $1 })
 
-    /// Networks of users who need no password: `10.0.0.0/8` to `alice`. The first user of a network has it.
+    /// Networks of users who need no password: `10.0.0.0/8` to `alice`. The first user of a network has it. Networks that are too much of
+    /// the internet are left out, with an alert: a version before has stored them.
     private var addressEntries: [String: String] {
         var entries: [String: String] = [:]
-        for user in users where user.addressRule == .insteadOfPassword {
+        let refused = Set(ProxyUser.openUsers(among: users).refused.map(\.name))
+        for user in users where user.addressRule == .insteadOfPassword && !refused.contains(user.name) {
             for network in user.addresses where entries[network] == nil { entries[network] = user.name }
         }
         return entries

@@ -64,6 +64,20 @@ import Testing
             ("POST", "/api/users", #"{"name":"bob","addresses":["10.0.0.0/33"]}"#, ["addresses[0]"]),
             ("POST", "/api/users", #"{"name":"bob","addresses":["0.0.0.0/0"],"address_rule":"instead_of_password"}"#, ["addresses[0]"]),
             ("POST", "/api/users", #"{"name":"bob","address_rule":"instead_of_password"}"#, ["addresses"]),
+            (
+                "POST", "/api/users", #"{"name":"bob","addresses":["0.0.0.0/1","128.0.0.0/1"],"address_rule":"instead_of_password"}"#,
+                ["addresses[0]", "addresses[1]"]
+            ),
+            (
+                "POST", "/api/users",
+                #"{"name":"bob","addresses":["10.0.0.0/8","8.0.0.0/9","9.0.0.0/9","12.0.0.0/9"],"address_rule":"instead_of_password"}"#,
+                ["addresses"]
+            ),
+            ("POST", "/api/users", #"{"name":"bob","addresses":["::/0"],"address_rule":"instead_of_password"}"#, ["addresses[0]"]),
+            ("POST", "/api/users", #"{"name":"bob","addresses":["::ffff:0:0/97"],"address_rule":"instead_of_password"}"#, ["addresses[0]"]),
+            ("POST", "/api/users", #"{"name":"bob","password":"aaaaaaaaaaaa"}"#, ["password"]),
+            ("POST", "/api/users", #"{"name":"bobby","password":"xK-bobby-9vQ2m"}"#, ["password"]),
+            ("POST", "/api/webhooks", #"{"url":"https://h.example","secret":"\#(String(repeating: "a1", count: 20))"}"#, ["secret"]),
             ("POST", "/api/users", #"{"name":"bob","limits":{"connections":0}}"#, ["limits.connections"]),
             ("POST", "/api/users", #"{"name":"bob","expires_at":"soon"}"#, ["expires_at"]),
         ] as [(String, String, String, [String])], Way.allCases)

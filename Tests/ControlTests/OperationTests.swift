@@ -254,6 +254,31 @@ import Testing
         ProxyUser(name: name, salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))
     }
 
+    private func openUser(_ name: String, _ networks: String...) -> ProxyUser {
+        var user = ProxyUser(name: name, salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))
+        (user.addresses, user.addressRule) = (networks, .insteadOfPassword)
+        return user
+    }
+
+    /// Each half is harmless by itself.
+    @Test func `users whose networks are too much together are not all taken, also at once`() async throws {
+        try await withController { world, running in
+            let halves = [openUser("alice", "8.0.0.0/9"), openUser("bob", "8.128.0.0/9", "9.0.0.0/30"), openUser("carol", "9.0.1.0/24")]
+            let taken = await withTaskGroup(of: Bool.self) { group in
+                for user in halves { group.addTask { (try? await running.controller.addUser(user)) != nil } }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+            let users = world.stored.users
+            #expect(taken < 3 && users.count == taken && NetworkUnion(users.flatMap(\.openNetworks)).excess == nil)
+            var secured = openUser("dave", "0.0.0.0/1", "128.0.0.0/1")
+            secured.addressRule = .withPassword
+            try await running.controller.addUser(secured)
+            secured.addressRule = .insteadOfPassword
+            let opened = secured
+            #expect(try await code { try await running.controller.changeUser(opened) } == .networksTooWide)
+        }
+    }
+
     @Test func `a user is in the gateway when adding is answered`() async throws {
         try await withController { world, running in
             let alice = ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))

@@ -8,7 +8,7 @@ extension API {
 
     /// Fields that a user is made or changed with; `limits` and `expires_at` may also be null, which takes them away.
     private static let settings: [Schema.Field] = [
-        .maybe("password", passwordSchema, "printable ASCII without spaces"),
+        .maybe("password", passwordSchema, PasswordRule.words),
         .maybe("expires_at", .time.orNull, "when the user may do nothing any more"),
         .maybe("disabled", .flag),
         .maybe("countries", .list(.country, limit: 250), "the only ones that the user may use; empty for all"),
@@ -52,7 +52,7 @@ extension API {
                     "The present one stays valid for `overlap_seconds`. Without a password one is made; only this answer shows it.",
                     body: Body(
                         .object(
-                            .maybe("password", Self.passwordSchema, "printable ASCII without spaces"),
+                            .maybe("password", Self.passwordSchema, PasswordRule.words),
                             .maybe("overlap_seconds", .whole(0...2_592_000, 86_400), "0: the present one ends at once")),
                         isOptional: true, example: .object(["overlap_seconds": .integer(3600)])),
                     answers: [.json(200, "the user", .named("User"))], answersSecret: true),
@@ -80,8 +80,9 @@ extension API {
     /// Makes a user. Without a password of the caller's one is made; only that answer shows it.
     func createUser(_ request: ServerRequest) async throws -> ServerResponse {
         let (changes, chosen): (ProxyUser, String?) = try request.body { reader in
-            let password = Self.password(reader)
-            guard let name = reader.required("name", reader.string("name"), want: "1 to 32 of a-z 0-9 _ .") else { return nil }
+            let name = reader.required("name", reader.string("name"), want: "1 to 32 of a-z 0-9 _ .")
+            let password = Self.password(reader, of: name)
+            guard let name else { return nil }
             if !ProxyUser.isValidName(name) { reader.problem("name", "want 1 to 32 of a-z 0-9 _ . (no hyphen: it begins the parameters)") }
             var user = ProxyUser(name: name, passwords: [], createdAt: SystemClock.now())
             Self.read(reader, into: &user)
@@ -98,7 +99,7 @@ extension API {
     func changeUser(_ request: ServerRequest) async throws -> ServerResponse {
         var user = try known(request, operations.state)
         user = try request.body { reader in
-            if let password = Self.password(reader) { user.passwords = [.make(password)] }
+            if let password = Self.password(reader, of: user.name) { user.passwords = [.make(password)] }
             Self.read(reader, into: &user)
             return user
         }
@@ -109,8 +110,9 @@ extension API {
     /// Gives a user a new password; the present one stays valid for `overlap_seconds`.
     func rotateUser(_ request: ServerRequest) async throws -> ServerResponse {
         var user = try known(request, operations.state)
+        let name = user.name
         let (chosen, overlap): (String?, Int) = try request.body { reader in
-            (Self.password(reader), reader.integer("overlap_seconds", in: 0...2_592_000) ?? 86_400)
+            (Self.password(reader, of: name), reader.integer("overlap_seconds", in: 0...2_592_000) ?? 86_400)
         }
         let password = chosen ?? Digest.randomWord(length: 24)
         let end = SystemClock.now() + Double(overlap)
@@ -140,12 +142,25 @@ extension API {
         return user
     }
 
-    private static func password(_ reader: FieldReader) -> String? {
+    /// A password of the caller's for a user.
+    private static func password(_ reader: FieldReader, of user: String?) -> String? {
         let password = reader.string("password", limit: 128)
-        if let password, password.utf8.count < 12 || !password.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
-            reader.problem("password", "want 12 to 128 printable ASCII characters without spaces")
-        }
+        if let password, let problem = PasswordRule.problem(with: password, of: user) { reader.problem("password", problem) }
         return password
+    }
+
+    /// A large part of the internet as a password would be an open proxy, also where it comes in pieces.
+    private static func checkOpenNetworks(_ user: ProxyUser, _ reader: FieldReader) {
+        let networks = user.openNetworks
+        var isWide = false
+        for (index, network) in networks.enumerated() {
+            guard let excess = NetworkUnion([network]).excess else { continue }
+            isWide = true
+            reader.problem("addresses[\(index)]", "\(network.text) has \(excess) where addresses stand for a password")
+        }
+        guard !isWide, let excess = NetworkUnion(networks).excess else { return }
+        let list = networks.map(\.text).joined(separator: ", ")
+        reader.problem("addresses", "\(list): together \(excess) where addresses stand for a password")
     }
 
     /// Reads all but the name and the password.
@@ -165,10 +180,7 @@ extension API {
         if user.addressRule == .insteadOfPassword, user.addresses.isEmpty {
             reader.problem("addresses", "is empty, want a network at least where they stand for a password")
         }
-        // Everybody's network as a password would be an open proxy.
-        for (index, text) in user.addresses.enumerated() where user.addressRule == .insteadOfPassword && text.hasSuffix("/0") {
-            reader.problem("addresses[\(index)]", "is everybody, want a network of your own where it stands for a password")
-        }
+        if user.addressRule == .insteadOfPassword { checkOpenNetworks(user, reader) }
         let limits = reader.section("limits")
         let most = 9_007_199_254_740_991
         if limits.names("connections") { user.limits.connections = limits.integer("connections", in: 1...1_000_000) }

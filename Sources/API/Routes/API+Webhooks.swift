@@ -231,8 +231,9 @@ extension API {
         if let countries = reader.countries("countries") { hook.countries = countries }
         if let secret = reader.string("secret") {
             hook.secret = secret
-            if !(32...128).contains(secret.utf8.count) || !secret.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
-                reader.problem("secret", "want 32 to 128 printable ASCII characters without blanks")
+            if secret.utf8.count > 128 || PasswordRule.problem(withKey: secret) != nil {
+                reader.problem(
+                    "secret", "want 32 to 128 printable ASCII characters without blanks, random ones; without a secret one is made")
             }
         }
     }

@@ -137,12 +137,16 @@ struct ControllerOperations: Operations {
 
     private func mapped<Value>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch let error as OperationError {
+            if error.code == .networksTooWide {
+                let field = FieldProblem(field: "addresses", message: error.message)
+                throw APIProblem(status: 422, code: "invalid", message: field.description, fields: [field])
+            }
             let status: Int
             var headers: [(name: String, value: String)] = []
             switch error.code {
             case .notFound: status = 404
             case .poolFull, .deviceLimit, .exists: status = 409
-            case .unknownProvider: status = 422
+            case .unknownProvider, .networksTooWide: status = 422
             case .noServer, .catalogUnavailable, .storeUnavailable, .engineUnavailable, .notLeader:
                 status = 503
                 headers = [("Retry-After", "10")]
