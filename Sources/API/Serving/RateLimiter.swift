@@ -15,36 +15,36 @@ final class RateLimiter: Sendable {
         var reset: Int
     }
 
-    private struct Entry {
-        var window: Int
-        var count: Int
-        var before: Int
-        /// Let in here, and not told yet.
-        var untold: Int
-        var isDirty: Bool
-    }
+    private typealias Entry = LimitTable.Entry
 
     private struct State {
-        var entries: [String: Entry] = [:]
-        /// Identities whose entries are dirty.
-        var dirty: Set<String> = []
-        var window = 0
+        var table: LimitTable
+        /// Identities of which there is something to tell, in the order in which it came; some may have lost their place since.
+        var queue: [String] = []
+        /// What those have used together who found no place, by their limit.
+        var crowd: [Int: Entry] = [:]
 
-        mutating func forget(before window: Int) {
-            entries = entries.filter { $0.value.window >= window }
-            dirty = dirty.filter { entries[$0] != nil }
+        mutating func enqueue(_ identity: String) {
+            queue.append(identity)
+            // One that loses its place and comes again is here twice.
+            if queue.count > 2 * table.capacity { queue = table.dirty }
         }
     }
 
-    /// Identities that are remembered; more push out those that were not seen in this window.
-    private static let capacity = 100_000
+    /// Identities that are remembered: addresses, keys, and addresses with wrong keys.
+    static let capacity = 100_000
     /// Identities that are told at a time.
     private static let told = 5000
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let now: @Sendable () -> Double
 
     /// - Parameter now: seconds of the wall clock, so that controllers agree about windows.
-    init(now: @escaping @Sendable () -> Double = { Double(SystemClock.now().milliseconds) / 1000 }) { self.now = now }
+    init(
+        capacity: Int = RateLimiter.capacity, now: @escaping @Sendable () -> Double = { Double(SystemClock.now().milliseconds) / 1000 }
+    ) {
+        self.now = now
+        state = Mutex(State(table: LimitTable(capacity: capacity)))
+    }
 
     /// Lets one request in, or not; a refused one is not counted.
     func take(_ identity: String, limit: Int, window seconds: Int, counts: Bool = true) -> Verdict {
@@ -52,20 +52,23 @@ final class RateLimiter: Sendable {
         let window = Int(now) / seconds
         let share = now / Double(seconds) - Double(window)
         return state.withLock { state in
-            if let index = state.entries.index(forKey: identity) {
-                let isNew = !state.entries.values[index].isDirty
-                if isNew { state.dirty.insert(identity) }
-                return Self.take(&state.entries.values[index], limit, window, share, seconds, counts)
+            var wasDirty = true
+            let known = state.table.change(identity) { entry in
+                wasDirty = entry.isDirty
+                return Self.take(&entry, limit, window, share, seconds, counts)
             }
-            var entry = Entry(window: window, count: 0, before: 0, untold: 0, isDirty: false)
+            if let known {
+                if !wasDirty { state.enqueue(identity) }
+                return known
+            }
+            var entry = Entry(window: window, limit: limit)
             let verdict = Self.take(&entry, limit, window, share, seconds, counts)
-            if state.entries.count >= Self.capacity { state.forget(before: window) }
-            // An identity that finds no place even then is let in by the rules of the others: it starts anew each time.
-            if state.entries.count < Self.capacity {
-                state.entries[identity] = entry
-                state.dirty.insert(identity)
+            if state.table.add(identity, entry) {
+                state.enqueue(identity)
+                return verdict
             }
-            return verdict
+            // All places are held by identities that are at their limits: who comes on top shares one limit with the others.
+            return Self.take(&state.crowd[limit, default: Entry(window: window, limit: limit)], limit, window, share, seconds, counts)
         }
     }
 
@@ -73,6 +76,7 @@ final class RateLimiter: Sendable {
         _ entry: inout Entry, _ limit: Int, _ window: Int, _ share: Double, _ seconds: Int, _ counts: Bool
     ) -> Verdict {
         slide(&entry, to: window)
+        entry.limit = limit
         let used = Double(entry.count) + Double(entry.before) * (1 - share)
         let isAllowed = used + 1 <= Double(limit) + 1e-6
         if isAllowed, counts {
@@ -113,13 +117,15 @@ final class RateLimiter: Sendable {
         let window = Int(now) / seconds
         let share = now / Double(seconds) - Double(window)
         return state.withLock { state in
-            guard var entry = state.entries[identity] else { return 0 }
+            guard var entry = state.table[identity] else { return 0 }
             Self.slide(&entry, to: window)
             return Int((Double(entry.count) + Double(entry.before) * (1 - share)).rounded(.up))
         }
     }
 
-    var size: Int { state.withLock { $0.entries.count } }
+    var size: Int { state.withLock { $0.table.count } }
+    /// Places of the table that were looked at to make room.
+    var looks: Int { state.withLock { $0.table.looks } }
 
     // MARK: - Together with others
 
@@ -127,46 +133,58 @@ final class RateLimiter: Sendable {
     /// tells it then the next time.
     func share(with memory: any SharedMemory, window seconds: Int) async throws {
         let window = Int(now()) / seconds
-        let told = state.withLock { state in
-            if state.window != window {
-                state.window = window
-                state.forget(before: window - 1)
-            }
-            // Of those that were not seen since the window before there is nothing more to tell.
-            state.dirty = state.dirty.filter { identity in
-                let isOld = state.entries[identity]?.window != window
-                if isOld { state.entries[identity]?.isDirty = false }
-                return !isOld
-            }
-            return state.dirty.prefix(Self.told).map { ($0, state.entries[$0]?.untold ?? 0) }
-        }
+        let told = state.withLock { Self.untold(&$0, window) }
         guard !told.isEmpty else { return }
         let counts = told.map { (key: Self.key($0.0, window), amount: $0.1) }
         let before = told.map { (key: Self.key($0.0, window - 1), amount: 0) }
-        let totals = try await memory.add(counts + before, seconds: seconds * 2)
+        let totals: [Int]
+        do {
+            totals = try await memory.add(counts + before, seconds: seconds * 2)
+        } catch {
+            state.withLock { state in for (identity, _) in told { Self.tellLater(identity, &state) } }
+            throw error
+        }
         guard totals.count == told.count * 2 else { return }
         state.withLock { state in
             for (index, (identity, amount)) in told.enumerated() {
-                guard var entry = state.entries[identity], entry.window == window else { continue }
-                entry.untold -= amount
-                // A counter that somebody has cleared is smaller than ours: theirs is right.
-                entry.count = totals[index] + entry.untold
-                entry.before = totals[told.count + index]
-                entry.isDirty = entry.untold > 0
-                if !entry.isDirty { state.dirty.remove(identity) }
-                state.entries[identity] = entry
+                let isBehind = state.table.change(identity) { entry in
+                    guard entry.window == window else { return false }
+                    entry.untold -= amount
+                    // A counter that somebody has cleared is smaller than ours: theirs is right.
+                    entry.count = totals[index] + entry.untold
+                    entry.before = totals[told.count + index]
+                    return entry.untold > 0
+                }
+                if isBehind == true { Self.tellLater(identity, &state) }
             }
         }
     }
 
+    /// Takes those off the queue of which there is something to tell. Of those that were not seen since the window before there is nothing
+    /// more.
+    private static func untold(_ state: inout State, _ window: Int) -> [(String, Int)] {
+        let taken = state.queue.prefix(told)
+        state.queue.removeFirst(taken.count)
+        return taken.compactMap { identity in
+            state.table.change(identity) { entry in
+                // It may be here twice; it is told once.
+                defer { entry.isDirty = false }
+                return entry.isDirty && entry.window == window ? (identity, entry.untold) : nil
+            } ?? nil
+        }
+    }
+
+    private static func tellLater(_ identity: String, _ state: inout State) {
+        let wasDirty = state.table.change(identity) { entry in
+            defer { entry.isDirty = true }
+            return entry.isDirty
+        }
+        if wasDirty == false { state.enqueue(identity) }
+    }
+
     /// Forgets these identities here; the shared counters are for the caller to remove, by the keys that are returned.
     func clear(_ identities: [String], window seconds: Int) -> [String] {
-        state.withLock { state in
-            for identity in identities {
-                state.entries[identity] = nil
-                state.dirty.remove(identity)
-            }
-        }
+        state.withLock { state in for identity in identities { state.table.remove(identity) } }
         let window = Int(now()) / seconds
         return identities.flatMap { [Self.key($0, window), Self.key($0, window - 1)] }
     }
