@@ -18,6 +18,8 @@ package final class BodyStream: Sendable {
         /// Set while the connection is suspended for want of something to send.
         var wake: (@Sendable () -> Void)?
         var onEnd: (@Sendable () -> Void)?
+        /// Whether the client has ended its side; while the connection is open.
+        var peerHasLeft: (@Sendable () -> Bool)?
 
         mutating func append(_ piece: [UInt8]) {
             // Nothing to send is no piece: a read of it would look like the end of what there is.
@@ -109,10 +111,21 @@ package final class BodyStream: Sendable {
         wake?()
     }
 
+    /// Ends the stream of a client that has hung up: what is not sent to shows no end by itself. False where it goes on.
+    @discardableResult
+    package func endIfLeft() -> Bool {
+        // Under the lock, so that the connection is open.
+        let hasLeft = state.withLock { $0.hasEnded || $0.peerHasLeft?() == true }
+        if hasLeft { finish() }
+        return hasLeft
+    }
+
     /// True once the client is gone, or has everything.
     package var hasEnded: Bool { state.withLock { $0.hasEnded } }
 
     // MARK: - The server's side
+
+    func watch(_ peerHasLeft: @escaping @Sendable () -> Bool) { state.withLock { $0.peerHasLeft = peerHasLeft } }
 
     enum Piece {
         case bytes(Int)
@@ -152,6 +165,7 @@ package final class BodyStream: Sendable {
             state.hasEnded = true
             state.isOver = true
             state.clear()
+            state.peerHasLeft = nil
             defer { state.onEnd = nil }
             return state.onEnd
         }

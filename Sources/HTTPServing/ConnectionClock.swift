@@ -28,8 +28,21 @@ final class ConnectionClock: Sendable {
     /// Hangs up on a client that is too slow. On the server's thread, while the connection is open: libmicrohttpd then finds it
     /// ended, as if the client had gone.
     func check(_ now: Int64) {
-        guard deadline.load(ordering: .relaxed) <= now else { return }
+        if deadline.load(ordering: .relaxed) <= now { hangUp() }
+    }
+
+    /// On the server's thread, while the connection is open.
+    func hangUp() {
         set(nil)
         _ = shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// True where the client has ended its side: libmicrohttpd does not look at a connection for which it has nothing to send. While the
+    /// connection is open.
+    var peerHasLeft: Bool {
+        // POLLRDHUP of Linux, which Swift's Glibc does not name.
+        let signs: Int16 = 0x2000 | Int16(POLLHUP) | Int16(POLLERR)
+        var polled = pollfd(fd: descriptor, events: signs, revents: 0)
+        return poll(&polled, 1, 0) > 0 && polled.revents & signs != 0
     }
 }

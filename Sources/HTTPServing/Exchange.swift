@@ -13,8 +13,14 @@ final class Exchange: Sendable {
     }
 
     private let state: Mutex<State>
-    /// - Parameter target: nil where it is that of the head which the connection keeps.
-    init(target: [UInt8]?) { state = Mutex(State(target: target)) }
+    private let targetEnd: UInt
+    /// - Parameters:
+    ///   - target: nil where it is that of the head which the connection keeps.
+    ///   - targetEnd: where the target ends in libmicrohttpd's memory.
+    init(target: [UInt8]?, targetEnd: UInt) {
+        self.targetEnd = targetEnd
+        state = Mutex(State(target: target))
+    }
 
     /// The caller's own name for it where that is plain, else one of ours.
     var id: String { state.withLock { $0.id } }
@@ -34,10 +40,10 @@ final class Exchange: Sendable {
     func setReceived() { state.withLock { $0.isReceived = true } }
 
     /// The head on the first of MHD's calls, when nothing more is there; nil on later ones.
-    func begin(_ read: (_ target: [UInt8]?) -> RequestHead) -> RequestHead? {
+    func begin(_ read: (_ target: [UInt8]?, _ targetEnd: UInt) -> RequestHead) -> RequestHead? {
         state.withLock { state in
             guard state.head == nil else { return nil }
-            let head = read(state.target)
+            let head = read(state.target, targetEnd)
             state.head = head
             state.target = nil
             state.id = head.name ?? RequestName.next()

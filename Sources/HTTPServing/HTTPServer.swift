@@ -20,6 +20,9 @@ package final class HTTPServer: Sendable {
         package var connections: UInt32 = 1_000
         /// Connections of one address; 0 is no limit.
         package var connectionsPerAddress: UInt32 = 0
+        /// Connections beyond these limits, for what the server always answers, and the seconds that each has for its request.
+        package var surplus: UInt32 = 128
+        package var surplusSeconds = 2.0
         /// Seconds without a byte.
         package var idleSeconds: UInt32 = 30
         /// Seconds for a whole request, from the connection's begin or the answer before it; and for a client to take its answer.
@@ -42,14 +45,14 @@ package final class HTTPServer: Sendable {
         var unanswered = 0
         /// Of those whose work is still waited for, how to answer without it.
         var abandonments: [ObjectIdentifier: @Sendable () -> Void] = [:]
-        /// All that have been answered.
+        /// All that have been answered, and all connections that were closed.
         var answered = 0
         /// When the server gives up waiting for answers; set by the first `stop`.
         var deadline: ContinuousClock.Instant?
         var hasEnded = false
         var waiters: [CheckedContinuation<Void, Never>] = []
         var streams: [ObjectIdentifier: BodyStream] = [:]
-        var connections: [ObjectIdentifier: Connection] = [:]
+        var connections: ConnectionTable
     }
 
     package let port: Int
@@ -59,19 +62,23 @@ package final class HTTPServer: Sendable {
     private let listeningSocket: Int32
     private let alarm: Alarm
     /// The head that is read just now, in memory that each uses again.
-    let headText = Mutex(HeadText())
-    private let state = Mutex(State())
+    let headReading = Mutex(HeadReading())
+    private let answersAlways: @Sendable (RequestHead) -> Bool
+    private let state: Mutex<State>
 
     /// Binds and serves at once.
     /// - Parameters:
     ///   - port: 0 lets the system choose; `port` then says which.
+    ///   - answersAlways: true for requests that are answered however many connections there are.
     ///   - refuse: answers a request that can't be dispatched, of which some may be missing, for a problem that was found in it.
     package init(
-        address: String, port: Int, limits: Limits = Limits(),
+        address: String, port: Int, limits: Limits = Limits(), answersAlways: @escaping @Sendable (RequestHead) -> Bool = { _ in false },
         refuse: @escaping @Sendable (ServerRequest, APIProblem) -> ServerResponse = { $1.response(id: $0.id) },
         dispatch: @escaping @Sendable (ServerRequest) -> Dispatch
     ) throws {
         self.limits = limits
+        self.answersAlways = answersAlways
+        state = Mutex(State(connections: ConnectionTable(limits)))
         self.dispatch = dispatch
         self.refuse = refuse
         alarm = try Alarm()
@@ -79,7 +86,8 @@ package final class HTTPServer: Sendable {
         let this = Unmanaged.passUnretained(self).toOpaque()
         guard
             let pointer = shim_mhd_start(
-                listeningSocket, limits.connections, limits.connectionsPerAddress, limits.idleSeconds, limits.memory,
+                // Those that are hung up are open for a moment longer.
+                listeningSocket, limits.connections + 2 * limits.surplus, 0, limits.idleSeconds, limits.memory,
                 ServerCallbacks.handle,
                 ServerCallbacks.completed,
                 ServerCallbacks.begin, ServerCallbacks.connected, this)
@@ -134,7 +142,7 @@ package final class HTTPServer: Sendable {
                 wait = wait < 0 ? rest : min(wait, rest)
             }
             if let rest = checkClocks(&nextCheck) { wait = wait < 0 ? rest : min(wait, rest) }
-            // While requests come one after another, MHD's own look at its sockets is enough.
+            // While requests come one after another, or connections go, MHD's own look at its sockets is enough.
             if seen == answered || isStopping { alarm.wait(beside: epoll, milliseconds: wait) }
             seen = answered
             MHD_run(daemon)
@@ -151,9 +159,9 @@ package final class HTTPServer: Sendable {
         if now >= next {
             next = now + .seconds(1)
             let coarse = ConnectionClock.now
-            for connection in state.withLock({ Array($0.connections.values) }) { connection.clock.check(coarse) }
+            for connection in state.withLock({ $0.connections.connections }) { connection.clock.check(coarse) }
         }
-        return state.withLock { $0.connections.isEmpty } ? nil : Int32(clamping: Int64(((next - now) / .milliseconds(1)).rounded(.up)))
+        return state.withLock { $0.connections.count == 0 } ? nil : Int32(clamping: Int64(((next - now) / .milliseconds(1)).rounded(.up)))
     }
 
     /// Answers those who still wait for work, and leaves a moment for their answers to leave.
@@ -187,8 +195,24 @@ package final class HTTPServer: Sendable {
         }
     }
 
-    func opened(_ connection: Connection) { state.withLock { $0.connections[ObjectIdentifier(connection)] = connection } }
-    func closed(_ connection: Connection) { state.withLock { $0.connections[ObjectIdentifier(connection)] = nil } }
+    func open(descriptor: Int32, address: String) -> Connection {
+        let (new, leaving) = state.withLock { $0.connections.open(descriptor: descriptor, address: address, ConnectionClock.now) }
+        leaving?.clock.hangUp()
+        return new
+    }
+
+    /// MHD, when it had as many as it takes, listens again in its next run.
+    func closed(_ connection: Connection) {
+        state.withLock { state in
+            state.connections.close(connection)
+            state.answered &+= 1
+        }
+    }
+
+    /// Why a request of a connection beyond the limits is not answered; nil where it is.
+    func surplusProblem(_ head: RequestHead, _ connection: Connection) -> APIProblem? {
+        connection.isSurplus && !answersAlways(head) ? .tooManyConnections : nil
+    }
 
     /// Connections that are open now.
     package var connections: Int { state.withLock { $0.connections.count } }

@@ -6,12 +6,14 @@ extension ServerCallbacks {
     static func send(
         _ answer: ServerResponse, of exchange: Exchange, by server: HTTPServer, on connection: OpaquePointer
     ) -> MHD_Result {
-        of(connection)?.clock.set(answer.stream == nil ? server.limits.answerSeconds : nil)
+        let client = of(connection)
+        client?.clock.set(answer.stream == nil ? server.limits.answerSeconds : nil)
         guard let made = response(of: answer, by: server, on: connection) else { return MHD.no }
         defer { MHD_destroy_response(made) }
         for (name, value) in answer.headers { add(name, value, to: made) }
         answer.constant?.forEach { name, value in _ = MHD_add_response_header(made, name, value) }
         add("X-Request-ID", exchange.id, to: made)
+        if client?.isSurplus == true, !answer.headers.contains(where: { $0.name == "Connection" }) { add("Connection", "close", to: made) }
         return MHD_queue_response(connection, UInt32(answer.status), made)
     }
 
@@ -53,6 +55,7 @@ extension ServerCallbacks {
             self.server = server
             self.connection = connection
             server.began(stream)
+            if let client = ServerCallbacks.of(connection) { stream.watch { client.clock.peerHasLeft } }
         }
     }
 

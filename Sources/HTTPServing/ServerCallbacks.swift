@@ -1,6 +1,7 @@
 import CMicroHTTPD
 import CShims
 import Glibc
+import Platform
 import Synchronization
 
 /// Called by MHD on its thread; outside of every actor, or they would trap there.
@@ -18,9 +19,7 @@ enum ServerCallbacks {
         guard let context, let connection, let socketContext else { return }
         let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
         if kind == MHD.started {
-            let opened = Connection(
-                descriptor: shim_mhd_descriptor(connection), address: clientAddress(of: connection), seconds: server.limits.requestSeconds)
-            server.opened(opened)
+            let opened = server.open(descriptor: shim_mhd_descriptor(connection), address: clientAddress(of: connection))
             socketContext.pointee = Unmanaged.passRetained(opened).toOpaque()
         } else if let pointer = socketContext.pointee {
             server.closed(Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue())
@@ -36,7 +35,7 @@ enum ServerCallbacks {
     static let completed: shim_mhd_completed = { context, connection, request, _ in
         guard let context, let pointer = request?.pointee else { return }
         let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
-        if let connection { of(connection)?.clock.set(server.limits.requestSeconds) }
+        if let connection { of(connection)?.finish(seconds: server.limits.requestSeconds) }
         let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
         request?.pointee = nil
         if exchange.isReceived { server.completed() }
@@ -48,20 +47,21 @@ enum ServerCallbacks {
         let server = Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue()
         let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
         if let answer = exchange.answer { return send(answer, of: exchange, by: server, on: connection) }
-        let begun = exchange.begin { target in
-            server.headText.withLock { text in
-                collect(into: &text, connection, method, version)
-                return client.head(target: target, text: text, limit: server.limits.head)
+        let begun = exchange.begin { target, targetEnd in
+            server.headReading.withLock { reading in
+                collect(into: &reading, connection, method, version, targetEnd: targetEnd)
+                return client.head(target: target, text: reading.text, limit: server.limits.head)
             }
         }
-        if let begun, !begun.endsConnection { return MHD.yes }
+        let surplusProblem = begun.flatMap { server.surplusProblem($0, client) }
+        if let begun, !begun.endsConnection, surplusProblem == nil { return MHD.yes }
         if begun == nil, size.pointee > 0 {
             exchange.receive(UnsafeRawBufferPointer(start: data, count: size.pointee), limit: server.limits.body)
             size.pointee = 0
             return MHD.yes
         }
         guard let (whole, problem) = exchange.request(clientAddress: client.address) else { return MHD.no }
-        if let problem { return send(server.refuse(whole, problem), of: exchange, by: server, on: connection) }
+        if let problem = problem ?? surplusProblem { return send(server.refuse(whole, problem), of: exchange, by: server, on: connection) }
         client.clock.set(nil)
         return answer(whole, of: exchange, by: server, on: connection)
     }
@@ -91,19 +91,19 @@ enum ServerCallbacks {
     // MARK: - What MHD knows of a request
 
     private static func collect(
-        into text: inout HeadText, _ connection: OpaquePointer, _ method: UnsafePointer<CChar>, _ version: UnsafePointer<CChar>
+        into reading: inout HeadReading, _ connection: OpaquePointer, _ method: UnsafePointer<CChar>, _ version: UnsafePointer<CChar>,
+        targetEnd: UInt
     ) {
-        text.removeAll()
-        text.append(bytes(method))
-        text.append(bytes(version))
-        withUnsafeMutablePointer(to: &text) { pointer in _ = MHD_get_connection_values_n(connection, MHD.headerKind, collectField, pointer)
-        }
+        reading.begin(method: bytes(method), targetEnd: targetEnd, version: bytes(version))
+        withUnsafeMutablePointer(to: &reading) { _ = MHD_get_connection_values_n(connection, MHD.headerKind, collectField, $0) }
+        reading.end(at: UInt(bitPattern: method) + UInt(shim_mhd_head_size(connection)))
     }
 
     private static let collectField: MHD_KeyValueIteratorN = { context, _, name, nameSize, value, valueSize in
-        guard let text = context?.assumingMemoryBound(to: HeadText.self), let name else { return MHD.no }
-        text.pointee.append(UnsafeRawBufferPointer(start: name, count: nameSize))
-        text.pointee.append(UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueSize))
+        guard let reading = context?.assumingMemoryBound(to: HeadReading.self), let name else { return MHD.no }
+        reading.pointee.add(
+            name: UnsafeRawBufferPointer(start: name, count: nameSize),
+            value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueSize))
         return MHD.yes
     }
 
@@ -111,12 +111,14 @@ enum ServerCallbacks {
         UnsafeRawBufferPointer(start: text, count: strlen(text))
     }
 
+    /// In the form in which the system writes it; one of IPv4 that came over an IPv6 socket is one of IPv4.
     private static func clientAddress(of connection: OpaquePointer) -> String {
         var bytes = [UInt8](repeating: 0, count: 16)
         switch shim_mhd_client_address(connection, &bytes) {
         case 4: return bytes.prefix(4).map(String.init).joined(separator: ".")
         case 16:
-            return stride(from: 0, to: 16, by: 2).map { String(Int(bytes[$0]) << 8 | Int(bytes[$0 + 1]), radix: 16) }.joined(separator: ":")
+            let groups = stride(from: 0, to: 16, by: 2).map { String(Int(bytes[$0]) << 8 | Int(bytes[$0 + 1]), radix: 16) }
+            return IPNetwork(groups.joined(separator: ":"))?.description ?? ""
         default: return ""
         }
     }

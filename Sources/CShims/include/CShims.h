@@ -42,6 +42,9 @@ struct MHD_Daemon *shim_mhd_start(
 int shim_mhd_descriptor(struct MHD_Connection *connection);
 void *shim_mhd_socket_context(struct MHD_Connection *connection);
 
+// Bytes of the head of a connection's request, from the first of its method to the last of the empty line; 0 before it is there.
+size_t shim_mhd_head_size(struct MHD_Connection *connection);
+
 // The descriptor that is readable whenever MHD_run has something to do.
 int shim_mhd_epoll_descriptor(struct MHD_Daemon *daemon);
 
