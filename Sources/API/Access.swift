@@ -158,7 +158,9 @@ package final class KeyRing: Sendable {
     static func digest(_ head: RequestHead) -> String? {
         var offered = head.headers["x-api-key"]
         if offered == nil, let header = head.headers["authorization"] { offered = bearer(header) }
-        guard let offered, (32...256).contains(offered.utf8.count) else { return nil }
+        guard let offered, (32...256).contains(offered.utf8.count), offered.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            return nil
+        }
         return Digest.sha256(offered)
     }
 

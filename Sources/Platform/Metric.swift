@@ -106,7 +106,9 @@ package final class Metric: Sendable {
     package var values: [[String]: Double] { state.withLock { $0.values } }
 
     /// In the text format (version 0.0.4).
-    package func write(into text: inout String) {
+    /// - Parameter hidden: labels that are left out; what differs in these alone is one sum.
+    package func write(into text: inout String, without hidden: Set<String> = []) {
+        guard hidden.isDisjoint(with: labels) else { return summed(without: hidden).write(into: &text) }
         let state = state.withLock { $0 }
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.word)\n"
         switch kind {
@@ -127,6 +129,25 @@ package final class Metric: Sendable {
                 text += "\(name)\(pairs(values)) \(Self.number(value))\n"
             }
         }
+    }
+
+    private func summed(without hidden: Set<String>) -> Metric {
+        let kept = labels.indices.filter { !hidden.contains(labels[$0]) }
+        let sum = Metric(kind, name, help, labels: kept.map { labels[$0] }, limit: limit)
+        let state = state.withLock { $0 }
+        sum.state.withLock { new in
+            for (values, value) in state.values { new.values[kept.map { values[$0] }, default: 0] += value }
+            for (values, histogram) in state.histograms {
+                let values = kept.map { values[$0] }
+                guard let present = new.histograms[values] else {
+                    new.histograms[values] = histogram
+                    continue
+                }
+                let counts = zip(present.counts, histogram.counts).map(+)
+                new.histograms[values] = Histogram(counts: counts, sum: present.sum + histogram.sum)
+            }
+        }
+        return sum
     }
 
     private func pairs(_ values: [String], _ more: (String, String)? = nil) -> String {

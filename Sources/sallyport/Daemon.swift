@@ -72,8 +72,8 @@ enum Daemon {
         reloading.serve(api)
         api.configure(configuration.api.serving, auditRetentionDays: configuration.api.auditRetentionDays)
         let server = try HTTPServer(
-            address: configuration.api.address, port: configuration.api.port, limits: limits(configuration, log), refuse: api.refuser(),
-            dispatch: api.dispatcher())
+            address: configuration.api.address, port: configuration.api.port, limits: limits(configuration, log),
+            answersAlways: API.isHealth, refuse: api.refuser(), dispatch: api.dispatcher())
         log.info("API on http://\(configuration.api.address):\(server.port)", ["admin_key": configuration.adminKeyFile])
 
         let loop = Task { await parts.controller.run() }
@@ -148,9 +148,7 @@ enum Daemon {
             log.info("made an admin key", ["file": path])
         }
         let key = try Files.read(path, limit: 4096).filter { !$0.isWhitespace }
-        guard key.utf8.count >= 32 else {
-            throw StartError(message: "the key in \(path) has \(key.utf8.count) characters, want 32 or more")
-        }
+        if let problem = PasswordRule.problem(withKey: key) { throw StartError(message: "the key in \(path): \(problem)") }
         return APIKey(name: "admin", role: .admin, digest: Digest.sha256(key))
     }
 }

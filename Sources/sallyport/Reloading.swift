@@ -9,6 +9,7 @@ final class Reloading: Sendable {
     /// Settings that count at once; all others need a restart.
     private static let live: Set = [
         "api.limits", "api.trusted_proxies", "api.allowed_networks", "api.origins", "api.log_requests", "api.audit",
+        "api.metrics_user_names", "api.streams", "api.streams_per_key",
     ]
 
     private let current: Mutex<Configuration>

@@ -113,6 +113,32 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// A C string ends at its first NUL.
+    @Test(arguments: ["X-API-Key: ", "x-api-key:", "Authorization: Bearer ", "Authorization: bearer "])
+    func `a key with anything behind a NUL, a blank or a control character is not that key`(header: String) async throws {
+        try await Subject.with(.live) { subject in
+            let key = try #require(Subject.keys[.admin])
+            for (value, statuses) in [
+                (key, ["200"]), (key + "\0junk", ["400"]), (key + "\0", ["400"]), (key + "\0\0junk", ["400"]),
+                ("\0" + key, ["400", "401"]),
+                (key.prefix(20) + "\0" + key.dropFirst(20), ["400"]), (key + " junk", ["401"]), (key + "\tjunk", ["401"]),
+                (key + "\u{1}", ["400", "401"]), (key + "\u{7F}", ["400", "401"]), (key + "\u{A0}", ["401"]), (key + ",", ["401"]),
+                (key.prefix(20) + " " + key.dropFirst(20), ["401"]), (key + "\rjunk", ["400"]),
+            ] as [(String, [String])] {
+                for more in ["", "Accept: */*\r\n"] {
+                    let raw = try Raw(port: try #require(subject.port))
+                    raw.send("GET /api/users HTTP/1.1\r\nHost: x\r\n\(header)\(value)\r\n\(more)Connection: close\r\n\r\n")
+                    let answer = try #require(try await raw.receiveAll())
+                    #expect(statuses.contains(String(answer.dropFirst(9).prefix(3))), "\(value.debugDescription): \(answer.prefix(200))")
+                }
+                let last = try Raw(port: try #require(subject.port))
+                last.send("GET /api/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(header)\(value)\r\n\r\n")
+                let answer = try #require(try await last.receiveAll())
+                #expect(statuses.contains(String(answer.dropFirst(9).prefix(3))), "\(value.debugDescription): \(answer.prefix(200))")
+            }
+        }
+    }
+
     @Test func `a table of keys that was asked for before a change does not undo it`() {
         func key(_ id: String) -> APIKey {
             APIKey(id: id, name: id, role: .viewer, digest: Digest.sha256(id), createdAt: SystemClock.now())

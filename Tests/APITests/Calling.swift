@@ -43,6 +43,7 @@ struct Subject: Sendable {
     init(_ way: Way, settings: API.Settings? = nil, parts: API.Parts = .init()) throws {
         var generous = API.Settings()
         (generous.requests, generous.strictRequests, generous.failedKeys) = (100_000, 100_000, 100_000)
+        (generous.streams, generous.streamsPerKey) = (100_000, 100_000)
         let keys = KeyRing(Self.keys.map { APIKey(name: $0.key.rawValue, role: $0.key, digest: Digest.sha256($0.value)) })
         // A key that was made through the API, under the id that the table has as its example.
         keys.add(APIKey(id: "k3f9ab27c", name: "stored", role: .viewer, digest: Digest.sha256("stored"), createdAt: SystemClock.now()))

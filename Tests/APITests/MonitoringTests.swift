@@ -92,3 +92,35 @@ import Testing
         }
     }
 }
+
+/// Who uses the proxies is for administrators.
+@Suite(.timeLimit(.minutes(1))) struct MetricNameTests {
+    @Test(arguments: [false, true]) func `names of proxy users are shown to admins alone, unless it is set`(isSet: Bool) async throws {
+        let name = "named\(isSet)"
+        Metrics.userBytes.add(7, name, "US", "in")
+        Metrics.userConnections.add(2, name, "US")
+        var settings = API.Settings()
+        settings.showsUserNames = isSet
+        try await Subject.with(.live, settings: settings) { subject in
+            for role in Role.allCases + Role.allCases {
+                let text = try await subject.call("GET", "/metrics", as: role).text
+                #expect(text.contains("user=\"\(name)\"") == (isSet || role == .admin), "\(role)")
+                #expect(text.contains("sallyport_proxy_bytes_total{") && text.contains("sallyport_proxy_connections_total{"))
+                if !isSet, role != .admin { #expect(!text.contains("user=") && !text.contains(name)) }
+            }
+        }
+    }
+
+    @Test func `without a label the values that differ in it are one sum`() {
+        let counts = Metric(.counter, "c", "C.", labels: ["user", "country"])
+        for (user, country, amount) in [("a", "US", 1.0), ("b", "US", 2), ("b", "DE", 4)] { counts.add(amount, user, country) }
+        var text = ""
+        counts.write(into: &text, without: ["user"])
+        #expect(text == "# HELP c C.\n# TYPE c counter\nc{country=\"DE\"} 4\nc{country=\"US\"} 3\n")
+        let times = Metric(.histogram([1, 2]), "h", "H.", labels: ["user"])
+        for (user, time) in [("a", 0.5), ("b", 1.5), ("b", 3)] { times.observe(time, user) }
+        text = ""
+        times.write(into: &text, without: ["user"])
+        #expect(text.contains("h_bucket{le=\"1\"} 1\nh_bucket{le=\"2\"} 2\nh_bucket{le=\"+Inf\"} 3\nh_sum 5\nh_count 3\n"))
+    }
+}

@@ -30,8 +30,11 @@ extension API {
         return [
             Route(
                 "GET", "/metrics",
-                Contract(.role(.viewer), "Figures for Prometheus", answers: [.text("text format 0.0.4", "text/plain")]), .ready(showMetrics)
-            ),
+                Contract(
+                    .role(.viewer), "Figures for Prometheus",
+                    "By proxy user for keys of role `admin`, or where `api.metrics_user_names` is true; others get the sums of all users.",
+                    answers: [.text("text format 0.0.4", "text/plain")]),
+                .ready(showMetrics)),
             Route(
                 "GET", "/api/metrics",
                 Contract(

@@ -25,10 +25,12 @@ extension API {
 
     private func address(_ request: ServerRequest) throws -> String {
         let text = request.parameters["ip"] ?? ""
-        guard let address = IPNetwork(text), !text.contains("/") else {
-            throw APIProblem.invalid([FieldProblem(field: "ip", message: "want an IPv4 or IPv6 address")])
+        let hidden = "unreadable behind "
+        guard let address = IPNetwork(text.hasPrefix(hidden) ? String(text.dropFirst(hidden.count)) : text), !text.contains("/") else {
+            throw APIProblem.invalid([FieldProblem(field: "ip", message: "want an IPv4 or IPv6 address, or 'unreadable behind' one")])
         }
-        return ClientAddress.counted(address.description)
+        let client = address.description
+        return (text.hasPrefix(hidden) ? ClientAddress.unreadable(behind: client) : .known(client)).counted
     }
 
     func showLimit(_ request: ServerRequest) throws -> ServerResponse { stats(of: try address(request)) }

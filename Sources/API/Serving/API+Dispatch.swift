@@ -11,6 +11,11 @@ extension API {
         return { [self] request in dispatch(request, router) }
     }
 
+    /// True for what is answered however many connections there are: whether this process is well.
+    package static func isHealth(_ head: RequestHead) -> Bool {
+        ["GET", "HEAD"].contains(head.method) && [["health"], ["health", "live"], ["health", "ready"]].contains(head.path)
+    }
+
     /// What a server calls for each request that it can't hand on, for its head, its target or its body. Counts for the limits too.
     package func refuser() -> @Sendable (ServerRequest, APIProblem) -> ServerResponse {
         { [self] request, problem in
@@ -36,7 +41,9 @@ extension API {
                 status: 405, code: "method_not_allowed", message: "want one of \(allow)", headers: [("Allow", allow)])
             return .ready(finish(problem.response(id: request.id), call))
         case .found(let route, _):
-            if let problem = Self.mistake(in: call, route) { return .ready(finish(problem.response(id: request.id), call)) }
+            if let problem = Self.mistake(in: call, route) ?? streamProblem(of: call) {
+                return .ready(finish(problem.response(id: request.id), call))
+            }
             return answer(call, route)
         }
     }
@@ -49,7 +56,7 @@ extension API {
         let limit = call.route?.access.limit ?? .standard
         if limit != .none {
             if let problem = takeForAddress(&call, limit) { return problem }
-            if !settings.allowedNetworks.isEmpty, !Self.isIn(settings.allowedNetworks, call.address) {
+            if !settings.allowedNetworks.isEmpty, !call.client.isIn(settings.allowedNetworks) {
                 return APIProblem(status: 403, code: "address_not_allowed", message: "requests from this address are not allowed")
             }
         } else if let most = settings.most(.standard) {
@@ -103,11 +110,6 @@ extension API {
         return Self.tooMany(call)
     }
 
-    private static func isIn(_ networks: [IPNetwork], _ address: String) -> Bool {
-        guard let address = IPNetwork(address) else { return false }
-        return networks.contains { $0.contains(address) }
-    }
-
     private static func tooMany(_ call: Call) -> APIProblem? {
         guard let verdict = call.verdict, !verdict.isAllowed else { return nil }
         return APIProblem(
@@ -136,6 +138,20 @@ extension API {
             return APIProblem.invalid([FieldProblem(field: "body", message: "is missing, want a JSON object")])
         }
         return call.meaning.queryProblem
+    }
+
+    /// Who holds streams without end must leave room for others. One request after another asks, so no stream is opened in between.
+    private func streamProblem(of call: Call) -> APIProblem? {
+        guard call.meaning.isStream, let key = call.key else { return nil }
+        let (perKey, inAll) = (call.settings.streamsPerKey, call.settings.streams)
+        guard let limit = openStreams.limit(reachedBy: key, perKey: perKey, inAll: inAll) else { return nil }
+        metrics.refusedStreams.add(1, limit.rawValue)
+        let message =
+            switch limit {
+            case .key: "this key has \(perKey) open streams, the most that one key can have (api.streams_per_key)"
+            case .all: "\(inAll) streams are open, the most that there can be (api.streams)"
+            }
+        return APIProblem(status: 429, code: "too_many_streams", message: message, headers: [("Retry-After", "10")])
     }
 
     // MARK: - The answer

@@ -9,8 +9,9 @@ struct Call: Sendable {
     let settings: API.Settings
     let begin: ContinuousClock.Instant
     /// Who it comes from, as trusted proxies tell.
+    let client: ClientAddress
+    /// The same in words, and what limits count it as.
     let address: String
-    /// What that is counted as.
     let counted: String
     var key: APIKey?
     var verdict: RateLimiter.Verdict?
@@ -21,8 +22,8 @@ struct Call: Sendable {
         self.meaning = meaning
         self.settings = settings
         begin = .now
-        address = ClientAddress.of(request, trusted: settings.trustedProxies)
-        counted = ClientAddress.counted(address)
+        client = ClientAddress.of(request, trusted: settings.trustedProxies)
+        (address, counted) = (client.text, client.counted)
     }
 
     var route: APIRoute? { meaning.route }

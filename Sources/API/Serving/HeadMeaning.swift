@@ -12,6 +12,8 @@ final class HeadMeaning: Sendable {
     let label: String
     /// True where the request asks for a change.
     let changes: Bool
+    /// True where the answer is a stream.
+    let isStream: Bool
     /// True where it carries a key, whatever that is.
     let offersKey: Bool
     /// SHA-256 of the key; nil where no key looks like that.
@@ -33,6 +35,7 @@ final class HeadMeaning: Sendable {
         path = Self.path(of: head.path)
         label = Self.methods.contains(head.method) ? head.method : "other"
         changes = route != nil && !["GET", "HEAD", "OPTIONS"].contains(head.method)
+        isStream = route?.access.answers.contains { $0.mediaType == "text/event-stream" } ?? false
         offersKey = head.headers["x-api-key"] != nil || head.headers["authorization"] != nil
         keyDigest = KeyRing.digest(head)
         acceptsGzip = Negotiation.acceptsGzip(head.headers["accept-encoding"])

@@ -10,6 +10,9 @@ extension API {
         /// Refused keys of one address in a window, after which it must wait.
         package var failedKeys = 20
         package var windowSeconds = 60
+        /// Streams that one key may have open, and all together.
+        package var streamsPerKey = 16
+        package var streams = 1000
         /// Proxies whose X-Forwarded-For is believed.
         package var trustedProxies: [IPNetwork] = []
         /// Addresses that may call at all, other than for health; empty for everybody.
@@ -17,6 +20,8 @@ extension API {
         /// Origins of pages whose scripts may call: `https://dashboard.example`.
         package var origins: [String] = []
         package var logsRequests = true
+        /// True where `/metrics` has proxy users' names for every role that may see it.
+        package var showsUserNames = false
         /// True where requests that change nothing are audited too.
         package var auditsRequests = false
         package init() {}

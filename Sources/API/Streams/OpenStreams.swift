@@ -10,22 +10,47 @@ final class OpenStreams: Sendable {
         var role: Role
     }
 
-    private let entries = Mutex<[ObjectIdentifier: Entry]>([:])
+    /// By the key's id.
+    private let entries = Mutex<[String: [ObjectIdentifier: Entry]]>([:])
 
     func add(_ stream: BodyStream, _ key: APIKey, _ role: Role) {
-        entries.withLock { $0[ObjectIdentifier(stream)] = Entry(stream: stream, key: key, role: role) }
+        entries.withLock { $0[key.id, default: [:]][ObjectIdentifier(stream)] = Entry(stream: stream, key: key, role: role) }
     }
 
-    /// Ends those whose key is expired, revoked, or of too low a role by now.
+    /// What a key can have no more streams for; nil where it can have one more.
+    enum Limit: String {
+        case key, all
+    }
+
+    func limit(reachedBy key: APIKey, perKey: Int, inAll: Int) -> Limit? {
+        entries.withLock { entries in
+            // Those that have left are looked for only where they are in the way.
+            if entries[key.id]?.count ?? 0 >= perKey { Self.sweep(&entries, key.id) }
+            if entries[key.id]?.count ?? 0 >= perKey { return .key }
+            if Self.count(entries) >= inAll { for id in Array(entries.keys) { Self.sweep(&entries, id) } }
+            return Self.count(entries) >= inAll ? .all : nil
+        }
+    }
+
+    private static func count(_ entries: [String: [ObjectIdentifier: Entry]]) -> Int { entries.values.reduce(0) { $0 + $1.count } }
+
+    private static func sweep(_ entries: inout [String: [ObjectIdentifier: Entry]], _ id: String) {
+        let open = (entries[id] ?? [:]).filter { !$0.value.stream.endIfLeft() }
+        entries[id] = open.isEmpty ? nil : open
+    }
+
+    /// Ends those whose reader has left, and those whose key is expired, revoked, or of too low a role by now.
     func check(_ keys: KeyRing) {
         let open = entries.withLock { entries in
-            entries = entries.filter { !$0.value.stream.hasEnded }
+            for id in Array(entries.keys) { Self.sweep(&entries, id) }
             return entries
         }
-        for (id, entry) in open where !keys.allows(entry.key, entry.role) {
-            entry.stream.send(ServerSentEvents.closed)
-            entry.stream.finish()
-            entries.withLock { $0[id] = nil }
+        for (id, streams) in open {
+            for (stream, entry) in streams where !keys.allows(entry.key, entry.role) {
+                entry.stream.send(ServerSentEvents.closed)
+                entry.stream.finish()
+                entries.withLock { $0[id]?[stream] = nil }
+            }
         }
     }
 }

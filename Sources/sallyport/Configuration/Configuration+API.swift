@@ -30,13 +30,19 @@ extension Configuration {
         settings.strictRequests = limits.integer("strict_requests", in: 1...100_000_000) ?? settings.strictRequests
         settings.failedKeys = limits.integer("failed_keys", in: 1...100_000_000) ?? settings.failedKeys
         settings.windowSeconds = limits.integer("window_seconds", in: 1...3600) ?? settings.windowSeconds
+        settings.streamsPerKey = reader.integer("streams_per_key", in: 1...100_000) ?? settings.streamsPerKey
+        settings.streams = reader.integer("streams", in: 1...100_000) ?? Int(readLimits(reader).connections) / 2
         settings.trustedProxies = networks(reader, "trusted_proxies")
+        if let excess = NetworkUnion(settings.trustedProxies.compactMap { Network($0.description) }).excess {
+            reader.problem("trusted_proxies", "are together \(excess) for anybody among them could say to be somebody else")
+        }
         settings.allowedNetworks = networks(reader, "allowed_networks")
         settings.origins = reader.strings("origins") ?? []
         for origin in settings.origins where !isOrigin(origin) {
             reader.problem("origins", "\(origin) is no origin, want one like https://dashboard.example (`*` is refused)")
         }
         settings.logsRequests = reader.bool("log_requests") ?? settings.logsRequests
+        settings.showsUserNames = reader.bool("metrics_user_names") ?? settings.showsUserNames
         settings.auditsRequests = reader.section("audit").bool("requests") ?? settings.auditsRequests
         return settings
     }

@@ -10,6 +10,7 @@ extension Configuration {
     static let environmentPaths =
         [
             "data_dir", "share_dir", "root_key_file", "log.level", "log.format", "api.address", "api.port", "api.log_requests",
+            "api.metrics_user_names", "api.streams", "api.streams_per_key",
             "api.trusted_proxies", "api.allowed_networks", "api.origins", "verification.urls",
             "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys", "api.limits.window_seconds", "api.connections",
             "api.connections_per_address", "api.audit.requests", "api.audit.retention_days", "gateway.address", "gateway.port",
@@ -39,7 +40,8 @@ extension Configuration {
 
     /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
     private static let numbers = Set([
-        "redis.shared", "gateway.start", "api.port", "api.log_requests", "api.limits.requests", "api.limits.strict_requests",
+        "redis.shared", "gateway.start", "api.port", "api.log_requests", "api.metrics_user_names", "api.streams",
+        "api.streams_per_key", "api.limits.requests", "api.limits.strict_requests",
         "api.limits.failed_keys",
         "api.limits.window_seconds", "api.connections", "api.connections_per_address", "api.audit.requests", "api.audit.retention_days",
         "gateway.port", "gateway.client_limit", "gateway.pending_limit", "gateway.tls_limit", "gateway.drain_seconds",
@@ -146,6 +148,9 @@ extension Configuration {
         let sources = reader.string("gateway_network")
         if let sources, Network(sources) == nil || !isIPv4(String(sources.prefix { $0 != "/" })) {
             reader.problem("gateway_network", "is \(sources), want an IPv4 network like 172.31.240.0/29")
+        }
+        if let excess = NetworkUnion([sources.flatMap(Network.init)].compactMap(\.self)).excess {
+            reader.problem("gateway_network", "has \(excess) for an exit asks whoever comes from it for no password")
         }
         return DockerSettings(
             host: host, owner: word(reader, "owner", default: "sallyport"), network: word(reader, "network", default: "sallyport"),
