@@ -1,5 +1,5 @@
 """A lab, a controller with every entry of the proxies, a certificate and Traefik: what `clients` and `bench-proxies` work on."""
-import json, os, re, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import hmac, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = f"{ROOT}/.build/python"
@@ -60,6 +60,12 @@ def certificate(folder, name, subject):
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", f"/CN={subject}",
         "-addext", f"subjectAltName=DNS:*.{DOMAIN}", "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.crt")
     return f"{folder}/{name}.crt", f"{folder}/{name}.key"
+
+
+def pool_credentials(data, country):
+    """What an exit of this country lets in, as the controller of this data folder derives it (Sources/Platform/ExitCredentials.swift)."""
+    root = open(f"{data}/root.key").read().strip()
+    return "exit:" + hmac.new(root.encode(), f"exits/pool/{country}".encode() + b"\x01", "sha256").hexdigest()
 
 
 class Stand:

@@ -55,6 +55,7 @@ extension Controller {
         askedParts.forget()
         hasLoaded = false
         (unsavedBreakers, unsavedAlerts) = ([], [])
+        knowsGatewaysAddresses = false
         followWatches()
     }
 
@@ -96,6 +97,7 @@ extension Controller {
         unsaved.formUnion(exits.keys)
         unsavedBreakers.formUnion(breakers.keys)
         unsavedAlerts.formUnion(alerts.keys)
+        ledger.forgetSaves()
         await saveExits()
     }
 }

@@ -68,6 +68,8 @@ extension Controller {
         guard term == self.term else { return nil }
         // Without a step to publish the gateway has all that was planned.
         if await apply(plan.steps) { publishedEdition = max(publishedEdition, edition) }
+        await reviewAddresses(world.containers)
+        guard term == self.term else { return nil }
         forgetOldBreakers()
         forgetStuckContainers(world.containers)
         reviewAlerts()

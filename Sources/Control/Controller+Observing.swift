@@ -65,7 +65,7 @@ extension Controller {
     private func commonFault(_ now: Timestamp) -> CommonFault {
         let probed = exits.values.filter(\.state.isProbed)
         guard allFailedAt != nil || Set(probed.compactMap(\.server?.address)).count >= Self.exitsOfOneFault else { return .none }
-        let dead = probed.filter { $0.health.verdict == .dead && !$0.health.isLeak }
+        let dead = probed.filter { $0.health.verdict == .dead && !$0.health.isCertain }
         guard let first = dead.compactMap(\.health.degradedSince).min() else { return .none }
         var isDecided = true
         for exit in probed where exit.health.verdict != .dead && exit.health.failures == 0 {

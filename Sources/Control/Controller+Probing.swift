@@ -12,14 +12,14 @@ extension Controller {
         guard let watch = watches[id] else { return }
         watches[id]?.due = nil
         let resolvers = exits[id]?.server.map { parts.keys.facts(of: $0.provider).dns } ?? []
-        guard let endpoint = exits[id]?.endpoint, !resolvers.isEmpty else { return scheduleProbe(id, watch.generation) }
+        guard let proxy = exits[id]?.proxy, !resolvers.isEmpty else { return scheduleProbe(id, watch.generation) }
         let (generation, turn) = (watch.generation, watch.turn)
         let resolver = resolvers[turn % resolvers.count]
         watches[id]?.turn += 1
         watches[id]?.suspectAt = now + .seconds(watch.record.suspectSeconds)
         watches[id]?.probe = Task {
             let result: Result<Double, any Error>
-            do { result = .success(try await parts.prober.probe(endpoint, resolver: resolver)) } catch { result = .failure(error) }
+            do { result = .success(try await parts.prober.probe(proxy, resolver: resolver)) } catch { result = .failure(error) }
             await probed(id, generation, turn, result)
         }
     }
@@ -133,9 +133,9 @@ extension Controller {
         guard let watch = watches[id] else { return }
         watches[id]?.deepDue = nil
         // While the fast probe fails it says nothing new, and would count as a fault of its own.
-        guard watch.record.failures == 0, let endpoint = exits[id]?.endpoint else { return scheduleDeepProbe(id, watch.generation) }
+        guard watch.record.failures == 0, let proxy = exits[id]?.proxy else { return scheduleDeepProbe(id, watch.generation) }
         watches[id]?.deepProbe = Task {
-            let examination = await parts.prober.examine(endpoint, country: id.country)
+            let examination = await parts.prober.examine(proxy)
             examined(id, watch.generation, examination)
         }
     }

@@ -69,10 +69,13 @@ extension Controller {
             let specification = ExitSpecification(
                 id: id, generation: exit.generation, server: server, facts: parts.keys.facts(of: server.provider), privateKey: key,
                 checkName: settings.checkName)
-            let (container, endpoint) = try await parts.engine.launch(specification)
+            let (container, endpoint) = try await launchAtFreeAddress(specification)
             let now = parts.now()
             change(id, generation: exit.generation) { $0.launched(container: container, endpoint: endpoint, now: now) }
             await verify(id)
+        } catch let failure as ExitFailure where failure.reason == .noAddress {
+            let now = parts.now()
+            change(id, generation: exit.generation) { $0.postpone(.noAddress, failure.detail, until: now + 1, now: now) }
         } catch {
             let failure = error as? ExitFailure ?? ExitFailure(reason: .startFailed, detail: "\(error)")
             fail(id, generation: exit.generation, failure)
@@ -88,7 +91,7 @@ extension Controller {
     }
 
     private func verify(_ id: ExitID) async {
-        guard let exit = exits[id], let endpoint = exit.endpoint, exit.state == .verifying else { return }
+        guard let exit = exits[id], let proxy = exit.proxy, exit.state == .verifying else { return }
         let deadline = ContinuousClock.now + .seconds(settings.verifySeconds)
         var last = ExitFailure(
             reason: .verifyTimeout, detail: "its proxy did not open within \(Int(settings.verifySeconds)) s",
@@ -98,7 +101,7 @@ extension Controller {
             // A proxy that does not listen yet may do so in a moment; what services answer will not be another in that.
             var pause = 0.5
             do {
-                let sighting = try await parts.prober.verify(endpoint, country: id.country)
+                let sighting = try await parts.prober.verify(proxy)
                 if let country = sighting.country, country != id.country, settings.countryMustMatch {
                     last = ExitFailure(reason: .wrongCountry, detail: "the internet sees it in \(country)", isServersFault: true)
                     break
@@ -111,7 +114,7 @@ extension Controller {
                 }
             } catch let failure as ExitFailure {
                 if failure.isNotYet { pause = 0.02 } else { last = failure }
-                if failure.reason == .leak { break }
+                if failure.reason == .leak || failure.reason == .wrongProxy { break }
             } catch {
                 last = ExitFailure(reason: .unknown, detail: "\(error)")
             }

@@ -160,6 +160,9 @@ package actor Controller {
     var removing: Set<String> = []
     /// Exits that changed while the world was being looked at: what was seen says nothing about them.
     var changedWhileLooking: Set<ExitID> = []
+    /// Addresses that exits have, or may not be given; and whether those that the gateway leads to are among them.
+    var ledger = AddressLedger()
+    var knowsGatewaysAddresses = false
     var servers: [CountryCode: (ranked: [RankedServer], at: Timestamp)] = [:]
     var searches: Set<CountryCode> = []
     var published: GatewayLayout?
@@ -255,6 +258,8 @@ package actor Controller {
         }
         unsavedBreakers.formUnion(state.breakers.keys.filter { breakers[$0] == nil })
         recall(state.alerts)
+        let held = state.addresses.compactMap { address, holder in IPv4Address(address).map { ($0, holder) } }
+        ledger = AddressLedger(held: Dictionary(held, uniquingKeysWith: { first, _ in first }))
         plugged = Set(exits.values.filter { $0.state.takesTraffic }.map(\.id))
     }
 }

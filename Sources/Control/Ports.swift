@@ -7,7 +7,9 @@ package import Planning
 package protocol ExitEngine: Sendable {
     /// Every container of ours, running or not.
     func list() async throws -> [ExitContainer]
-    /// Creates and starts a container; what it throws should be an `ExitFailure`.
+    /// The addresses that exits can be given.
+    func addressSpace() async throws -> AddressSpace
+    /// Creates and starts a container at the specification's address; what it throws should be an `ExitFailure`, or `AddressInUse`.
     func launch(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint)
     func remove(_ container: String) async throws
     /// The last lines that a container wrote.
@@ -23,6 +25,13 @@ package protocol Gateway: Sendable {
     func observe() async throws -> GatewayObservation
     /// Makes the gateway equal to the layout and returns when it is.
     func publish(_ layout: GatewayLayout) async throws
+    /// Where it may lead to now, or after a start from its file.
+    func reach() async -> GatewayReach
+}
+
+/// Something on the exits' network has the address that an exit was to get.
+package struct AddressInUse: Error {
+    package init() {}
 }
 
 /// Keeps what must outlive the controller.
@@ -42,6 +51,8 @@ package protocol StateStore: Sendable {
     /// Nil forgets a breaker.
     func save(breakers: [String: Breaker?]) async throws
     func save(alerts: [Alert], cleared: [String]) async throws
+    /// By address; nil for one that is held no more.
+    func save(addresses: [String: HeldAddress?]) async throws
 }
 
 package struct StoredState: Sendable {
@@ -52,10 +63,13 @@ package struct StoredState: Sendable {
     package var alerts: [Alert]
     /// Users who are over a quota, with its name.
     package var blocked: [String: String]
+    /// Addresses that are not to be given to another exit.
+    package var addresses: [String: HeldAddress]
     package init(
         pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [], breakers: [String: Breaker] = [:],
-        alerts: [Alert] = [], blocked: [String: String] = [:]
+        alerts: [Alert] = [], blocked: [String: String] = [:], addresses: [String: HeldAddress] = [:]
     ) {
+        self.addresses = addresses
         self.blocked = blocked
         self.pools = pools
         self.exits = exits
@@ -89,15 +103,15 @@ package protocol TunnelKeys: Sendable {
 
 /// Sends real traffic through an exit.
 package protocol ExitProber: Sendable {
-    /// Asks who the internet sees, through the exit; a second one where the first sees it outside of this country. What it throws should
+    /// Asks who the internet sees, through the exit; a second one where the first sees it outside of the exit's country. What it throws should
     /// be an `ExitFailure`.
-    func verify(_ endpoint: Endpoint, country: CountryCode) async throws -> Sighting
+    func verify(_ exit: ExitProxy) async throws -> Sighting
     /// False where this machine, which was online before, gets no answer from anybody without a tunnel either.
     func hostIsOnline() async -> Bool
     /// Opens a connection through the exit and its tunnel; milliseconds that it took.
-    func probe(_ endpoint: Endpoint, resolver: String) async throws -> Double
+    func probe(_ exit: ExitProxy, resolver: String) async throws -> Double
     /// What users would notice and a fast probe doesn't: names, large packets, the address and its country.
-    func examine(_ endpoint: Endpoint, country: CountryCode) async -> Examination
+    func examine(_ exit: ExitProxy) async -> Examination
 }
 
 /// What a deep probe has found. That an exit carries answers is one thing, that somebody has said its address another.

@@ -8,6 +8,8 @@ package struct EngineError: Error, CustomStringConvertible {
         case notFound = "not_found"
         /// Already so, or in use (HTTP 304, 409).
         case conflict
+        /// A container can't start at the address that it was given: something on the network has it.
+        case addressInUse = "address_in_use"
         /// Any other status from 400: the engine's own words are in `message`.
         case refused
         /// An answer that is not what the API's documentation says.

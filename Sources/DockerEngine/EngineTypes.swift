@@ -141,6 +141,15 @@ package struct AddressManagement: Codable, Sendable {
     package struct Range: Codable, Sendable {
         package var subnet: String?
         package var gateway: String?
+        /// The part of the subnet that the engine gives addresses of.
+        package var ipRange: String?
+        /// Addresses that are kept for others, by name.
+        package var auxiliaryAddresses: [String: String]?
+
+        enum CodingKeys: String, CodingKey {
+            case subnet, gateway, auxiliaryAddresses
+            case ipRange = "IPRange"
+        }
     }
     package var config: [Range]?
 }
@@ -150,9 +159,17 @@ package struct NetworkDetails: Decodable, Sendable {
     package var name: String
     package var addresses: AddressManagement
     package var labels: [String: String]?
+    /// The running ones on it, by their ids.
+    package var containers: [String: Member]?
+
+    package struct Member: Decodable, Sendable {
+        /// In CIDR form; empty where it has none.
+        package var address: String?
+        enum CodingKeys: String, CodingKey { case address = "IPv4Address" }
+    }
 
     enum CodingKeys: String, CodingKey {
-        case id, name, labels
+        case id, name, labels, containers
         case addresses = "IPAM"
     }
 
@@ -181,7 +198,7 @@ package struct NetworkCreate: Encodable, Sendable {
 
     package init(name: String, subnet: String?, options: [String: String] = [:], labels: [String: String]) {
         self.name = name
-        addresses = subnet.map { AddressManagement(config: [.init(subnet: $0, gateway: nil)]) }
+        addresses = subnet.map { AddressManagement(config: [.init(subnet: $0)]) }
         self.options = options
         self.labels = labels
     }

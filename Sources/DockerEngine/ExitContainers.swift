@@ -16,10 +16,16 @@ package final class ExitContainers: Sendable {
         package var subnet: String?
         /// Who may ask the exits' proxies, in CIDR form; nil for the network's own gateway, which is this machine.
         package var gatewayNetwork: String?
+        /// What exits ask for; nothing is launched without them.
+        package var credentials: ExitCredentials?
+        package var refused: RefusedTargets
 
         package init(
-            owner: String, image: String, imageArchive: String?, network: String, subnet: String?, gatewayNetwork: String? = nil
+            owner: String, image: String, imageArchive: String?, network: String, subnet: String?, gatewayNetwork: String? = nil,
+            credentials: ExitCredentials? = nil, refused: RefusedTargets = RefusedTargets()
         ) {
+            self.credentials = credentials
+            self.refused = refused
             self.gatewayNetwork = gatewayNetwork
             self.owner = owner
             self.image = image
@@ -32,12 +38,12 @@ package final class ExitContainers: Sendable {
     package static let proxyPort = 3128
 
     let engine: EngineClient
-    private let settings: Settings
-    private let log: Log
+    let settings: Settings
+    let log: Log
     /// The fencing number under which we may act, asked right before each change of a container; it throws where we may not.
-    private let warrant: @Sendable () throws -> Int
-    /// The gateway's own address on the network, once it is known to exist.
-    private let gateway = Mutex<String?>(nil)
+    let warrant: @Sendable () throws -> Int
+    /// The network of new exits, once it is known to exist.
+    let prepared = Mutex<ExitNetwork?>(nil)
 
     package init(engine: EngineClient, settings: Settings, log: Log, warrant: @escaping @Sendable () throws -> Int = { 0 }) {
         self.engine = engine
@@ -60,14 +66,17 @@ package final class ExitContainers: Sendable {
     package func list() async throws -> [ExitContainer] {
         try await engine.listContainers(labels: [ownerFilter]).map { summary in
             let labels = summary.labels ?? [:]
-            let address = summary.networkSettings?.networks?[settings.network]?.address
-            let endpoint = address.flatMap { $0.isEmpty ? nil : Endpoint(address: $0, port: Self.proxyPort) }
+            let endpoint = address(in: summary.networkSettings).map { Endpoint(address: $0, port: Self.proxyPort) }
             return ExitContainer(
                 name: summary.name, exit: labels[ExitLabel.exit].flatMap(ExitID.init),
                 generation: Int(labels[ExitLabel.generation] ?? "") ?? 0,
                 isRunning: summary.state == "running", endpoint: endpoint, server: labels[ExitLabel.server], exitCode: summary.exitCode,
-                fence: Int(labels[ExitLabel.fence] ?? "") ?? 0)
+                fence: Int(labels[ExitLabel.fence] ?? "") ?? 0, knowsCredential: labels[ExitLabel.credential] == "1")
         }
+    }
+
+    private func address(in attachments: NetworkAttachments?) -> String? {
+        networks.compactMap { attachments?.networks?[$0]?.address }.first { !$0.isEmpty }
     }
 
     /// Rings for each change of one of our containers, until the engine goes away.
@@ -95,38 +104,60 @@ package final class ExitContainers: Sendable {
 
     /// Creates and starts the container of a specification: its name, and where its proxy will listen.
     package func launch(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint) {
+        guard let credentials = settings.credentials else {
+            throw EngineError(code: .refused, action: "launching exit \(specification.id)", message: "there are no credentials for it")
+        }
         try await prepareImage()
-        let gateway = try await prepareNetwork()
+        let network = try await network()
         do {
-            return try await launch(specification, gateway: gateway)
+            return try await launch(specification, on: network, credentials)
         } catch {
             // The network may have been removed under us: look again at the next launch.
-            self.gateway.withLock { $0 = nil }
+            prepared.withLock { $0 = nil }
             throw error
         }
     }
 
-    private func launch(_ specification: ExitSpecification, gateway: String) async throws -> (container: String, endpoint: Endpoint) {
+    private func launch(_ specification: ExitSpecification, on network: ExitNetwork, _ credentials: ExitCredentials) async throws
+        -> (container: String, endpoint: Endpoint)
+    {
         let name = ExitTemplate.name(owner: settings.owner, exit: specification.id, generation: specification.generation)
-        do {
-            try await engine.createContainer(name: name, create(specification, fence: try warrant()))
-        } catch let error as EngineError where error.code == .conflict {
-            // Left behind by a controller that died before it could start it.
-            let fence = try warrant()
-            try await engine.removeContainer(name)
-            try await engine.createContainer(name: name, create(specification, fence: fence))
+        func create() async throws {
+            try await engine.createContainer(name: name, container(specification, on: network, fence: try warrant()))
         }
-        let archive = ExitFile.archive(Array(configuration(specification, gateway: gateway).utf8))
+        do { try await create() } catch let error as EngineError where error.code == .conflict {
+            // Left behind by a controller that died before it could start it.
+            _ = try warrant()
+            try await engine.removeContainer(name)
+            try await create()
+        }
+        let file = ExitConfiguration(
+            specification: specification, gateway: settings.gatewayNetwork ?? "\(network.gateway)/32", credentials: credentials,
+            refused: settings.refused)
         _ = try warrant()
-        try await engine.upload(archive, to: ExitFile.folder, of: name)
+        try await engine.upload(ExitFile.archive(Array(file.text.utf8)), to: ExitFile.folder, of: name)
         _ = try warrant()
-        try await engine.startContainer(name)
+        try await start(name)
         let details = try await engine.inspectContainer(name)
-        guard let address = details.networkSettings.networks?[settings.network]?.address, !address.isEmpty else {
+        guard let address = address(in: details.networkSettings) else {
             throw EngineError(
                 code: .refused, action: "starting container \(name)", message: "it ended with status \(details.state.exitCode)")
         }
         return (name, Endpoint(address: address, port: Self.proxyPort))
+    }
+
+    /// A container whose address something else has is removed at once, so that it can be made anew with another one.
+    private func start(_ name: String) async throws {
+        do { try await engine.startContainer(name) } catch let error as EngineError where Self.isInUse(error) {
+            _ = try warrant()
+            try await engine.removeContainer(name)
+            throw EngineError(code: .addressInUse, action: error.action, message: error.message)
+        }
+    }
+
+    /// The engine has no status of its own for it.
+    private static func isInUse(_ error: EngineError) -> Bool {
+        error.code == .refused && error.message.lowercased().contains("address already in use")
     }
 
     /// Removes a container and its volume; one that is gone is no error.
@@ -135,13 +166,14 @@ package final class ExitContainers: Sendable {
         try await engine.removeContainer(container)
     }
 
-    /// Removes every container of ours and the network.
+    /// Removes every container of ours and the networks.
     package func removeAll() async throws {
         for container in try await list() { try await remove(container.name) }
-        if let network = try await engine.network(settings.network), network.labels?[ExitLabel.owner] == settings.owner {
-            try await engine.removeNetwork(settings.network)
+        for name in networks {
+            guard let network = try await engine.network(name), network.labels?[ExitLabel.owner] == settings.owner else { continue }
+            try await engine.removeNetwork(name)
         }
-        gateway.withLock { $0 = nil }
+        prepared.withLock { $0 = nil }
     }
 
     /// Makes sure that the engine has the exit's image: imported from its archive, else pulled.
@@ -171,48 +203,14 @@ package final class ExitContainers: Sendable {
         }
     }
 
-    /// Makes sure that the network of the exits exists; returns the gateway's address on it.
-    package func prepareNetwork() async throws -> String {
-        if let known = gateway.withLock({ $0 }) { return known }
-        if try await engine.network(settings.network) == nil {
-            // Exits have no business with each other.
-            let options = ["com.docker.network.bridge.enable_icc": "false"]
-            let network = NetworkCreate(
-                name: settings.network, subnet: settings.subnet, options: options, labels: [ExitLabel.owner: settings.owner])
-            do { try await engine.createNetwork(network) } catch let error as EngineError where error.code == .conflict {}
-        }
-        guard let address = try await engine.network(settings.network)?.gateway else {
-            throw EngineError(code: .unreadable, action: "preparing network \(settings.network)", message: "it has no IPv4 gateway address")
-        }
-        gateway.withLock { $0 = address }
-        return address
-    }
-
     // MARK: - The container
 
-    private func create(_ specification: ExitSpecification, fence: Int) -> ContainerCreate {
+    private func container(_ specification: ExitSpecification, on network: ExitNetwork, fence: Int) -> ContainerCreate {
         ExitTemplate(
-            owner: settings.owner, image: settings.image, network: settings.network, exit: specification.id,
+            owner: settings.owner, image: settings.image, network: network.name, exit: specification.id,
             generation: specification.generation, server: specification.server.address, fingerprint: fingerprint(specification),
-            fence: fence
+            fence: fence, address: specification.address
         ).container
-    }
-
-    private func configuration(_ specification: ExitSpecification, gateway: String) -> String {
-        let shared = specification.facts.presharedKey.map { "PRESHARED_KEY=\($0.revealed)\n" } ?? ""
-        return shared + """
-            PRIVATE_KEY=\(specification.privateKey.revealed)
-            PUBLIC_KEY=\(specification.server.publicKey)
-            ADDRESS=\(specification.facts.clientAddress)
-            ENDPOINT=\(specification.server.address):\(specification.server.port)
-            DNS=\(specification.facts.dns.joined(separator: ","))
-            MTU=\(specification.facts.mtu)
-            KEEPALIVE=\(specification.facts.keepalive)
-            GATEWAY=\(settings.gatewayNetwork ?? "\(gateway)/32")
-            PROXY_PORT=\(Self.proxyPort)
-            CHECK_NAME=\(specification.checkName)
-
-            """
     }
 
     /// A hash of all that the container is made of, without the key.

@@ -47,7 +47,7 @@ package struct ExitTemplate: Sendable {
             test: ["CMD", "/healthcheck"], interval: 30_000_000_000, timeout: 5_000_000_000, startPeriod: 15_000_000_000, retries: 3)
         container.labels = [
             ExitLabel.owner: owner, ExitLabel.exit: exit.description, ExitLabel.generation: String(generation), ExitLabel.server: server,
-            ExitLabel.specification: fingerprint, ExitLabel.fence: String(fence),
+            ExitLabel.specification: fingerprint, ExitLabel.fence: String(fence), ExitLabel.credential: "1",
         ]
         container.hostConfig.readonlyRootfs = true
         container.hostConfig.securityOpt = ["no-new-privileges"]
@@ -78,6 +78,8 @@ package enum ExitLabel {
     package static let fence = "io.sallyport.fence"
     package static let server = "io.sallyport.server"
     package static let specification = "io.sallyport.specification"
+    /// On those whose proxies ask for a credential: all but an earlier version's.
+    package static let credential = "io.sallyport.credential"
 }
 
 /// The one file that is uploaded into the container of an exit before its start.

@@ -19,7 +19,10 @@ extension HAProxyGateway {
     /// The commands that turn one slot into another, in the order in which nothing goes to a wrong address meanwhile.
     static func commands(from present: GatewaySlot, to wanted: GatewaySlot, name: String) throws -> [String] {
         guard let endpoint = wanted.endpoint else {
-            return present.state == .maintenance ? [] : ["set server \(name) state maint", "shutdown sessions server \(name)"]
+            let close = present.state == .maintenance ? [] : ["set server \(name) state maint", "shutdown sessions server \(name)"]
+            // A free slot leads nowhere, so that its last address can be given again.
+            let isParked = present.endpoint == nil || present.endpoint == parked
+            return close + (isParked ? [] : ["set server \(name) addr \(parked.address) port \(parked.port)"])
         }
         // HAProxy takes a port modulo 65536 without a word.
         guard (1...65_535).contains(endpoint.port) else {
@@ -37,6 +40,9 @@ extension HAProxyGateway {
         }
         return commands
     }
+
+    /// The address of a free slot, as the file has it.
+    static let parked = Endpoint(address: "127.0.0.1", port: 1)
 
     /// Changes what differs, entry by entry.
     func adjust(_ map: GatewayMap) async throws {
@@ -62,9 +68,9 @@ extension HAProxyGateway {
         }
     }
 
-    func writeMaps(_ layout: GatewayLayout) throws {
+    func write(_ maps: [GatewayMap]) throws {
         try warrant()
-        for map in layout.maps { try Files.write(map.text, to: "\(folder)/\(map.name)", mode: 0o600) }
+        for map in maps { try Files.write(map.text, to: "\(folder)/\(map.name)", mode: 0o600) }
         if !Files.exists(elsewhereMap) { try Files.write("", to: elsewhereMap, mode: 0o600) }
     }
 }

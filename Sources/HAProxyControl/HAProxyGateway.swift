@@ -12,6 +12,8 @@ package actor HAProxyGateway {
     var configuration: HAProxyConfiguration
     /// What the loaded Lua code is, so that a new version of it is a new structure.
     private let codeDigest: String
+    /// What exits are shown; nil where none asks for anything.
+    let credentials: ExitCredentials?
     let log: Log
     /// Asked right before each change; it throws where another controller may lead by now.
     let warrant: @Sendable () throws -> Void
@@ -41,11 +43,13 @@ package actor HAProxyGateway {
     ///   - share: the project's `haproxy` folder, with the template and the Lua code.
     ///   - ownAddresses: asked at each look; nobody may reach these through the gateway.
     package init(
-        share: String, settings: HAProxyConfiguration.Settings, log: Log, warrant: @escaping @Sendable () throws -> Void = {},
+        share: String, settings: HAProxyConfiguration.Settings, credentials: ExitCredentials? = nil, log: Log,
+        warrant: @escaping @Sendable () throws -> Void = {},
         ownAddresses: @escaping @Sendable () -> [String] = Ports.localAddresses
     ) throws {
         self.ownAddresses = ownAddresses
         self.settings = settings
+        self.credentials = credentials
         self.log = log
         self.warrant = warrant
         configuration = HAProxyConfiguration(template: try Files.read("\(share)/haproxy.cfg.template"), settings: settings)
@@ -59,9 +63,11 @@ package actor HAProxyGateway {
     // MARK: - What it runs
 
     /// Every slot with its address, state and connections, those of workers that finish after a reload included.
-    package func observe() async throws -> GatewayObservation { try await observe(refused: refusedNetworks) }
+    package func observe() async throws -> GatewayObservation {
+        try await observe(refused: refusedNetworks, secrets: secretsMap(of: lastLayout))
+    }
 
-    private func observe(refused networks: [String]) async throws -> GatewayObservation {
+    private func observe(refused networks: [String], secrets: GatewayMap) async throws -> GatewayObservation {
         var slots = RuntimeAnswers.slots(try await stats.send("show servers state"))
         var traffic = RuntimeAnswers.traffic(try await stats.send("show stat -1 4 -1"))
         for pid in RuntimeAnswers.processes(try await master.send("show proc")).oldWorkers {
@@ -80,7 +86,9 @@ package actor HAProxyGateway {
         for name in GatewayLayout().maps.map(\.name) + [refused.name] {
             maps[name] = RuntimeAnswers.map(try await stats.send("show map \(folder)/\(name)"))
         }
-        return GatewayObservation(slots: slots, maps: maps, fileAgrees: fileAgrees && maps[refused.name] == refused.entries)
+        let hasSecrets = RuntimeAnswers.map(try await stats.send("show map \(folder)/\(secrets.name)")) == secrets.entries
+        return GatewayObservation(
+            slots: slots, maps: maps, fileAgrees: fileAgrees && maps[refused.name] == refused.entries && hasSecrets)
     }
 
     private var refusedNetworks: [String] { settings.refusedNetworks + ownAddresses() }
@@ -116,16 +124,17 @@ package actor HAProxyGateway {
         if running == nil || running != revision(of: layout) { try await leaveOutHeldPorts(layout, isRunning: running != nil) }
         let revision = revision(of: layout)
         let text = configuration.text(of: layout, revision: revision)
+        let maps = [secretsMap(of: layout)] + layout.maps
         if running == revision {
             // What takes connections comes in before the maps lead to it, and goes out after they don't any more.
             try await adjustSlots(layout, only: .ready)
-            for map in layout.maps { try await adjust(map) }
-            try writeMaps(layout)
+            for map in maps { try await adjust(map) }
+            try write(maps)
             try warrant()
             try Files.write(text, to: file, mode: 0o600)
         } else {
             try Files.makePrivateFolder(folder)
-            try writeMaps(layout)
+            try write(maps)
             try await check(text)
             // The last good file comes back when the new one is refused after all.
             let lastGood = try? Files.read(file, limit: 16 << 20)
@@ -142,10 +151,10 @@ package actor HAProxyGateway {
         }
         try await adjustSlots(layout)
         await cutStale(layout)
-        written = Dictionary(layout.maps.map { ("\(folder)/\($0.name)", $0.text) } + [(file, text)], uniquingKeysWith: { $1 })
+        written = Dictionary(maps.map { ("\(folder)/\($0.name)", $0.text) } + [(file, text)], uniquingKeysWith: { $1 })
         lastLayout = layout
         // An address that has come or gone meanwhile is the next look's.
-        if layout.differs(from: try await observe(refused: layout.refused ?? [])) {
+        if layout.differs(from: try await observe(refused: layout.refused ?? [], secrets: maps[0])) {
             throw HAProxyError(code: .disagrees, action: "publishing to HAProxy", message: "what it runs differs from what it was given")
         }
     }

@@ -39,6 +39,28 @@ package struct HTTPRequest: Sendable {
     }
 }
 
+/// An HTTP proxy, and who asks it.
+package struct HTTPProxy: Sendable, CustomStringConvertible {
+    package var endpoint: Endpoint
+    package var user: String?
+    package var password: Secret?
+
+    package init(endpoint: Endpoint, user: String? = nil, password: Secret? = nil) {
+        self.endpoint = endpoint
+        self.user = user
+        self.password = password
+    }
+
+    package var description: String { endpoint.description }
+}
+
+extension HTTPRequest {
+    package mutating func go(through proxy: HTTPProxy) {
+        self.proxy = "http://\(proxy.endpoint)"
+        (proxyUser, proxyPassword) = (proxy.user, proxy.password)
+    }
+}
+
 /// The answer to a request, whatever its status.
 package struct HTTPResponse: Sendable {
     package var status: Int

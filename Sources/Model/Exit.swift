@@ -72,6 +72,8 @@ package enum ExitReason: String, Codable, Sendable, CaseIterable {
     case noServer = "no_server"
     /// The account has as many tunnels as it may have at once.
     case deviceLimit = "device_limit"
+    /// Every address of the exits' network is in use, or may still be where the gateway leads to.
+    case noAddress = "no_address"
     case engineUnavailable = "engine_unavailable"
     case imageMissing = "image_missing"
     case credentialsMissing = "credentials_missing"
@@ -81,6 +83,8 @@ package enum ExitReason: String, Codable, Sendable, CaseIterable {
     case handshakeTimeout = "handshake_timeout"
     case dnsFailed = "dns_failed"
     case proxyDown = "proxy_down"
+    /// What answers at its address does not know its credential: it is another container.
+    case wrongProxy = "wrong_proxy"
     case verifyTimeout = "verify_timeout"
     case wrongCountry = "wrong_country"
     case leak
@@ -191,6 +195,8 @@ package struct Exit: Hashable, Codable, Sendable {
     package var container: String?
     /// Where its proxy listens, as the gateway reaches it.
     package var endpoint: Endpoint?
+    /// Whether its container asks for credentials; nil where an earlier version wrote this, whose containers ask for none.
+    private var credentialIsKnown: Bool? = true
     /// Its slot in the gateway's backend, 1 to `Pool.slots`.
     package var slot: Int
     /// The address that the internet sees, and its country as seen from there.
@@ -229,6 +235,17 @@ package struct Exit: Hashable, Codable, Sendable {
 
     package var country: CountryCode { id.country }
 
+    /// False for one that an earlier version started: anybody may ask its proxy, which would hand a credential on to the target.
+    package var knowsCredential: Bool {
+        get { credentialIsKnown ?? false }
+        set { credentialIsKnown = newValue }
+    }
+
+    /// How its proxy is asked; nil while it has no address.
+    package var proxy: ExitProxy? {
+        endpoint.map { ExitProxy(endpoint: $0, exit: id, generation: generation, knowsCredential: knowsCredential) }
+    }
+
     enum CodingKeys: String, CodingKey {
         case id, generation, state, reason, detail, server, container, endpoint, slot, health, since, attempts, avoid, leaving
         case publicAddress = "exit_ip"
@@ -238,6 +255,7 @@ package struct Exit: Hashable, Codable, Sendable {
         case carriedBytes = "carried_bytes"
         case lastFailure = "last_failure"
         case outclassedSince = "outclassed_since"
+        case credentialIsKnown = "knows_credential"
     }
 }
 
@@ -278,6 +296,24 @@ package struct AvoidedServer: Hashable, Codable, Sendable {
         self.hostname = hostname
         self.until = until
     }
+}
+
+/// An exit's proxy as a request finds it: where it listens, and which container it must be.
+package struct ExitProxy: Hashable, Sendable, CustomStringConvertible {
+    package var endpoint: Endpoint
+    package var exit: ExitID
+    package var generation: Int
+    /// False where it must not be sent a credential.
+    package var knowsCredential: Bool
+
+    package init(endpoint: Endpoint, exit: ExitID, generation: Int, knowsCredential: Bool) {
+        self.endpoint = endpoint
+        self.exit = exit
+        self.generation = generation
+        self.knowsCredential = knowsCredential
+    }
+
+    package var description: String { endpoint.description }
 }
 
 /// An IPv4 address and a port.

@@ -77,8 +77,14 @@ package struct GatewayOccupant: Hashable, Sendable {
     /// The address that the internet sees, and its country.
     package var publicAddress: String?
     package var publicCountry: CountryCode?
+    /// False where it asks for no credential and must not be sent one.
+    package var knowsCredential: Bool
 
-    package init(exit: ExitID, generation: Int, city: String? = nil, publicAddress: String? = nil, publicCountry: CountryCode? = nil) {
+    package init(
+        exit: ExitID, generation: Int, city: String? = nil, publicAddress: String? = nil, publicCountry: CountryCode? = nil,
+        knowsCredential: Bool = true
+    ) {
+        self.knowsCredential = knowsCredential
         self.exit = exit
         self.generation = generation
         self.city = city
@@ -86,11 +92,29 @@ package struct GatewayOccupant: Hashable, Sendable {
         self.publicCountry = publicCountry
     }
 
+    /// The city as requests name it; empty where it has none.
+    package var cityWord: String { city.map(Self.word(city:)) ?? "" }
+
+    /// A city's name as HAProxy's Lua code compares it: ASCII letters and digits in lower case, maybe none.
+    package static func word(city: String) -> String { CityName.folded(city).filter(\.isASCII) }
+
     /// A number from 1 that no other exit or generation is likely to have: sessions remember it (FNV-1a, 32 bits).
     package var number: UInt32 {
         var hash: UInt32 = 2_166_136_261
         for byte in "\(exit)/\(generation)".utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
         return max(1, hash)
+    }
+}
+
+/// Where the gateway may lead to.
+package struct GatewayReach: Hashable, Sendable {
+    package var addresses: Set<IPv4Address>
+    /// False where a worker of it, or its file, could not be asked: then it may lead to others too.
+    package var isWhole: Bool
+
+    package init(addresses: Set<IPv4Address> = [], isWhole: Bool) {
+        self.addresses = addresses
+        self.isWhole = isWhole
     }
 }
 

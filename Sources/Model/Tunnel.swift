@@ -92,6 +92,8 @@ package struct ExitSpecification: Sendable {
     package var privateKey: Secret
     /// The name that the exit looks up through the tunnel before its proxy opens.
     package var checkName: String
+    /// Its address on the exits' network; nil lets the engine choose.
+    package var address: String?
 
     package init(id: ExitID, generation: Int, server: Server, facts: TunnelFacts, privateKey: Secret, checkName: String) {
         self.id = id
@@ -118,11 +120,14 @@ package struct ExitContainer: Hashable, Sendable {
     package var exitCode: Int?
     /// The fencing number of the controller that made it; 0 where its labels don't say.
     package var fence: Int
+    /// Whether its proxy asks for credentials, as its labels say.
+    package var knowsCredential: Bool
 
     package init(
         name: String, exit: ExitID?, generation: Int, isRunning: Bool, endpoint: Endpoint?, server: String? = nil, exitCode: Int?,
-        fence: Int = 0
+        fence: Int = 0, knowsCredential: Bool = true
     ) {
+        self.knowsCredential = knowsCredential
         self.name = name
         self.exit = exit
         self.generation = generation

@@ -113,7 +113,9 @@ package enum Alerts {
 
     private static func alert(_ pool: Pool, _ facts: Facts, now: Timestamp) -> Alert? {
         let members = facts.exits.of(pool.country).filter { !$0.leaving }.sorted { $0.id < $1.id }
-        let stuck = members.filter { $0.state == .failed || $0.reason == .restartBudget || $0.reason == .deviceLimit || waits($0, now) }
+        let stuck = members.filter {
+            $0.state == .failed || [.restartBudget, .deviceLimit, .noAddress].contains($0.reason) || waits($0, now)
+        }
         let serving = members.count(where: \.state.takesTraffic)
         let reason = (stuck.first ?? members.first { $0.reason != nil })?.reason
         let detail = (stuck.first ?? members.first { $0.detail != nil })?.detail ?? "its exits don't come up"
@@ -158,6 +160,8 @@ package enum Alerts {
     private static func remedy(reason: ExitReason?) -> String {
         switch reason {
         case .deviceLimit: "make pools smaller, add another provider, or set providers.<name>.devices to what the account allows"
+        case .noAddress:
+            "check that HAProxy and its master answer on their sockets (addresses are free again when it is seen without them), or give the exits a larger network (docker.subnet)"
         case .noServer: "allow more servers: another city or provider, or a smaller pool"
         case .credentialsMissing, .credentialsRejected: "set a valid token or key of the provider in the configuration"
         case .handshakeTimeout:

@@ -35,7 +35,16 @@ extension Exit {
         guard state == .starting else { return }
         self.container = container
         self.endpoint = endpoint
+        knowsCredential = true
         move(to: .verifying, now: now)
+    }
+
+    /// Back to waiting, without a failed try: what it lacks comes by itself.
+    package mutating func postpone(_ reason: ExitReason, _ detail: String, until: Timestamp, now: Timestamp) {
+        guard state == .starting else { return }
+        move(to: .pending, reason: reason, now: now)
+        self.detail = detail
+        retryAt = until
     }
 
     package mutating func verified(
@@ -136,11 +145,12 @@ extension Exit {
 
 extension Exit {
     /// True where the gateway may send traffic to it: also to one that seems dead while the machine itself is offline, but
-    /// never to one that leaks.
-    package func isUsable(hostIsOnline: Bool) -> Bool { health.verdict != .dead || !hostIsOnline && !health.isLeak }
+    /// never to one that leaks or is another container.
+    package func isUsable(hostIsOnline: Bool) -> Bool { health.verdict != .dead || !hostIsOnline && !health.isCertain }
 }
 
 extension Health {
-    /// True where traffic was seen to leave beside the tunnel.
-    package var isLeak: Bool { verdict == .dead && reason == .leak }
+    /// True where one answer proves that it must not serve, whatever else fails: its traffic leaves beside the tunnel, or another
+    /// container answers at its address.
+    package var isCertain: Bool { verdict == .dead && (reason == .leak || reason == .wrongProxy) }
 }

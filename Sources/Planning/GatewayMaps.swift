@@ -6,6 +6,11 @@ package struct GatewayMap: Sendable, Equatable {
     package var name: String
     package var entries: [String: String]
 
+    package init(name: String, entries: [String: String]) {
+        self.name = name
+        self.entries = entries
+    }
+
     /// Networks that nobody may reach, beside the special-purpose ones that the Lua code knows.
     package static func refused(_ networks: [String]) -> GatewayMap {
         GatewayMap(name: "refused.map", entries: Dictionary(networks.map { ($0, "1") }, uniquingKeysWith: { $1 }))
@@ -46,18 +51,20 @@ extension GatewayLayout {
         return entries
     }
 
-    /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:newyork`, others to `none`.
+    /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:newyork`, others to `none`. `open=s1` are
+    /// slots whose exits ask for no credential.
     private var poolEntries: [String: String] {
         var entries = Self.noPools
         for pool in pools {
             let slots = pool.slots.filter { $0.state == .ready && $0.endpoint != nil }.map { slot in
-                let city = slot.occupant?.city.map { CityName.folded($0).filter(\.isASCII) } ?? ""
                 // Without an occupant its number within the pool stands for it.
-                return "\(slot.name):\(slot.occupant?.number ?? UInt32(slot.number)):\(slot.weight):\(city)"
+                return "\(slot.name):\(slot.occupant?.number ?? UInt32(slot.number)):\(slot.weight):\(slot.occupant?.cityWord ?? "")"
             }
             let fallback = pool.fallback.map(\.lowercased).joined(separator: ",")
+            let open = pool.slots.filter { $0.state == .ready && $0.occupant?.knowsCredential == false }.map(\.name)
             entries[pool.country.lowercased] =
-                "backend=\(pool.backendName);fallback=\(fallback);slots=\(slots.joined(separator: ","))"
+                "backend=\(pool.backendName);fallback=\(fallback)" + (open.isEmpty ? "" : ";open=\(open.joined(separator: ","))")
+                + ";slots=\(slots.joined(separator: ","))"
         }
         entries["any"] = "countries=\(pools.map(\.country.lowercased).joined(separator: ","))"
         return entries

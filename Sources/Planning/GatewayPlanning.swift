@@ -25,7 +25,7 @@ extension GatewayLayout {
     private static func slot(of exit: Exit, _ endpoint: Endpoint, _ state: GatewaySlot.State, _ pool: Pool?) -> GatewaySlot {
         let occupant = GatewayOccupant(
             exit: exit.id, generation: exit.generation, city: exit.server?.city, publicAddress: exit.publicAddress,
-            publicCountry: exit.publicCountry)
+            publicCountry: exit.publicCountry, knowsCredential: exit.knowsCredential)
         let weight = pool?.spread == .latency ? Self.weight(latency: exit.health.latencyMilliseconds) : exit.health.weight
         return GatewaySlot(number: exit.slot, endpoint: endpoint, state: state, weight: weight, occupant: occupant)
     }

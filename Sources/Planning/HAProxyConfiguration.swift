@@ -133,8 +133,8 @@ package struct HAProxyConfiguration: Sendable {
         var text = """
             backend \(pool.backendName) from pool
                 balance \(pool.spread.algorithm)
-                # A hard session's exit, or none: neither another one of the pool nor a second try elsewhere.
-                force-persist if { var(txn.hard) -m bool }
+                # This exit or none: neither another one of the pool nor a second try elsewhere.
+                force-persist if { var(txn.fixed) -m bool }
                 use-server %[var(txn.slot)] if { var(txn.slot) -m found }
                 stick store-request var(txn.connection) table connections
 

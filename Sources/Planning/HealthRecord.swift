@@ -237,6 +237,7 @@ package struct HealthRecord: Sendable {
 
     private mutating func judge(_ now: Timestamp) -> (Verdict, ExitReason?) {
         if sightings.leak != nil { return (.dead, .leak) }
+        if failureReason == .wrongProxy { return (.dead, .wrongProxy) }
         if failures >= failuresUntilDead, let reason = deathReason { return (.dead, reason) }
         if let reason = degradation(now) {
             isDegraded = true

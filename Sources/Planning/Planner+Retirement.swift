@@ -57,6 +57,7 @@ extension Planner {
             return leave(exit, exit.health.reason ?? .unknown, "it has been degraded for a while")
         }
         for exit in serving {
+            if !exit.knowsCredential { return leave(exit, .rotated, "an earlier version started it, and anybody may ask its proxy") }
             if isUp(exit) { return leave(exit, .rotated, "its time or its volume is up") }
             if let due = dueTime(of: exit, in: pool) { look(at: due) }
             if let since = exits[exit.id]?.outclassedSince, now - since >= rules.retirement.betterSeconds,
@@ -85,7 +86,7 @@ extension Planner {
         guard let country = serving.first?.country else { return }
         guard let ranked = world.servers[country] else {
             // At once where somebody is to be moved, else from time to time.
-            let isUrgent = serving.contains { rules.retirement.isDue($0.health, now) || isUp($0) }
+            let isUrgent = serving.contains { rules.retirement.isDue($0.health, now) || isUp($0) || !$0.knowsCredential }
             if isUrgent || world.searchedAt[country].map({ now - $0 >= rules.retirement.searchSeconds }) ?? true { search(country) }
             return
         }

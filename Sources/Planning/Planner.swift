@@ -106,6 +106,7 @@ package struct Planner: Sendable {
             if isRunning, let container, let endpoint = container.endpoint {
                 exit.container = container.name
                 exit.endpoint = endpoint
+                exit.knowsCredential = container.knowsCredential
                 exit.move(to: .verifying, now: now)
                 started.insert(id)
                 steps.append(.verify(id))
@@ -119,13 +120,15 @@ package struct Planner: Sendable {
             if !isRunning {
                 exit.lose(container, now: now)
             } else if isLost(exit) {
-                let detail = exit.health.leak ?? "its probes fail"
                 let reason = exit.health.reason ?? .blackhole
                 // A proxy that does not listen is the container's own trouble, and most often its end, which the list shows a moment later.
-                exit.giveUp(reason, detail, avoidServer: reason != .proxyDown, now: now)
+                exit.giveUp(
+                    reason, Self.words(exit.health), avoidServer: reason != .proxyDown && reason != .wrongProxy, now: now)
             } else {
-                guard let endpoint = container?.endpoint, endpoint != exit.endpoint else { return }
-                exit.endpoint = endpoint
+                guard let container else { return }
+                exit.endpoint = container.endpoint ?? exit.endpoint
+                exit.knowsCredential = container.knowsCredential
+                guard exit != exits[id] else { return }
             }
         case .draining:
             if !isRunning { exit.move(to: .stopped, now: now) }
@@ -136,6 +139,10 @@ package struct Planner: Sendable {
             }
         }
         exits[id] = exit
+    }
+
+    private static func words(_ health: Health) -> String {
+        health.leak ?? (health.reason == .wrongProxy ? "another container's proxy answers at its address" : "its probes fail")
     }
 
     private func mayLeave(_ exit: Exit) -> Bool {
@@ -182,9 +189,9 @@ package struct Planner: Sendable {
     }
 
     /// True where an exit's probes say that it is to be given up. While the machine is offline they blame the wrong one, but for
-    /// a leak; and one exit may go as a trial.
+    /// what is certain; and one exit may go as a trial.
     private func isLost(_ exit: Exit) -> Bool {
-        if exit.health.isLeak { return true }
+        if exit.health.isCertain { return true }
         guard world.hostIsOnline || world.trial == exit.id else { return false }
         return exit.health.verdict == .dead || isUselessStandby(exit)
     }

@@ -63,10 +63,10 @@ package struct ProviderClient: Sendable {
 
     /// The servers that can be used. The list is read while it arrives, and never kept as a whole.
     ///
-    /// - Parameter exit: where the proxy of an exit of ours listens, for a provider that refuses this machine's own address. A list
-    ///   is asked for without credentials, so none go through it.
+    /// - Parameter exit: the proxy of an exit of ours, for a provider that refuses this machine's own address. A list is asked for
+    ///   without the account's credentials, so none go through it.
     /// - Throws: `ProviderError`.
-    package func list(newerThan validators: Validators = Validators(), through exit: Endpoint? = nil) async throws -> Answer {
+    package func list(newerThan validators: Validators = Validators(), through exit: HTTPProxy? = nil) async throws -> Answer {
         var request = HTTPRequest("GET", url + listPath, headers: headers)
         if let tag = validators.entityTag { request.headers.append(("If-None-Match", tag)) }
         if let time = validators.lastModified { request.headers.append(("If-Modified-Since", time)) }
@@ -75,7 +75,7 @@ package struct ProviderClient: Sendable {
         request.deadline = deadlines.whole
         request.authorityFile = authorityFile
         if let exit {
-            request.proxy = "http://\(exit)"
+            request.go(through: exit)
             request.tunnels = true
         }
         request.bodyLimit = Self.listLimit

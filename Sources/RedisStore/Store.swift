@@ -17,6 +17,7 @@ package import Model
 /// | `<prefix>:events:counts` | hash | kind to how often it has happened |
 /// | `<prefix>:events:uids` | sorted set | the latest events' own ids, at most 10,000, so that none is stored twice |
 /// | `<prefix>:breakers` | hash | `server:<hostname>`, `credential:<provider>` to `Breaker` as JSON |
+/// | `<prefix>:addresses` | hash | address to `HeldAddress` as JSON: given to an exit, and not to be given to another one |
 /// | `<prefix>:alerts` | hash | id to `Alert` as JSON, for as long as each is true |
 package final class Store: Sendable {
     package struct State: Sendable {
@@ -146,6 +147,23 @@ package final class Store: Sendable {
     package func save(alerts: [Alert], cleared: [String]) async throws {
         let raised = try alerts.map { [["HSET", key("alerts"), $0.id, try text($0)]] }
         try await write(raised + cleared.map { [["HDEL", key("alerts"), $0]] })
+    }
+
+    /// Addresses that are not to be given to another exit.
+    package func addresses() async throws -> [String: HeldAddress] {
+        try await hash("addresses").reduce(into: [:]) {
+            // One that can't be read is held all the same.
+            let unknown = HeldAddress(exit: nil, generation: 0, since: Timestamp(milliseconds: 0))
+            $0[$1.0] = (try? JSONDecoder().decode(HeldAddress.self, from: Data($1.1.utf8))) ?? unknown
+        }
+    }
+
+    /// Nil forgets one.
+    package func save(addresses: [String: HeldAddress?]) async throws {
+        let groups = try addresses.map { address, holder in
+            [try holder.map { ["HSET", key("addresses"), address, try text($0)] } ?? ["HDEL", key("addresses"), address]]
+        }
+        if !groups.isEmpty { try await write(groups, isChange: false) }
     }
 
     private func write(_ groups: [FencedWrites.Group], isChange: Bool = true) async throws {

@@ -60,8 +60,8 @@ enum Daemon {
         let api = API(
             operations: ControllerOperations(
                 controller: parts.controller, servers: parts.catalog, devices: parts.configuration.devices,
-                speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL), usageRecord: parts.usageRecord,
-                concerns: parts.concerns),
+                speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL), credentials: parts.credentials,
+                usageRecord: parts.usageRecord, concerns: parts.concerns),
             keys: keys,
             proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port), settings: configuration.api.serving,
             parts: apiParts, version: Version.current,

@@ -18,6 +18,8 @@ struct Parts: Sendable {
     /// What must not be set back in the store, and what to tell where it was.
     let marks: HighMarks
     let concerns = Concerns()
+    /// What exits ask for.
+    let credentials: ExitCredentials
     let log: Log
     let client: HTTPClient
     let exits: ExitContainers
@@ -43,6 +45,8 @@ struct Parts: Sendable {
             !Files.exists(configuration.rootKeyFile) || InstanceName.exists(configuration.dataFolder) && !configuration.hasMarks
         rootKey = try RootKey.load(configuration.rootKeyFile)
         marks = HighMarks(path: configuration.marksFile, log: log)
+        let credentials = ExitCredentials(root: rootKey)
+        self.credentials = credentials
         self.log = log
         client = HTTPClient()
         privateRedis = configuration.redis == nil ? PrivateRedis(folder: "\(configuration.dataFolder)/redis") : nil
@@ -60,9 +64,10 @@ struct Parts: Sendable {
         leadership.saw(fence: mark.number)
         self.leadership = leadership
         let warrant: @Sendable () throws -> Int = { try mark.warrant(of: leadership) }
-        exits = try Self.exits(configuration, client: client, log: log, warrant: warrant)
+        exits = try Self.exits(configuration, client: client, credentials: credentials, log: log, warrant: warrant)
         gateway = try HAProxyGateway(
-            share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), log: log,
+            share: "\(configuration.shareFolder)/haproxy", settings: Self.gatewaySettings(configuration), credentials: credentials,
+            log: log,
             warrant: { _ = try warrant() })
         let store = Store(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence }, tables: tables)
         // They come again with each try, so old ones may go.
@@ -86,7 +91,9 @@ struct Parts: Sendable {
             settings: .init(refreshSeconds: configuration.catalogRefreshSeconds), store: RedisListings(store: store), log: log,
             resolve: { await NameResolver.addresses(of: $0) }, measure: { try await latency.measure($0, $1) })
         prober = HTTPProber(
-            client: client, urls: configuration.verification.urls, checkName: configuration.verification.checkName, log: log)
+            client: client, urls: configuration.verification.urls, checkName: configuration.verification.checkName,
+            credentials: credentials,
+            log: log)
         var rules = Planner.Rules(drainSeconds: configuration.gateway.drainSeconds)
         rules.devices = DeviceBudget(configuration.devices)
         var settings = Controller.Settings(
@@ -112,7 +119,7 @@ struct Parts: Sendable {
         self.controller = controller
         serving.follow {
             let exits = controller.snapshot.exits.values.filter { $0.state == .serving && !$0.leaving }
-            return exits.randomElement()?.endpoint
+            return exits.randomElement()?.proxy.map(credentials.proxy)
         }
         meter = UsageMeter(source: gateway, store: usageRecord, controller: controller, log: log)
         traefik = configuration.traefik.map { TraefikFile(settings: $0, log: log) }
@@ -128,14 +135,19 @@ struct Parts: Sendable {
     }
 
     static func exits(
-        _ configuration: Configuration, client: HTTPClient, log: Log, warrant: @escaping @Sendable () throws -> Int = { 0 }
+        _ configuration: Configuration, client: HTTPClient, credentials: ExitCredentials? = nil, log: Log,
+        warrant: @escaping @Sendable () throws -> Int = { 0 }
     ) throws -> ExitContainers {
         let docker = configuration.docker
+        let refused = RefusedTargets(
+            closedPorts: configuration.gateway.closedPorts, openPorts: configuration.gateway.openPorts,
+            networks: configuration.gateway.refusedNetworks, neededPorts: configuration.portsOfOwnRequests,
+            ownAddresses: Ports.localAddresses)
         return ExitContainers(
             engine: try EngineClient(address: docker.host, client: client),
             settings: .init(
                 owner: docker.owner, image: docker.image, imageArchive: docker.imageArchive, network: docker.network, subnet: docker.subnet,
-                gatewayNetwork: docker.gatewayNetwork),
+                gatewayNetwork: docker.gatewayNetwork, credentials: credentials, refused: refused),
             log: log, warrant: warrant)
     }
 

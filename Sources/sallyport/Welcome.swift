@@ -2,6 +2,7 @@ import API
 import Catalog
 import Control
 import Glibc
+import HTTPTransport
 import Model
 import Planning
 import Platform
@@ -57,7 +58,8 @@ struct Welcome: Sendable {
         var proxied = "not asked: the password of \(Self.firstUser) is not in \(passwordFile)"
         if let password = try? Files.read(passwordFile).filter({ !$0.isWhitespace }) {
             do {
-                let sighting = try await parts.prober.ask(url, through: gateway, user: user, password: Secret(password))
+                let sighting = try await parts.prober.ask(
+                    url, through: HTTPProxy(endpoint: gateway, user: user, password: Secret(password)))
                 proxied = sighting.address + (sighting.country.map { " (\($0))" } ?? "")
             } catch {
                 proxied = "no answer: \(error)"

@@ -30,7 +30,7 @@ import Testing
             connection.answer(status, status == 200 ? Self.list : "")
         }
         let client = HTTPClient()
-        let address = Endpoint(address: "127.0.0.1", port: exit.port)
+        let address = HTTPProxy(endpoint: Endpoint(address: "127.0.0.1", port: exit.port), user: "exit", password: Secret("secret-of-exit"))
         let source = ProviderSource(
             client: ProviderClient(
                 .mullvad, url: "http://127.0.0.1:\(provider.port)", credentials: .privateKey(Secret("secret-of-ours")), client: client),
@@ -51,7 +51,9 @@ import Testing
             let (result, heads) = try await fetch(direct, throughExit: 200)
             #expect(try result.get() == 1)
             #expect(heads.count == 2 && heads[0].hasPrefix("CONNECT 127.0.0.1:"), "\(heads)")
-            #expect(!heads.joined().contains("secret-of-ours") && !heads.joined().lowercased().contains("authorization"))
+            let shown = "Proxy-Authorization: Basic \(Base64.encode(Array("exit:secret-of-exit".utf8)))"
+            #expect(heads[0].contains(shown) && !heads[1].lowercased().contains("authorization"))
+            #expect(!heads.joined().contains("secret-of-ours"))
         }
     }
 

@@ -17,8 +17,12 @@ final class GatewaySubject: Sendable {
     let ownAddresses: @Sendable () -> [String]
     let client = HTTPClient()
 
+    /// What its exits are shown where a test wants them to be.
+    static let credentials = ExitCredentials(root: RootKey(text: Secret(String(repeating: "5c", count: 32))))
+
     private init(
-        _ change: (inout HAProxyConfiguration.Settings) throws -> Void, log: Log, ownAddresses: @escaping @Sendable () -> [String]
+        _ change: (inout HAProxyConfiguration.Settings) throws -> Void, credentials: ExitCredentials?, log: Log,
+        ownAddresses: @escaping @Sendable () -> [String]
     ) throws {
         folder = try TemporaryFolder()
         var settings = HAProxyConfiguration.Settings(
@@ -27,16 +31,18 @@ final class GatewaySubject: Sendable {
         try change(&settings)
         self.ownAddresses = ownAddresses
         self.settings = settings
-        gateway = try HAProxyGateway(share: "\(Repository.root)/haproxy", settings: settings, log: log, ownAddresses: ownAddresses)
+        gateway = try HAProxyGateway(
+            share: "\(Repository.root)/haproxy", settings: settings, credentials: credentials, log: log, ownAddresses: ownAddresses)
     }
 
     /// Runs a body and leaves no process behind.
     static func with(
-        _ change: (inout HAProxyConfiguration.Settings) throws -> Void = { _ in }, log: Log = .none,
+        _ change: (inout HAProxyConfiguration.Settings) throws -> Void = { _ in }, credentials: ExitCredentials? = nil,
+        log: Log = .none,
         // Not this machine's: other tests make and remove networks meanwhile.
         ownAddresses: @escaping @Sendable () -> [String] = { ["198.51.100.7"] }, _ body: (GatewaySubject) async throws -> Void
     ) async throws {
-        let subject = try GatewaySubject(change, log: log, ownAddresses: ownAddresses)
+        let subject = try GatewaySubject(change, credentials: credentials, log: log, ownAddresses: ownAddresses)
         let result = await Result { try await body(subject) }
         subject.client.close()
         try await subject.gateway.stop()
@@ -56,9 +62,17 @@ final class GatewaySubject: Sendable {
     }
 
     static func slot(_ number: Int, _ exit: ScriptedServer, _ state: GatewaySlot.State = .ready, weight: Int = 100) -> GatewaySlot {
+        slot(number, Endpoint(address: "127.0.0.1", port: exit.port), state, weight: weight)
+    }
+
+    static func slot(
+        _ number: Int, _ endpoint: Endpoint, _ state: GatewaySlot.State = .ready, weight: Int = 100, country: CountryCode = us,
+        generation: Int = 1, city: String? = nil, knowsCredential: Bool = true
+    ) -> GatewaySlot {
         GatewaySlot(
-            number: number, endpoint: Endpoint(address: "127.0.0.1", port: exit.port), state: state, weight: weight,
-            occupant: GatewayOccupant(exit: ExitID(country: us, number: number), generation: 1))
+            number: number, endpoint: endpoint, state: state, weight: weight,
+            occupant: GatewayOccupant(
+                exit: ExitID(country: country, number: number), generation: generation, city: city, knowsCredential: knowsCredential))
     }
 
     /// An exit's proxy that answers every request with its own name, CONNECT with a tunnel to such an answer.

@@ -80,8 +80,9 @@ import Testing
             (one, .ready, two, .ready, close + ["set server pool-us/s1 addr 172.31.0.3 port 3128", "set server pool-us/s1 state ready"]),
             (one, .drain, two, .ready, close + ["set server pool-us/s1 addr 172.31.0.3 port 3128", "set server pool-us/s1 state ready"]),
             (one, .maintenance, two, .ready, ["set server pool-us/s1 addr 172.31.0.3 port 3128", "set server pool-us/s1 state ready"]),
-            (one, .ready, nil, .maintenance, close),
-            (one, .drain, nil, .maintenance, close),
+            (one, .ready, nil, .maintenance, close + ["set server pool-us/s1 addr 127.0.0.1 port 1"]),
+            (one, .drain, nil, .maintenance, close + ["set server pool-us/s1 addr 127.0.0.1 port 1"]),
+            (one, .maintenance, nil, .maintenance, ["set server pool-us/s1 addr 127.0.0.1 port 1"]),
         ] as [(Endpoint, GatewaySlot.State, Endpoint?, GatewaySlot.State, [String])])
     func `the commands between two slots never send anybody to a wrong address`(
         address: Endpoint, state: GatewaySlot.State, wanted: Endpoint?, wantedState: GatewaySlot.State, commands: [String]

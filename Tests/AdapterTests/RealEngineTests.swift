@@ -133,7 +133,8 @@ struct RealEngineTests {
     @Test func `an exit is launched as the design says, found again, and its key is nowhere to be seen`() async throws {
         try await EngineSubject.with { subject in
             let settings = ExitContainers.Settings(
-                owner: subject.name, image: subject.image, imageArchive: nil, network: subject.name, subnet: nil)
+                owner: subject.name, image: subject.image, imageArchive: nil, network: subject.name, subnet: nil,
+                credentials: ExitCredentials(root: RootKey(text: Secret(Digest.randomHex(bytes: 32)))))
             let containers = ExitContainers(engine: subject.engine, settings: settings, log: .none)
             let keys = WireGuardKeys()
             let server = Server(

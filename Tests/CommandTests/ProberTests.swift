@@ -3,6 +3,7 @@ import HTTPTransport
 import Model
 import Platform
 @testable import sallyport
+import Synchronization
 import TestSupport
 import Testing
 
@@ -13,6 +14,7 @@ import Testing
         let countries = ["/a": a, "/b": b]
         let exit = try ScriptedServer { connection in
             while let head = connection.head() {
+                guard head.contains("Proxy-Authorization: Basic \(Self.secret)\r\n") else { return }
                 let path = head.contains("/a HTTP") ? "/a" : "/b"
                 guard let country = countries[path] ?? nil else { return }
                 connection.answer(200, #"{"ip":"198.18.1.1","country":"\#(country)"}"#)
@@ -26,9 +28,49 @@ import Testing
             direct.stop()
         }
         let urls = ["a", "b"].map { "http://127.0.0.1:\(direct.port)/\($0)" }
-        let prober = HTTPProber(client: HTTPClient(), urls: urls, checkName: "check.test", log: .none)
-        let us = try #require(CountryCode("us"))
-        return try await prober.verify(Endpoint(address: "127.0.0.1", port: exit.port), country: us)
+        return try await Self.prober(urls).verify(try Self.proxy(exit))
+    }
+
+    private static let credentials = ExitCredentials(root: RootKey(text: Secret(String(repeating: "0a", count: 32))))
+    /// What this exit, of this generation, is to be shown and nobody else.
+    private static let secret = ExitCredentials.basic(credentials.own(ExitID("us-1")!, generation: 7))  // "us-1" is an id
+
+    private static func prober(_ urls: [String] = []) -> HTTPProber {
+        HTTPProber(client: HTTPClient(), urls: urls, checkName: "check.test", credentials: credentials, log: .none)
+    }
+
+    private static func proxy(_ exit: ScriptedServer, knowsCredential: Bool = true) throws -> ExitProxy {
+        ExitProxy(
+            endpoint: Endpoint(address: "127.0.0.1", port: exit.port), exit: try #require(ExitID("us-1")), generation: 7,
+            knowsCredential: knowsCredential)
+    }
+
+    @Test(arguments: [401, 407]) func `an exit that refuses its own credential is another one, whoever asks`(status: Int) async throws {
+        let other = try ScriptedServer { connection in
+            while connection.head() != nil { connection.answer(status, "", headers: "Server: tinyproxy/1.11.1") }
+        }
+        defer { other.stop() }
+        let proxy = try Self.proxy(other)
+        let probed = try await #require(throws: ExitFailure.self) { try await Self.prober().probe(proxy, resolver: "198.18.0.80") }
+        let url = "http://127.0.0.1:1/a"
+        let verified = try await #require(throws: ExitFailure.self) { try await Self.prober([url]).verify(proxy) }
+        for failure in [probed, verified] { #expect(failure.reason == .wrongProxy && !failure.isServersFault && !failure.isNotYet) }
+    }
+
+    @Test func `an exit of an earlier version is shown nothing, which it would hand on`() async throws {
+        let heads = Mutex<[String]>([])
+        let old = try ScriptedServer { connection in
+            while let head = connection.head() {
+                heads.withLock { $0.append(head) }
+                connection.answer(200, #"{"ip":"198.18.1.1","country":"US"}"#)
+            }
+        }
+        defer { old.stop() }
+        let proxy = try Self.proxy(old, knowsCredential: false)
+        _ = try await Self.prober(["http://127.0.0.1:1/a"]).verify(proxy)
+        _ = try? await Self.prober().probe(proxy, resolver: "198.18.0.80")
+        #expect(heads.withLock { $0.count { !$0.lowercased().contains("authorization") } } >= 2)
+        #expect(heads.withLock { $0.allSatisfy { !$0.lowercased().contains("authorization") } })
     }
 
     @Test(

@@ -47,6 +47,14 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         return containers
     }
 
+    func addressSpace() async throws -> AddressSpace {
+        try await answering()
+        return try call(.engine) { state in
+            let taken = state.containers.values.filter(\.isRunning).compactMap { $0.endpoint.flatMap { IPv4Address($0.address) } }
+            return AddressSpace(network: state.network, taken: Set(taken), name: "fake")
+        }
+    }
+
     /// Waits for as long as the engine hangs.
     private func answering() async throws { while world.with({ $0.engineHangs }) { try await Task.sleep(for: .milliseconds(5)) } }
 
@@ -62,9 +70,9 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
             made = try call(.engine) { state in
                 if !state.launchFailures.isEmpty { throw state.launchFailures.removeFirst() }
                 state.launches.append(specification)
-                state.nextNumber += 1
+                if let address = specification.address, state.foreignAddresses.contains(address) { throw AddressInUse() }
                 let name = "\(specification.id)-g\(specification.generation)"
-                let endpoint = Endpoint(address: "172.31.\(state.nextNumber / 250).\(state.nextNumber % 250 + 2)", port: 3128)
+                let endpoint = Endpoint(address: specification.address ?? "", port: 3128)
                 state.containers[name] = ExitContainer(
                     name: name, exit: specification.id, generation: specification.generation, isRunning: true, endpoint: endpoint,
                     exitCode: nil, fence: fence)
@@ -101,10 +109,10 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         }
     }
 
-    func examine(_ endpoint: Endpoint, country: CountryCode) async -> Examination {
+    func examine(_ exit: ExitProxy) async -> Examination {
         let found = try? call(.prober) { state in
             state.deepProbes += 1
-            var found = Examination(reason: (try? server(of: endpoint, state)).flatMap { state.faults[$0.hostname] })
+            var found = Examination(reason: (try? server(of: exit.endpoint, state)).flatMap { state.faults[$0.hostname] })
             (found.isCompared, found.isPlaced, found.problem) = (state.comparing, state.comparing, state.comparing ? nil : "status 429")
             return found
         }
@@ -137,6 +145,14 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
                             errors: slot.endpoint == nil ? 0 : state.gatewayErrors)
                     }
                 })
+        }
+    }
+
+    func reach() async -> GatewayReach {
+        world.with { state in
+            let slots = (state.published?.pools ?? []).flatMap(\.slots)
+            let addresses = slots.compactMap { $0.endpoint.flatMap { IPv4Address($0.address) } } + state.staleAddresses
+            return GatewayReach(addresses: Set(addresses), isWhole: !state.away.contains(.gateway) && !state.gatewayHides)
         }
     }
 
@@ -184,6 +200,10 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
             state.stored.alerts.removeAll { alert in cleared.contains(alert.id) || alerts.contains { $0.id == alert.id } }
             state.stored.alerts += alerts
         }
+    }
+
+    func save(addresses: [String: HeldAddress?]) async throws {
+        try await store { state in for (address, holder) in addresses { state.stored.addresses[address] = holder } }
     }
 
     func save(_ exits: [Exit], removed: [ExitID]) async throws {
@@ -243,20 +263,21 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         return server
     }
 
-    func verify(_ endpoint: Endpoint, country: CountryCode) async throws -> Sighting {
+    func verify(_ exit: ExitProxy) async throws -> Sighting {
         try call(.prober) { state in
-            let server = try server(of: endpoint, state)
+            let server = try server(of: exit.endpoint, state)
             return Sighting(address: server.address, country: state.misplaced[server.hostname] ?? server.country, latencyMilliseconds: 2)
         }
     }
 
     func hostIsOnline() async -> Bool { world.with { !$0.away.contains(.internet) } }
 
-    func probe(_ endpoint: Endpoint, resolver: String) async throws -> Double {
+    func probe(_ exit: ExitProxy, resolver: String) async throws -> Double {
         try call(.prober) { state in
             state.probes += 1
             if state.away.contains(.sockets) { throw ExitFailure(reason: .unknown, detail: "no socket is to be had", isOurs: true) }
-            _ = try server(of: endpoint, state)
+            _ = try server(of: exit.endpoint, state)
+            if state.strangers.contains(exit.endpoint) { throw ExitFailure(reason: .wrongProxy, detail: "it is another one") }
             return state.probeMilliseconds
         }
     }

@@ -80,6 +80,14 @@ final class FakeWorld: Sendable {
         /// Streams that stand, and tell nothing any more.
         var hanging: [AsyncThrowingStream<Void, any Error>.Continuation] = []
         var nextNumber = 0
+        /// The exits' network, addresses on it that others have, those that the gateway leads to beside its layout, and whether it
+        /// does not tell all.
+        var network = IPv4Network(IPv4Address(0xAC1F_0000), prefix: 16)
+        var foreignAddresses: Set<String> = []
+        var staleAddresses: [IPv4Address] = []
+        var gatewayHides = false
+        /// Where another container answers than the one that has the address.
+        var strangers: Set<Endpoint> = []
 
         /// True where no exit gets anything from a server.
         func isSilent(_ name: String) -> Bool { deadServers.contains(name) || refusing.contains(name) || unreachable.contains(name) }

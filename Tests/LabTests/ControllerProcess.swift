@@ -47,8 +47,8 @@ final class ControllerProcess: Sendable {
         try Files.write(lab.lab.keys.token, to: "\(folder.path)/token", mode: 0o600)
         let configuration = """
             data_dir: \(folder.path)/d
-            root_key_file: \(rootKeyFile)
             share_dir: \(projectFolder)
+            root_key_file: \(rootKeyFile)
             log: {level: debug}
             api: {port: \(apiPort)}
             gateway: {port: \(gateway.port), country_ports: 0, client_limit: 1000, drain_seconds: \(drainSeconds), directory: \(gatewayFolder)}

@@ -18,10 +18,12 @@ extension OnTheLab {
             try await Stage.with { stage in
                 let server = try stage.lab.server("us-1")
                 let exit = try await stage.launchAndServe(server)
-                for _ in 0..<5 { #expect(try await stage.lab.get("http://www.lab.test/small", through: exit.endpoint).body.count > 1400) }
+                for _ in 0..<5 {
+                    #expect(try await stage.lab.get("http://www.lab.test/small", throughExit: exit.endpoint).body.count > 1400)
+                }
                 // A tunnel by CONNECT, as far as the certificate that nobody has signed.
-                _ = try? await stage.lab.get("https://ip.lab.test/json", through: exit.endpoint)
-                _ = try? await stage.lab.get("http://six.lab.test/ip", through: exit.endpoint)
+                _ = try? await stage.lab.get("https://ip.lab.test/json", throughExit: exit.endpoint)
+                _ = try? await stage.lab.get("http://six.lab.test/ip", throughExit: exit.endpoint)
                 #expect(try await stage.leaksCounted(in: exit.container) == .counted(packets: 0, bytes: 0))
                 let leaks = try await stage.finish(exit: exit.endpoint, server: server.address)
                 #expect(leaks == [])
@@ -39,7 +41,7 @@ extension OnTheLab {
                 let exit = try await stage.launchAndServe(server)
                 let load = Task {
                     while !Task.isCancelled {
-                        _ = try? await stage.lab.get("http://ip.lab.test/ip", through: exit.endpoint, deadline: 0.3)
+                        _ = try? await stage.lab.get("http://ip.lab.test/ip", throughExit: exit.endpoint, deadline: 0.3)
                     }
                 }
                 switch fault {
@@ -69,7 +71,7 @@ extension OnTheLab {
                 let server = try stage.lab.server("us-1")
                 let silent = stage.lab.lab.layout.internet
                 let exit = try await stage.launch(server, address: silent)
-                let refused = try? await stage.lab.get("http://ip.lab.test/ip", through: exit.endpoint, deadline: 1)
+                let refused = try? await stage.lab.get("http://ip.lab.test/ip", throughExit: exit.endpoint, deadline: 1)
                 #expect(refused == nil)
                 // Somebody inside who tries to leave beside the tunnel, as root.
                 let attempt = Task { try? await stage.run("busybox", "nslookup", "leak.lab.test", server.address, in: exit.container) }
@@ -88,10 +90,10 @@ extension OnTheLab {
             try await Stage.with { stage in
                 let server = try stage.lab.server("us-1")
                 let exit = try await stage.launchAndServe(server)
-                let download = Task { try? await stage.lab.get("http://www.lab.test/big", through: exit.endpoint, deadline: 4) }
+                let download = Task { try? await stage.lab.get("http://www.lab.test/big", throughExit: exit.endpoint, deadline: 4) }
                 // Packets that are too large for the way, and a tunnel that loses some.
                 _ = try await stage.run("ip", "link", "set", "eth0", "mtu", "1300", in: exit.container)
-                for _ in 0..<3 { _ = try? await stage.lab.get("http://www.lab.test/small", through: exit.endpoint, deadline: 1) }
+                for _ in 0..<3 { _ = try? await stage.lab.get("http://www.lab.test/small", throughExit: exit.endpoint, deadline: 1) }
                 _ = try await stage.run("ip", "link", "set", "eth0", "mtu", "1500", in: exit.container)
                 // Connections that the exit's kernel forgets while the gateway goes on with them: it answers with a reset.
                 _ = try await stage.run("busybox", "sh", "-c", Self.forget, in: exit.container)
@@ -102,7 +104,7 @@ extension OnTheLab {
                     ["busybox", "nslookup", "leak.lab.test", server.address], ["busybox", "nslookup", "leak.lab.test", "127.0.0.11"],
                     ["busybox", "nc", "-w", "1", stage.gateway, "80", "-e", "/bin/true"],
                 ] { _ = try await stage.lab.engine.execute(words, in: exit.container) }
-                #expect(try await stage.lab.get("http://ip.lab.test/ip", through: exit.endpoint).text == "\(server.address)\n")
+                #expect(try await stage.lab.get("http://ip.lab.test/ip", throughExit: exit.endpoint).text == "\(server.address)\n")
                 #expect(try await stage.leaksCounted(in: exit.container) == .counted(packets: 0, bytes: 0))
                 let leaks = try await stage.finish(exit: exit.endpoint, server: server.address)
                 #expect(leaks == [])
@@ -130,7 +132,7 @@ extension OnTheLab {
                 default: _ = try await stage.run("nft", "flush", "table", "inet", "sallyport_leaks", in: exit.container)
                 }
                 _ = try await stage.run("ip", "rule", "del", "not", "fwmark", "51820", "table", "51820", in: exit.container)
-                _ = try? await stage.lab.get("http://ip.lab.test/ip", through: exit.endpoint, deadline: 2)
+                _ = try? await stage.lab.get("http://ip.lab.test/ip", throughExit: exit.endpoint, deadline: 2)
                 let counted = try await stage.leaksCounted(in: exit.container)
                 if fault.hasPrefix("table") {
                     guard case .counted(let packets, let bytes) = counted else { throw TimeoutError(what: "\(counted)") }
@@ -148,7 +150,7 @@ extension OnTheLab {
                 let server = try stage.lab.server("de-1")
                 let exit = try await stage.launchAndServe(server)
                 let name = "once-\(Digest.randomHex(bytes: 4)).lab.test"
-                _ = try? await stage.lab.get("http://\(name)/ip", through: exit.endpoint)
+                _ = try? await stage.lab.get("http://\(name)/ip", throughExit: exit.endpoint, of: server.country)
                 let asked = try await eventually("the lab's resolver tells of it") { () -> [String]? in
                     let lines = try await stage.lab.lab.queries().filter { $0.contains(name) && $0.contains("query[") }
                     return lines.isEmpty ? nil : lines

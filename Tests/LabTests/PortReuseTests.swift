@@ -17,7 +17,8 @@ extension OnTheLab {
                 #expect(try await Programs.run("nsenter", ["-t", "\(pid)", "-n", "sysctl", "-q", "-w", few]).status == 0)
                 /// Whether a tunnel reaches the target; the client ends it, so that the exit keeps its port.
                 func reaches() async throws -> Bool {
-                    let proxy = "http://\(exit.endpoint.address):\(exit.endpoint.port)"
+                    let secret = TestLab.credentials.pool(us).revealed
+                    let proxy = "http://\(ExitCredentials.user):\(secret)@\(exit.endpoint.address):\(exit.endpoint.port)"
                     let words = ["-s", "-o", "/dev/null", "-f", "-m", "5", "-p", "-x", proxy, "http://www.lab.test/small"]
                     return try await Programs.run("curl", words).status == 0
                 }

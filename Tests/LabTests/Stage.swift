@@ -16,10 +16,10 @@ final class Stage: Sendable {
     let owner: String
     private let hardware = Mutex("")
 
-    private init() async throws {
+    private init(_ refused: RefusedTargets) async throws {
         lab = try await TestLab.shared.value
         owner = randomOwner()
-        exits = lab.exitContainers(owner: owner)
+        exits = lab.exitContainers(owner: owner, refused: refused)
         try await exits.prepareImage()
         gateway = try await exits.prepareNetwork()
         let network = try #require(await lab.engine.network(owner))
@@ -36,14 +36,15 @@ final class Stage: Sendable {
     func launchAndServe(_ server: LabServer) async throws -> (container: String, endpoint: Endpoint) {
         let exit = try await launch(server)
         try await eventually("the exit serves") {
-            (try? await lab.get("http://ip.lab.test/ip", through: exit.endpoint, deadline: 1))?.text == "\(server.address)\n"
+            (try? await lab.get("http://ip.lab.test/ip", throughExit: exit.endpoint, of: server.country, deadline: 1))?.text
+                == "\(server.address)\n"
         }
         return exit
     }
 
     /// Runs a test on a new stage and clears it away, also after a failure.
-    static func with(_ body: (Stage) async throws -> Void) async throws {
-        let stage = try await Stage()
+    static func with(refused: RefusedTargets = RefusedTargets(), _ body: (Stage) async throws -> Void) async throws {
+        let stage = try await Stage(refused)
         do { try await body(stage) } catch {
             try? await stage.clear()
             throw error

@@ -52,14 +52,21 @@ struct TestLab: Sendable {
 
     /// Exits as containers, with an owner and a network of their own.
     /// - Parameter engine: nil for the lab's own way to it.
-    func exitContainers(owner: String, engine other: EngineClient? = nil) -> ExitContainers {
+    func exitContainers(
+        owner: String, engine other: EngineClient? = nil, refused: RefusedTargets = RefusedTargets(),
+        credentials: ExitCredentials = TestLab.credentials
+    ) -> ExitContainers {
         ExitContainers(
             engine: other ?? engine,
             settings: .init(
                 owner: owner, image: ExitContainers.imageName("sallyport-exit", of: "\(projectFolder)/.build/images/exit.tar"),
-                imageArchive: "\(projectFolder)/.build/images/exit.tar", network: owner, subnet: nil),
+                imageArchive: "\(projectFolder)/.build/images/exit.tar", network: owner, subnet: nil,
+                credentials: credentials, refused: refused),
             log: .none)
     }
+
+    /// Of the exits that tests start without a controller.
+    static let credentials = ExitCredentials(root: RootKey(text: Secret(Digest.randomHex(bytes: 32))))
 
     /// What an exit on this server is made of.
     func specification(_ server: LabServer, generation: Int = 1, address: String? = nil, key: String? = nil) -> ExitSpecification {
@@ -70,6 +77,13 @@ struct TestLab: Sendable {
             id: ExitID(country: server.country, number: 1), generation: generation, server: entry,
             facts: TunnelFacts(clientAddress: "10.5.0.2/32", dns: [lab.layout.internet], mtu: 1380, keepalive: 25),
             privateKey: Secret(lab.keys.client.privateKey), checkName: "check.lab.test")
+    }
+
+    /// Asks through an exit that a test has started, with its pool's credential.
+    func get(_ url: String, throughExit endpoint: Endpoint, of country: CountryCode = us, deadline: Double = 5) async throws -> HTTPResponse
+    {
+        let password = Self.credentials.pool(country).revealed
+        return try await get(url, through: endpoint, user: ExitCredentials.user, password: password, deadline: deadline)
     }
 
     /// Asks through an HTTP proxy.
@@ -85,5 +99,7 @@ struct TestLab: Sendable {
         return try await client.send(request)
     }
 }
+
+let us = CountryCode("us")!  // An ISO code.
 
 func randomOwner() -> String { "sp-test-\(Digest.randomHex(bytes: 3))" }

@@ -2,10 +2,12 @@
 --
 -- The map of pools has "us backend=pool-us;fallback=ca,gb;slots=s1:4711:100:newyork,s3:815:80:dallas" with the slots that
 -- take connections: name, number of the exit, weight, city. "any" has "countries=us,gb"; a country without a pool "none".
+-- "open=s1" are slots whose exits an earlier version started: they ask for no secret, and would hand one on to the target.
 
 local users = require("users")
 
 local pools = Map.new(os.getenv("SALLYPORT_POOLS_MAP"), Map._str)
+local secrets = Map.new(os.getenv("SALLYPORT_SECRETS_MAP"), Map._str)
 local exits = Map.new(os.getenv("SALLYPORT_EXITS_MAP"), Map._str)
 
 local function fields_of(text)
@@ -25,10 +27,13 @@ local function slots_of(countries, city)
   local slots = {}
   for _, country in ipairs(countries) do
     local pool = fields_of(pools:lookup(country))
+    local open = {}
+    for _, slot in ipairs(list_of(pool.open)) do open[slot] = true end
     for slot, exit, weight, place in (pool.slots or ""):gmatch("(%w+):(%d+):(%d+):([^,]*)") do
       if not city or place == city then
         slots[#slots + 1] = {
-          name = slot, exit = tonumber(exit), weight = tonumber(weight), backend = pool.backend, country = country,
+          name = slot, exit = tonumber(exit), weight = tonumber(weight), backend = pool.backend, country = country, city = city,
+          is_open = open[slot], is_fixed = pool.open ~= nil,
         }
       end
     end
@@ -39,7 +44,15 @@ end
 -- A country's whole pool in place of a slot, for the pool's own strategy to choose; nil if none takes connections.
 local function pool_of(country)
   local pool = fields_of(pools:lookup(country))
-  return (pool.slots or "") ~= "" and { backend = pool.backend, country = country } or nil
+  return (pool.slots or "") ~= "" and not pool.open and { backend = pool.backend, country = country } or nil
+end
+
+-- What the exit is to know the request by: a certain exit alone, any one of the wanted city, or any one of the country. Another
+-- try may take another exit of the same place, and no exit of another place takes it.
+local function secret_of(slot)
+  if slot.is_open then return nil end
+  if slot.is_fixed then return secrets:lookup(tostring(slot.exit)) end
+  return secrets:lookup(slot.city and slot.country .. "/" .. slot.city or slot.country)
 end
 
 -- A share of the whole by weight.
@@ -107,7 +120,7 @@ local function page_of(txn, slot)
   return "{" .. table.concat(fields, ", ") .. "}"
 end
 
--- Sets txn.pool, and txn.slot where it must be a certain one; or txn.reason.
+-- Sets txn.pool, txn.secret, and txn.slot where it must be a certain one, txn.fixed where no other will do; or txn.reason.
 local function route(txn)
   local function refuse(reason) txn:set_var("txn.reason", reason) end
 
@@ -154,7 +167,12 @@ local function route(txn)
   txn:set_var("txn.served_country", slot.country)
   -- A later user of the same name has another account.
   txn:set_var("txn.usage_key", (policy.account or txn:get_var("txn.user")) .. "/" .. slot.country)
-  if not is_free then txn:set_var("txn.slot", slot.name) end
+  if txn:get_var("txn.hard") then slot.is_fixed = true end
+  -- Where a pool has both kinds of exits, what is sent fits only the one that it was made for.
+  if slot.is_fixed then txn:set_var("txn.fixed", true) end
+  if slot.name and not (is_free and not slot.is_fixed) then txn:set_var("txn.slot", slot.name) end
+  local secret = secret_of(slot)
+  if secret then txn:set_var("txn.secret", secret) end
   if txn:get_var("txn.check") then txn:set_var("txn.page", page_of(txn, slot)) end
 end
 

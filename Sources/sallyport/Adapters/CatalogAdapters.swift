@@ -1,5 +1,6 @@
 import Catalog
 import FoundationEssentials
+import HTTPTransport
 import Model
 import Planning
 import Platform
@@ -11,15 +12,15 @@ import Synchronization
 
 /// An exit that serves, for those who were made before there was a controller to ask.
 final class ServingExits: Sendable {
-    private let view = Mutex<@Sendable () -> Endpoint?>({ nil })
-    func follow(_ body: @escaping @Sendable () -> Endpoint?) { view.withLock { $0 = body } }
-    var one: Endpoint? { view.withLock { $0 }() }
+    private let view = Mutex<@Sendable () -> HTTPProxy?>({ nil })
+    func follow(_ body: @escaping @Sendable () -> HTTPProxy?) { view.withLock { $0 = body } }
+    var one: HTTPProxy? { view.withLock { $0 }() }
 }
 
 struct ProviderSource: ServerSource {
     let client: ProviderClient
     /// Where an exit that serves can be asked to fetch for us; nil while there is none.
-    var exit: @Sendable () -> Endpoint? = { nil }
+    var exit: @Sendable () -> HTTPProxy? = { nil }
     var provider: ProviderName { client.provider.name }
 
     func list(newerThan stamp: ListStamp?) async throws -> ListAnswer {

@@ -26,16 +26,20 @@ struct DockerExits: ExitEngine {
     func logs(of container: String, lines: Int) async throws -> String { try await containers.logs(of: container, lines: lines) }
     func tunnel(of container: String) async throws -> TunnelReading { try await containers.tunnel(of: container) }
     func changes() async throws -> AsyncThrowingStream<Void, any Error> { try await containers.changes() }
+    func addressSpace() async throws -> AddressSpace { try await mapped { try await containers.addressSpace() } }
 
     func launch(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint) {
-        do {
-            return try await containers.launch(specification)
-        } catch let error as EngineError {
+        try await mapped { try await containers.launch(specification) }
+    }
+
+    private func mapped<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch let error as EngineError {
+            if error.code == .addressInUse { throw AddressInUse() }
             let reason: ExitReason =
                 switch error.code {
                 case .unavailable, .timedOut, .tooOld: .engineUnavailable
                 case .notFound where error.message.contains("image"): .imageMissing
-                case .notFound, .conflict, .refused, .unreadable: .startFailed
+                case .notFound, .conflict, .addressInUse, .refused, .unreadable: .startFailed
                 }
             throw ExitFailure(reason: reason, detail: error.description)
         }
@@ -60,7 +64,8 @@ struct RedisState: StateStore {
         for entry in state.unreadable { log.warning("the store holds an entry that can't be read", ["entry": entry]) }
         return StoredState(
             pools: state.pools, exits: state.exits, users: state.users, breakers: try await store.breakers(as: Breaker.self),
-            alerts: try await store.alerts(), blocked: try await blocked(among: state.users))
+            alerts: try await store.alerts(), blocked: try await blocked(among: state.users),
+            addresses: try await store.addresses())
     }
 
     /// Who is over a quota stays out from a controller's first moment on.
@@ -91,6 +96,8 @@ struct RedisState: StateStore {
     func save(alerts: [Alert], cleared: [String]) async throws {
         try await fenced { try await store.save(alerts: alerts, cleared: cleared) }
     }
+
+    func save(addresses: [String: HeldAddress?]) async throws { try await fenced { try await store.save(addresses: addresses) } }
 
     private func fenced(_ write: () async throws -> Void) async throws {
         do { try await write() } catch let error as RedisError where error.code == .fenced { throw NotLeader(leader: leadership.leader) }

@@ -15,6 +15,7 @@ struct ControllerOperations: Operations {
     /// Tunnels that each account may have at once.
     let devices: [ProviderName: Int]
     let speedTester: SpeedTester
+    let credentials: ExitCredentials
     let usageRecord: UsageRecord
     /// What this process has found by itself.
     let concerns: Concerns
@@ -86,10 +87,10 @@ struct ControllerOperations: Operations {
         guard let exit = controller.snapshot.exits[id] else {
             throw APIProblem(status: 404, code: "not_found", message: "there is no exit \(id)")
         }
-        guard exit.state.takesTraffic, let endpoint = exit.endpoint else {
+        guard exit.state.takesTraffic, let proxy = exit.proxy else {
             throw APIProblem(status: 409, code: "not_serving", message: "exit \(id) is \(exit.state.rawValue), want one that serves")
         }
-        return try await speedTester.run(id, through: endpoint, bytes: bytes, seconds: seconds)
+        return try await speedTester.run(id, through: credentials.proxy(of: proxy), bytes: bytes, seconds: seconds)
     }
 
     func setPool(_ pool: Pool) async throws { _ = try await mapped { try await controller.carryOut(.setPool(pool)) } }

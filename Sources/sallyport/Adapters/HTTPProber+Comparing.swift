@@ -96,6 +96,10 @@ extension HTTPProber {
             }
             return survey.problems.append("\(name): \(error.message)")
         }
+        if Self.isRefusal(response) {
+            survey.failure = Self.wrongProxy
+            return survey.problems.append(Self.wrongProxy.detail)
+        }
         // Any answer at all means that tunnel and large packets are well.
         survey.isAlive = true
         survey.hasNamed = survey.hasNamed || Self.hasName(request.url)

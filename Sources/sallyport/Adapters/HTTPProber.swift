@@ -10,24 +10,28 @@ final class HTTPProber: ExitProber {
     let services: AddressServices
     let own: OwnAddress
     private let checkName: String
+    private let credentials: ExitCredentials
     private let hasFoundNames = Mutex(false)
 
     /// - Parameters:
     ///   - urls: the address services.
     ///   - checkName: a host that takes connections on port 443, for names.
-    init(client: HTTPClient, urls: [String], checkName: String, log: Log) {
+    ///   - credentials: what exits are shown.
+    init(client: HTTPClient, urls: [String], checkName: String, credentials: ExitCredentials, log: Log) {
         self.client = client
+        self.credentials = credentials
         services = AddressServices(urls)
         own = OwnAddress(client: client, services: services, log: log)
         self.checkName = checkName
     }
 
-    func verify(_ endpoint: Endpoint, country: CountryCode) async throws -> Sighting {
-        try await waitForPort(endpoint)
+    func verify(_ exit: ExitProxy) async throws -> Sighting {
+        try await waitForPort(exit.endpoint)
+        let (proxy, country) = (credentials.proxy(of: exit), exit.exit.country)
         // An exit that nobody has seen may not serve: as a last resort those are asked who want to be left alone.
-        let survey = await survey(endpoint, country: country, asking: services.ready, orElse: services.resting) { url in
+        let survey = await survey(exit.endpoint, country: country, asking: services.ready, orElse: services.resting) { url in
             var request = HTTPRequest("GET", url)
-            request.proxy = "http://\(endpoint)"
+            request.go(through: proxy)
             (request.connectDeadline, request.deadline) = (1, 5)
             return request
         }
@@ -37,7 +41,7 @@ final class HTTPProber: ExitProber {
             throw ExitFailure(reason: .unknown, detail: survey.problem, isServersFault: true)
         }
         // So that a name that is not found later says something.
-        if !hasFoundNames.withLock({ $0 }) { Task { await namesAreFound(endpoint) } }
+        if !hasFoundNames.withLock({ $0 }) { Task { await namesAreFound(proxy) } }
         return Sighting(
             address: seen.address, country: survey.country(wanted: country), latencyMilliseconds: seen.milliseconds,
             isCompared: survey.isCompared)
@@ -55,13 +59,9 @@ final class HTTPProber: ExitProber {
         }
     }
 
-    func probe(_ endpoint: Endpoint, resolver: String) async throws -> Double {
-        var request = HTTPRequest("GET", "http://\(resolver):53")
-        request.proxy = "http://\(endpoint)"
-        request.tunnels = true
+    func probe(_ exit: ExitProxy, resolver: String) async throws -> Double {
+        var request = throughTunnel("http://\(resolver):53", credentials.proxy(of: exit), seconds: 3)
         request.connectOnly = true
-        request.connectDeadline = 3
-        request.deadline = 3
         do {
             return try await client.send(request).seconds * 1000
         } catch let error as TransportError {
@@ -71,11 +71,12 @@ final class HTTPProber: ExitProber {
 
     /// Asks the address services, with a request that doesn't fit into one small packet, until one has said the address and one the
     /// country; and for a name where none of their answers has proved that names are found.
-    func examine(_ endpoint: Endpoint, country: CountryCode) async -> Examination {
+    func examine(_ exit: ExitProxy) async -> Examination {
+        let (proxy, country) = (credentials.proxy(of: exit), exit.exit.country)
         let ready = services.ready
         let rested = ready.isEmpty ? services.disturbed().map { [$0] } ?? [] : []
-        let survey = await survey(endpoint, country: country, asking: ready, orElse: rested) { url in
-            var request = throughTunnel(url, endpoint, seconds: 6)
+        let survey = await survey(exit.endpoint, country: country, asking: ready, orElse: rested) { url in
+            var request = throughTunnel(url, proxy, seconds: 6)
             request.headers = [("X-Padding", String(repeating: "x", count: 1_400))]
             request.connectDeadline = 4
             return request
@@ -84,11 +85,11 @@ final class HTTPProber: ExitProber {
         if let leak = survey.leak {
             (examination.reason, examination.detail) = (.leak, leak)
         } else if !survey.isAlive {
-            examination.reason = survey.asked == 0 ? await reach(endpoint) : await diagnosis(endpoint)
+            examination.reason = survey.asked == 0 ? await reach(proxy) : await diagnosis(proxy)
         } else if survey.isElsewhere(than: country) {
             examination.reason = .wrongCountry
         } else if !survey.hasNamed {
-            examination.reason = await namesAreFound(endpoint)
+            examination.reason = await namesAreFound(proxy)
         }
         return examination
     }
@@ -96,8 +97,8 @@ final class HTTPProber: ExitProber {
     /// `dnsFailed` where the proxy doesn't get to a host by its name. That says nothing until it was seen to work once: the
     /// host may not take connections at all.
     @discardableResult
-    private func namesAreFound(_ endpoint: Endpoint) async -> ExitReason? {
-        if await connects("http://\(checkName):443", endpoint, seconds: 6) {
+    private func namesAreFound(_ proxy: HTTPProxy) async -> ExitReason? {
+        if await connects("http://\(checkName):443", proxy, seconds: 6) {
             hasFoundNames.withLock { $0 = true }
             return nil
         }
@@ -105,32 +106,32 @@ final class HTTPProber: ExitProber {
     }
 
     /// What can be seen while all services want to be left alone: names and connections, and no large packets.
-    private func reach(_ endpoint: Endpoint) async -> ExitReason? {
+    private func reach(_ proxy: HTTPProxy) async -> ExitReason? {
         for url in services.urls.prefix(2) where Self.hasName(url) {
-            if await connects(url, endpoint, seconds: 4) { return nil }
+            if await connects(url, proxy, seconds: 4) { return nil }
         }
-        return await namesAreFound(endpoint)
+        return await namesAreFound(proxy)
     }
 
     /// Why no service answers, while the resolver's port does: the data doesn't pass, the name can't be found, or nobody gets
     /// an answer from them.
-    private func diagnosis(_ endpoint: Endpoint) async -> ExitReason? {
+    private func diagnosis(_ proxy: HTTPProxy) async -> ExitReason? {
         // Services that answer nobody say nothing about an exit.
         guard await hostIsOnline() else { return nil }
         let urls = services.urls.prefix(2)
-        for url in urls { if await connects(url, endpoint, seconds: 4) { return .mtu } }
-        return urls.contains(where: Self.hasName) ? .dnsFailed : await namesAreFound(endpoint)
+        for url in urls { if await connects(url, proxy, seconds: 4) { return .mtu } }
+        return urls.contains(where: Self.hasName) ? .dnsFailed : await namesAreFound(proxy)
     }
 
-    private func connects(_ url: String, _ endpoint: Endpoint, seconds: Double) async -> Bool {
-        var request = throughTunnel(url, endpoint, seconds: seconds)
+    private func connects(_ url: String, _ proxy: HTTPProxy, seconds: Double) async -> Bool {
+        var request = throughTunnel(url, proxy, seconds: seconds)
         request.connectOnly = true
         return (try? await client.send(request)) != nil
     }
 
-    private func throughTunnel(_ url: String, _ endpoint: Endpoint, seconds: Double) -> HTTPRequest {
+    private func throughTunnel(_ url: String, _ proxy: HTTPProxy, seconds: Double) -> HTTPRequest {
         var request = HTTPRequest("GET", url)
-        request.proxy = "http://\(endpoint)"
+        request.go(through: proxy)
         request.tunnels = true
         request.connectDeadline = seconds
         request.deadline = seconds
@@ -150,11 +151,9 @@ final class HTTPProber: ExitProber {
     func directAddress() async -> String? { await own.known().latest }
 
     /// Asks an address service through any HTTP proxy.
-    func ask(_ url: String, through endpoint: Endpoint, user: String? = nil, password: Secret? = nil) async throws -> Sighting {
+    func ask(_ url: String, through proxy: HTTPProxy) async throws -> Sighting {
         var request = HTTPRequest("GET", url)
-        request.proxy = "http://\(endpoint)"
-        request.proxyUser = user
-        request.proxyPassword = password
+        request.go(through: proxy)
         request.connectDeadline = 1
         request.deadline = 5
         request.bodyLimit = EchoAnswer.limit
@@ -173,14 +172,31 @@ final class HTTPProber: ExitProber {
         }
     }
 
+    static let wrongProxy = ExitFailure(
+        reason: .wrongProxy, detail: "what answers at its address does not know its credential: it is another container's proxy")
+
+    /// True for an exit's own refusal: tinyproxy says 407 to who shows nothing, and 401 to who shows what it does not know.
+    static func isRefusal(_ response: HTTPResponse) -> Bool {
+        response.status == 407 || response.status == 401 && (response.headers["server"] ?? "").hasPrefix("tinyproxy/")
+    }
+
     static func failure(of error: TransportError) -> ExitFailure {
         switch error.code {
         case .connectFailed where !Ports.canOpenSocket, .other where !Ports.canOpenSocket:
             ExitFailure(reason: .unknown, detail: "this process can open no socket: \(error.message)", isOurs: true)
         case .connectFailed: ExitFailure(reason: .proxyDown, detail: "its proxy does not listen", isNotYet: true)
         case .timedOut: ExitFailure(reason: .blackhole, detail: "no answer through the tunnel", isServersFault: true)
+        case .proxyRefused where [401, 407].contains(error.proxyStatus): wrongProxy
         case .proxyRefused: ExitFailure(reason: .blackhole, detail: error.message, isServersFault: true)
         default: ExitFailure(reason: .unknown, detail: error.message, isServersFault: true)
         }
+    }
+}
+
+extension ExitCredentials {
+    /// An exit's proxy as we ask it: by the credential that belongs to this one container.
+    func proxy(of exit: ExitProxy) -> HTTPProxy {
+        let password = password(for: exit)
+        return HTTPProxy(endpoint: exit.endpoint, user: password == nil ? nil : Self.user, password: password)
     }
 }

@@ -27,7 +27,7 @@ final class SpeedTester: Sendable {
     func latest(of id: ExitID) -> SpeedTest? { entries.withLock { $0[id] }.map(Self.reading) }
 
     /// - Throws: `APIProblem` where one runs already, or where nothing comes.
-    func run(_ id: ExitID, through endpoint: Endpoint, bytes: Int, seconds: Double) async throws -> SpeedTest {
+    func run(_ id: ExitID, through proxy: HTTPProxy, bytes: Int, seconds: Double) async throws -> SpeedTest {
         let meter = Meter(limit: bytes)
         let isFirst = entries.withLock { entries in
             if entries[id]?.meter != nil { return false }
@@ -38,7 +38,7 @@ final class SpeedTester: Sendable {
         guard isFirst else {
             throw APIProblem(status: 409, code: "speed_test_running", message: "a speed test of \(id) runs already; wait for its end")
         }
-        let problem = await download(bytes, seconds, through: endpoint, into: meter)
+        let problem = await download(bytes, seconds, through: proxy, into: meter)
         let result = entries.withLock { entries in
             entries[id] = entries[id].map { Entry(test: Self.reading(of: $0, isRunning: false), meter: nil, start: $0.start) }
             return entries[id]?.test
@@ -52,9 +52,9 @@ final class SpeedTester: Sendable {
     }
 
     /// Why it ended before all bytes had come; nil where they have.
-    private func download(_ bytes: Int, _ seconds: Double, through endpoint: Endpoint, into meter: Meter) async -> String? {
+    private func download(_ bytes: Int, _ seconds: Double, through proxy: HTTPProxy, into meter: Meter) async -> String? {
         var request = HTTPRequest("GET", url.replacing("{bytes}", with: String(bytes)), headers: [("Range", "bytes=0-\(bytes - 1)")])
-        request.proxy = "http://\(endpoint)"
+        request.go(through: proxy)
         request.connectDeadline = min(5, seconds)
         request.deadline = seconds
         request.bodyLimit = 64 << 10

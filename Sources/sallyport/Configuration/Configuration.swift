@@ -118,6 +118,20 @@ struct Configuration: Sendable {
     var devices: [ProviderName: Int] {
         Dictionary(uniqueKeysWithValues: providers.compactMap { entry in entry.devices.map { (entry.provider.name, $0) } })
     }
+    /// Ports of targets that the controller itself asks through exits: address services, lists, speed tests, names.
+    var portsOfOwnRequests: Set<Int> {
+        let urls = verification.urls + [speedTestURL] + providers.map(\.apiURL)
+        return Set(urls.map(Self.port(ofURL:)) + [443])
+    }
+
+    private static func port(ofURL url: String) -> Int {
+        let rest = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? url[...]
+        let authority = rest.prefix { !"/?#".contains($0) }
+        // Behind an IPv6 address in brackets, too.
+        let port = authority.lastIndex(of: ":").map { authority[authority.index(after: $0)...] }
+        return port.flatMap { Int($0) } ?? (url.lowercased().hasPrefix("https:") ? 443 : 80)
+    }
+
     var redisAddress: RedisAddress { redis ?? .unix(path: "\(dataFolder)/redis/redis.sock") }
     var adminKeyFile: String { "\(dataFolder)/admin.key" }
 }

@@ -1,0 +1,77 @@
+import Model
+import Planning
+import Platform
+
+/// Addresses of exits: chosen here, and not given again while the gateway may still lead to them.
+extension Controller {
+    /// Makes an exit's container at an address that nothing leads to.
+    func launchAtFreeAddress(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint) {
+        var specification = specification
+        var refused: Set<IPv4Address> = []
+        while true {
+            let space = try await parts.engine.addressSpace()
+            await noteGatewaysAddresses()
+            let taken = ledger.take(
+                for: specification.id, generation: specification.generation, of: space, besides: refused, now: parts.now())
+            guard let address = taken else { throw noAddress(space) }
+            await saveAddresses()
+            specification.address = "\(address)"
+            do { return try await parts.engine.launch(specification) } catch is AddressInUse {
+                // Somebody else's container has it, which may have come a moment ago.
+                parts.log.info("the engine refuses an address that something on the network has", ["address": "\(address)"])
+                ledger.disown(address)
+                refused.insert(address)
+                guard refused.count < 16 else { throw noAddress(space) }
+            }
+        }
+    }
+
+    private func noAddress(_ space: AddressSpace) -> ExitFailure {
+        let count = ledger.held.keys.count { space.network.contains($0) }
+        return ExitFailure(
+            reason: .noAddress,
+            detail:
+                "no address of network \(space.name) (\(space.network)) is free: \(count) are held for exits, or until the gateway is seen without them"
+        )
+    }
+
+    /// Once in a term: an earlier version held no addresses, and its gateway may lead to some.
+    private func noteGatewaysAddresses() async {
+        guard !knowsGatewaysAddresses else { return }
+        let term = term
+        let reach = await parts.gateway.reach()
+        guard term == self.term else { return }
+        ledger.note(reach.addresses, now: parts.now())
+        knowsGatewaysAddresses = reach.isWhole
+    }
+
+    /// Holds what was made without us, and lets go of what nobody has any more, where the gateway shows that it does not lead there.
+    func reviewAddresses(_ containers: [ExitContainer]?) async {
+        guard let containers else { return }
+        ledger.note(exits.values, containers, now: parts.now())
+        let idle = ledger.idle(exits, containers)
+        if !idle.isEmpty, published != nil, problems[.gateway] == nil {
+            let term = term
+            // What is idle stays so until it is let go: it is not given to anybody meanwhile.
+            let reach = await parts.gateway.reach()
+            guard term == self.term, parts.leadership.isLeader else { return }
+            if reach.isWhole { ledger.release(idle.subtracting(reach.addresses)) }
+        }
+        if !ledger.unsaved.isEmpty { await saveAddresses() }
+    }
+
+    /// Tells the store, so that whoever comes after us gives none of them to another exit. A store that hangs is not waited for.
+    private func saveAddresses() async {
+        let save = Task {
+            await saves.pass {
+                let changes = ledger.changes()
+                guard !changes.isEmpty else { return }
+                do { try await parts.store.save(addresses: changes) } catch {
+                    ledger.keep(changes)
+                    note(.store, error)
+                }
+            }
+        }
+        if problems[.store] == nil { _ = await save.result(within: settings.saveSeconds) }
+    }
+}
