@@ -49,6 +49,8 @@ extension Controller {
         if !hasLoaded {
             do { try await load() } catch {
                 note(.store, error)
+                // A human is called, although nothing can be planned.
+                reviewAlerts()
                 return nil
             }
         }

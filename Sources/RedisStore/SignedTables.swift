@@ -81,6 +81,21 @@ package final class SignedTables: Sendable {
         return reading.rows
     }
 
+    /// The rows that count, of a table that may be empty but not gone: a Redis that evicts forgets whole keys, and the signature
+    /// still names their rows then.
+    /// - Throws: `RedisError` with `distrusted`, also where nothing of the table is left.
+    func wholeRows(_ table: SignedTable) async throws -> [String: String] {
+        let reading = try await read(table)
+        if reading.rows.isEmpty, reading.refused.isEmpty, !reading.missing.isEmpty {
+            throw RedisError(
+                code: .distrusted,
+                message: "\(key(table)) is gone, with \(reading.missing.count) rows that nobody has removed, so nothing is planned or"
+                    + " removed; restore a copy of Redis's data, or take the store as it is by `sallyport store adopt --all`; maxmemory-policy must be"
+                    + " noeviction")
+        }
+        return try await rows(table)
+    }
+
     func tell(_ row: String, _ reason: String) {
         guard state.withLock({ $0.told.insert("\(row) \(reason)").inserted }) else { return }
         log.error("a row of the store is not used: it \(reason)", ["row": row])

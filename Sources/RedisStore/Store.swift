@@ -59,7 +59,7 @@ package final class Store: Sendable {
 
     private func values<Value: Decodable>(_ table: SignedTable, as type: Value.Type, _ state: inout State) async throws -> [Value] {
         var values: [Value] = []
-        for (key, text) in try await tables.rows(table) {
+        for (key, text) in try await tables.wholeRows(table) {
             if let value = try? JSONDecoder().decode(type, from: Data(text.utf8)) {
                 values.append(value)
             } else {
