@@ -27,7 +27,12 @@ import Testing
         let services: ScriptedServer
         let prober: HTTPProber
         private let client = HTTPClient()
-        var endpoint: Endpoint { Endpoint(address: "127.0.0.1", port: exit.port) }
+        var proxy: ExitProxy {
+            ExitProxy(
+                endpoint: Endpoint(address: "127.0.0.1", port: exit.port), exit: ExitID(country: ComparingTests.us, number: 1),
+                generation: 1,
+                knowsCredential: true)
+        }
 
         init(_ a: String, _ b: String) throws {
             let script = Script(a, b)
@@ -49,7 +54,8 @@ import Testing
             }
             prober = HTTPProber(
                 client: client, urls: ["a", "b"].map { [port = services.port] in "http://127.0.0.1:\(port)/\($0)" },
-                checkName: "check.test", log: .none)
+                checkName: "check.test", credentials: ExitCredentials(root: RootKey(text: Secret(String(repeating: "0b", count: 32)))),
+                log: .none)
         }
 
         deinit {
@@ -58,7 +64,7 @@ import Testing
             client.close()
         }
 
-        func examine() async -> Examination { await prober.examine(endpoint, country: ComparingTests.us) }
+        func examine() async -> Examination { await prober.examine(proxy) }
         func asked(_ path: String) -> Int { script.asked.withLock { $0[path] ?? 0 } }
     }
 
@@ -94,7 +100,7 @@ import Testing
         let rig = try Rig(first, Self.json(Self.own, "US"))
         let found = await rig.examine()
         #expect(found.reason == .leak && found.detail?.contains(Self.own) == true)
-        await #expect(throws: ExitFailure.self) { try await rig.prober.verify(rig.endpoint, country: Self.us) }
+        await #expect(throws: ExitFailure.self) { try await rig.prober.verify(rig.proxy) }
     }
 
     @Test(arguments: garbage) func `or the wrong country, and where no service says an address the exit lives but is not compared`(
@@ -108,7 +114,7 @@ import Testing
         #expect(unknown.reason == nil && !unknown.isCompared && !unknown.isPlaced)
         #expect(unknown.problem?.contains("127.0.0.1") == true)
         await #expect(throws: ExitFailure.self, "nor may it begin to serve") {
-            try await nothing.prober.verify(nothing.endpoint, country: Self.us)
+            try await nothing.prober.verify(nothing.proxy)
         }
     }
 
@@ -123,7 +129,7 @@ import Testing
         let rig = try Rig(first, Self.json(Self.own, "DE"))
         let found = await rig.examine()
         #expect(found.reason == nil && found.isCompared && found.isPlaced && found.problem == nil && rig.asked("/b") == 0)
-        let sighting = try await rig.prober.verify(rig.endpoint, country: Self.us)
+        let sighting = try await rig.prober.verify(rig.proxy)
         #expect(sighting == Sighting(address: "198.18.1.1", country: Self.us, latencyMilliseconds: sighting.latencyMilliseconds))
     }
 
@@ -157,7 +163,7 @@ import Testing
         #expect(both.asked("/a") + both.asked("/b") <= 3)
         // An exit that is to begin is seen all the same.
         both.script.answers.withLock { $0["/b"] = Self.json("198.18.1.1", "US") }
-        #expect(try await both.prober.verify(both.endpoint, country: Self.us).address == "198.18.1.1")
+        #expect(try await both.prober.verify(both.proxy).address == "198.18.1.1")
     }
 
     @Test func `rests grow, end with one who tries, and are as long as was asked for`() throws {
@@ -199,7 +205,7 @@ import Testing
         rig.script.direct.withLock { $0 = "<html>blocked</html>" }
         let found = await rig.examine()
         #expect(found.reason == nil && !found.isCompared && found.isPlaced && found.problem?.contains("own address") == true)
-        #expect(try await !rig.prober.verify(rig.endpoint, country: Self.us).isCompared)
+        #expect(try await !rig.prober.verify(rig.proxy).isCompared)
     }
 
     @Test(
