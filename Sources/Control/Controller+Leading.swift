@@ -19,11 +19,26 @@ extension Controller {
         switch await parts.leadership.claim() {
         case .leads(let isNew, let isForgotten):
             if isNew { beginTerm() } else if isForgotten, hasLoaded { await giveBack() }
+            if storeRefusedAt != nil { await tryStore() }
             if hasLoaded, unsaved.isEmpty { clear(.store) }
         case .follows(let leader, let version):
             endTerm(leader)
+            storeRefusedAt = nil
             if version != storeVersion || !isFollowing { await follow(version) } else { await followQuotas() }
-        case .unanswered(let error): note(.store, error)
+        case .unanswered(let error):
+            note(.store, error)
+            // One that can't begin to lead for that has no loop that would call a human.
+            if error is StoreFull, !hasLoaded, !isFollowing { reviewAlerts() }
+        }
+    }
+
+    /// Finds out whether a full store takes writes again.
+    private func tryStore() async {
+        do {
+            try await parts.store.tryToWrite()
+            noteWritten()
+        } catch {
+            note(.store, error)
         }
     }
 

@@ -222,6 +222,9 @@ extension Controller {
             clear(.store)
         } catch let error as NotLeader {
             throw OperationError(code: .notLeader, message: "nothing was changed: \(error); ask again")
+        } catch let error as StoreFull {
+            note(.store, error)
+            throw OperationError(code: .storeUnavailable, message: "nothing was changed: \(error)")
         } catch {
             note(.store, error)
             throw OperationError(code: .storeUnavailable, message: "nothing was changed, for the store does not answer: \(error)")

@@ -147,6 +147,7 @@ extension Controller {
             problems: problems.reduce(into: [:]) { $0[$1.key.rawValue] = ($1.value, problemsSince[$1.key] ?? now) },
             unserved: unserved, stuckContainers: stuckContainers, uncompared: uncompared(now))
         facts.reported = parts.reports()
+        facts.remedies = remedies.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
         let old = alerts
         let certain = Alerts.of(facts, now: now)
         let wanted = certain + unaskedAlerts.filter { alert in !certain.contains { $0.id == alert.id } }

@@ -48,7 +48,7 @@ extension Controller {
             unsaved = []
             do {
                 try await parts.store.save(ids.compactMap { exits[$0] }, removed: ids.filter { exits[$0] == nil })
-                clear(.store)
+                noteWritten()
             } catch {
                 // Failover goes on from memory; the store hears of it when it is back.
                 unsaved.formUnion(ids)
@@ -97,6 +97,9 @@ extension Controller {
         // Whoever stops us in the middle of a question is no trouble of the part's.
         if Task.isCancelled || error is NotLeader { return }
         askedParts.note(part, parts.now())
+        let full = error as? StoreFull
+        if full != nil { storeRefusedAt = .now }
+        remedies[part] = full?.remedy
         let words = "\(error)"
         if problems[part] == nil {
             // Where an alert of an earlier controller's stands, it has been so all the time.
@@ -108,11 +111,20 @@ extension Controller {
         publishView()
     }
 
-    /// A part has answered.
+    /// The store has taken a write. At its limit it takes one and refuses the next, so that one which was full is well again only after a
+    /// while without a refusal.
+    func noteWritten() {
+        if let refusedAt = storeRefusedAt, .now - refusedAt < .seconds(settings.roomSeconds) { return }
+        storeRefusedAt = nil
+        clear(.store)
+    }
+
+    /// A part has answered. A full store answers too, and is not well for that.
     func clear(_ part: Part) {
         askedParts.note(part, parts.now())
-        guard problems[part] != nil else { return }
+        guard problems[part] != nil, part != .store || storeRefusedAt == nil else { return }
         problems[part] = nil
+        remedies[part] = nil
         problemsSince[part] = nil
         record(.partRecovered, .info, "the \(part.rawValue) is well again")
         publishView()

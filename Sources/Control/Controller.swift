@@ -42,6 +42,8 @@ package actor Controller {
         package var standstillSeconds = 30.0
         /// Seconds between two tries to remove a container that resists, times the number of tries, up to a minute.
         package var removalSeconds = 2.0
+        /// Seconds in which a store that was full must take all writes to be well again.
+        package var roomSeconds = 10.0
         /// The name that an exit looks up through its tunnel before its proxy opens.
         package var checkName: String
         /// False where an exit is kept though the internet sees it in another country.
@@ -117,6 +119,10 @@ package actor Controller {
     var exits: [ExitID: Exit] = [:]
     var problems: [Part: String] = [:]
     var problemsSince: [Part: Timestamp] = [:]
+    /// What to do about a problem, where it is known better than from the part alone.
+    var remedies: [Part: String] = [:]
+    /// When a full store has last refused a write; nil where it takes them.
+    var storeRefusedAt: ContinuousClock.Instant?
     /// Operations under way, one at most for each exit.
     var operations: [ExitID: Task<Void, Never>] = [:]
     var watches: [ExitID: Watch] = [:]

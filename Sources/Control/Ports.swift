@@ -53,6 +53,20 @@ package protocol StateStore: Sendable {
     func save(alerts: [Alert], cleared: [String]) async throws
     /// By address; nil for one that is held no more.
     func save(addresses: [String: HeldAddress?]) async throws
+    /// Writes something that nobody reads.
+    /// - Throws: `StoreFull` where the store has no room.
+    func tryToWrite() async throws
+}
+
+/// A store that answers, but takes no writes for want of room.
+package struct StoreFull: Error, CustomStringConvertible {
+    package var description: String
+    package var remedy: String
+
+    package init(_ description: String, remedy: String) {
+        self.description = description
+        self.remedy = remedy
+    }
 }
 
 package struct StoredState: Sendable {

@@ -19,6 +19,8 @@ package enum Alerts {
         package var stuckContainers: [String: String]
         /// What parts say that have no say in the plan.
         package var reported: [Alert] = []
+        /// What to do about a part, where it is known better than from its name. Such a problem does not pass by itself.
+        package var remedies: [String: String] = [:]
         package var uncompared: [Uncompared]
 
         package init(
@@ -38,12 +40,13 @@ package enum Alerts {
 
     package static func of(_ facts: Facts, now: Timestamp) -> [Alert] {
         var alerts = facts.reported
-        for (part, problem) in facts.problems where part == "host" || now - problem.since >= patience {
+        for (part, problem) in facts.problems
+        where part == "host" || facts.remedies[part] != nil || now - problem.since >= patience {
             let isCritical = ["host", "gateway", "loop"].contains(part)
             alerts.append(
                 Alert(
                     id: "part:\(part)", severity: isCritical ? .critical : .warning, message: "\(part): \(problem.message)",
-                    remedy: remedy(part: part), since: problem.since))
+                    remedy: facts.remedies[part] ?? remedy(part: part), since: problem.since))
         }
         for (name, breaker) in facts.breakers where name.hasPrefix("credential:") && breaker.state(now) != .closed {
             let provider = name.dropFirst("credential:".count)

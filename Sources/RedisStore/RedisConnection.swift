@@ -118,7 +118,7 @@ package actor RedisConnection {
             disconnect()
             return RedisError(code: .refused, message: message)
         case .busy: return RedisError(code: .unavailable, message: "\(address): \(message)")
-        case .full: return RedisError(code: .full, message: message)
+        case .full: return RedisError(code: .full, message: RedisRefusal.fullWords(message))
         case .fenced: return RedisError(code: .fenced, message: message)
         case .other: return RedisError(code: .refused, message: message)
         }

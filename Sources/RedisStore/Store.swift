@@ -18,6 +18,7 @@ package import Model
 /// | `<prefix>:events:uids` | sorted set | the latest events' own ids, at most 10,000, so that none is stored twice |
 /// | `<prefix>:breakers` | hash | `server:<hostname>`, `credential:<provider>` to `Breaker` as JSON |
 /// | `<prefix>:addresses` | hash | address to `HeldAddress` as JSON: given to an exit, and not to be given to another one |
+/// | `<prefix>:room` | string, expires | what is written to see whether a full Redis takes writes again |
 /// | `<prefix>:alerts` | hash | id to `Alert` as JSON, for as long as each is true |
 package final class Store: Sendable {
     package struct State: Sendable {
@@ -46,6 +47,9 @@ package final class Store: Sendable {
     }
 
     package func ping() async throws { try await connection.command(["PING"]) }
+
+    /// Writes something that nobody reads, to see whether the server takes it.
+    package func tryToWrite() async throws { try await connection.command(["SET", key("room"), "1", "EX", "60"]) }
 
     // MARK: - Reading
 

@@ -180,6 +180,7 @@ struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         if isFenced { throw NotLeader() }
     }
 
+    func tryToWrite() async throws { try await store { _ in } }
     func load() async throws -> StoredState { try call(.store) { $0.stored } }
     func save(_ pool: Pool) async throws { try await store { $0.stored.pools[pool.country] = pool } }
     func removePool(_ country: CountryCode) async throws { try await store { $0.stored.pools[country] = nil } }

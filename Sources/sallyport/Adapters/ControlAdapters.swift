@@ -85,7 +85,7 @@ struct RedisState: StateStore {
     func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws { try await fenced { try await store.append(samples) } }
 
     func append(_ events: [Event]) async throws {
-        do { try await store.append(events) } catch {
+        do { try await fenced { try await store.append(events) } } catch {
             unstored.yield(events)
             throw error
         }
@@ -99,7 +99,21 @@ struct RedisState: StateStore {
 
     func save(addresses: [String: HeldAddress?]) async throws { try await fenced { try await store.save(addresses: addresses) } }
 
+    func tryToWrite() async throws { try await fenced { try await store.tryToWrite() } }
+
     private func fenced(_ write: () async throws -> Void) async throws {
-        do { try await write() } catch let error as RedisError where error.code == .fenced { throw NotLeader(leader: leadership.leader) }
+        do { try await write() } catch let error as RedisError where error.code == .fenced {
+            throw NotLeader(leader: leadership.leader)
+        } catch let error as RedisError where error.code == .full {
+            throw StoreFull(error)
+        }
+    }
+}
+
+extension StoreFull {
+    /// The error's own words end with what to do.
+    init(_ error: RedisError) {
+        let parts = error.description.split(separator: "; ", maxSplits: 1)
+        self.init(error.description, remedy: "\(parts.last ?? ""); the exits go on, and changes are refused meanwhile")
     }
 }

@@ -16,7 +16,8 @@ struct RedisLease: LeaseStore {
         // A Redis after a fail-over may have lost the last numbers, and nobody else who claims may have seen them.
         var claim = claim
         claim.highest = max(claim.highest, mark.number)
-        let answer = try await record.claim(claim)
+        let answer: LeaseAnswer
+        do { answer = try await record.claim(claim) } catch let error as RedisError where error.code == .full { throw StoreFull(error) }
         if answer.isOurs { try mark.raise(to: answer.fence) }
         return answer
     }
