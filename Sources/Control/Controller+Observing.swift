@@ -13,6 +13,7 @@ extension Controller {
         world.breakers = breakers
         world.launches = recentLaunches()
         world.handshakes = parts.handshakes == nil ? nil : handshakes
+        handshakes.considered(parts.now())
         world.asking = asking
         world.hostIsOnline = await observeHost()
         world.trial = trial

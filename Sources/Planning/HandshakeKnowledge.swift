@@ -31,6 +31,12 @@ package struct HandshakeKnowledge: Sendable, Equatable {
 
     package init() {}
 
+    /// When a plan was last made of this. An answer that has come since is news, however long the turn in between has taken: where a part
+    /// hangs, every answer would be too old otherwise.
+    private var consideredAt: Timestamp?
+
+    package mutating func considered(_ now: Timestamp) { consideredAt = now }
+
     private static func name(_ server: Server) -> String { "\(server.provider)/\(server.hostname)" }
 
     // MARK: - What was seen
@@ -76,6 +82,7 @@ package struct HandshakeKnowledge: Sendable, Equatable {
         uselessUntil = uselessUntil.mapValues { $0 + seconds }
         askedAt = askedAt.mapValues { $0 + seconds }
         silentSince = silentSince.mapValues { $0 + seconds }
+        consideredAt = consideredAt.map { $0 + seconds }
     }
 
     // MARK: - What follows
@@ -83,7 +90,8 @@ package struct HandshakeKnowledge: Sendable, Equatable {
     /// Nil where it was not asked lately.
     package func answer(of server: Server, _ now: Timestamp) -> Answer? {
         guard let heard = heard[Self.name(server)] else { return nil }
-        let limit = heard.answer == .accepted ? Self.acceptedSeconds : Self.silentSeconds
+        let isNews = consideredAt.map { heard.at >= $0 } ?? false
+        let limit = heard.answer == .accepted && !isNews ? Self.acceptedSeconds : Self.silentSeconds
         return now - heard.at < limit ? heard.answer : nil
     }
 

@@ -144,6 +144,16 @@ import Testing
         plan.steps.flatMap { if case .ask(_, let servers) = $0 { servers.map(\.hostname) } else { [String]() } }
     }
 
+    @Test func `an answer that came after the last plan counts for the next one, however long a turn has taken`() {
+        var knowledge = HandshakeKnowledge()
+        let server = server(1)
+        knowledge.considered(start)
+        knowledge.heard([server.hostname], of: [server], for: us, start + 1)
+        #expect(knowledge.answer(of: server, start + 10) == .accepted)
+        knowledge.considered(start + 10)
+        #expect(knowledge.answer(of: server, start + 11) == nil)
+    }
+
     @Test func `the best few are asked, once, and the best that answers is taken`() {
         var knowledge = HandshakeKnowledge()
         let first = Planner.plan(desired: pool, exits: [:], world: world(knowledge), now: start)
