@@ -95,7 +95,7 @@ extension SignedTables {
         }
         commands.append(["SET", trustKey, authenticator.code(trustParts)])
         // The signature of users stands for all: where one is there already, another controller was first.
-        guard try await send(commands, expecting: "", .users, Guards(fence: fence, isChange: true)) == true else {
+        guard try await send(commands, expecting: "", .users, Guards(fence: fence, isChange: true)) == .done else {
             throw RedisError(code: .refused, message: "the store was signed by somebody else at the same moment")
         }
         remember(.signed)
@@ -131,7 +131,7 @@ extension SignedTables {
                 let reading = try await read(table)
                 var commands: [[String]] = []
                 let known = try sign(reading.rows, of: table, after: max(reading.signature?.revision ?? 0, mark(table)), &commands)
-                if try await send(commands, expecting: reading.root ?? "", table, Guards(fence: fence)) == true {
+                if try await send(commands, expecting: reading.root ?? "", table, Guards(fence: fence)) == .done {
                     remember(known, table)
                     break
                 }
@@ -161,7 +161,7 @@ extension SignedTables {
             let revision = max(mark(table), (try? TableSignature(texts, of: key(table), authenticator).revision) ?? 0)
             // Far above what any other controller may remember.
             let known = try sign(rows, of: table, after: revision + 1_000_000, &commands)
-            guard try await send(commands, expecting: texts["root"] ?? "", table, Guards()) == true else {
+            guard try await send(commands, expecting: texts["root"] ?? "", table, Guards()) == .done else {
                 throw RedisError(code: .refused, message: "\(key(table)) has changed meanwhile; is a controller running?")
             }
             remember(known, table)

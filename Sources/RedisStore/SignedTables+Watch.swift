@@ -12,6 +12,7 @@ extension SignedTables {
     package func watch(fence: @escaping @Sendable () -> Int?) async {
         var seen: [SignedTable: (size: Int, root: String?, at: ContinuousClock.Instant)] = [:]
         while !Task.isCancelled {
+            await keepTrust(fence: fence)
             for table in SignedTable.allCases {
                 guard let size = try? await size(of: table) else { continue }
                 if let last = seen[table], last.size == size.rows, last.root == size.root, size.rows > 1000,
@@ -36,8 +37,13 @@ extension SignedTables {
     func look(at table: SignedTable, fence: @escaping @Sendable () -> Int?) async {
         let name = "store/\(table.rawValue)"
         do {
-            let reading = try await read(table)
+            var reading = try await read(table)
             concerns.clear("store")
+            if !reading.missing.isEmpty, let number = fence() {
+                let guards = Guards(fence: { number })
+                let count = try await giveBack(reading.missing, of: table, under: reading.root ?? "", guards)
+                if count > 0 { reading = try await read(table) }
+            }
             Metrics.refusedRows.set(Double(reading.refused.count + reading.missing.count), table.rawValue)
             let words =
                 reading.refused.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
@@ -75,7 +81,7 @@ extension SignedTables {
         new.rows = new.rows ?? rows
         // A store that was emptied has no fencing number and no signature of its own either.
         if let authenticator { commands.append(["SET", trustKey, authenticator.code(trustParts)]) }
-        guard try await send(commands, expecting: root ?? "", table, Guards(fence: fence, isChange: true)) == true else { return false }
+        guard try await send(commands, expecting: root ?? "", table, Guards(fence: fence, isChange: true)) == .done else { return false }
         remember(new, table)
         let message = "\(reason.split(separator: ",").first ?? ""); the leader has written it back as it knew it"
         log.error("a table of the store was set back, and written back", ["table": key(table), "reason": reason])

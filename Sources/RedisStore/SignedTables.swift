@@ -87,13 +87,17 @@ package final class SignedTables: Sendable {
     func wholeRows(_ table: SignedTable) async throws -> [String: String] {
         let reading = try await read(table)
         if reading.rows.isEmpty, reading.refused.isEmpty, !reading.missing.isEmpty {
-            throw RedisError(
-                code: .distrusted,
-                message: "\(key(table)) is gone, with \(reading.missing.count) rows that nobody has removed, so nothing is planned or"
-                    + " removed; restore a copy of Redis's data, or take the store as it is by `sallyport store adopt --all`; maxmemory-policy must be"
-                    + " noeviction")
+            throw gone(table, reading.missing.count)
         }
         return try await rows(table)
+    }
+
+    func gone(_ table: SignedTable, _ count: Int) -> RedisError {
+        RedisError(
+            code: .distrusted,
+            message: "\(key(table)) is gone, with \(count) rows that nobody has removed, so nothing is planned or"
+                + " removed; restore a copy of Redis's data, or take the store as it is by `sallyport store adopt --all`;"
+                + " maxmemory-policy must be noeviction")
     }
 
     func tell(_ row: String, _ reason: String) {
@@ -155,8 +159,8 @@ package final class SignedTables: Sendable {
                 message: "\(key(table)) \(what), so none of it is used; see `sallyport store check`, then `sallyport store adopt --all`")
         }
         guard let root = texts["root"] else {
-            guard let mark, mark.number > 0 else { return TableSignature(keyID: authenticator.id) }
-            throw refuse("was set back: its signature is gone, and \(mark.number) changes were made")
+            // Each table of a signed store has one, also an empty table.
+            throw refuse("was set back: its signature is gone\(mark.map { ", and \($0.number) changes were made" } ?? "")")
         }
         let signature: TableSignature
         do { signature = try TableSignature(texts, of: key(table), authenticator) } catch TableSignature.Problem.unknownKey(let id) {
@@ -186,16 +190,6 @@ package final class SignedTables: Sendable {
 
     // MARK: - Writing
 
-    /// What a write depends on, beside the table's signature.
-    struct Guards: Sendable {
-        /// The fencing number under which it is made, where one is needed.
-        var fence: (@Sendable () -> Int)?
-        /// It changes what other controllers show.
-        var isChange = false
-        /// A field that must hold this text still.
-        var unchanged: (key: String, field: String, value: String)?
-    }
-
     /// Sets rows and takes out those that are nil, with their signature and other commands, all or nothing.
     /// - Returns: false where the guarded field has changed.
     @discardableResult
@@ -207,15 +201,20 @@ package final class SignedTables: Sendable {
             for _ in 0..<20 {
                 let known = try await known(table, guards)
                 let write = write(changes, to: table, known)
-                let isDone = try await send(write.commands + commands, expecting: known?.root ?? "", table, guards)
-                guard let isDone else {
+                let hasRows = known.map { !$0.signature.lists.isEmpty } ?? false
+                switch try await send(write.commands + commands, expecting: known?.root ?? "", table, guards, hasRows: hasRows) {
+                case .done:
+                    if let new = write.known { remember(new, table) }
+                    return true
+                case .fieldChanged: return false
+                case .tableGone:
+                    // A change must not make one row of what was many.
+                    guard try await giveBack(table, guards) else { throw gone(table, known?.signature.fields.count ?? 0) }
+                case .signatureChanged:
                     // Another controller has changed it meanwhile.
                     state.withLock { $0.known[table]?.isCurrent = false }
                     try await checkTrust(isFresh: !isSigned)
-                    continue
                 }
-                if isDone, let new = write.known { remember(new, table) }
-                return isDone
             }
             throw RedisError(code: .refused, message: "\(key(table)) changes all the time")
         }
@@ -266,35 +265,4 @@ package final class SignedTables: Sendable {
             return state.withLock { $0.known[table] }
         }
     }
-
-    /// True when it is done, false where the guarded field has changed, nil where the signature has.
-    func send(_ commands: [[String]], expecting root: String, _ table: SignedTable, _ guards: Guards) async throws -> Bool? {
-        let keys = ["\(prefix):fence", "\(prefix):version", signatureKey(table), guards.unchanged?.key ?? "\(prefix):none"]
-        let values = [
-            guards.fence.map { String($0()) } ?? "", guards.isChange ? "1" : "0", root, guards.unchanged?.field ?? "",
-            guards.unchanged?.value ?? "",
-        ]
-        let words = commands.flatMap { [String($0.count)] + $0 }
-        return switch try await connection.command(["EVAL", Self.script, "4"] + keys + values + words).integer {
-        case 0: true
-        case 1: nil
-        default: false
-        }
-    }
-
-    private static let script = """
-        if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then
-            return redis.error_reply('FENCED another controller leads')
-        end
-        if (redis.call('HGET', KEYS[3], 'root') or '') ~= ARGV[3] then return 1 end
-        if ARGV[4] ~= '' and redis.call('HGET', KEYS[4], ARGV[4]) ~= ARGV[5] then return 2 end
-        local at = 6
-        while at <= #ARGV do
-            local count = tonumber(ARGV[at])
-            redis.call(unpack(ARGV, at + 1, at + count))
-            at = at + count + 1
-        end
-        if ARGV[2] == '1' then redis.call('INCR', KEYS[2]) end
-        return 0
-        """
 }

@@ -14,6 +14,13 @@ import Testing
         return Store(connection: connection, prefix: "test", tables: tables)
     }
 
+    private static let id = ExitID(country: us, number: 1)
+
+    private func isWhole(_ store: Store) async throws -> Bool {
+        let state = try await store.load()
+        return state.users.map(\.name) == ["alice"] && state.pools[us] != nil && state.exits[Self.id] != nil
+    }
+
     private func fill(_ store: Store) async throws {
         try await store.save(Pool(country: us, size: 1))
         try await store.save(ProxyUser(name: "alice", salt: "0a", digest: "1b", createdAt: Timestamp(milliseconds: 0)))
@@ -45,6 +52,61 @@ import Testing
             try await first.save([], removed: [ExitID(country: us, number: 1)])
             let state = try await store(connection).load()
             #expect(state.users.isEmpty && state.pools.isEmpty && state.exits.isEmpty)
+        }
+    }
+
+    /// Whole keys, as one that evicts forgets them, also the codes and the word that the store is signed.
+    @Test(arguments: [
+        ["users"], ["pools"], ["exits"], ["users:signed"], ["exits:signed"], ["exits", "exits:signed"], ["pools", "pools:signed"],
+        ["trust"],
+        ["users", "pools", "exits", "trust"],
+    ])
+    func `a leader writes back what Redis has forgotten, and tells`(keys: [String]) async throws {
+        try await withRedis { _, _, connection in
+            let leader = try await store(connection)
+            try await fill(leader)
+            try await connection.command(["SET", "test:fence", "7"])
+            try await connection.command(["DEL"] + keys.map { "test:\($0)" })
+            // One that follows, or has led before, writes nothing.
+            for table in SignedTable.allCases { await leader.tables.look(at: table) { nil } }
+            for table in SignedTable.allCases { await leader.tables.look(at: table) { 6 } }
+            await leader.tables.keepTrust { 6 }
+            #expect(try await connection.command(["EXISTS"] + keys.map { "test:\($0)" }).integer == 0)
+            for table in SignedTable.allCases { await leader.tables.look(at: table) { 7 } }
+            await leader.tables.keepTrust { 7 }
+            #expect(try await isWhole(leader))
+            #expect(try await isWhole(try await store(connection)))
+            let table = keys[0].split(separator: ":")[0]
+            #expect(table == "trust" || leader.tables.concerns.alerts.contains { $0.id == "store/\(table)" && $0.message.contains("back") })
+        }
+    }
+
+    @Test func `a change right after Redis has forgotten a table makes no table of one row`() async throws {
+        try await withRedis { _, _, connection in
+            let leader = try await store(connection)
+            try await fill(leader)
+            let other = ExitID(country: us, number: 2)
+            try await connection.command(["DEL", "test:users", "test:exits"])
+            try await leader.save(ProxyUser(name: "bob", salt: "0a", digest: "1b", createdAt: Timestamp(milliseconds: 0)))
+            try await leader.save([Exit(id: other, slot: 2, now: Timestamp(milliseconds: 0))], removed: [])
+            let state = try await store(connection).load()
+            #expect(state.users.map(\.name) == ["alice", "bob"] && Set(state.exits.keys) == [Self.id, other])
+            // One that has never known the rows changes nothing.
+            try await connection.command(["DEL", "test:users"])
+            let next = try await store(connection)
+            let error = try await #require(throws: RedisError.self) { try await next.removeUser("bob") }
+            #expect(error.code == .distrusted && error.message.contains("test:users is gone"), "\(error)")
+            #expect(try await connection.command(["EXISTS", "test:users"]).integer == 0)
+        }
+    }
+
+    @Test(arguments: [["exits:signed"], ["exits", "exits:signed"], ["users", "users:signed"]])
+    func `a table whose codes are gone is no empty one either`(keys: [String]) async throws {
+        try await withRedis { _, _, connection in
+            try await fill(try await store(connection))
+            try await connection.command(["DEL"] + keys.map { "test:\($0)" })
+            let error = try await #require(throws: RedisError.self) { try await store(connection).load() }
+            #expect(error.code == .distrusted && error.message.contains("its signature is gone"), "\(error)")
         }
     }
 }
