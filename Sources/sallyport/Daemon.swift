@@ -83,6 +83,7 @@ enum Daemon {
         let marking = Task { await parts.marks.run() }
         let telling = Task { await parts.tellConcerns(to: api.audit) }
         let watchingRows = Task { await parts.tables.watch { parts.leadership.isLeader ? parts.leadership.fence : nil } }
+        let watchingPolicy = Task { await parts.store.watchPolicy(parts.concerns) }
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
         let meter = Task { await parts.meter.run() }
@@ -116,6 +117,7 @@ enum Daemon {
         marking.cancel()
         telling.cancel()
         watchingRows.cancel()
+        watchingPolicy.cancel()
         await apiRedis.close()
         loop.cancel()
         await loop.value

@@ -28,6 +28,7 @@ struct Parts: Sendable {
     let redis: RedisConnection
     let leaseRedis: RedisConnection
     let tables: SignedTables
+    let store: Store
     let leadership: Leadership
     let catalog: Catalog
     let prober: HTTPProber
@@ -70,6 +71,7 @@ struct Parts: Sendable {
             log: log,
             warrant: { _ = try warrant() })
         let store = Store(connection: redis, prefix: configuration.redisPrefix, fence: { leadership.fence }, tables: tables)
+        self.store = store
         // They come again with each try, so old ones may go.
         let (unstored, unstoredEvents) = AsyncStream.makeStream(of: [Event].self, bufferingPolicy: .bufferingNewest(16))
         events = RedisEvents(
