@@ -57,7 +57,8 @@ extension OnTheLab {
                 let server = try stage.lab.server("us-1")
                 let exit = try await exits.launch(stage.lab.specification(server))
                 try await eventually("the exit serves") {
-                    (try? await stage.lab.get("http://ip.lab.test/ip", through: exit.endpoint, deadline: 1))?.text == "\(server.address)\n"
+                    (try? await stage.lab.get("http://ip.lab.test/ip", throughExit: exit.endpoint, deadline: 1))?.text
+                        == "\(server.address)\n"
                 }
                 #expect(try await exits.tunnel(of: exit.container).handshakeAt != nil)
                 #expect(try await exits.list().map(\.name) == [exit.container])

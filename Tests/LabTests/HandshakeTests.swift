@@ -75,7 +75,8 @@ struct HandshakeTests {
             specification.facts.presharedKey = shared
             let exit = try await stage.exits.launch(specification)
             try await eventually("the exit serves", within: 30) {
-                (try? await stage.lab.get("http://ip.lab.test/ip", throughExit: exit.endpoint, deadline: 1))?.text == "\(server.address)\n"
+                (try? await stage.lab.get("http://ip.lab.test/ip", throughExit: exit.endpoint, of: server.country, deadline: 1))?.text
+                    == "\(server.address)\n"
             }
             // As with the private key: in the tunnel's device, and nowhere else that can be looked at.
             let container = try await Programs.run("docker", ["inspect", exit.container])
