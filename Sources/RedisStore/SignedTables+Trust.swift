@@ -24,6 +24,9 @@ extension SignedTables {
         marks.raise(Self.memory, to: .init(number: (isOwn ? Memory.maySign : .mayNotSign).rawValue, digest: "-"), isDurable: true)
     }
 
+    /// True where this data folder has used the store with a signature.
+    var hasUsedStore: Bool { marks[Self.memory]?.number == Memory.signed.rawValue }
+
     private func remember(_ memory: Memory) { marks.raise(Self.memory, to: .init(number: memory.rawValue, digest: "-"), isDurable: true) }
 
     /// Finds out whether the store is signed by our key.

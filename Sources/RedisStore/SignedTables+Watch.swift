@@ -73,7 +73,7 @@ extension SignedTables {
     /// - Returns: false where it doesn't know the latest.
     func restore(_ table: SignedTable, fence: @escaping @Sendable () -> Int, because reason: String) async throws -> Bool {
         guard let known = state.withLock({ $0.known[table] }), let rows = known.rows,
-            !table.mayNotGoBack || known.signature.revision == mark(table)
+            !table.mayNotGoBack || known.signature.revision >= mark(table)
         else { return false }
         let root = try await connection.command(["HGET", signatureKey(table), "root"]).text
         var commands = rows.map { ["HSET", key(table), $0.key, $0.value] }

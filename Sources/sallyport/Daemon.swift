@@ -83,6 +83,9 @@ enum Daemon {
         let marking = Task { await parts.marks.run() }
         let telling = Task { await parts.tellConcerns(to: api.audit) }
         let watchingRows = Task { await parts.tables.watch { parts.leadership.isLeader ? parts.leadership.fence : nil } }
+        let copying = Task {
+            await parts.tables.keepCheckpoint(configuration.checkpointFile) { parts.leadership.isLeader ? parts.leadership.fence : nil }
+        }
         let watchingPolicy = Task { await parts.store.watchPolicy(parts.concerns) }
         let warmUp = Task { await parts.warmUp() }
         let supervision = Task { await parts.superviseRedis() }
@@ -118,6 +121,7 @@ enum Daemon {
         telling.cancel()
         watchingRows.cancel()
         watchingPolicy.cancel()
+        copying.cancel()
         await apiRedis.close()
         loop.cancel()
         await loop.value

@@ -63,6 +63,7 @@ struct Parts: Sendable {
                 record: LeaseRecord(connection: leaseRedis, prefix: configuration.redisPrefix), mark: mark,
                 tables: tables))
         leadership.saw(fence: mark.number)
+        tables.recall(configuration.checkpointFile, fence: mark.number)
         self.leadership = leadership
         let warrant: @Sendable () throws -> Int = { try mark.warrant(of: leadership) }
         exits = try Self.exits(configuration, client: client, credentials: credentials, log: log, warrant: warrant)

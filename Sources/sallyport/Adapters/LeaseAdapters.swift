@@ -12,7 +12,7 @@ struct RedisLease: LeaseStore {
 
     /// Whoever may not trust the store neither leads nor follows.
     func claim(_ claim: LeaseClaim) async throws -> LeaseAnswer {
-        try await tables?.checkTrust()
+        try await tables?.checkTrustOrRecall()
         // A Redis after a fail-over may have lost the last numbers, and nobody else who claims may have seen them.
         var claim = claim
         claim.highest = max(claim.highest, mark.number)

@@ -86,9 +86,11 @@ struct Configuration: Sendable {
     /// The file of the secret that all keys of ours are derived from; controllers of one store share its content.
     var rootKeyFile: String
     /// How far the store has come, for each store that this data folder has seen: another store is another file.
-    var marksFile: String {
-        let store = Digest.sha256("\(redis == nil ? "private" : "\(redisAddress)") \(redisPrefix)").prefix(8)
-        return "\(dataFolder)/store-\(store).marks"
+    var marksFile: String { "\(dataFolder)/store-\(storeID).marks" }
+    /// The signed tables as this controller has last written them.
+    var checkpointFile: String { "\(dataFolder)/copy-\(storeID).json" }
+    private var storeID: Substring {
+        Digest.sha256("\(redis == nil ? "private" : "\(redisAddress)") \(redisPrefix)").prefix(8)
     }
 
     /// True where any store has left its marks in the data folder.
