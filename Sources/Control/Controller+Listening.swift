@@ -9,7 +9,9 @@ struct EngineEar {
     var stream: Task<Void, any Error>?
     private var beganAt = ContinuousClock.now
     private var seen: Set<String>?
+    /// When the list that was seen last, and the one that is on its way, were asked for: each tells of no later moment for sure.
     private var seenAt = ContinuousClock.now
+    private var askedAt = ContinuousClock.now
     /// A change that a list has shown: not before the first moment, and not after the second.
     private var change: (after: ContinuousClock.Instant, at: ContinuousClock.Instant)?
 
@@ -22,13 +24,16 @@ struct EngineEar {
         change = nil
     }
 
+    /// A list is asked for now.
+    mutating func asks() { askedAt = .now }
+
     mutating func hear() { lastEvent = .now }
 
     /// A list has come: what does it show that was not so before?
     mutating func saw(_ containers: [ExitContainer]) {
         let now = Set(containers.map { "\($0.name) \($0.isRunning)" })
         if let seen, seen != now, change.map({ wasHeard($0.after) }) ?? true { change = (seenAt, .now) }
-        (seen, seenAt) = (now, .now)
+        (seen, seenAt) = (now, askedAt)
     }
 
     /// True where something happened a while ago while the stream was followed, and it has told nothing.

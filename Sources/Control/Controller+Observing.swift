@@ -101,6 +101,7 @@ extension Controller {
     /// The containers; nil where the engine fails, or lets us wait. Then the look goes on without them, and a later one has the
     /// answer: who is dead is unplugged also while the engine hangs.
     func observeContainers() async -> [ExitContainer]? {
+        if listing == nil { ear.asks() }
         let list = listing ?? Task { try await parts.engine.list() }
         listing = list
         guard let result = await list.result(within: settings.listSeconds) else { return nil }
