@@ -105,7 +105,9 @@ import Testing
             await writer.write(11...12)
             let now = try await lines(connection)
             #expect(now.contains { $0.seq > 10 && $0.text.contains(#""kind":"damage""#) }, "\(kind)")
-            #expect(now.suffix(2).allSatisfy { $0.seq > 11 && $0.text.contains("act 1") }, "\(kind): \(now.map(\.seq))")
+            // A second look at the log may have written about it once more, before or after them.
+            let later = now.filter { $0.seq > 10 && $0.text.contains("act 1") }
+            #expect(later.count == 2 && later.allSatisfy { $0.seq > 11 }, "\(kind): \(now.map(\.seq))")
             let found = try await writer.audit.verify()
             #expect(!found.problems.isEmpty && !writer.concerns.alerts.isEmpty, "\(kind)")
 
