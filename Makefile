@@ -54,7 +54,7 @@ run: install ## build everything, open a first exit, stay in the foreground
 stop: ## take everything of ours away
 	@containers/teardown
 
-test: install-test ## every test, on real parts (about ten minutes)
+test: install-test ## every test, on real parts (about a quarter of an hour)
 	@$(MAKE) --no-print-directory images
 	@containers/engine run containers/test
 
