@@ -214,14 +214,13 @@ import Testing
             func call(_ method: String, _ path: String, _ header: (String, String), body: String? = nil) async throws -> Answer {
                 try await subject.call(method, path, headers: [("X-API-Key", key), (name: header.0, value: header.1)], body: body)
             }
-            #expect(try await call("GET", "/api/exits", ("Accept", "text/html")).status == 406)
             #expect(try await call("GET", "/api/exits", ("Accept", "application/json;q=0")).status == 406)
             #expect(try await call("GET", "/api/exits", ("Accept", "text/html, application/*;q=0.1")).status == 200)
             #expect(try await call("POST", "/api/exits", ("Content-Type", "text/plain"), body: "{}").status == 415)
             #expect(try await call("POST", "/api/exits", ("Content-Type", "application/json; charset=utf-8"), body: "{}").status == 422)
             #expect(try await call("POST", "/api/exits", ("Content-Type", "application/json;Charset=\"UTF-8\""), body: "{}").status == 422)
             #expect(try await call("POST", "/api/exits", ("Content-Type", "application/json; charset=utf-16"), body: "{}").status == 415)
-            #expect(try await call("DELETE", "/api/exits/us-1", ("Content-Type", "application/json"), body: "{}").status == 415)
+            #expect(try await call("DELETE", "/api/exits/us-1", ("Content-Type", "application/json"), body: #"{"x":1}"#).status == 415)
         }
     }
 

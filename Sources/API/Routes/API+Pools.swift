@@ -67,16 +67,17 @@ extension API {
             let spread = reader.choice("spread", Spread.self)
             let fallback = reader.countries("fallback", limit: 10)
             if fallback?.contains(country) ?? false { reader.problem("fallback", "names \(country) itself, want other countries") }
+            let standby = reader.integer("standby", in: 0...Pool.standbyLimit) ?? 0
+            let rotateEvery = reader.integer("rotate_every", in: Pool.rotateEveryRange)
+            let rotateAfter = reader.integer("rotate_after_mb", in: Pool.rotateAfterRange)
+            // A field that was not read when it ends is taken for one that is unknown.
             guard let size = reader.required("size", reader.integer("size", in: 1...Pool.sizeLimit), want: "1 to \(Pool.sizeLimit)") else {
                 return nil
             }
             return Pool(
                 country: country, size: size, provider: provider, city: city, limits: ServerLimits().changed(by: limits),
-                strategy: strategy,
-                standby: reader.integer("standby", in: 0...Pool.standbyLimit) ?? 0,
-                rotateEvery: reader.integer("rotate_every", in: Pool.rotateEveryRange),
-                rotateAfterMegabytes: reader.integer("rotate_after_mb", in: Pool.rotateAfterRange),
-                spread: spread, fallback: fallback)
+                strategy: strategy, standby: standby, rotateEvery: rotateEvery, rotateAfterMegabytes: rotateAfter, spread: spread,
+                fallback: fallback)
         }
         try await operations.setPool(pool)
         return .json(PoolView(pool, state: operations.state), status: isNew ? 201 : 200)

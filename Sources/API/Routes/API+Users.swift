@@ -82,9 +82,10 @@ extension API {
         let (changes, chosen): (ProxyUser, String?) = try request.body { reader in
             let name = reader.required("name", reader.string("name"), want: "1 to 32 of a-z 0-9 _ .")
             let password = Self.password(reader, of: name)
-            guard let name else { return nil }
-            if !ProxyUser.isValidName(name) { reader.problem("name", "want 1 to 32 of a-z 0-9 _ . (no hyphen: it begins the parameters)") }
-            var user = ProxyUser(name: name, passwords: [], createdAt: SystemClock.now())
+            if let name, !ProxyUser.isValidName(name) {
+                reader.problem("name", "want 1 to 32 of a-z 0-9 _ . (no hyphen: it begins the parameters)")
+            }
+            var user = ProxyUser(name: name ?? "", passwords: [], createdAt: SystemClock.now())
             Self.read(reader, into: &user)
             return (user, password)
         }

@@ -41,6 +41,7 @@ extension API {
                 status: 405, code: "method_not_allowed", message: "want one of \(allow)", headers: [("Allow", allow)])
             return .ready(finish(problem.response(id: request.id), call))
         case .found(let route, _):
+            if Self.takesNoWord(route, call.request.body) { call.request.body = [] }
             if let problem = Self.mistake(in: call, route) ?? streamProblem(of: call) {
                 return .ready(finish(problem.response(id: request.id), call))
             }
@@ -122,6 +123,14 @@ extension API {
     }
 
     // MARK: - What is wrong with it
+
+    /// True where a body that says nothing is as good as none. Supervisors may send whatever they like.
+    private static func takesNoWord(_ route: APIRoute, _ body: [UInt8]) -> Bool {
+        guard !body.isEmpty, route.access.limit != .none else { return true }
+        guard let wanted = route.access.body else { return Negotiation.saysNothing(body) }
+        // Null where an object may be is a mistake that is told.
+        return wanted.isOptional && Negotiation.saysNothing(body) && !body.contains(0x6E)
+    }
 
     private static func mistake(in call: Call, _ route: APIRoute) -> APIProblem? {
         let request = call.request

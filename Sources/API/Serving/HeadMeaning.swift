@@ -19,7 +19,7 @@ final class HeadMeaning: Sendable {
     /// SHA-256 of the key; nil where no key looks like that.
     let keyDigest: String?
     let acceptsGzip: Bool
-    /// Why no answer of the route is one that is accepted.
+    /// Why the client says that it takes no answer of the route.
     let acceptProblem: APIProblem?
     let queryProblem: APIProblem?
 
@@ -48,9 +48,9 @@ final class HeadMeaning: Sendable {
     convenience init(_ head: RequestHead) { self.init(head, .notFound) }
 
     private static func acceptProblem(_ head: RequestHead, _ route: APIRoute) -> APIProblem? {
-        guard let accepted = head.headers["accept"] else { return nil }
         let types = route.access.answers.map(\.mediaType).filter { !$0.isEmpty }
-        if Negotiation.accepts(accepted, types) { return nil }
+        // A supervisor that is refused takes us for dead.
+        guard route.access.limit != .none, Negotiation.refuses(head.headers["accept"], types) else { return nil }
         return APIProblem(status: 406, code: "not_acceptable", message: "the answer is \(types.joined(separator: " or "))")
     }
 

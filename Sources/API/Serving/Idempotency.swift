@@ -37,11 +37,11 @@ final class Idempotency: Sendable {
     func answer(
         _ call: Call, isSecret: Bool, _ body: @Sendable () async -> ServerResponse
     ) async -> ServerResponse {
-        guard let name = call.request.headers["idempotency-key"] else { return await body() }
+        guard let header = call.request.headers["idempotency-key"] else { return await body() }
         let id = call.request.id
-        guard Self.isValid(name) else {
-            return APIProblem.invalid([FieldProblem(field: "Idempotency-Key", message: "want 1 to 128 of A-Z a-z 0-9 _ . : -")]).response(
-                id: id)
+        guard let name = Self.name(header) else {
+            let message = "want 1 to 128 of A-Z a-z 0-9 _ . : - or, in double quotes, of printable ASCII"
+            return APIProblem.invalid([FieldProblem(field: "Idempotency-Key", message: message)]).response(id: id)
         }
         // Another caller's key is another key.
         let key = "idempotency:" + Digest.sha256("\(call.key?.id ?? "")\n\(name)")
@@ -79,7 +79,28 @@ final class Idempotency: Sendable {
         return response
     }
 
-    static func isValid(_ text: String) -> Bool {
+    /// What the header names: a bare word, or a string of structured fields (RFC 9651, section 4.2.5) with whatever parameters.
+    /// - Returns: nil for anything else, and for names that are empty or longer than 128 characters.
+    static func name(_ header: String) -> String? {
+        guard header.hasPrefix("\"") else { return isWord(header) ? header : nil }
+        var name: [UInt8] = []
+        var rest = header.utf8.dropFirst()
+        while let byte = rest.popFirst() {
+            switch byte {
+            case 0x22:
+                guard (1...128).contains(name.count), rest.isEmpty || rest.first == 0x3B else { return nil }
+                return String(decoding: name, as: UTF8.self)
+            case 0x5C:
+                guard let next = rest.popFirst(), next == 0x22 || next == 0x5C else { return nil }
+                name.append(next)
+            case 0x20...0x7E: name.append(byte)
+            default: return nil
+            }
+        }
+        return nil
+    }
+
+    private static func isWord(_ text: String) -> Bool {
         (1...128).contains(text.utf8.count)
             && text.utf8.allSatisfy {
                 (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)

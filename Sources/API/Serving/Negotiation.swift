@@ -2,19 +2,20 @@ import HTTPServing
 
 /// What a client accepts (RFC 9110, section 12).
 enum Negotiation {
-    /// True where one of the types is among those that `Accept` names with a weight above 0; without the header all are.
-    static func accepts(_ header: String?, _ types: [String]) -> Bool {
-        guard let header, !types.isEmpty else { return true }
+    /// True where `Accept` refuses every one of the types with a weight of 0. What it only leaves out is answered all the same, as
+    /// section 12.5.1 has it: a client that can't read our one form is better off with it than with none.
+    static func refuses(_ header: String?, _ types: [String]) -> Bool {
+        guard let header, !types.isEmpty else { return false }
         var weights: [String: Double] = [:]
         for item in header.split(separator: ",").prefix(64) {
             let parts = item.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
             guard let type = parts.first else { continue }
-            weights[type] = weight(parts.dropFirst())
+            // Clients of Java have a lone asterisk for everything.
+            weights[type == "*" ? "*/*" : type] = weight(parts.dropFirst())
         }
-        if weights.isEmpty { return true }
-        return types.contains { type in
+        return types.allSatisfy { type in
             let range = type.prefix { $0 != "/" } + "/*"
-            return (weights[type] ?? weights[String(range)] ?? weights["*/*"] ?? 0) > 0
+            return weights[type] ?? weights[String(range)] ?? weights["*/*"] == 0
         }
     }
 
@@ -46,5 +47,12 @@ enum Negotiation {
         guard let header else { return false }
         let parts = header.lowercased().split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" && $0 != "\"" } }
         return parts.first == "application/json" && parts.dropFirst().allSatisfy { !$0.hasPrefix("charset=") || $0 == "charset=utf-8" }
+    }
+
+    /// True for a body without a word in it: blanks, an empty object, null. What is longer than 1024 bytes is not looked through.
+    static func saysNothing(_ body: [UInt8]) -> Bool {
+        guard body.count <= 1024 else { return false }
+        let words = body.split { [0x20, 0x09, 0x0A, 0x0D].contains($0) }.map { String(decoding: $0, as: UTF8.self) }
+        return words.isEmpty || words == ["{}"] || words == ["{", "}"] || words == ["null"]
     }
 }

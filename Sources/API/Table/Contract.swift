@@ -156,7 +156,7 @@ extension Route where Access == Contract {
         // Unknown parameters are a mistake everywhere.
         statuses.insert(422)
         if !placeholders.isEmpty { statuses.insert(404) }
-        if access.body != nil { statuses.insert(415) }
+        if access.body != nil || access.limit != .none { statuses.insert(415) }
         if method == "POST" { statuses.insert(409) }
         return statuses.union(access.problems).sorted()
     }

@@ -89,8 +89,8 @@ enum OpenAPI {
                 "name": .string("Idempotency-Key"), "in": .string("header"), "required": .bool(false),
                 "description": .string("a name for this request: sent again with it, it is answered as before and done once"),
                 "schema": .object([
-                    "type": .string("string"), "minLength": .integer(1), "maxLength": .integer(128),
-                    "pattern": .string("^[A-Za-z0-9_.:-]{1,128}$"),
+                    "type": .string("string"),
+                    "pattern": .string(#"^(?:[A-Za-z0-9_.:-]{1,128}|"(?:[ !#-\[\]-~]|\\["\\]){1,128}")$"#),
                 ]),
             ])
         ]
@@ -155,10 +155,10 @@ enum ProblemStatus {
         401: ("no key, or one that nobody has", "key_missing"),
         403: ("the key's role is too low, or the address is not allowed", "role_too_low"),
         404: ("there is no such thing", "not_found"),
-        406: ("the answer can't be of a kind that Accept names", "not_acceptable"),
+        406: ("Accept refuses the only kind that the answer can be of", "not_acceptable"),
         409: ("it is in the way of something that is there", "exists"),
         413: ("the body is too large", "body_too_large"),
-        415: ("the body is not application/json", "media_type"),
+        415: ("the body is not application/json, or none is taken", "media_type"),
         422: ("a field or parameter is wrong, missing or unknown", "invalid"),
         429: ("too many requests; Retry-After says when to come back", "too_many_requests"),
         431: ("the head is too large, or has too many fields", "head_too_large"),
