@@ -134,6 +134,12 @@ extension Controller {
         }
     }
 
+    /// What an earlier controller's gateway runs; nil where it does not answer soon.
+    func gatewayAsFound() async -> GatewayObservation? {
+        let question = Task { try await parts.gateway.observe() }
+        return try? await question.result(within: settings.listSeconds)?.get()
+    }
+
     /// A container that has ended will never answer: its exit need not wait for the deadline.
     func stopHopelessOperations(_ containers: [ExitContainer]?) {
         guard let containers else { return }

@@ -238,10 +238,14 @@ package actor Controller {
 
     /// Reads the stored state; without it nothing may be planned, or everything that runs would look like an orphan.
     package func load() async throws {
+        async let seen = gatewayAsFound()
         let state = try await parts.store.load()
+        let gateway = await seen
         // An operator's change may have needed it at the same time.
         guard !hasLoaded else { return }
         adopt(state)
+        // An exit is saved as serving before it is plugged in, and the last controller may have ended between the two.
+        if gateway.map({ GatewayLayout.of(desired: desired, exits: exits).differs(from: $0) }) ?? true { plugged = [] }
         hasLoaded = true
         loadedAt = .now
         clear(.store)

@@ -24,6 +24,25 @@ import Testing
         await second.stop()
     }
 
+    @Test func `an exit that was saved as serving and never plugged in is not shown to serve after a restart`() async throws {
+        let world = FakeWorld(servers: (1...4).map { server($0) })
+        let first = Running(on: world)
+        try await first.controller.setPool(Pool(country: us, size: 1))
+        try await eventually("the gateway has a layout") { world.with { $0.published } != nil }
+        world.with { $0.gatewayHangs = true }
+        try await eventually("it is saved") { world.stored.exits.values.contains { $0.state == .serving } }
+        try #require(world.readyEndpoints.isEmpty, "the gateway hung too late")
+        await first.kill()
+
+        let second = Running(on: world)
+        try await eventually("it has found the exit") { second.exit(1) != nil }
+        #expect(second.exit(1)?.state == .verifying)
+        world.with { $0.gatewayHangs = false }
+        try await second.serves(1)
+        #expect(world.readyEndpoints.count == 1)
+        await second.stop()
+    }
+
     @Test func `what died while no controller ran is replaced by the next one`() async throws {
         let world = FakeWorld(servers: (1...4).map { server($0) })
         let first = Running(on: world)

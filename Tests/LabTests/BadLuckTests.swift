@@ -132,7 +132,9 @@ extension OnTheLab {
                     return exits.count == wanted && exits.allSatisfy { $0.state == "serving" }
                 }
                 try await eventually("and as many containers run") { try await controller.containers().count == wanted }
-                if wanted == 1 { #expect(try await controller.proxied("gb").status == 200) }
+                guard wanted == 1 else { return }
+                let answer = try await controller.proxied("gb")
+                #expect(answer.status == 200, "\(answer.headers) \(answer.text)")
             }
         }
 
