@@ -19,6 +19,16 @@ extension OnTheLab {
             return answer.status == 200 ? "200" : "\(answer.status) \(answer.headers["x-sallyport-reason"] ?? "")"
         }
 
+        /// What a client sees of a CONNECT.
+        private func tunnelAnswer(_ controller: ControllerProcess, _ user: String, _ password: String) async throws -> String {
+            let raw = try Raw(port: controller.gateway.port)
+            let basic = Base64.encode(Array("\(user)-country-us:\(password)".utf8))
+            return try await Blocking.run {
+                raw.send("CONNECT www.lab.test:80 HTTP/1.1\r\nHost: www.lab.test:80\r\nProxy-Authorization: Basic \(basic)\r\n\r\n")
+                return String(decoding: raw.receive(milliseconds: 10_000) ?? [], as: UTF8.self)
+            }
+        }
+
         private func field(_ name: String, _ answer: HTTPResponse) -> String? {
             guard case .object(let fields) = try? JSONDecoder().decode(Document.self, from: Data(answer.body)) else { return nil }
             if case .string(let text) = fields[name] { return text }
@@ -47,6 +57,8 @@ extension OnTheLab {
                 let made = try await controller.call("POST", "/api/users", #"{"name":"bob"}"#)
                 let first = try #require(field("password", made))
                 #expect(try await status(controller, "bob", first) == "200", "he may as soon as he is made")
+                let tunnel = try await tunnelAnswer(controller, "bob", first)
+                #expect(tunnel.hasPrefix("HTTP/1.1 200 ") && !tunnel.lowercased().contains("tinyproxy"), "\(tunnel)")
                 #expect(try await !controller.call("GET", "/api/users/bob").text.contains(first), "and the password is shown once")
 
                 let cases: [(String, String)] = [

@@ -1,6 +1,7 @@
 -- SOCKS5: a handshake becomes an HTTP CONNECT, and the answer to that becomes the SOCKS5 reply.
 -- RFC 1928 and, for the user name and password, RFC 1929.
 
+local addresses = require("addresses")
 local pending = require("pending")
 local users = require("users")
 
@@ -52,6 +53,12 @@ local function take_target(channel, address_type)
     host = address and string.format("%d.%d.%d.%d", address:byte(1, 4))
   elseif address_type == 3 then
     host = take_string(channel)
+    -- Some clients send an address as a name; an IPv6 one has colons, which no name has.
+    local bytes = host and host:find(":", 1, true) and addresses.parse(host:match("^%[(.*)%]$") or host)
+    if bytes then
+      host = ipv6_literal(bytes)
+      address_type = 4
+    end
   elseif address_type == 4 then
     local address = take(channel, 16)
     host = address and ipv6_literal(address)
@@ -68,10 +75,9 @@ end
 -- The same question is asked again of the CONNECT; here its answer has a message of its own.
 local function may_enter(txn, name, password)
   if name:find(":", 1, true) then return false end
-  local user = users.split_name(name)
-  if users.check_password(txn, user, password) then return true end
-  local policy = users.policy(user)
-  return policy ~= nil and policy.rule == "instead" and users.has_address(policy, txn.f:src() or "")
+  local user, source = users.split_name(name), txn.f:src() or ""
+  if users.check_password(txn, user, password) or users.stands_for(user, source) then return true end
+  return password == "" and users.of_address(source) ~= nil
 end
 
 -- Returns the CONNECT that stands for the client's SOCKS5 handshake; or nil, what the client is told before the connection is closed

@@ -62,6 +62,29 @@ local function split_authority(text)
   return host, tonumber(port)
 end
 
+-- True if a body may follow. "Content-Length: 0" says that none does; old Windows clients and JVMs write it into a CONNECT.
+local function has_body(txn)
+  if txn.f:req_fhdr_cnt("transfer-encoding") > 0 then return true end
+  for index = 1, txn.f:req_fhdr_cnt("content-length") do
+    if not txn.f:req_fhdr("content-length", index):match("^0+$") then return true end
+  end
+  return false
+end
+
+-- Other protocols that a client only offers, and does without: more of HTTP (RFC 9110, section 7.8).
+local OPTIONAL_UPGRADES = { h2c = true, h2 = true, h3 = true, http = true, tls = true }
+
+-- Why what the client wants to change to can't go through an exit's proxy, or nil.
+local function upgrade_refusal(txn)
+  for index = 1, txn.f:req_fhdr_cnt("upgrade") do
+    for protocol in txn.f:req_fhdr("upgrade", index):lower():gmatch("[^,%s]+") do
+      if protocol == "websocket" then return "websocket_needs_connect" end
+      if not OPTIONAL_UPGRADES[protocol:match("^[^/]*")] then return "upgrade_needs_connect" end
+    end
+  end
+  return nil
+end
+
 local OTHER_SCHEMES = { https = "https_needs_connect", wss = "websocket_needs_connect", ws = "websocket_needs_connect" }
 
 -- What a client wants of its proxy: host, port, and what follows the authority (nil for CONNECT). Or nil and the reason.
@@ -76,8 +99,7 @@ local function read_target(txn)
     local host, port = split_authority(url)
     if not host then return nil, url:find("/", 1, true) and "not_a_proxy_request" or port end
     -- What stands behind a CONNECT goes into the tunnel; a length would make it part of two messages.
-    local has_length = txn.f:req_fhdr_cnt("content-length") > 0 or txn.f:req_fhdr_cnt("transfer-encoding") > 0
-    if port == 0 or has_length then return nil, "not_a_proxy_request" end
+    if port == 0 or has_body(txn) then return nil, "not_a_proxy_request" end
     return host, port
   end
   local scheme, authority, rest = url:match("^(%a+)://([^/?]*)(.*)$")
@@ -87,6 +109,8 @@ local function read_target(txn)
   if authority == "" then return nil, "bad_target" end
   local host, port = split_authority(authority)
   if not host then return nil, port end
+  local reason = upgrade_refusal(txn)
+  if reason then return nil, reason end
   return host, port == 0 and 80 or port, rest:sub(1, 1) == "/" and rest or "/" .. rest
 end
 

@@ -170,6 +170,12 @@ function M.has_address(policy, source)
   return false
 end
 
+-- True if the address stands for the password of this user.
+function M.stands_for(user, source)
+  local policy = M.policy(user)
+  return policy ~= nil and policy.rule == "instead" and M.has_address(policy, source)
+end
+
 -- The user that this address stands for without a password, or nil.
 function M.of_address(source)
   local user = users_of_addresses:lookup(source)
@@ -196,6 +202,13 @@ end
 
 -- --------------------------------------------------------------------------------------------------- action
 
+-- The bytes of base64 in either alphabet (RFC 4648, sections 4 and 5), with or without the signs that fill it up; nil where it is none.
+local function decoded(txn, text)
+  local digits = text:gsub("-", "+"):gsub("_", "/"):match("^([%w+/]+)=*$")
+  if not digits or #digits % 4 == 1 then return nil end
+  return txn.c:b64dec(digits .. string.rep("=", -#digits % 4))
+end
+
 -- The name, password and true from the header; or nil and the reason, which is nil where there is no header.
 local function credentials(txn)
   local count = txn.f:req_fhdr_cnt("proxy-authorization")
@@ -203,9 +216,9 @@ local function credentials(txn)
   if count > 1 then return nil, "authentication_failed" end
   local header = txn.f:req_fhdr("proxy-authorization") or ""
   if #header > 1024 then return nil, "authentication_failed" end
-  local scheme, text = header:match("^(%a+) +([%w+/]+=*)$")
+  local scheme, text = header:match("^(%a+)[ \t]+([%w+/_-]+=*)$")
   if not scheme or scheme:lower() ~= "basic" then return nil, "authentication_required" end
-  local name, password = (txn.c:b64dec(text) or ""):match("^([^:]*):(.*)$")
+  local name, password = (decoded(txn, text) or ""):match("^([^:]*):(.*)$")
   if not name then return nil, "authentication_failed" end
   return name, password
 end
@@ -245,9 +258,12 @@ local function authenticate(txn)
     user, rest = M.split_name(name)
     txn:set_var("txn.name", M.offered(name) or "-")
     local right, more = M.check_password(txn, user, password)
-    if not right then
-      local policy = M.policy(user)
-      if not (policy and policy.rule == "instead" and M.has_address(policy, source)) then return refuse("authentication_failed") end
+    if not right and not M.stands_for(user, source) then
+      -- A JVM that was given no credentials sends the name of the account it runs under, without a password: nobody has claimed anything.
+      local of_address = password == "" and M.of_address(source)
+      if not of_address then return refuse("authentication_failed") end
+      name, user, rest = of_address, of_address, ""
+      txn:set_var("txn.name", user)
     end
     side = more or ""
   else
