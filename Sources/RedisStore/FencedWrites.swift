@@ -30,9 +30,9 @@ struct FencedWrites: Sendable {
                 try await connection.transaction(part)
                 continue
             }
-            let words = part.flatMap { [String($0.count)] + $0 }
             try await connection.command(
-                ["EVAL", Self.script, "2", "\(prefix):fence", "\(prefix):version", String(fence()), isChange ? "1" : "0"] + words)
+                ["EVAL", Self.script, "2", "\(prefix):fence", "\(prefix):version", String(fence()), isChange ? "1" : "0"]
+                    + CommandScript.words(part))
         }
     }
 
@@ -53,12 +53,7 @@ struct FencedWrites: Sendable {
 
     private static let script = """
         if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('FENCED another controller leads') end
-        local at = 3
-        while at <= #ARGV do
-            local count = tonumber(ARGV[at])
-            redis.call(unpack(ARGV, at + 1, at + count))
-            at = at + count + 1
-        end
+        \(CommandScript.carryingOut(from: 3))
         if ARGV[2] == '1' then redis.call('INCR', KEYS[2]) end
         return 'OK'
         """

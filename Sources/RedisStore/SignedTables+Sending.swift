@@ -26,8 +26,8 @@ extension SignedTables {
             guards.fence.map { String($0()) } ?? "", guards.isChange ? "1" : "0", root, guards.unchanged?.field ?? "",
             guards.unchanged?.value ?? "", hasRows ? "1" : "0",
         ]
-        let words = commands.flatMap { [String($0.count)] + $0 }
-        return switch try await connection.command(["EVAL", Self.script, "5"] + keys + values + words).integer {
+        let words = ["EVAL", Self.script, "5"] + keys + values + CommandScript.words(commands)
+        return switch try await connection.command(words).integer {
         case 0: .done
         case 1: .signatureChanged
         case 3: .tableGone
@@ -42,12 +42,7 @@ extension SignedTables {
         if (redis.call('HGET', KEYS[3], 'root') or '') ~= ARGV[3] then return 1 end
         if ARGV[6] == '1' and redis.call('EXISTS', KEYS[5]) == 0 then return 3 end
         if ARGV[4] ~= '' and redis.call('HGET', KEYS[4], ARGV[4]) ~= ARGV[5] then return 2 end
-        local at = 7
-        while at <= #ARGV do
-            local count = tonumber(ARGV[at])
-            redis.call(unpack(ARGV, at + 1, at + count))
-            at = at + count + 1
-        end
+        \(CommandScript.carryingOut(from: 7))
         if ARGV[2] == '1' then redis.call('INCR', KEYS[2]) end
         return 0
         """
