@@ -5,7 +5,7 @@ import Synchronization
 
 /// A `redis-server` of our own on a Unix socket, for operators who have none. It outlives the controller, which finds it again.
 package struct PrivateRedis: Sendable {
-    private let folder: String
+    let folder: String
     package var socket: String { "\(folder)/redis.sock" }
     private var log: String { "\(folder)/redis.log" }
 
@@ -26,8 +26,9 @@ package struct PrivateRedis: Sendable {
             try await waitForAnswer()
             return false
         }
-        try Files.makePrivateFolder(folder)
-        try Files.write(configuration, to: "\(folder)/redis.conf", mode: 0o600)
+        if !Files.exists(folder) { try Files.makePrivateFolder(folder) }
+        try checkFolder()
+        try writeConfiguration()
         let file = AppendOnlyFile(folder: folder)
         if let words = try file.mendManifest() { tell(words) }
         do { try await launch(tell) } catch let error as RedisError {
@@ -36,6 +37,15 @@ package struct PrivateRedis: Sendable {
             try await launch(tell)
         }
         return true
+    }
+
+    /// A file that is right stays, so that a full disk keeps no server from starting that was there before.
+    private func writeConfiguration() throws {
+        let path = "\(folder)/redis.conf"
+        guard (try? Files.read(path)) != configuration else { return }
+        do { try Files.write(configuration, to: path, mode: 0o600) } catch let error as FileError {
+            throw RedisError(code: .unavailable, message: "\(error)\(roomWords)")
+        }
     }
 
     private var configuration: String {
@@ -82,7 +92,7 @@ package struct PrivateRedis: Sendable {
             }
             if let status = status() {
                 let last = lines(since: before).last ?? lines(since: 0).last ?? "it said nothing"
-                throw RedisError(code: .unavailable, message: "redis-server ended with status \(status): \(last) (\(log))")
+                throw RedisError(code: .unavailable, message: "redis-server ended with status \(status): \(last) (\(log))\(roomWords)")
             }
             try await Task.sleep(for: .milliseconds(20))
         }
