@@ -42,6 +42,8 @@ package struct HandedOrder: Codable, Sendable, Equatable {
 package enum OrderAnswer: Codable, Sendable, Equatable {
     case done
     case exit(Exit)
+    /// It was meant for a leader that was replaced before it was taken: nothing was done.
+    case missed
     case refused(code: String, message: String)
 }
 
@@ -82,12 +84,18 @@ extension Controller {
     // MARK: - Where we follow
 
     private func pass(on order: HandedOrder, by relay: any OrderRelay) async throws -> Exit? {
-        let id = Digest.randomHex(bytes: 12)
+        var id = Digest.randomHex(bytes: 12)
         do {
             try await relay.send(order, id: id)
             let end = ContinuousClock.now + .seconds(settings.orderSeconds)
             while ContinuousClock.now < end {
-                if let answer = try await relay.answer(to: id) { return try await result(of: answer) }
+                if let answer = try await relay.answer(to: id) {
+                    // What the leader did is shown here too before it is answered, and who leads now is known.
+                    await claimLease()
+                    guard answer == .missed else { return try result(of: answer) }
+                    id = Digest.randomHex(bytes: 12)
+                    try await relay.send(order, id: id)
+                }
                 try await Task.sleep(for: .milliseconds(20))
             }
             guard try await relay.withdraw(order, id: id) else {
@@ -102,11 +110,9 @@ extension Controller {
         throw OperationError(code: .notLeader, message: "nothing was changed, for no controller leads")
     }
 
-    /// What the leader did is shown here too before it is answered.
-    private func result(of answer: OrderAnswer) async throws -> Exit? {
-        await claimLease()
+    private func result(of answer: OrderAnswer) throws -> Exit? {
         switch answer {
-        case .done: return nil
+        case .done, .missed: return nil
         case .exit(let exit): return exit
         case .refused(let code, let message): throw OperationError(code: .init(rawValue: code) ?? .storeUnavailable, message: message)
         }

@@ -60,6 +60,7 @@ package final class Leadership: Sendable {
         /// Nil where we don't hold it.
         var until: ContinuousClock.Instant?
         var leader: String?
+        var term = 0
     }
 
     package let settings: Settings
@@ -96,6 +97,8 @@ package final class Leadership: Sendable {
     package var isLeader: Bool { (try? warrant()) != nil }
     /// The number that we held last, also where we may not act under it any more; 0 for none.
     package var fence: Int { state.withLock { $0.fence } }
+    /// The fencing number of whoever leads, as the last claim was answered; 0 before the first answer.
+    package var term: Int { state.withLock { $0.term } }
     /// The controller that leads, where it is another one.
     package var leader: String? { state.withLock { $0.leader } }
 
@@ -123,6 +126,7 @@ package final class Leadership: Sendable {
             state.highest = max(state.highest, answer.fence)
             state.until = answer.isOurs ? until : nil
             state.leader = answer.isOurs ? nil : answer.holder
+            state.term = answer.fence
             guard answer.isOurs else { return .follows(leader: answer.holder, version: answer.version) }
             state.fence = answer.fence
             return .leads(isNew: answer.fence != last, isForgotten: answer.hasForgotten)

@@ -43,8 +43,9 @@ package struct OrderQueue: Sendable {
         return (String(entry[..<blank]), String(entry[entry.index(after: blank)...]))
     }
 
-    package func answer(_ id: String, with text: String) async throws {
-        try await connection.command(["SET", "\(prefix):answer:\(id)", text, "EX", Self.seconds])
+    /// - Parameter isFirst: one that is there already stays.
+    package func answer(_ id: String, with text: String, isFirst: Bool = false) async throws {
+        try await connection.command(["SET", "\(prefix):answer:\(id)", text, "EX", Self.seconds] + (isFirst ? ["NX"] : []))
     }
 
     /// The answer to an order; nil while there is none. It can be read once.

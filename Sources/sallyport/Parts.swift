@@ -116,7 +116,8 @@ struct Parts: Sendable {
                 keys: keys, prober: prober, handshakes: HandshakeQuestions(catalog: catalog, measurement: latency), leadership: leadership,
                 orders: configuration.redisIsShared
                     ? RedisOrders(
-                        queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix), rootKey: rootKey, log: log) : nil,
+                        queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix), rootKey: rootKey,
+                        leadership: leadership, concerns: concerns, log: log) : nil,
                 log: log, reports: { [gateway] in gateway.guessAlerts + [accessLog?.alert].compactMap(\.self) }),
             settings: settings)
         self.controller = controller

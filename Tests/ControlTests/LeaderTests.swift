@@ -106,6 +106,19 @@ import Testing
         await first.stop()
     }
 
+    @Test func `a change that was meant for a leader that is gone is handed over anew`() async throws {
+        try await withTwo { first, second in
+            try await eventually("it follows") { second.controller.snapshot.leader == "one" }
+            first.gate.close()
+            let change = Task { try await second.controller.carryOut(.setPool(Pool(country: us, size: 1))) }
+            let id = try await eventually("it is handed over") { world.with { $0.orders.isEmpty ? nil : $0.orders.removeFirst().id } }
+            world.with { $0.answers[id] = .missed }
+            first.gate.open()
+            _ = try await change.value
+            #expect(second.controller.snapshot.desired.pools[us]?.size == 1)
+        }
+    }
+
     @Test func `changes that a follower is asked for are carried out by the leader, with its answers`() async throws {
         try await withTwo { first, second in
             try await eventually("it follows") { second.controller.snapshot.leader == "one" }

@@ -6,36 +6,53 @@ import RedisStore
 import Synchronization
 
 /// Orders and their answers as JSON in Redis, each with a code: an order is an operator's change, and none may be made up, altered or
-/// given twice.
+/// given twice. An order counts for one leader's term, so that what that leader has done is not done by the next one again.
 final class RedisOrders: OrderRelay {
     /// What is handed over; the time is by Redis's clock, which all controllers share.
     private struct Envelope: Codable {
         var at: Int
+        /// The fencing number of the leader that it is meant for; nil in answers.
+        var term: Int?
         var order: String
         var code: String
     }
 
-    /// Seconds that an order counts: longer than anybody waits for its answer.
-    private static let seconds = 60
+    /// Seconds of Redis's clock that an order counts: as long as anybody waits for its answer.
+    private let seconds: Int
+    /// Seconds that the alert of an order which is none stands.
+    private static let alertSeconds = 600.0
+    private static let concern = "store/orders"
     private let queue: OrderQueue
     private let authenticator: Authenticator
+    private let leadership: Leadership
+    private let concerns: Concerns
     private let log: Log
     /// Orders on their way, as they were sent; and those that were taken lately, with their time.
     private let sent = Mutex<[String: String]>([:])
     private let taken = Mutex<[String: Int]>([:])
+    /// How many orders were refused since the alert began, and when the last one was.
+    private let refused = Mutex<(count: Int, last: ContinuousClock.Instant)?>(nil)
 
-    init(queue: OrderQueue, rootKey: RootKey, log: Log) {
+    init(queue: OrderQueue, rootKey: RootKey, leadership: Leadership, concerns: Concerns, log: Log, seconds: Int = 16) {
         self.queue = queue
         authenticator = Authenticator(rootKey, purpose: "store/orders")
+        self.leadership = leadership
+        self.concerns = concerns
         self.log = log
+        self.seconds = seconds
     }
 
     func send(_ order: HandedOrder, id: String) async throws {
         let at = try await queue.now()
-        let words = try text(order)
-        let envelope = try text(Envelope(at: at, order: words, code: authenticator.code(["order", id, String(at), words])))
+        let (words, term) = (try text(order), leadership.term)
+        let code = authenticator.code(Self.parts(id, at, term, words))
+        let envelope = try text(Envelope(at: at, term: term, order: words, code: code))
         sent.withLock { $0[id] = envelope }
         try await queue.send(envelope, id: id)
+    }
+
+    private static func parts(_ id: String, _ at: Int, _ term: Int, _ words: String) -> [String] {
+        ["order", id, String(at), String(term), words]
     }
 
     func withdraw(_ order: HandedOrder, id: String) async throws -> Bool {
@@ -56,16 +73,23 @@ final class RedisOrders: OrderRelay {
     }
 
     func next() async throws -> (id: String, order: HandedOrder)? {
+        clearOld()
         while let (id, text) = try await queue.next() {
-            guard let envelope = try? JSONDecoder().decode(Envelope.self, from: Data(text.utf8)),
-                authenticator.check(envelope.code, ["order", id, String(envelope.at), envelope.order]) == .valid
+            guard let envelope = try? JSONDecoder().decode(Envelope.self, from: Data(text.utf8)), let term = envelope.term,
+                authenticator.check(envelope.code, Self.parts(id, envelope.at, term, envelope.order)) == .valid
             else {
-                log.error("an order is not carried out: no controller of this store has written it", ["id": id])
+                refuse(id, "no controller of this store has written it")
                 continue
             }
             let now = try await queue.now()
-            guard abs(now - envelope.at) <= Self.seconds, isNew(id, envelope.at, now) else {
-                log.error("an order is not carried out: it is an old one that was put back", ["id": id])
+            guard abs(now - envelope.at) <= seconds, isNew(id, envelope.at, now) else {
+                refuse(id, "it is an old one that was put back")
+                continue
+            }
+            guard term == leadership.fence else {
+                // Whoever waits for it sends it anew. An answer that is there already stays.
+                log.info("an order was meant for another leader", ["id": id])
+                try await answer(id, with: .missed, isFirst: true)
                 continue
             }
             _ = try Document(json: envelope.order.utf8)
@@ -74,16 +98,42 @@ final class RedisOrders: OrderRelay {
         return nil
     }
 
+    private func refuse(_ id: String, _ reason: String) {
+        let count = refused.withLock { refused in
+            refused = ((refused?.count ?? 0) + 1, .now)
+            return refused?.count ?? 1
+        }
+        // Who floods the queue does not flood the log.
+        if count == 1 || count.isMultiple(of: 1000) {
+            log.error("an order is not carried out: \(reason)", ["id": id, "refused": String(count)])
+        }
+        concerns.raise(
+            Self.concern, "orders that came through Redis are not carried out, the last because \(reason); so far \(count)",
+            remedy: "somebody else may write to Redis: find out who")
+    }
+
+    private func clearOld() {
+        let isOver = refused.withLock { refused in
+            guard let last = refused?.last, .now - last > .seconds(Self.alertSeconds) else { return false }
+            refused = nil
+            return true
+        }
+        if isOver { concerns.clear(Self.concern) }
+    }
+
     private func isNew(_ id: String, _ at: Int, _ now: Int) -> Bool {
         taken.withLock { taken in
-            taken = taken.filter { now - $0.value <= 2 * Self.seconds }
+            taken = taken.filter { now - $0.value <= 2 * seconds }
             return taken.updateValue(at, forKey: id) == nil
         }
     }
 
-    func answer(_ id: String, with answer: OrderAnswer) async throws {
+    func answer(_ id: String, with answer: OrderAnswer) async throws { try await self.answer(id, with: answer, isFirst: false) }
+
+    private func answer(_ id: String, with answer: OrderAnswer, isFirst: Bool) async throws {
         let words = try text(answer)
-        try await queue.answer(id, with: text(Envelope(at: 0, order: words, code: authenticator.code(["answer", id, words]))))
+        let envelope = Envelope(at: 0, term: nil, order: words, code: authenticator.code(["answer", id, words]))
+        try await queue.answer(id, with: text(envelope), isFirst: isFirst)
     }
 
     private func text(_ value: some Encodable) throws -> String {
