@@ -19,22 +19,24 @@ extension SignedTables {
     /// Bytes that are read of a file.
     private static let limit = 256 << 20
 
-    /// Writes the tables to a file (0600), a second after they have changed at the latest, until it is cancelled.
+    /// Writes the tables to a file (0600), a second after they have changed or a term has begun at the latest, until it is cancelled.
     /// - Parameter fence: the fencing number under which this controller leads; nil where it does not.
     package func keepCheckpoint(_ path: String, fence: @escaping @Sendable () -> Int?) async {
-        var (written, isFailing): ([SignedTable: String], Bool) = ([:], false)
+        var (written, number, isFailing): ([SignedTable: String], Int?, Bool) = ([:], nil, false)
+        // At once too: a controller that ends soon after its start leaves a copy of its term.
         while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(1))
             let known = state.withLock { $0.known }
             let roots = known.mapValues(\.root)
-            guard let number = fence(), roots != written, Self.isWhole(known) else { continue }
-            do {
-                try await Blocking.run { try Self.write(known, fence: number, to: path) }
-                (written, isFailing) = (roots, false)
-            } catch {
-                if !isFailing { log.warning("data_dir can't take a copy of the store", ["error": "\(error)"]) }
-                isFailing = true
+            if let now = fence(), roots != written || now != number, Self.isWhole(known) {
+                do {
+                    try await Blocking.run { try Self.write(known, fence: now, to: path) }
+                    (written, number, isFailing) = (roots, now, false)
+                } catch {
+                    if !isFailing { log.warning("data_dir can't take a copy of the store", ["error": "\(error)"]) }
+                    isFailing = true
+                }
             }
+            try? await Task.sleep(for: .seconds(1))
         }
     }
 

@@ -1,36 +1,54 @@
 import Platform
 import Synchronization
 
-/// Rows that Redis has forgotten are lost, not removed: who knows them writes them back.
+/// Rows that Redis has forgotten are lost, not removed: who knows them writes them back. So are rows that somebody has altered.
 extension SignedTables {
     private static let remedy =
-        "set maxmemory-policy noeviction if this Redis evicts; else find out who deletes in it, or what has set it back"
+        "set maxmemory-policy noeviction if this Redis evicts; else find out who writes and deletes in it, or what has set it back"
+    /// Rows in one script, so that none holds Redis up.
+    private static let piece = 2000
 
-    /// Writes the rows of a table that are gone, and that this controller knows, back under the signature that still names them.
-    /// - Returns: false where none could be.
-    func giveBack(_ table: SignedTable, _ guards: Guards) async throws -> Bool {
-        let reading = try await read(table)
-        return try await giveBack(reading.missing, of: table, under: reading.root ?? "", guards) > 0
-    }
-
-    /// - Parameter root: the signature's, as it was when these were found missing.
-    /// - Returns: how many were known, and written.
-    func giveBack(_ missing: [String], of table: SignedTable, under root: String, _ guards: Guards) async throws -> Int {
-        guard let known = state.withLock({ $0.known[table] }), known.root == root else { return 0 }
-        let commands = missing.compactMap { field in known.rows?[field].map { ["HSETNX", key(table), field, $0] } }
+    /// Writes what is lost or altered of a table, and what this controller knows, back under the signature that still names it.
+    /// - Parameter reading: what was found, with the signature as it was then.
+    /// - Returns: how many rows and lists of codes were known, and written.
+    func giveBack(_ reading: Reading, of table: SignedTable, _ guards: Guards) async throws -> Int {
+        guard let root = reading.root, let known = state.withLock({ $0.known[table] }), known.root == root else { return 0 }
+        // Under the same root no controller has written since, so whatever stands there now is nobody's of ours.
+        let rows = (reading.missing + reading.altered).compactMap { field in known.rows?[field].map { ["HSET", key(table), field, $0] } }
+        let lists = reading.brokenLists.compactMap { number in
+            known.signature.lists[number].flatMap { $0.isBroken ? nil : ["HSET", signatureKey(table), String(number), $0.text] }
+        }
+        let commands = rows + lists
         guard !commands.isEmpty else { return 0 }
-        // In pieces, so that no script holds Redis up.
-        for start in stride(from: 0, to: commands.count, by: 2000) {
-            let piece = Array(commands[start..<min(start + 2000, commands.count)])
+        for start in stride(from: 0, to: commands.count, by: Self.piece) {
+            let piece = Array(commands[start..<min(start + Self.piece, commands.count)])
             let sent = try await send(piece, expecting: root, table, Guards(fence: guards.fence, isChange: true))
             guard sent == .done else { return start }
         }
-        let message =
-            "\(commands.count) rows of \(key(table)) were gone from Redis, and nobody had removed them; they are written back"
+        let what = [
+            rows.isEmpty ? nil : "\(rows.count) rows of \(key(table)) were gone from Redis or altered in it",
+            lists.isEmpty ? nil : "\(lists.count) lists of codes of \(key(table)) were gone from Redis or altered in it",
+        ]
+        let message = "\(what.compactMap(\.self).joined(separator: ", and ")), and no controller had done that; they are written back"
         state.withLock { $0.restoredAt["store/\(table.rawValue)"] = .now }
         concerns.raise("store/\(table.rawValue)", message, remedy: Self.remedy)
         concerns.note(message)
         return commands.count
+    }
+
+    func gone(_ table: SignedTable, _ reading: Reading) -> RedisError {
+        let (count, names) = (reading.missing.count, reading.missing.sorted().prefix(5).joined(separator: ", "))
+        let isAll = reading.rows.isEmpty && reading.refused.isEmpty
+        let what =
+            !reading.brokenLists.isEmpty
+            ? "\(signatureKey(table)) has lost codes of rows, or they were altered"
+            : isAll
+                ? "\(key(table)) is gone, with \(count) rows that nobody has removed"
+                : "\(key(table)) lacks \(count) rows that nobody has removed (\(names)\(count > 5 ? ", ..." : ""))"
+        return RedisError(
+            code: .distrusted,
+            message: "\(what), so nothing is planned or removed; restore a copy of Redis's data, or take the store as it is by"
+                + " `sallyport store adopt --all`; maxmemory-policy must be noeviction")
     }
 
     /// Writes back that this store is signed, where Redis has forgotten it: without that a controller that starts takes nothing of it.

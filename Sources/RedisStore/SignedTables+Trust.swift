@@ -104,6 +104,8 @@ extension SignedTables {
         remember(.signed)
         state.withLock { $0.isSigned = true }
         for (table, known) in signed { remember(known, table) }
+        // A store that holds nothing yet is a first start, and nothing in it was taken for ours.
+        guard signed.values.contains(where: { !($0.rows ?? [:]).isEmpty }) else { return }
         let counts = tables.map { "\(signed[$0]?.rows?.count ?? 0) \($0.rawValue)" }.joined(separator: ", ")
         concerns.note("the store was signed as it is, for the first time: \(counts)")
     }
@@ -127,11 +129,14 @@ extension SignedTables {
     }
 
     /// Signs and seals with the first key what counts under an older one. Rows that don't count stay so.
+    /// - Throws: `RedisError` with `distrusted` where rows of ours are lost: a new signature would not name them any more.
     private func renew(fence: (@Sendable () -> Int)?) async throws {
         guard let authenticator else { return }
         for table in SignedTable.allCases {
             for _ in 0..<20 {
-                let reading = try await read(table)
+                var reading = try await read(table)
+                if try await giveBack(reading, of: table, Guards(fence: fence)) > 0 { reading = try await read(table) }
+                if reading.isLacking { throw gone(table, reading) }
                 var commands: [[String]] = []
                 let known = try sign(reading.rows, of: table, after: max(reading.signature?.revision ?? 0, mark(table)), &commands)
                 if try await send(commands, expecting: reading.root ?? "", table, Guards(fence: fence)) == .done {
@@ -156,6 +161,12 @@ extension SignedTables {
         for table in SignedTable.allCases {
             let replies = try await connection.transaction([["HGETALL", key(table)], ["HGETALL", signatureKey(table)]])
             let (stored, texts) = (Self.pairs(replies[0]), Self.pairs(replies[1]))
+            // Of a table that is as it should be, and of which nobody speaks, nothing is given up.
+            if let wanted, !wanted.contains(where: { $0.hasPrefix("\(table.rawValue)/") }),
+                (try? signature(from: texts, of: table, authenticator, marks[markName(table)])) != nil
+            {
+                continue
+            }
             let counting = counting(stored, texts, of: table)
             let names = stored.keys.filter { counting[$0] == nil && wanted?.contains("\(table.rawValue)/\($0)") ?? true }
             adopted += names.sorted().map { "\(table.rawValue)/\($0)" }

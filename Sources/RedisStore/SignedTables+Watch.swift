@@ -39,10 +39,8 @@ extension SignedTables {
         do {
             var reading = try await read(table)
             concerns.clear("store")
-            if !reading.missing.isEmpty, let number = fence() {
-                let guards = Guards(fence: { number })
-                let count = try await giveBack(reading.missing, of: table, under: reading.root ?? "", guards)
-                if count > 0 { reading = try await read(table) }
+            if let number = fence(), try await giveBack(reading, of: table, Guards(fence: { number })) > 0 {
+                reading = try await read(table)
             }
             Metrics.refusedRows.set(Double(reading.refused.count + reading.missing.count), table.rawValue)
             let words =

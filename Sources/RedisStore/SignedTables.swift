@@ -18,8 +18,15 @@ package final class SignedTables: Sendable {
         package var refused: [String: String] = [:]
         /// Rows of ours that are not there any more.
         package var missing: [String] = []
+        /// Refused rows of which the signature knows another text.
+        var altered: [String] = []
+        /// Lists of codes that are gone or altered, also where this controller knows them.
+        var brokenLists: [Int] = []
         var signature: TableSignature?
         var root: String?
+
+        /// True where something of ours is lost.
+        var isLacking: Bool { !missing.isEmpty || !brokenLists.isEmpty }
     }
 
     /// What is known of a table since it was last read or written.
@@ -76,28 +83,23 @@ package final class SignedTables: Sendable {
     /// - Throws: `RedisError` with `distrusted` where the table as a whole can't be trusted.
     package func rows(_ table: SignedTable) async throws -> [String: String] {
         let reading = try await read(table)
-        for (field, reason) in reading.refused.sorted(by: { $0.key < $1.key }) { tell("\(key(table))/\(field)", reason) }
-        for field in reading.missing.sorted() { tell("\(key(table))/\(field)", "is gone, and nobody has removed it") }
+        tell(reading, of: table)
         return reading.rows
     }
 
-    /// The rows that count, of a table that may be empty but not gone: a Redis that evicts forgets whole keys, and the signature
-    /// still names their rows then.
-    /// - Throws: `RedisError` with `distrusted`, also where nothing of the table is left.
-    func wholeRows(_ table: SignedTable) async throws -> [String: String] {
-        let reading = try await read(table)
-        if reading.rows.isEmpty, reading.refused.isEmpty, !reading.missing.isEmpty {
-            throw gone(table, reading.missing.count)
-        }
-        return try await rows(table)
+    private func tell(_ reading: Reading, of table: SignedTable) {
+        for (field, reason) in reading.refused.sorted(by: { $0.key < $1.key }) { tell("\(key(table))/\(field)", reason) }
+        for field in reading.missing.sorted() { tell("\(key(table))/\(field)", "is gone, and nobody has removed it") }
     }
 
-    func gone(_ table: SignedTable, _ count: Int) -> RedisError {
-        RedisError(
-            code: .distrusted,
-            message: "\(key(table)) is gone, with \(count) rows that nobody has removed, so nothing is planned or"
-                + " removed; restore a copy of Redis's data, or take the store as it is by `sallyport store adopt --all`;"
-                + " maxmemory-policy must be noeviction")
+    /// The rows that count, of a table of which no row may be lost: a Redis that evicts forgets whole keys, somebody else deletes rows, and
+    /// the signature still names them then.
+    /// - Throws: `RedisError` with `distrusted`, also where a row is lost.
+    func wholeRows(_ table: SignedTable) async throws -> [String: String] {
+        let reading = try await read(table)
+        if reading.isLacking { throw gone(table, reading) }
+        tell(reading, of: table)
+        return reading.rows
     }
 
     func tell(_ row: String, _ reason: String) {
@@ -129,8 +131,13 @@ package final class SignedTables: Sendable {
         _ stored: [String: String], _ texts: [String: String], of table: SignedTable, _ authenticator: Authenticator,
         _ mark: HighMarks.Mark?
     ) throws -> Reading {
-        let signature = try signature(from: texts, of: table, authenticator, mark)
-        var reading = Reading(signature: signature, root: texts["root"])
+        var signature = try signature(from: texts, of: table, authenticator, mark)
+        let brokenLists = signature.brokenLists
+        // The same root names the same lists.
+        if let known = state.withLock({ $0.known[table] }), known.root == texts["root"], !known.signature.hasBrokenLists {
+            signature = known.signature
+        }
+        var reading = Reading(brokenLists: brokenLists, signature: signature, root: texts["root"])
         for (field, value) in stored {
             guard let code = signature.code(of: field) else {
                 reading.refused[field] = "carries no code of a controller of this store"
@@ -141,6 +148,7 @@ package final class SignedTables: Sendable {
                 reading.rows[field] = value
             } else {
                 reading.refused[field] = "was altered, or set back to an earlier state"
+                reading.altered.append(field)
             }
         }
         reading.missing = signature.fields.filter { stored[$0] == nil }
@@ -209,7 +217,8 @@ package final class SignedTables: Sendable {
                 case .fieldChanged: return false
                 case .tableGone:
                     // A change must not make one row of what was many.
-                    guard try await giveBack(table, guards) else { throw gone(table, known?.signature.fields.count ?? 0) }
+                    let reading = try await read(table)
+                    guard try await giveBack(reading, of: table, guards) > 0 else { throw gone(table, reading) }
                 case .signatureChanged:
                     // Another controller has changed it meanwhile.
                     state.withLock { $0.known[table]?.isCurrent = false }

@@ -50,7 +50,8 @@ struct TableSignature: Sendable {
     func code(of field: String) -> String? { lists[Self.number(of: field)].flatMap { $0.isBroken ? nil : $0.codes[field] } }
 
     var fields: [String] { lists.values.flatMap { $0.isBroken ? [] : Array($0.codes.keys) } }
-    var hasBrokenLists: Bool { lists.values.contains(where: \.isBroken) }
+    var brokenLists: [Int] { lists.filter(\.value.isBroken).keys.sorted() }
+    var hasBrokenLists: Bool { !brokenLists.isEmpty }
 
     /// Nil takes the row out. A list that was altered begins anew with it.
     mutating func set(_ field: String, _ code: String?) {

@@ -3,6 +3,7 @@ import HTTPTransport
 import Model
 import Platform
 @testable import RedisStore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -52,6 +53,25 @@ import Testing
             try await next.tables.checkTrustOrRecall()
             await next.tables.recover { 7 }
             #expect(try await next.load().users.map(\.name) == ["alice", "bob"])
+        }
+    }
+
+    @Test func `a leader of another term copies what has not changed since too`() async throws {
+        try await withRedis { _, folder, connection in
+            let (marks, path) = (HighMarks(path: nil), "\(folder)/copy")
+            let first = store(connection, marks)
+            try await first.tables.prepare(fence: nil)
+            try await first.save(user("alice"))
+            for table in SignedTable.allCases { _ = try await first.tables.read(table) }
+            let fence = Mutex(7)
+            let copying = Task { await first.tables.keepCheckpoint(path) { fence.withLock { $0 } } }
+            defer { copying.cancel() }
+            for number in [7, 8] {
+                fence.withLock { $0 = number }
+                try await eventually("it is copied under \(number)", within: 20) {
+                    (try? Files.read(path))?.contains(#""fence":\#(number)"#) ?? false
+                }
+            }
         }
     }
 

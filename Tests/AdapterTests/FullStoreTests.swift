@@ -53,6 +53,43 @@ struct FullStoreTests {
         try await redis.stop()
     }
 
+    @Test(arguments: [("OOM", true), ("OOM", false)])
+    func `a start with a full Redis says so with the remedy, and goes on where it left off when there is room`(kind: String, isFirst: Bool)
+        async throws
+    {
+        let redis = try await OwnRedis()
+        let connection = RedisConnection(address: .unix(path: redis.socket))
+        let program = try RunningProgram(redis: redis.socket)
+        let words = kind == "OOM" ? "its memory is full (OOM)" : "it can't write to its disk (MISCONF)"
+        if isFirst { try await fill(connection, kind) }
+        try await RunningProgram.with([program]) {
+            if !isFirst {
+                try await eventually("it leads", within: 30) {
+                    try await program.call("POST", "/api/users", #"{"name":"alice"}"#).status == 201
+                }
+                try await program.crash()
+                try await fill(connection, kind)
+                try await program.start()
+            }
+            try await eventually("it is told", within: 30) { try await isTold(words, by: program) }
+            try await eventually("a human is called", within: 30) {
+                let alerts = try await program.call("GET", "/api/alerts").text
+                return alerts.contains("part:store") && alerts.contains(kind == "OOM" ? "raise maxmemory" : "free or mend its disk")
+            }
+            let refused = try await program.call("POST", "/api/users", #"{"name":"bob"}"#)
+            #expect(refused.status == 503 && refused.text.contains(words), "\(refused.text)")
+            try await empty(connection, kind)
+            try await eventually("it takes changes", within: 40) {
+                try await program.call("POST", "/api/users", #"{"name":"bob"}"#).status == 201
+            }
+            let users = try await program.call("GET", "/api/users").text
+            #expect(users.contains("alice") == !isFirst && users.contains("bob"))
+            #expect(!program.log.contains("was signed as it is"))
+        }
+        await connection.close()
+        try await redis.stop()
+    }
+
     /// Makes the server refuse writes: for its memory, or after a background save that failed.
     private func fill(_ connection: RedisConnection, _ kind: String) async throws {
         if kind == "OOM" { return _ = try await connection.command(["CONFIG", "SET", "maxmemory", "1"]) }

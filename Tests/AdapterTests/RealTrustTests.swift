@@ -62,6 +62,22 @@ struct RealTrustTests {
         try await redis.stop()
     }
 
+    @Test func `a first start on an empty store warns of nothing`() async throws {
+        let redis = try await OwnRedis()
+        let program = try RunningProgram(redis: redis.socket)
+        try await RunningProgram.with([program]) {
+            try await eventually("it leads", within: 30) {
+                try await program.call("POST", "/api/users", #"{"name":"alice"}"#).status == 201
+            }
+            let connection = RedisConnection(address: .unix(path: redis.socket))
+            #expect(try await connection.command(["EXISTS", "sallyport:trust"]).integer == 1)
+            await connection.close()
+            #expect(!program.log.contains("was signed as it is"))
+            #expect(try await !program.call("GET", "/audit/logs?kind=system").text.contains("was signed"))
+        }
+        try await redis.stop()
+    }
+
     @Test func `a controller with another root key changes nothing, and says which setting is wrong`() async throws {
         let redis = try await OwnRedis()
         let (first, stranger) = (try RunningProgram(redis: redis.socket), try RunningProgram(redis: redis.socket))

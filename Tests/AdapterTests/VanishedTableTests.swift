@@ -16,9 +16,9 @@ import Testing
 
     private static let id = ExitID(country: us, number: 1)
 
-    private func isWhole(_ store: Store) async throws -> Bool {
+    private func isWhole(_ store: Store, users: [String] = ["alice"]) async throws -> Bool {
         let state = try await store.load()
-        return state.users.map(\.name) == ["alice"] && state.pools[us] != nil && state.exits[Self.id] != nil
+        return state.users.map(\.name) == users && state.pools[us] != nil && state.exits[Self.id] != nil
     }
 
     private func fill(_ store: Store) async throws {
@@ -97,6 +97,47 @@ import Testing
             let error = try await #require(throws: RedisError.self) { try await next.removeUser("bob") }
             #expect(error.code == .distrusted && error.message.contains("test:users is gone"), "\(error)")
             #expect(try await connection.command(["EXISTS", "test:users"]).integer == 0)
+        }
+    }
+
+    @Test(arguments: [("users", "alice"), ("pools", "US"), ("exits", "us-1")])
+    func `a single row that is gone is lost too, so nothing is read from the store`(table: String, row: String) async throws {
+        try await withRedis { _, _, connection in
+            let first = try await store(connection)
+            try await fill(first)
+            // A table that still has others.
+            try await first.save(Pool(country: de, size: 1))
+            try await first.save(ProxyUser(name: "bob", salt: "0a", digest: "1b", createdAt: Timestamp(milliseconds: 0)))
+            try await first.save([Exit(id: ExitID(country: us, number: 2), slot: 2, now: Timestamp(milliseconds: 0))], removed: [])
+            try await connection.command(["HDEL", "test:\(table)", row])
+            let error = try await #require(throws: RedisError.self) { try await store(connection).load() }
+            #expect(error.code == .distrusted && error.message.contains("test:\(table) lacks 1 rows"), "\(error)")
+            #expect(error.message.contains("(\(row))") && error.message.contains("nothing is planned or removed"), "\(error)")
+            // Whoever knew it gives it back.
+            try await connection.command(["SET", "test:fence", "7"])
+            await first.tables.recover { 7 }
+            #expect(try await isWhole(try await store(connection), users: ["alice", "bob"]))
+        }
+    }
+
+    @Test func `a row and codes that somebody has altered are written back by the leader as they were`() async throws {
+        try await withRedis { _, _, connection in
+            let leader = try await store(connection)
+            try await fill(leader)
+            let row = try #require(try await connection.command(["HGET", "test:users", "alice"]).text)
+            try await connection.command(["SET", "test:fence", "7"])
+            for (table, field) in [("users", "alice"), ("users:signed", ""), ("exits:signed", "")] {
+                let lists = try await connection.command(["HKEYS", "test:\(table)"]).list?.compactMap(\.text).filter { $0 != "root" } ?? []
+                try await connection.command(["HSET", "test:\(table)", field.isEmpty ? lists[0] : field, row.replacing("1b", with: "1c")])
+                let next = try await store(connection)
+                if field.isEmpty { await #expect(throws: RedisError.self) { try await next.load() } }
+                // One that has never known it does not.
+                await next.tables.recover { 7 }
+                #expect(try await next.tables.read(.users).rows["alice"] != row || table == "exits:signed")
+                await leader.tables.recover { 7 }
+                #expect(try await isWhole(try await store(connection)), "\(table)")
+                #expect(try await connection.command(["HGET", "test:users", "alice"]).text == row)
+            }
         }
     }
 

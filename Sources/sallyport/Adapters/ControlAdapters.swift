@@ -59,22 +59,15 @@ struct RedisState: StateStore {
         if leadership.isLeader {
             let leadership = leadership
             try await fenced { try await store.tables.prepare(fence: { leadership.fence }) }
+            // What is lost is given back before anything is planned, where this controller or its data folder has it.
+            await store.tables.recover { leadership.fence }
         }
-        let state = try await wholeState()
+        let state = try await store.load()
         for entry in state.unreadable { log.warning("the store holds an entry that can't be read", ["entry": entry]) }
         return StoredState(
             pools: state.pools, exits: state.exits, users: state.users, breakers: try await store.breakers(as: Breaker.self),
             alerts: try await store.alerts(), blocked: try await blocked(among: state.users),
             addresses: try await store.addresses())
-    }
-
-    /// What is lost is given back first, where this controller leads and its data folder has it.
-    private func wholeState() async throws -> Store.State {
-        do { return try await store.load() } catch let error as RedisError where error.code == .distrusted && leadership.isLeader {
-            let leadership = leadership
-            await store.tables.recover { leadership.fence }
-            return try await store.load()
-        }
     }
 
     /// Who is over a quota stays out from a controller's first moment on.
