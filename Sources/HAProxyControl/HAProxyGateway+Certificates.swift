@@ -22,6 +22,7 @@ extension HAProxyGateway {
         let names = entries.map(\.name)
         if names.isEmpty { note("none", "there is no certificate in \(source), so there is no TLS port") }
         try? Files.makePrivateFolder(settings.certificateFolder)
+        for name in missingCertificates { seenCertificates[name] = nil }
         for entry in entries {
             let (certificate, key): (String, String?)
             do { (certificate, key) = (try Files.read(entry.certificate), try entry.key.map { try Files.read($0) }) } catch {
@@ -47,6 +48,11 @@ extension HAProxyGateway {
             seenCertificates[name] = nil
         }
         configuration.certificates = ours.filter(names.contains).sorted()
+    }
+
+    /// Those that were taken over and whose file is not there any more.
+    var missingCertificates: [String] {
+        configuration.certificates.filter { !Files.exists("\(settings.certificateFolder)/\($0)") }
     }
 
     private func take(_ name: String, _ text: String) async throws {

@@ -37,7 +37,7 @@ extension HAProxyGateway {
             isWhole = false
         }
         let processes = (try? await master.send("show proc")).map(RuntimeAnswers.processes)
-        if processes?.master == nil { isWhole = false }
+        if processes?.master.map(hasPredecessors) ?? true { isWhole = false }
         for pid in processes?.oldWorkers ?? [] {
             guard let state = try? await master.send("@!\(pid) show servers state"), Self.isState(state) else {
                 // It may have ended meanwhile, which the next question shows.

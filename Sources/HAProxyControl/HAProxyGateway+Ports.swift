@@ -7,6 +7,7 @@ import Platform
 extension HAProxyGateway {
     /// Opens the entries that were left out, once their ports are free.
     package func refreshPorts() async throws {
+        if hasRemains { await turns.pass { await sweep() } }
         guard let layout = lastLayout else { return }
         let address = settings.address(of: layout)
         let free = configuration.heldPorts.filter { (try? Ports.check(address, $0)) != nil }
@@ -18,13 +19,15 @@ extension HAProxyGateway {
     }
 
     /// Notes which entries can't be opened now. Without the gateway port there is nothing to run.
-    func leaveOutHeldPorts(_ layout: GatewayLayout, isRunning: Bool) async throws {
+    /// - Parameter isServing: true where our own HAProxy has those of its file.
+    func leaveOutHeldPorts(_ layout: GatewayLayout, isServing: Bool) async throws {
         // In another container the ports are none of this network.
         guard settings.isStartedByUs else { return }
         let address = settings.address(of: layout)
-        let ours = isRunning ? HAProxyConfiguration.ports(in: (try? Files.read(file, limit: 16 << 20)) ?? "") : []
+        let text = (try? Files.read(file, limit: 16 << 20)) ?? written?[file] ?? ""
+        let ours = isServing ? HAProxyConfiguration.ports(in: text) : []
         // Somebody has changed the file: whose the ports are can't be told, and a reload is what puts it right.
-        if isRunning, ours.isEmpty { return }
+        if isServing, ours.isEmpty { return }
         var held: Set<Int> = []
         // Those of an HAProxy that was killed a moment ago are about to be free.
         let end = ContinuousClock.now + .seconds(3)

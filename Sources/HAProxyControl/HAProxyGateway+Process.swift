@@ -2,58 +2,26 @@ import Glibc
 import Planning
 import Platform
 
-/// HAProxy's process: whether it runs, its start, reload and end.
+/// HAProxy's process: its start, reload and end.
 extension HAProxyGateway {
-    /// True when the master answers. One that lives and refuses is asked again for up to 5 s: after a reload it runs itself anew
+    /// True when the master answers. One that lives and refuses is asked again for up to 2 s: after a reload it runs itself anew
     /// once more, some time after its new worker is up, and its socket is deaf meanwhile.
     package func isRunning() async -> Bool {
-        let end = ContinuousClock.now + .seconds(5)
-        while !(await masterAnswers()) {
+        let end = ContinuousClock.now + .seconds(2)
+        while (try? await quickMaster.send("show proc")) == nil {
             guard await isThere(), ContinuousClock.now < end, !Task.isCancelled else { return false }
             try? await Task.sleep(for: .milliseconds(20))
         }
         return true
     }
 
-    private func masterAnswers() async -> Bool { (try? await master.send("show proc")) != nil }
-
-    /// Whether it lives, though its master is deaf. Of one in another container we know no process: there its worker tells.
-    private func isThere() async -> Bool {
-        if settings.isStartedByUs { return livingMaster() != nil }
-        return (try? await stats.send("show info")) != nil
+    /// Whether it lives, also where it answers nobody: then its ports are ours. Of one in another container its worker tells.
+    package func isThere() async -> Bool {
+        if settings.isStartedByUs { return !processes.entries.isEmpty }
+        return (try? await quickStats.send("show info")) != nil
     }
 
-    /// The process id of the last HAProxy of this folder, if it lives, whether it answers or not.
-    private func livingMaster() -> Substring? {
-        guard let text = try? Files.read(pidFile), let pid = text.split(separator: "\n").first, Self.lives(pid) else { return nil }
-        return pid
-    }
-
-    private var pidFile: String { "\(folder)/haproxy.pid" }
-
-    private static func lives(_ pid: Substring) -> Bool {
-        guard let status = try? Files.read("/proc/\(pid)/stat") else { return false }
-        return status.contains("(haproxy)") && !status.contains("(haproxy) Z")
-    }
-
-    /// This folder's HAProxy, whether its master answers or is deaf for a moment, as after a reload. A process that has only got the
-    /// number of one from before is not it.
-    private func ownMaster() async -> Substring? {
-        if let text = try? await master.send("show proc"), let pid = RuntimeAnswers.processes(text).master { return Substring("\(pid)") }
-        // While it reads its configuration its file is empty.
-        let end = ContinuousClock.now + .seconds(2)
-        while (try? Files.read(pidFile))?.isEmpty ?? false, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(10)) }
-        guard let pid = livingMaster(), let words = try? Files.read("/proc/\(pid)/cmdline"), words.contains(pidFile) else { return nil }
-        return pid
-    }
-
-    /// Refuses a start while the last HAProxy of this folder lives and only does not answer: a second one would take its
-    /// ports and sockets, and nobody could reach the first any more.
-    private func checkNothingLives() throws {
-        guard let pid = livingMaster() else { return }
-        throw HAProxyError(
-            code: .unavailable, action: "talking to HAProxy on \(folder)/master.sock", message: "process \(pid) lives but does not answer")
-    }
+    var pidFile: String { "\(folder)/haproxy.pid" }
 
     func runningRevision() async throws -> String? {
         RuntimeAnswers.info("description", in: try await stats.send("show info"))
@@ -73,28 +41,39 @@ extension HAProxyGateway {
         }
     }
 
-    func start(_ revision: String) async throws {
+    /// - Parameters:
+    ///   - sockets: the socket of a worker that hands its open ports over; nil opens all of them anew.
+    ///   - old: workers that are to finish their connections as soon as the new one takes them.
+    func start(_ revision: String, takingPortsBy sockets: String? = nil, from old: [pid_t] = []) async throws {
         guard settings.isStartedByUs else { return try await settle(on: revision, action: "waiting for HAProxy to be started") }
-        try checkNothingLives()
         try warrant()
         try Files.write("", to: elsewhereMap, mode: 0o600)
-        let result = try await Programs.run(
-            "haproxy", ["-W", "-D", "-f", file, "-p", pidFile, "-S", "\(folder)/master.sock,mode,600"], inBatches: true)
+        var words = ["-W", "-D", "-f", file, "-p", pidFile, "-S", "\(folder)/master.sock,mode,600"]
+        if let sockets { words += ["-x", sockets] }
+        // Takes all words that follow.
+        if !old.isEmpty { words += ["-sf"] + old.map { "\($0)" } }
+        let result = try await Programs.run("haproxy", words, inBatches: true)
         guard result.status == 0 else {
             throw HAProxyError(code: .refused, action: "starting HAProxy", message: String(result.output.prefix(1000)))
         }
-        try await settle(on: revision, action: "starting HAProxy")
+        try await settle(on: revision, besides: old, action: "starting HAProxy")
     }
 
-    func reload(_ revision: String) async throws {
-        await waitForSessions()
+    /// - Parameter isUrgent: true where requests fail meanwhile: then sessions may be lost.
+    func reload(_ revision: String, isUrgent: Bool = false) async throws {
+        if !isUrgent { await waitForSessions() }
         await rememberOwners()
-        let counts = try await connectionsOfUsers().values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
+        let old = (try? await quickStats.send("show info")).flatMap { RuntimeAnswers.info("Pid", in: $0) }.flatMap { pid_t($0) }
+        var counts: [String: Int] = [:]
+        do { counts = try await connectionsOfUsers().values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) } } catch {
+            // A worker that finishes can't be asked any more.
+            guard isUrgent else { throw error }
+        }
         try warrant()
         try Files.write(elsewhereText(counts), to: elsewhereMap, mode: 0o600)
         nobodyIsElsewhere = false
         _ = try await master.send("reload")
-        try await settle(on: revision, action: "reloading HAProxy")
+        try await settle(on: revision, besides: [old].compactMap(\.self), action: "reloading HAProxy")
     }
 
     /// A worker of a first start hands no sessions over in its first 5 s, in which it waits for ones from before. So where
@@ -109,11 +88,16 @@ extension HAProxyGateway {
         }
     }
 
-    private func settle(on revision: String, action: String) async throws {
+    /// - Parameter old: workers whose answer is none.
+    private func settle(on revision: String, besides old: [pid_t] = [], action: String) async throws {
         let start = ContinuousClock.now
         while ContinuousClock.now - start < .seconds(10) {
             // The master runs itself anew once its worker is up, and its socket is deaf meanwhile.
-            if (try? await runningRevision()) == revision, await onlyTheNewWorkerListens() { return }
+            if let info = try? await stats.send("show info"), RuntimeAnswers.info("description", in: info) == revision,
+                !old.contains(where: { RuntimeAnswers.info("Pid", in: info) == "\($0)" }), await onlyTheNewWorkerListens()
+            {
+                return
+            }
             let isLate = ContinuousClock.now - start > .milliseconds(200)
             if isLate, let text = try? await master.send("show proc"), RuntimeAnswers.processes(text).hasFailed { break }
             try await Task.sleep(for: .milliseconds(10))
@@ -137,12 +121,23 @@ extension HAProxyGateway {
     package func stop() async throws { try await turns.pass { try await end() } }
 
     func end() async throws {
-        guard settings.isStartedByUs, let pid = await ownMaster(), let number = pid_t(pid) else { return }
-        kill(number, SIGTERM)
-        for _ in 0..<250 {
-            if !Self.lives(pid) { return }
-            try await Task.sleep(for: .milliseconds(20))
+        guard settings.isStartedByUs else { return }
+        // Whoever is amid a reload keeps its pid; a master that is stopped hears nothing before it goes on.
+        for entry in processes.entries { kill(entry.pid, SIGCONT) }
+        for head in processes.heads { kill(head.pid, SIGTERM) }
+        if await areGone(within: 5) { return }
+        for entry in processes.entries { kill(entry.pid, SIGKILL) }
+        if await areGone(within: 2) { return }
+        let left = processes.entries.map { "\($0.pid)" }.joined(separator: ", ")
+        throw HAProxyError(code: .disagrees, action: "stopping HAProxy", message: "process \(left) did not end, not even by SIGKILL")
+    }
+
+    private func areGone(within seconds: Double) async -> Bool {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while !processes.entries.isEmpty {
+            guard ContinuousClock.now < end else { return false }
+            try? await Task.sleep(for: .milliseconds(20))
         }
-        throw HAProxyError(code: .disagrees, action: "stopping HAProxy", message: "process \(pid) did not end within 5 s")
+        return true
     }
 }

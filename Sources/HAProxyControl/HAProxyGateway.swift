@@ -21,10 +21,13 @@ package actor HAProxyGateway {
     private let ownAddresses: @Sendable () -> [String]
     let stats: RuntimeSocket
     let master: RuntimeSocket
+    /// The same, for questions that are answered at once by whoever is well.
+    let quickStats: RuntimeSocket
+    let quickMaster: RuntimeSocket
     /// An actor lets a second publishing in at every `await`, in the middle of the first.
     let turns = Turnstile()
     /// The text of each file that was written last.
-    private var written: [String: String]?
+    private(set) var written: [String: String]?
     private(set) var lastLayout: GatewayLayout?
     /// How often it ran something else than it had been given, and was put right.
     package private(set) var repairs = 0
@@ -36,6 +39,12 @@ package actor HAProxyGateway {
     nonisolated let guesses = Guesses()
     /// True when the newest worker knows of no connections in others, so that it need not be told so.
     var nobodyIsElsewhere = false
+    /// Since when HAProxy has not answered as it should; nil where it has answered last.
+    var deafSince: ContinuousClock.Instant?
+    /// Processes that were stopped and told to go on since then.
+    var letGo: Set<pid_t> = []
+    /// True where processes of an HAProxy that was replaced may live.
+    var hasRemains = true
     var folder: String { settings.runDirectory }
     var file: String { "\(folder)/haproxy.cfg" }
 
@@ -56,6 +65,8 @@ package actor HAProxyGateway {
         codeDigest = Digest.sha256(try Self.code.map { try Files.read("\(settings.luaFolder)/\($0).lua") }.joined())
         stats = RuntimeSocket(path: settings.statsSocket)
         master = RuntimeSocket(path: "\(settings.runDirectory)/master.sock")
+        quickStats = RuntimeSocket(path: settings.statsSocket, deadline: 0.6)
+        quickMaster = RuntimeSocket(path: "\(settings.runDirectory)/master.sock", deadline: 0.6)
     }
 
     private static let code = ["sallyport", "pending", "addresses", "users", "targets", "routing", "socks5", "checkpage"]
@@ -68,9 +79,18 @@ package actor HAProxyGateway {
     }
 
     private func observe(refused networks: [String], secrets: GatewayMap) async throws -> GatewayObservation {
-        var slots = RuntimeAnswers.slots(try await stats.send("show servers state"))
-        var traffic = RuntimeAnswers.traffic(try await stats.send("show stat -1 4 -1"))
-        for pid in RuntimeAnswers.processes(try await master.send("show proc")).oldWorkers {
+        letStoppedGoOn()
+        let begin = ContinuousClock.now
+        async let state = quickStats.send("show servers state")
+        let finishing = await oldWorkers()
+        var slots: [GatewayObservation.Slot]
+        do { slots = RuntimeAnswers.slots(try await state) } catch {
+            deafSince = deafSince ?? begin
+            throw error
+        }
+        let table = try await stats.send("show stat -1 5 -1")
+        var traffic = RuntimeAnswers.traffic(table)
+        for pid in finishing ?? [] {
             // It may end between the two questions.
             guard let text = try? await master.send("@!\(pid) show stat -1 4 -1") else { continue }
             traffic.merge(RuntimeAnswers.traffic(text), uniquingKeysWith: +)
@@ -87,8 +107,22 @@ package actor HAProxyGateway {
             maps[name] = RuntimeAnswers.map(try await stats.send("show map \(folder)/\(name)"))
         }
         let hasSecrets = RuntimeAnswers.map(try await stats.send("show map \(folder)/\(secrets.name)")) == secrets.entries
+        let isOurs = RuntimeFacts(table: table, info: try await stats.send("show info")).agree(with: settings)
+        let isReachable = (finishing != nil || !settings.isStartedByUs) && socketsAreThere
+        if isReachable { (deafSince, letGo) = (nil, []) }
         return GatewayObservation(
-            slots: slots, maps: maps, fileAgrees: fileAgrees && maps[refused.name] == refused.entries && hasSecrets)
+            slots: slots, maps: maps,
+            restAgrees: fileAgrees && maps[refused.name] == refused.entries && hasSecrets && isOurs && isReachable)
+    }
+
+    /// The pids of workers that finish after a reload; nil where the master does not answer.
+    private func oldWorkers() async -> [Int]? {
+        let begin = ContinuousClock.now
+        guard let text = try? await quickMaster.send("show proc") else {
+            deafSince = deafSince ?? begin
+            return nil
+        }
+        return RuntimeAnswers.processes(text).oldWorkers
     }
 
     private var refusedNetworks: [String] { settings.refusedNetworks + ownAddresses() }
@@ -100,6 +134,7 @@ package actor HAProxyGateway {
     /// True unless somebody has changed what we wrote last: the file, or a map's.
     private var fileAgrees: Bool {
         guard let written else { return true }
+        guard missingCertificates.isEmpty else { return false }
         return written.allSatisfy { path, text in (try? Files.read(path, limit: 64 << 20)) == text }
     }
 
@@ -113,19 +148,24 @@ package actor HAProxyGateway {
         var layout = wanted
         // Networks come and go with the exits' bridges and the machine's own links: what counts is what there is now.
         layout.refused = refusedNetworks
-        if seenCertificates.isEmpty { await takeCertificates() }
+        await sweep()
+        if seenCertificates.isEmpty || !missingCertificates.isEmpty { await takeCertificates() }
         if isRepair, layout == lastLayout {
             repairs += 1
             Metrics.gatewayRepairs.add(1)
             log.warning("the gateway differed from what it was given", ["repairs": "\(repairs)"])
         }
-        // Asked of the master: a second HAProxy would take the first one's ports and sockets without a word.
-        let running = await isRunning() ? try await runningRevision() : nil
-        if running == nil || running != revision(of: layout) { try await leaveOutHeldPorts(layout, isRunning: running != nil) }
+        let standing = try await standing()
+        var isLoaded = standing == .answers(revision: revision(of: layout))
+        if !isLoaded {
+            if standing == .hangs { try await endHanging() }
+            try await leaveOutHeldPorts(layout, isServing: standing.isServing)
+            isLoaded = standing == .answers(revision: revision(of: layout))
+        }
         let revision = revision(of: layout)
         let text = configuration.text(of: layout, revision: revision)
         let maps = [secretsMap(of: layout)] + layout.maps
-        if running == revision {
+        if isLoaded {
             // What takes connections comes in before the maps lead to it, and goes out after they don't any more.
             try await adjustSlots(layout, only: .ready)
             for map in maps { try await adjust(map) }
@@ -140,22 +180,28 @@ package actor HAProxyGateway {
             let lastGood = try? Files.read(file, limit: 16 << 20)
             try warrant()
             try Files.write(text, to: file, mode: 0o600)
-            do {
-                if running == nil { try await start(revision) } else { try await reload(revision) }
-            } catch {
+            do { try await load(revision, as: standing) } catch {
                 if let lastGood { try? Files.write(lastGood, to: file, mode: 0o600) }
                 throw error
             }
-            Metrics.gatewayLoads.add(1, running == nil ? "start" : "reload")
-            log.debug(running == nil ? "gateway started" : "gateway reloaded", ["revision": revision])
+            hasRemains = true
         }
         try await adjustSlots(layout)
         await cutStale(layout)
         written = Dictionary(maps.map { ("\(folder)/\($0.name)", $0.text) } + [(file, text)], uniquingKeysWith: { $1 })
         lastLayout = layout
-        // An address that has come or gone meanwhile is the next look's.
-        if layout.differs(from: try await observe(refused: layout.refused ?? [], secrets: maps[0])) {
-            throw HAProxyError(code: .disagrees, action: "publishing to HAProxy", message: "what it runs differs from what it was given")
+        guard try await differs(layout, maps[0]) else { return }
+        if isLoaded {
+            // A frontend that was shut, a server more, a limit: what can't be told, a reload mends.
+            try await load(revision, as: .answers(revision: nil), isUrgent: true)
+            try await adjustSlots(layout)
         }
+        guard try await differs(layout, maps[0]) else { return }
+        throw HAProxyError(code: .disagrees, action: "publishing to HAProxy", message: "what it runs differs from what it was given")
+    }
+
+    /// An address of this machine that has come or gone meanwhile is the next look's.
+    private func differs(_ layout: GatewayLayout, _ secrets: GatewayMap) async throws -> Bool {
+        layout.differs(from: try await observe(refused: layout.refused ?? [], secrets: secrets))
     }
 }

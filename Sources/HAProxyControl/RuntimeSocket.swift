@@ -7,9 +7,9 @@ import Platform
 struct RuntimeSocket: Sendable {
     private let path: String
     /// Seconds for one command.
-    private let deadline: Int
+    private let deadline: Double
 
-    init(path: String, deadline: Int = 2) {
+    init(path: String, deadline: Double = 2) {
         self.path = path
         self.deadline = deadline
     }
@@ -32,7 +32,7 @@ struct RuntimeSocket: Sendable {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure() }
         defer { close(descriptor) }
-        var time = timeval(tv_sec: deadline, tv_usec: 0)
+        var time = timeval(tv_sec: Int(deadline), tv_usec: Int(deadline * 1_000_000) % 1_000_000)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
         var name = sockaddr_un()
@@ -70,6 +70,8 @@ struct RuntimeSocket: Sendable {
     }
 
     private func failure() -> HAProxyError {
-        HAProxyError(code: .unavailable, action: "talking to HAProxy on \(path)", message: String(cString: strerror(errno)))
+        // A deadline is told as "Resource temporarily unavailable".
+        let words = errno == EAGAIN ? "no answer within \(deadline) s" : String(cString: strerror(errno))
+        return HAProxyError(code: .unavailable, action: "talking to HAProxy on \(path)", message: words)
     }
 }

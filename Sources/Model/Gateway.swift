@@ -145,14 +145,14 @@ package struct GatewayObservation: Hashable, Sendable {
     private var places: [String: Int]
     /// By the map's name, its entries; nil where nobody asked.
     package var maps: [String: [String: String]]?
-    /// False where the file is not what was written last, so that a reload would change something, and where this machine
-    /// has got or lost an address.
-    package var fileAgrees: Bool
+    /// False where anything else is not as it was given: the file, this machine's addresses, frontends and limits, or whether it can be
+    /// reached.
+    package var restAgrees: Bool
 
-    package init(slots: [Slot] = [], maps: [String: [String: String]]? = nil, fileAgrees: Bool = true) {
+    package init(slots: [Slot] = [], maps: [String: [String: String]]? = nil, restAgrees: Bool = true) {
         self.slots = slots
         self.maps = maps
-        self.fileAgrees = fileAgrees
+        self.restAgrees = restAgrees
         places = Self.places(of: slots)
     }
 

@@ -46,7 +46,7 @@ extension GatewayLayout {
     /// True where the gateway runs something else than this layout, or would after a reload: a lost slot, another address or
     /// state, an entry of a map, a changed file.
     package func differs(from observation: GatewayObservation) -> Bool {
-        guard observation.fileAgrees else { return true }
+        guard observation.restAgrees else { return true }
         if let present = observation.maps {
             for map in maps where present[map.name] != map.entries { return true }
         }

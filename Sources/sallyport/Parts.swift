@@ -179,7 +179,7 @@ struct Parts: Sendable {
         // An HAProxy that another controller starts or reloads at this moment has the port, and does not answer yet.
         let end = ContinuousClock.now + .seconds(configuration.redisIsShared ? 5 : 0)
         while true {
-            if await gateway.isRunning() || !configuration.gateway.isStartedByUs { return }
+            if await gateway.isThere() || !configuration.gateway.isStartedByUs { return }
             do { return try checkGatewayPorts() } catch { guard ContinuousClock.now < end else { throw error } }
             try await Task.sleep(for: .milliseconds(100))
         }

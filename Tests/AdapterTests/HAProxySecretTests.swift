@@ -196,7 +196,7 @@ import Testing
                 if !user.contains("session") { #expect(answers.count == 2, "\(user): \(answers)") }
             }
             #expect(old.shownSecrets == ["nothing"])
-            #expect(try await subject.gateway.observe().fileAgrees)
+            #expect(try await subject.gateway.observe().restAgrees)
         }
     }
 

@@ -1,0 +1,144 @@
+import Glibc
+import Planning
+import Platform
+
+/// Whether HAProxy can be told anything, and what is left of it where it can't.
+extension HAProxyGateway {
+    enum Standing: Equatable {
+        /// Its worker answers, and its master; in a container of its own the worker is enough.
+        case answers(revision: String?)
+        /// The master answers, and no worker takes connections: somebody has told them to finish.
+        case finishes
+        /// A worker serves, but nothing that lasts can be told: the master hangs, or sockets are gone.
+        /// - Parameter handsOver: whether its open ports can be asked for.
+        case isBeyondReach(handsOver: Bool)
+        /// The newest worker has the port and answers nobody.
+        case hangs
+        /// Nothing takes connections.
+        case isAway
+    }
+
+    /// Seconds without an answer after which something is done about it. A master is deaf for a moment after a reload, when it runs itself
+    /// anew.
+    private static let patience = 1.2
+    /// The same where nobody can connect anyway.
+    private static let patienceWhileRefused = 0.3
+
+    var processes: GatewayProcesses { GatewayProcesses.of(pidFile: pidFile) }
+
+    /// Asks until the answer is certain: at most `patience` seconds from the first question that was not answered.
+    func standing() async throws -> Standing {
+        guard settings.isStartedByUs else { return await standingElsewhere() }
+        while true {
+            try Task.checkCancellation()
+            let living = processes
+            letGoOn(living.newest)
+            async let knocked = knock()
+            let (hasMaster, worker) = await answers()
+            if let worker {
+                let hasSockets = socketsAreThere
+                if hasMaster, hasSockets {
+                    (deafSince, letGo) = (nil, [])
+                    return .answers(revision: worker.revision)
+                }
+                if isOver(Self.patience) { return .isBeyondReach(handsOver: hasSockets) }
+            } else if living.entries.isEmpty {
+                return .isAway
+            } else {
+                switch await knocked {
+                case .refused where isOver(Self.patienceWhileRefused): return hasMaster ? .finishes : .isAway
+                case .answered where isOver(Self.patience): return .isBeyondReach(handsOver: false)
+                case .silent where isOver(Self.patience): return .hangs
+                default: break
+                }
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Of one in another container we know no process. Without its master slots and users are changed all the same.
+    private func standingElsewhere() async -> Standing {
+        let (hasMaster, worker) = await answers()
+        if let worker { return .answers(revision: worker.revision) }
+        return hasMaster ? .finishes : .isAway
+    }
+
+    private func isOver(_ patience: Double) -> Bool {
+        let since = deafSince ?? .now
+        deafSince = since
+        return .now - since >= .seconds(patience)
+    }
+
+    private struct AnsweringWorker { var revision: String? }
+
+    /// Whether the master answers; and what the worker runs, nil where none that takes connections answers.
+    private func answers() async -> (master: Bool, worker: AnsweringWorker?) {
+        async let master = quickMaster.send("show proc")
+        async let worker = quickStats.send("show info")
+        let processes = (try? await master).map(RuntimeAnswers.processes)
+        guard let info = try? await worker, RuntimeAnswers.info("Stopping", in: info) == "0" else { return (processes?.master != nil, nil) }
+        return (processes?.master != nil, AnsweringWorker(revision: RuntimeAnswers.info("description", in: info)))
+    }
+
+    /// True where each socket of the worker's has its file. One that is gone does not come back with a reload, which hands the open ones on.
+    var socketsAreThere: Bool {
+        ["stats", "master", "socks5", "again", "check", "peers"].allSatisfy { name in
+            var found = stat()
+            return lstat("\(folder)/\(name).sock", &found) == 0 && found.st_mode & S_IFMT == S_IFSOCK
+        }
+    }
+
+    /// Lets processes go on that a signal has stopped: none of their connections is lost by that. Each is told once, until all answer again.
+    func letGoOn(_ entries: [GatewayProcesses.Entry]) {
+        for entry in entries where entry.state == "T" && letGo.insert(entry.pid).inserted {
+            kill(entry.pid, SIGCONT)
+            Metrics.gatewayRepairs.add(1)
+            log.warning("HAProxy was stopped by a signal and is let go on", ["pid": "\(entry.pid)"])
+        }
+    }
+
+    /// The same for the processes of the pid file, which costs little.
+    func letStoppedGoOn() {
+        guard settings.isStartedByUs, let text = try? Files.read(pidFile), let master = pid_t(text.prefix { $0.isNumber }) else { return }
+        let children = (try? Files.read("/proc/\(master)/task/\(master)/children"))?.split(separator: " ").compactMap { pid_t($0) } ?? []
+        let stopped = ([master] + children).compactMap(GatewayProcesses.entry).filter { $0.state == "T" }
+        // The number may be another process's by now: all of them are looked for.
+        if !stopped.isEmpty { letGoOn(processes.newest) }
+    }
+
+    // MARK: - By the port itself
+
+    private enum Knock { case refused, answered, silent }
+
+    /// What comes of a connection to the gateway port. Any byte, and an end as well, is a worker's.
+    private func knock() async -> Knock {
+        let address = lastLayout.map { settings.address(of: $0) } ?? settings.gatewayAddress
+        let target = address == "0.0.0.0" ? "127.0.0.1" : address
+        let port = settings.gatewayPort
+        return (try? await Blocking.run { Self.knock(target, port) }) ?? .silent
+    }
+
+    private static func knock(_ address: String, _ port: Int) -> Knock {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return .silent }
+        defer { close(descriptor) }
+        var time = timeval(tv_sec: 0, tv_usec: 400_000)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = in_port_t(UInt16(clamping: port)).bigEndian
+        guard inet_pton(AF_INET, address, &name.sin_addr) == 1 else { return .silent }
+        let isConnected = withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        guard isConnected else { return errno == ECONNREFUSED ? .refused : .silent }
+        let request = Array("GET http://ip.sallyport/ HTTP/1.1\r\nHost: ip.sallyport\r\n\r\n".utf8)
+        _ = request.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        var byte: UInt8 = 0
+        let count = recv(descriptor, &byte, 1, 0)
+        return count >= 0 || errno == ECONNRESET ? .answered : .silent
+    }
+}
