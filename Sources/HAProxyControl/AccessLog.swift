@@ -5,7 +5,7 @@ import Synchronization
 
 /// Takes HAProxy's lines, one for each request or tunnel, from a Unix datagram socket and writes them into a file.
 ///
-/// HAProxy never waits for it: lines that come while nobody listens are lost, and no connection is.
+/// HAProxy never waits for it: lines that come while nobody listens are lost, and no connection is. They are counted by their numbers.
 package struct AccessLog: Sendable {
     private let socket: String
     private let file: String
@@ -41,10 +41,15 @@ package struct AccessLog: Sendable {
     package var alert: Alert? {
         guard let trouble = trouble.now else { return nil }
         return Alert(
-            id: "access_log", severity: .warning, message: "the access log \(file) can't be written: \(trouble.error); lines are lost",
-            remedy: "make room on its disk, or set gateway.access_log to off; the log tells how many lines are missing",
+            id: "access_log", severity: .warning, message: "the access log \(file) lacks lines: \(trouble.error)",
+            remedy: trouble.error == Self.notReceived
+                ? "they came while no controller listened, or faster than it reads: raise net.unix.max_dgram_qlen; the log tells how many"
+                : "make room on its disk, or set gateway.access_log to off; the log tells how many lines are missing",
             since: trouble.since)
     }
+
+    /// The word for lines that HAProxy has sent and that did not come.
+    private static let notReceived = "not received"
 
     /// Runs until it is cancelled.
     package func run() async {
@@ -73,14 +78,18 @@ package struct AccessLog: Sendable {
     private func receive(until isStopped: Stop) throws {
         let descriptor = try listen()
         defer { close(descriptor) }
+        let node = Self.node(of: socket)
+        var numbers = LineNumbers(tail: Files.tail(file, from: 0, limit: 256 << 10))
         var output = LineFile(path: file, sizeLimit: sizeLimit)
         defer { output.close() }
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while true {
             let count = recv(descriptor, &buffer, buffer.count - 1, 0)
             if count < 0, errno == EAGAIN || errno == EINTR {
-                if isStopped.isSet { return }
+                // Somebody has taken the socket's file away: it is made anew.
+                if isStopped.isSet || Self.node(of: socket) != node { return }
                 output.look()
+                miss(numbers.missed(), &output)
                 review(output, isLost: false)
                 continue
             }
@@ -92,9 +101,26 @@ package struct AccessLog: Sendable {
                 log.debug("HAProxy said", ["words": String(decoding: line.prefix(500), as: UTF8.self)])
                 continue
             }
+            numbers.add(line)
             line.append(0x0A)
             review(output, isLost: !output.write(line))
+            miss(numbers.missed(), &output)
         }
+    }
+
+    private static func node(of path: String) -> ino_t? {
+        var found = stat()
+        return lstat(path, &found) == 0 ? found.st_ino : nil
+    }
+
+    /// Lines that HAProxy has sent and that never came.
+    private func miss(_ count: Int, _ output: inout LineFile) {
+        guard count > 0 else { return }
+        let now = SystemClock.now()
+        Metrics.accessLogLost.add(Double(count))
+        log.warning("lines of the access log were not received", ["file": file, "lost": "\(count)"])
+        trouble.change { $0 = .init(since: $0?.since ?? now, lastAt: now, lost: ($0?.lost ?? 0) + count, error: Self.notReceived) }
+        _ = output.write(LineFile.tells(of: count, since: now.milliseconds, "not_received"))
     }
 
     /// Tells of the first line that is lost, and when none has been lost for a while.

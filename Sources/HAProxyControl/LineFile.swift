@@ -72,15 +72,18 @@ struct LineFile {
             return false
         }
         guard let loss else { return true }
-        let now = SystemClock.now().milliseconds
-        let error = String(cString: strerror(loss.error)).replacing(" ", with: "_")
-        let words = "time=\(Self.seconds(now)) reason=lines_lost lost=\(loss.count) since=\(Self.seconds(loss.since)) error=\(error)\n"
-        guard append(Array(words.utf8)) else {
+        guard append(Self.tells(of: loss.count, since: loss.since, String(cString: strerror(loss.error)).replacing(" ", with: "_"))) else {
             lose(line: false)
             return false
         }
         self.loss = nil
         return true
+    }
+
+    /// The line that stands for lines that are missing.
+    static func tells(of count: Int, since: Int64, _ error: String) -> [UInt8] {
+        let now = SystemClock.now().milliseconds
+        return Array("time=\(seconds(now)) reason=lines_lost lost=\(count) since=\(seconds(since)) error=\(error)\n".utf8)
     }
 
     private mutating func open() -> Bool {

@@ -122,13 +122,13 @@ package struct HAProxyConfiguration: Sendable {
     private var logFormat: String {
         let target = settings.accessLog == .full ? "%[var(txn.target)]" : "-"
         return
-            #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.name)] session=%[var(txn.session)] country=%[var(txn.country)] target=\#(target) exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt end=%tsc""#
+            #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.name)] session=%[var(txn.session)] country=%[var(txn.country)] target=\#(target) exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt line=%pid:%f:%lc end=%tsc""#
     }
 
     /// For a client that never got as far as a request: a TLS handshake or a PROXY header that failed, with HAProxy's number in `error`, or
     /// a head that HAProxy can't parse.
     private static let errorLogFormat =
-        #"error-log-format "time=%Ts.%ms client=%ci:%cp protocol=none user= session= country= target= exit=-/- status=0 reason=%[fc_err,bool,iif(connection_failed,bad_request)] error=%[fc_err]""#
+        #"error-log-format "time=%Ts.%ms client=%ci:%cp protocol=none user= session= country= target= exit=-/- status=0 reason=%[fc_err,bool,iif(connection_failed,bad_request)] line=%pid:%f:%lc error=%[fc_err]""#
 
     private static func backend(_ pool: GatewayPool) -> String {
         var text = """

@@ -88,4 +88,60 @@ import Testing
         #expect(lines.contains { $0.contains("user=alice ") && $0.contains("status=200") && $0.contains("sent=") })
         #expect(!lines.contains { $0.contains("target.test") || $0.contains("10.0.0.1") })
     }
+
+    @Test func `lines that come while nobody listens are counted and told, also by the next controller and after the folder was deleted`()
+        async throws
+    {
+        let files = try TemporaryFolder()
+        let file = "\(files.path)/access.log"
+        try await GatewaySubject.with({ $0.accessLog = .full }) { subject in
+            let socket = subject.settings.logSocket
+            func listen() async throws -> (AccessLog, Task<Void, Never>) {
+                let log = AccessLog(socket: socket, file: file, log: .none)
+                let task = Task { await log.run() }
+                try await eventually("it listens") { Files.exists(socket) }
+                return (log, task)
+            }
+            func told() -> Int {
+                let lines = ((try? Files.read(file)) ?? "").split(separator: "\n").filter { $0.contains("reason=lines_lost") }
+                return lines.reduce(0) { sum, line in
+                    sum + (line.split(separator: " ").first { $0.hasPrefix("lost=") }.flatMap { Int($0.dropFirst(5)) } ?? 0)
+                }
+            }
+            func written(_ count: Int) -> Bool {
+                ((try? Files.read(file)) ?? "").split(separator: "\n").count { $0.contains("status=200") } == count
+            }
+            let exit = try GatewaySubject.exit("american")
+            let layout = GatewayLayout(
+                pools: [GatewaySubject.pool(us, [GatewaySubject.slot(1, exit)])], users: [GatewaySubject.user("alice")])
+            let (_, first) = try await listen()
+            try await subject.gateway.publish(layout)
+            _ = try await subject.answers(2)
+            try await eventually("both are written") { written(2) }
+            first.cancel()
+            await first.value
+            _ = try await subject.answers(3)
+            Files.remove(socket)
+            let (log, second) = try await listen()
+            _ = try await subject.answers(1)
+            try await eventually("three are told of") { told() == 3 }
+            #expect(log.alert?.message.contains("not received") ?? false)
+            // The listener makes its socket anew. A line that comes before is missed too.
+            Files.remove(socket)
+            _ = try await subject.answers(1)
+            try await eventually("it listens again") { Files.exists(socket) }
+            _ = try await subject.answers(1)
+            try await eventually("one more is told of, and the last one is there") { told() == 4 && written(4) }
+            // A new worker begins anew.
+            var larger = layout
+            larger.pools.append(GatewaySubject.pool(de))
+            try await subject.gateway.publish(larger)
+            _ = try await subject.answers(2)
+            try await eventually("both are there") { written(6) }
+            try await Task.sleep(for: .milliseconds(2_500))
+            #expect(told() == 4, "nothing else is missing")
+            second.cancel()
+            await second.value
+        }
+    }
 }

@@ -44,8 +44,10 @@ import Testing
                     connection.write(head.hasPrefix("CONNECT ") ? "HTTP/1.1 200 Established\r\n\r\n" : "echo")
                 }
             }
+            let exits = try ["american", "another", "canadian"].map { try Subject.exit($0) }
+            defer { for server in exits + [echo] { server.stop() } }
             var layout = GatewayLayout(
-                pools: [Subject.pool(us, [Subject.slot(1, try Subject.exit("american"))]), Subject.pool(de, [Subject.slot(1, echo)])],
+                pools: [Subject.pool(us, [Subject.slot(1, exits[0])]), Subject.pool(de, [Subject.slot(1, echo)])],
                 users: [Subject.user("alice")])
             try await subject.gateway.publish(layout)
             let kept = try await Self.tunnel(subject)
@@ -66,11 +68,11 @@ import Testing
             #expect(try await subject.answers(8) == ["american": 8])
             #expect(try await Self.echoes(kept) == fault.keepsConnections, "a tunnel from before")
             // Slots, maps, and the structure.
-            layout.pools[0] = Subject.pool(us, [Subject.slot(2, try Subject.exit("another"))])
+            layout.pools[0] = Subject.pool(us, [Subject.slot(2, exits[1])])
             try await subject.gateway.publish(layout)
             #expect(try await subject.answers(4) == ["another": 4])
             let ca = try #require(CountryCode("ca"))
-            layout.pools.append(Subject.pool(ca, [Subject.slot(3, try Subject.exit("canadian"))]))
+            layout.pools.append(Subject.pool(ca, [Subject.slot(3, exits[2])]))
             try await subject.gateway.publish(layout)
             #expect(try await subject.answers(2, user: "alice-country-ca") == ["canadian": 2])
             #expect(try await subject.fileEqualsRuntime(layout))
