@@ -11,11 +11,10 @@ extension EngineClient {
         }
     }
 
-    /// POST /images/create?fromSrc=-: makes an image of a root file system in a tar archive.
+    /// POST /images/create?fromSrc=-: makes an image of a root file system in a tar archive. The tag is in `repo`: Podman knows no other.
     package func importImage(_ name: String, archive: [UInt8], changes: [String]) async throws {
-        let (repository, tag) = Self.split(name)
         let options = changes.map { "&changes=\(escaped($0))" }.joined()
-        let path = "/images/create?fromSrc=-&repo=\(escaped(repository))&tag=\(escaped(tag))\(options)"
+        let path = "/images/create?fromSrc=-&repo=\(escaped(name))\(options)"
         try await followProgress(of: path, body: archive, action: "importing image \(name)") { _ in }
     }
 

@@ -11,12 +11,16 @@ package final class EngineClient: Sendable {
 
     private let client: HTTPClient
     private let socket: String
+    /// Said where no engine answers.
+    private let advice: String?
     private let negotiated = Mutex<String?>(nil)
     /// The last answer to a list of containers, and what it said.
     let lastList = Mutex<(body: [UInt8], containers: [ContainerSummary])?>(nil)
 
-    /// - Parameter address: as in `DOCKER_HOST`: `unix:///var/run/docker.sock`, or the socket's path.
-    package init(address: String, client: HTTPClient) throws {
+    /// - Parameters:
+    ///   - address: as in `DOCKER_HOST`: `unix:///var/run/docker.sock`, or the socket's path.
+    ///   - advice: what else an operator is told where no engine answers there.
+    package init(address: String, client: HTTPClient, advice: String? = nil) throws {
         guard let socket = Self.socketPath(address) else {
             throw EngineError(
                 code: .unavailable, action: "reading the engine's address",
@@ -24,6 +28,7 @@ package final class EngineClient: Sendable {
         }
         self.socket = socket
         self.client = client
+        self.advice = advice
     }
 
     package static func socketPath(_ address: String) -> String? {
@@ -78,7 +83,8 @@ package final class EngineClient: Sendable {
                 throw EngineError(code: .timedOut, action: action, message: "the engine did not answer within \(request.deadline) s")
             }
             negotiated.withLock { $0 = nil }
-            throw EngineError(code: .unavailable, action: action, message: "no Docker Engine answers on \(socket) (\(error.message))")
+            let trouble = EngineSocket.trouble(socket) ?? "no Docker Engine answers on \(socket) (\(error.message))"
+            throw EngineError(code: .unavailable, action: action, message: [trouble, advice].compactMap(\.self).joined(separator: "; "))
         }
     }
 

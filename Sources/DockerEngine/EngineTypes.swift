@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Model
 
 // Wire types of the Engine API: only the fields that are used. The API's names begin with a capital, ours don't;
 // `EngineCoding` turns one into the other.
@@ -173,13 +174,11 @@ package struct NetworkDetails: Decodable, Sendable {
         case addresses = "IPAM"
     }
 
-    /// The host's own address on it. Of a network whose subnet was chosen by us older engines don't say it: it is the first.
+    /// The host's own IPv4 address on it. Of a network whose subnet was chosen by us older engines don't say it: it is the first.
     package var gateway: String? {
-        if let given = addresses.config?.compactMap(\.gateway).first { return String(given.prefix { $0 != "/" }) }
-        guard let subnet = addresses.config?.compactMap(\.subnet).first else { return nil }
-        let octets = subnet.prefix { $0 != "/" }.split(separator: ".").compactMap { UInt8($0) }
-        guard octets.count == 4 else { return nil }
-        return "\(octets[0]).\(octets[1]).\(octets[2]).\(octets[3] &+ 1)"
+        guard let range = addresses.config?.first(where: { $0.ipv4 != nil }), let subnet = range.ipv4 else { return nil }
+        if let given = range.gateway.flatMap({ IPv4Address($0.prefix { $0 != "/" }) }) { return given.description }
+        return IPv4Address(subnet.first.number &+ 1).description
     }
 }
 

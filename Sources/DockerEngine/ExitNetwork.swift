@@ -57,11 +57,29 @@ extension ExitContainers {
     }
 
     private func make(_ name: String) async throws {
+        // Exits have no business with each other.
+        do { return try await make(name, options: ["com.docker.network.bridge.enable_icc": "false"]) } catch let error as EngineError {
+            guard Self.needsBridgeFilter(error) else { throw error }
+            // Their own firewalls let nobody in but the gateway, so it is a second lock.
+            log.warning(
+                "the engine can't keep containers on one network apart: the kernel module br_netfilter is not loaded (modprobe br_netfilter); "
+                    + "the exits' own firewalls still do", ["network": name])
+            try await make(name, options: [:])
+        }
+    }
+
+    /// The engine has no status of its own for it.
+    private static func needsBridgeFilter(_ error: EngineError) -> Bool {
+        let words = error.message.lowercased()
+        return error.code == .refused
+            && ["br_netfilter", "bridge-nf-call", "inter-container communication"].contains { words.contains($0) }
+    }
+
+    private func make(_ name: String, options: [String: String]) async throws {
         for turn in 1...3 {
             let subnet = if let given = settings.subnet { given } else { try await freeSubnet() }
-            // Exits have no business with each other.
             let network = NetworkCreate(
-                name: name, subnet: subnet, options: ["com.docker.network.bridge.enable_icc": "false"],
+                name: name, subnet: subnet, options: options,
                 labels: [ExitLabel.owner: settings.owner, Self.addressesLabel: "chosen"])
             _ = try warrant()
             do { return try await engine.createNetwork(network) } catch let error as EngineError {

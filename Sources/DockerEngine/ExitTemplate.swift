@@ -1,4 +1,5 @@
 package import Model
+import Platform
 
 /// What the container of an exit is made of: all of it is fixed but the fields here. The engine's guard makes it by this same function,
 /// and lets through no container that differs.
@@ -18,9 +19,12 @@ package struct ExitTemplate: Sendable {
     /// A fixed IPv4 address on the network; nil lets the engine choose.
     package var address: String?
 
+    /// The engine's kernel is ours: its socket is a Unix one.
+    package var hasIPv6: Bool
+
     package init(
         owner: String, image: String, network: String, exit: ExitID, generation: Int, server: String, fingerprint: String, fence: Int,
-        address: String? = nil
+        address: String? = nil, hasIPv6: Bool = Self.kernelHasIPv6
     ) {
         self.owner = owner
         self.image = image
@@ -31,7 +35,11 @@ package struct ExitTemplate: Sendable {
         self.fingerprint = fingerprint
         self.fence = fence
         self.address = address
+        self.hasIPv6 = hasIPv6
     }
+
+    /// False where the kernel was started with `ipv6.disable=1`, or has none.
+    package static let kernelHasIPv6 = Files.exists("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 
     /// `sallyport-us-1-g3`
     package var name: String { Self.name(owner: owner, exit: exit, generation: generation) }
@@ -58,10 +66,12 @@ package struct ExitTemplate: Sendable {
             "/run": "rw,noexec,nosuid,nodev,size=1m,mode=0755", "/proxy/etc": "rw,noexec,nosuid,nodev,size=64k,mode=0755",
         ]
         container.hostConfig.sysctls = [
-            "net.ipv6.conf.all.disable_ipv6": "1", "net.ipv4.conf.all.src_valid_mark": "1",
+            "net.ipv4.conf.all.src_valid_mark": "1",
             // Who asks for the same target all the time would wait for one of the exit's ports a minute otherwise.
             "net.ipv4.tcp_tw_reuse": "1",
         ]
+        // A kernel without IPv6 has no such setting, and the container would not start; the exit's firewall drops IPv6 besides.
+        if hasIPv6 { container.hostConfig.sysctls["net.ipv6.conf.all.disable_ipv6"] = "1" }
         container.hostConfig.mounts = [.init(type: "volume", target: ExitFile.folder)]
         container.hostConfig.memory = 256 << 20
         container.hostConfig.memorySwap = 256 << 20

@@ -91,7 +91,7 @@ extension EngineCall {
         case .importImage(let tag):
             let changes = ExitImage.changes.map { "&changes=\(PercentEncoding.encode($0))" }.joined()
             let target =
-                "\(base)/images/create?fromSrc=-&repo=\(PercentEncoding.encode(settings.repository))&tag=\(PercentEncoding.encode(tag))\(changes)"
+                "\(base)/images/create?fromSrc=-&repo=\(PercentEncoding.encode("\(settings.repository):\(tag)"))\(changes)"
             return EngineRequest("POST", target, type: "application/x-tar", length: archive)
         case .create(let template):
             let target = "\(base)/containers/create?name=\(PercentEncoding.encode(template.name))"

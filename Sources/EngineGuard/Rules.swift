@@ -132,8 +132,10 @@ struct Rules {
         guard let tag else { throw Refusal.forbidden("this guard has no archive of an image to compare with") }
         try expect(head, "POST", parameters: ["fromSrc", "repo", "tag", "changes"])
         try expect(head, "fromSrc", ["-"])
-        try expect(head, "repo", [settings.repository])
-        try expect(head, "tag", [tag])
+        // A controller of an earlier version says the tag apart.
+        let isApart = head.value("tag") != nil
+        try expect(head, "repo", [isApart ? settings.repository : "\(settings.repository):\(tag)"])
+        if isApart { try expect(head, "tag", [tag]) }
         try expect(head, "changes", ExitImage.changes)
         return .archive(EngineCall(version: version, kind: .importImage(tag: tag)))
     }

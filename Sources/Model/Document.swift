@@ -214,6 +214,13 @@ package final class FieldReader {
         return texts
     }
 
+    /// As `strings`, or one text with commas or blanks between its parts.
+    package func list(_ field: String, limit: Int = 32) -> [String]? {
+        guard case .string(let text)? = fields[field] else { return strings(field, limit: limit) }
+        known.insert(field)
+        return text.split { $0 == "," || $0.isWhitespace }.map(String.init)
+    }
+
     package func integers(_ field: String, in range: ClosedRange<Int>, limit: Int) -> [Int]? {
         guard let value = present(field) else { return nil }
         guard case .array(let items) = value else { return mismatch(field, value, "a list of whole numbers") }

@@ -51,6 +51,10 @@ package enum Files {
 
     /// The whole text of a file of at most `limit` bytes.
     package static func read(_ path: String, limit: Int = 1 << 20) throws -> String {
+        String(decoding: try readBytes(path, limit: limit), as: UTF8.self)
+    }
+
+    static func readBytes(_ path: String, limit: Int) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(action: "reading", path: path, code: errno) }
         defer { close(descriptor) }
@@ -60,7 +64,7 @@ package enum Files {
             let count = Glibc.read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw FileError(action: "reading", path: path, code: errno) }
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            if count == 0 { return bytes }
             bytes += chunk.prefix(count)
             guard bytes.count <= limit else { throw FileError(action: "reading", path: path, code: EFBIG) }
         }

@@ -40,7 +40,7 @@ package struct RootKey: Sendable {
     }
 
     private static func lines(of path: String) throws -> [String] {
-        let lines = try Files.read(path, limit: 4096).split(whereSeparator: \.isNewline)
+        let lines = try Files.readText(path, limit: 4096).split(whereSeparator: \.isNewline)
             .map { $0.filter { !$0.isWhitespace }.lowercased() }.filter { !$0.isEmpty }
         let areKeys = lines.allSatisfy { line in
             line.utf8.count == 64 && line.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }

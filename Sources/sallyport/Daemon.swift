@@ -153,7 +153,7 @@ enum Daemon {
             try Files.write(Digest.randomWord(length: 43) + "\n", to: path, mode: 0o600)
             log.info("made an admin key", ["file": path])
         }
-        let key = try Files.read(path, limit: 4096).filter { !$0.isWhitespace }
+        let key = OperatorText.bare(try Files.readText(path, limit: 4096))
         if let problem = PasswordRule.problem(withKey: key) { throw StartError(message: "the key in \(path): \(problem)") }
         return APIKey(name: "admin", role: .admin, digest: Digest.sha256(key))
     }

@@ -148,7 +148,7 @@ struct Parts: Sendable {
             networks: configuration.gateway.refusedNetworks, neededPorts: configuration.portsOfOwnRequests,
             ownAddresses: Ports.localAddresses)
         return ExitContainers(
-            engine: try EngineClient(address: docker.host, client: client),
+            engine: try EngineClient(address: docker.host, client: client, advice: docker.context?.advice),
             settings: .init(
                 owner: docker.owner, image: docker.image, imageArchive: docker.imageArchive, network: docker.network, subnet: docker.subnet,
                 gatewayNetwork: docker.gatewayNetwork, credentials: credentials, refused: refused),

@@ -78,7 +78,7 @@ import Testing
     @Test func `only our own archive becomes an image, and the engine gets the guard's copy`() async throws {
         try await GuardSubject.with { subject in
             let tag = try #require(subject.guardian.rules.tag)
-            let target = "/v1.41/images/create?fromSrc=-&repo=sallyport-exit&tag=\(tag)&changes=ENTRYPOINT%20%5B%22%2Fexit%22%5D"
+            let target = "/v1.41/images/create?fromSrc=-&repo=sallyport-exit%3A\(tag)&changes=ENTRYPOINT%20%5B%22%2Fexit%22%5D"
             let found = try await subject.ask("GET", "/v1.41/images/sallyport-exit%3A\(tag)/json")
             #expect(found.status == 200 && subject.asked.map(\.line) == ["GET /v1.41/images/sallyport-exit%3A\(tag)/json"])
             subject.forget()
@@ -87,12 +87,19 @@ import Testing
             #expect(imported.text.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200"))
             #expect(subject.asked.map(\.line) == ["POST \(target)"] && subject.asked.map(\.body) == [Array(stored.utf8)])
             subject.forget()
+            // As controllers of earlier versions ask; the engine is asked in one way, which Podman knows too.
+            let apart = target.replacing("%3A\(tag)", with: "&tag=\(tag)")
+            let again = try await subject.ask("POST", apart, Array(stored.utf8))
+            #expect(again.status == 200 && subject.asked.map(\.line) == ["POST \(target)"], "\(again.text)")
+            subject.forget()
             var other = Array(stored.utf8)
             other[other.count - 1] ^= 1
             for (body, target) in [
                 (other, target), (Array(stored.utf8.dropLast()), target), (other + [1], target),
                 (Array(stored.utf8), target.replacing(tag, with: "latest")),
                 (Array(stored.utf8), target.replacing("sallyport-exit", with: "debian")),
+                (Array(stored.utf8), target.replacing("%3A\(tag)", with: "")), (Array(stored.utf8), target + "&tag=\(tag)"),
+                (Array(stored.utf8), target + "&tag=latest"), (Array(stored.utf8), apart.replacing("&tag=\(tag)", with: "&tag=x")),
                 (Array(stored.utf8), target.replacing("fromSrc=-", with: "fromSrc=http")),
                 (Array(stored.utf8), target + "&changes=USER%200"),
                 (Array(stored.utf8), target.replacing("%5B", with: "%5B%22%2Fbin%2Fsh%22,")),

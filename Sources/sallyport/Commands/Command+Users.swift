@@ -82,7 +82,7 @@ extension Command {
 
     private static func password(_ arguments: Arguments) throws -> [String: Document] {
         guard let path = arguments["password-file"] else { return [:] }
-        return ["password": .string(try Files.read(path, limit: 4096).filter { !$0.isNewline })]
+        return ["password": .string(try Files.readText(path, limit: 4096).filter { !$0.isNewline })]
     }
 
     /// The fields of the API that the options stand for; what they mean is the API's to check.

@@ -60,7 +60,7 @@ extension Command {
         for name in ["kinds", "countries"] {
             if let list = arguments[name] { body[name] = .array(list.split(separator: ",").map { .string(String($0)) }) }
         }
-        if let path = arguments["secret-file"] { body["secret"] = .string(try Files.read(path, limit: 4096).filter { !$0.isNewline }) }
+        if let path = arguments["secret-file"] { body["secret"] = .string(try Files.readText(path, limit: 4096).filter { !$0.isNewline }) }
         return try await api.call("POST", "/api/webhooks", body: .object(body))
     }
 

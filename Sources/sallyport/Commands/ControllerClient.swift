@@ -34,7 +34,7 @@ struct ControllerClient: Sendable {
         self.client = client
         url = arguments["api"] ?? "http://127.0.0.1:8080"
         let path = arguments["key-file"] ?? ".run/admin.key"
-        do { key = Secret(try Files.read(path, limit: 4096).filter { !$0.isWhitespace }) } catch {
+        do { key = Secret(OperatorText.bare(try Files.readText(path, limit: 4096))) } catch {
             throw UsageError(message: "\(error); name the file with an API key with --key-file")
         }
     }

@@ -19,26 +19,23 @@ extension Configuration {
     }
 
     private static func readProvider(_ provider: Provider, _ section: FieldReader) -> ProviderSettings? {
-        let credentials = readCredentials(provider, section)
+        let file = readWireGuardFile(section)
+        let credentials = readCredentials(provider, section, file)
         let url = section.string("api_url") ?? provider.url
         if !url.hasPrefix("https://"), !url.hasPrefix("http://") { section.problem("api_url", "want a URL that begins with https://") }
         let path = section.string("list_path") ?? provider.listPath
         if !path.hasPrefix("/") { section.problem("list_path", "want a path that begins with /, like \(provider.listPath)") }
         var facts = provider.facts
-        if let address = section.string("address") { facts.clientAddress = address }
-        if facts.clientAddress.isEmpty {
-            section.problem("address", "is missing, want the tunnel address that \(provider.name) gave with the key, like 10.64.0.2/32")
-        } else if !isTunnelAddress(facts.clientAddress) {
-            section.problem("address", "is \(facts.clientAddress), want an IPv4 address with its prefix, like 10.64.0.2/32")
-        }
-        if let dns = section.strings("dns", limit: 3) {
+        if let address = readAddress(section, file, provider) { facts.clientAddress = address }
+        if let dns = section.list("dns") {
+            if dns.count > 3 { section.problem("dns", "has \(dns.count) entries, want one to three IPv4 addresses") }
             if dns.isEmpty { section.problem("dns", "is empty, want one to three IPv4 addresses") }
             for address in dns where !isIPv4(address) { section.problem("dns", "\(address) is not an IPv4 address") }
             facts.dns = dns
         }
         facts.mtu = section.integer("mtu", in: 1280...1420) ?? facts.mtu
         facts.keepalive = section.integer("keepalive", in: 0...65_535) ?? facts.keepalive
-        facts.presharedKey = readPresharedKey(section)
+        facts.presharedKey = readKey(section, "preshared_key", \.presharedKey) ?? file?.presharedKey.flatMap(Self.wireGuardKey)
         let authority = section.string("ca_file").map(Files.absolute)
         if let authority, !Files.exists(authority) { section.problem("ca_file", "\(authority) is not there") }
         let devices = section.integer("devices", in: 0...1000) ?? provider.devices ?? 0
@@ -58,9 +55,11 @@ extension Configuration {
             devices: devices == 0 ? nil : devices, authorityFile: authority)
     }
 
-    private static func readCredentials(_ provider: Provider, _ section: FieldReader) -> ProviderClient.Credentials? {
+    private static func readCredentials(_ provider: Provider, _ section: FieldReader, _ file: WireGuardFile?)
+        -> ProviderClient.Credentials?
+    {
         let token = provider.takesTokens ? secret(section, "access_token") : nil
-        let key = secret(section, "private_key")
+        let key = readKey(section, "private_key", \.privateKey)
         var names = ["private_key", "private_key_file"]
         if provider.takesTokens { names += ["access_token", "access_token_file"] }
         if !names.contains(where: section.has) {
@@ -70,20 +69,54 @@ extension Configuration {
                 section.problem("private_key_file", "is missing, want a file with the WireGuard private key that \(provider.name) knows")
             }
         }
-        if let key, !Base64.isWireGuardKey(key.revealed) {
-            let source = section.has("private_key") ? "private_key" : "private_key_file"
-            section.problem(source, "is not a WireGuard key, want base64 of 32 bytes")
-        }
         return key.map(ProviderClient.Credentials.privateKey) ?? token.map(ProviderClient.Credentials.accessToken)
     }
 
-    private static func readPresharedKey(_ section: FieldReader) -> Secret? {
-        let key = secret(section, "preshared_key")
-        if let key, !Base64.isWireGuardKey(key.revealed) {
-            let source = section.has("preshared_key") ? "preshared_key" : "preshared_key_file"
-            section.problem(source, "is not a WireGuard key, want base64 of 32 bytes")
+    /// What `private_key_file` names, where that is a provider's whole WireGuard configuration.
+    private static func readWireGuardFile(_ section: FieldReader) -> WireGuardFile? {
+        guard !section.has("private_key"), section.has("private_key_file"), let path = section.string("private_key_file") else {
+            return nil
         }
+        return (try? Files.readText(path, limit: 65_536)).flatMap(WireGuardFile.init)
+    }
+
+    /// A WireGuard key from the field or the file that `<field>_file` names: the key alone, or a WireGuard configuration with it.
+    private static func readKey(_ section: FieldReader, _ field: String, _ part: (WireGuardFile) -> String?) -> Secret? {
+        let source = section.has(field) ? field : "\(field)_file"
+        if source != field, section.has(source), let path = section.string(source),
+            let file = (try? Files.readText(path, limit: 65_536)).flatMap(WireGuardFile.init)
+        {
+            guard let key = part(file).flatMap(wireGuardKey) else {
+                let name = field == "private_key" ? "PrivateKey" : "PresharedKey"
+                section.problem(source, "\(path) is a WireGuard configuration, but not with one \(name) of base64 of 32 bytes")
+                return nil
+            }
+            return key
+        }
+        let key = secret(section, field)
+        if let key, !Base64.isWireGuardKey(key.revealed) { section.problem(source, "is not a WireGuard key, want base64 of 32 bytes") }
         return key
+    }
+
+    private static func wireGuardKey(_ text: String) -> Secret? { Base64.isWireGuardKey(text) ? Secret(text) : nil }
+
+    /// The tunnel's IPv4 address: from the field, which may be a list as WireGuard's files have it, else from such a file; nil for the
+    /// provider's own.
+    private static func readAddress(_ section: FieldReader, _ file: WireGuardFile?, _ provider: Provider) -> String? {
+        let given = section.list("address") ?? file?.addresses
+        guard let given else {
+            if provider.facts.clientAddress.isEmpty {
+                section.problem(
+                    "address", "is missing, want the tunnel address that \(provider.name) gave with the key, like 10.64.0.2/32")
+            }
+            return nil
+        }
+        // The tunnels are IPv4 alone.
+        let addresses = given.filter { !$0.contains(":") }
+        if addresses.count == 1, isTunnelAddress(addresses[0]) { return addresses[0] }
+        section.problem(
+            "address", "is \(given.joined(separator: ", ").prefix(200)), want an IPv4 address with its prefix, like 10.64.0.2/32")
+        return nil
     }
 
     private static func isTunnelAddress(_ text: String) -> Bool {

@@ -58,15 +58,16 @@ extension Configuration {
         var document = Document.object([:])
         var problems: [String] = []
         if let file {
-            do { document = try YAML.parse(try Files.read(file)) } catch let error as YAMLError {
+            do { document = try YAML.parse(try Files.readText(file)) } catch let error as YAMLError {
                 throw ConfigurationError(problems: ["\(file): \(error.message)"])
             } catch {
                 throw ConfigurationError(problems: ["\(error)"])
             }
         }
         for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("SALLYPORT_") {
+            if ForeignVariables.has(name, text) { continue }
             guard let path = environmentPaths.first(where: { variable($0) == name }) else {
-                problems.append("\(name): no such setting; known are \(environmentPaths.map(variable).joined(separator: ", "))")
+                problems.append(ForeignVariables.problem(name, settings: environmentPaths.map(variable)))
                 continue
             }
             document = setting(path.split(separator: ".")[...], to: value(text, of: path), in: document)
@@ -138,7 +139,8 @@ extension Configuration {
     }
 
     private static func readDocker(_ reader: FieldReader, share: String, environment: [String: String]) -> DockerSettings {
-        let host = reader.string("host") ?? environment["DOCKER_HOST"] ?? "unix:///var/run/docker.sock"
+        let chosen = reader.string("host") ?? environment["DOCKER_HOST"]
+        let host = chosen ?? "unix:///var/run/docker.sock"
         if !host.hasPrefix("unix://") && !host.hasPrefix("/") {
             reader.problem("host", "is \(host), want a Unix socket like unix:///var/run/docker.sock")
         }
@@ -153,7 +155,8 @@ extension Configuration {
             reader.problem("gateway_network", "has \(excess) for an exit asks whoever comes from it for no password")
         }
         return DockerSettings(
-            host: host, owner: word(reader, "owner", default: "sallyport"), network: word(reader, "network", default: "sallyport"),
+            host: host, context: chosen == nil ? DockerContext.current(environment) : nil,
+            owner: word(reader, "owner", default: "sallyport"), network: word(reader, "network", default: "sallyport"),
             subnet: subnet, gatewayNetwork: sources,
             image: reader.string("image") ?? ExitContainers.imageName("sallyport-exit", of: archive), imageArchive: archive)
     }
@@ -201,9 +204,15 @@ extension Configuration {
         if let text = reader.string(field) { return Secret(text) }
         guard let path = reader.string("\(field)_file") else { return nil }
         do {
-            let text = try Files.read(path, limit: 4096).filter { !$0.isWhitespace }
-            if text.isEmpty { reader.problem("\(field)_file", "\(path) is empty") }
-            return Secret(text)
+            let text = try Files.readText(path, limit: 4096)
+            if WireGuardFile(text) != nil {
+                reader.problem(
+                    "\(field)_file", "\(path) is a WireGuard configuration, want the secret alone; as private_key_file it would be read")
+                return nil
+            }
+            let secret = OperatorText.bare(text)
+            if secret.isEmpty { reader.problem("\(field)_file", "\(path) is empty") }
+            return Secret(secret)
         } catch {
             reader.problem("\(field)_file", "\(error)")
             return nil

@@ -50,6 +50,8 @@ struct Configuration: Sendable {
 
     struct DockerSettings: Sendable {
         var host: String
+        /// What the `docker` command uses, where it is another engine and nobody has named ours.
+        var context: DockerContext?
         var owner: String
         var network: String
         var subnet: String?

@@ -8,7 +8,7 @@ enum DotEnv {
     static func complete(_ environment: [String: String], from file: String = Self.file) throws -> [String: String] {
         guard Files.exists(file) else { return environment }
         let text: String
-        do { text = try Files.read(file) } catch { throw ConfigurationError(problems: ["\(error)"]) }
+        do { text = try Files.readText(file) } catch { throw ConfigurationError(problems: ["\(error)"]) }
         return environment.merging(try variables(in: text)) { given, _ in given }
     }
 

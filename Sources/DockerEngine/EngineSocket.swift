@@ -1,0 +1,51 @@
+import Glibc
+
+/// An engine's Unix socket, looked at where no answer came: what is wrong with it, and what to do.
+enum EngineSocket {
+    /// One sentence; nil where a connection can be made, or its failure says nothing that an operator could mend.
+    static func trouble(_ path: String) -> String? {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK {
+            return "\(path) is no socket: set docker.host to the engine's, like unix:///var/run/docker.sock"
+        }
+        return words(failure(connecting: path), path)
+    }
+
+    static func words(_ failure: Int32, _ path: String) -> String? {
+        switch failure {
+        case ENOENT: return "\(path) is not there: start Docker (systemctl start docker), or set docker.host to the engine's socket"
+        case EACCES, EPERM: return "this user (\(geteuid())) may not open \(path): \(remedy(for: path))"
+        case ECONNREFUSED: return "nobody listens on \(path), which an engine has left behind: start Docker (systemctl start docker)"
+        default: return nil
+        }
+    }
+
+    /// 0 where the connection was made.
+    private static func failure(connecting path: String) -> Int32 {
+        var name = sockaddr_un()
+        name.sun_family = sa_family_t(AF_UNIX)
+        guard path.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else { return ENAMETOOLONG }
+        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.utf8) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { return errno }
+        defer { close(descriptor) }
+        return withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 ? 0 : errno
+            }
+        }
+    }
+
+    /// By the group that the socket belongs to; a folder above it may be what is shut.
+    private static func remedy(for path: String) -> String {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return "let it into the folders above the socket, or run the controller as root" }
+        var entry = group()
+        var found: UnsafeMutablePointer<group>?
+        var buffer = [CChar](repeating: 0, count: 65_536)
+        getgrgid_r(status.st_gid, &entry, &buffer, buffer.count, &found)
+        guard status.st_gid != 0, status.st_mode & S_IRWXG != 0 else { return "run the controller as root" }
+        let name = found.map { String(cString: $0.pointee.gr_name) } ?? "\(status.st_gid)"
+        return "add it to the group \(name) (usermod -aG \(name) USER) and start the controller anew, or run that as root"
+    }
+}

@@ -1,0 +1,44 @@
+import Model
+import Platform
+
+/// The context that the `docker` command uses: another engine than the standard socket's, which is why it works where we find none.
+struct DockerContext {
+    var name: String
+    /// Where its engine is, as `DOCKER_HOST`; nil where that can't be read.
+    var host: String?
+
+    /// Nil where the standard socket is what `docker` uses too.
+    ///
+    /// Source: https://docs.docker.com/engine/manage-resources/contexts/
+    static func current(_ environment: [String: String]) -> DockerContext? {
+        let folder = environment["DOCKER_CONFIG"].nonEmpty ?? environment["HOME"].nonEmpty.map { "\($0)/.docker" }
+        let chosen = folder.flatMap { text(["currentContext"], in: "\($0)/config.json") }
+        guard let name = environment["DOCKER_CONTEXT"].nonEmpty ?? chosen.nonEmpty, name != "default" else { return nil }
+        let file = folder.map { "\($0)/contexts/meta/\(Digest.sha256(name))/meta.json" }
+        return DockerContext(name: String(name.prefix(64)), host: file.flatMap { text(["Endpoints", "docker", "Host"], in: $0) })
+    }
+
+    /// What to do, for a message that no engine answers.
+    var advice: String {
+        guard let host else { return "Docker's context is '\(name)', whose engine is not known here: set docker.host to its socket" }
+        guard host.hasPrefix("unix://") else {
+            return
+                "Docker's context '\(name)' leads to \(host.prefix(200)), and an engine's Unix socket is wanted: run the controller there"
+        }
+        return "Docker's context '\(name)' leads to \(host.prefix(200)): set docker.host to that"
+    }
+
+    private static func text(_ path: [String], in file: String) -> String? {
+        guard let text = try? Files.readText(file), var value = try? Document(json: Array(text.utf8)) else { return nil }
+        for name in path {
+            guard case .object(let fields) = value, let next = fields[name] else { return nil }
+            value = next
+        }
+        guard case .string(let text) = value else { return nil }
+        return text
+    }
+}
+
+extension String? {
+    fileprivate var nonEmpty: String? { self?.isEmpty ?? true ? nil : self }
+}
