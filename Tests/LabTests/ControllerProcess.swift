@@ -25,7 +25,7 @@ final class ControllerProcess: Sendable {
     private let isPartner: Bool
     /// True in the one test that makes an exit leak.
     private let mayLeak: Bool
-    private var data: String { "\(folder.path)/d" }
+    var data: String { "\(folder.path)/d" }
     private static let program = "\(projectFolder)/.build/debug/sallyport"
     static let password = "a-password-of-the-tests"
 

@@ -20,6 +20,12 @@ final class SharedRedis: Sendable {
         try await eventually("it listens") { Files.exists(socket) }
     }
 
+    /// What `redis-cli` says to a command.
+    @discardableResult
+    func command(_ words: String...) async throws -> String {
+        try await Programs.run("redis-cli", ["-s", socket] + words, deadline: 20).output.filter { $0 != "\n" }
+    }
+
     func freeze() { if let pid { kill(pid, SIGSTOP) } }
     func thaw() { if let pid { kill(pid, SIGCONT) } }
 
