@@ -129,7 +129,10 @@ package enum Alerts {
         }
         let standbys = members.count { $0.state == .standby }
         guard let first = stuck.first, serving < pool.size || standbys < pool.standby else { return nil }
-        let lack = serving < pool.size ? "\(serving) of \(pool.size) exits" : "\(standbys) of \(pool.standby) standbys"
+        // One that is to leave serves until another takes its place.
+        let leaving = facts.exits.of(pool.country).count { $0.leaving && $0.state.takesTraffic }
+        let exits = "\(serving + leaving) of \(pool.size) exits" + (leaving > 0 ? ", \(leaving) of which can't be replaced yet" : "")
+        let lack = serving < pool.size ? exits : "\(standbys) of \(pool.standby) standbys"
         return Alert(
             id: "pool:\(pool.country.lowercased)", severity: .warning,
             message: "\(pool.country) has \(lack): \(detail)", remedy: remedy(reason: reason), since: first.since)

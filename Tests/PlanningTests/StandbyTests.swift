@@ -212,6 +212,11 @@ import Testing
         let lacking = alerts(Pool(country: us, size: 2), at: 30)
         #expect(
             lacking.map(\.message) == ["US has 1 of 2 exits: every server of US is in use"] && lacking[0].remedy.contains("more servers"))
+        exits[id(1)]?.leaving = true
+        #expect(
+            alerts(Pool(country: us, size: 2), at: 30).map(\.message)
+                == ["US has 1 of 2 exits, 1 of which can't be replaced yet: every server of US is in use"])
+        exits[id(1)]?.leaving = false
         exits[id(2)]?.state = .failed
         #expect(
             alerts(Pool(country: us, size: 1, standby: 1), at: 1).map(\.message) == ["US has 0 of 1 standbys: every server of US is in use"]
