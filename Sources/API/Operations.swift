@@ -8,8 +8,11 @@ package protocol Operations: Sendable {
     var revision: Int { get }
     /// The providers whose servers are in the catalog.
     var providers: [ProviderName] { get }
+    /// What is known of each provider's list, without waiting for any.
+    var listings: [ProviderListing] { get }
     /// All servers, as they are known now.
-    func catalog() async throws -> CatalogView
+    /// - Parameter provider: whose list is needed; nil where any will do.
+    func catalog(of provider: ProviderName?) async throws -> CatalogView
     /// The servers that are wanted, best first, with their scores.
     func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer]
     /// Measures the servers that are wanted, at most so many; nearest first.
@@ -97,7 +100,7 @@ package struct CatalogView: Sendable {
 }
 
 /// One provider's part of the catalog.
-package struct ProviderListing: Sendable, Encodable {
+package struct ProviderListing: Sendable, Encodable, Hashable {
     package var name: ProviderName
     package var servers: Int
     /// Rows of its list that are not used, by reason.

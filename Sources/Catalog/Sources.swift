@@ -30,6 +30,12 @@ package protocol SourceFailure: Error {
     var isRefusal: Bool { get }
     /// Seconds that it asks us to wait.
     var retryAfter: Double? { get }
+    /// It answered, but with nothing that can be used: waiting does not help.
+    var isUnreadable: Bool { get }
+}
+
+extension SourceFailure {
+    package var isUnreadable: Bool { false }
 }
 
 /// A provider's list as it was fetched.
@@ -38,12 +44,41 @@ package struct StoredListing: Codable, Sendable, Equatable {
     package var fetchedAt: Timestamp
     package var dropped: [String: Int]?
     package var stamp: ListStamp?
+    /// What it lacks, where it was believed although it looked cut short.
+    package var shrinkage: Shrinkage?
 
-    package init(servers: [Server], fetchedAt: Timestamp, dropped: [String: Int]? = nil, stamp: ListStamp? = nil) {
+    package init(
+        servers: [Server], fetchedAt: Timestamp, dropped: [String: Int]? = nil, stamp: ListStamp? = nil, shrinkage: Shrinkage? = nil
+    ) {
         self.servers = servers
         self.fetchedAt = fetchedAt
         self.dropped = dropped
         self.stamp = stamp
+        self.shrinkage = shrinkage
+    }
+}
+
+/// A list that has lost much, and was believed.
+package struct Shrinkage: Codable, Sendable, Equatable {
+    /// How many servers there were before, and the countries that have gone.
+    package var servers: Int
+    package var countries: [CountryCode]
+    package var at: Timestamp
+
+    /// Seconds for which it is told.
+    package static let seconds = 86_400.0
+
+    package init(servers: Int, countries: [CountryCode], at: Timestamp) {
+        self.servers = servers
+        self.countries = countries
+        self.at = at
+    }
+
+    /// True where the list has back what it had lost, or has been without it for a day.
+    func isOver(_ list: [Server], _ now: Timestamp) -> Bool {
+        if now - at >= Self.seconds { return true }
+        guard Double(list.count) >= Double(servers) * (1 - ListComparison.tolerableLoss) else { return false }
+        return Set(countries).isSubset(of: list.map(\.country))
     }
 }
 
@@ -62,22 +97,34 @@ package protocol ListingStore: Sendable {
     func save(_ breaker: Breaker?, of provider: ProviderName) async throws
 }
 
-/// No list of servers could be had.
+/// No list of servers could be had, or none that says anything.
 package struct CatalogError: Error, CustomStringConvertible {
     package var message: String
+    /// A provider answered, but with nothing that can be used.
+    package var isUnreadable: Bool
     package var description: String { "catalog: \(message)" }
+
+    init(message: String, isUnreadable: Bool = false) {
+        self.message = message
+        self.isUnreadable = isUnreadable
+    }
 }
 
 /// What one provider's part of the catalog is like.
 package struct ListingStatus: Sendable, Equatable {
     package var provider: ProviderName
-    package var servers: Int
-    package var dropped: [String: Int]
+    package var servers = 0
+    package var dropped: [String: Int] = [:]
     package var fetchedAt: Timestamp?
     /// The list is older than it should be, for the provider could not be asked.
-    package var isStale: Bool
-    /// Why the last fetch failed.
+    package var isStale = false
+    /// Why the last fetch failed; where none has ended, that the provider has not answered yet.
     package var problem: String?
+    /// Since when there has been no list; nil where there is one.
+    package var lackingSince: Timestamp?
+    /// Why a newer list is held back.
+    package var suspicion: String?
+    package var shrinkage: Shrinkage?
 }
 
 /// The catalog at one moment.

@@ -10,6 +10,7 @@ extension Controller {
         var world = await World(containers: seenContainers, gateway: seenGateway, published: published)
         world.servers = freshServers()
         world.searchedAt = searchedAt
+        world.searchProblems = searchProblems
         world.breakers = breakers
         world.launches = recentLaunches()
         world.handshakes = parts.handshakes == nil ? nil : handshakes
@@ -183,7 +184,8 @@ extension Controller {
 
     func freshServers() -> [CountryCode: [RankedServer]] {
         let now = parts.now()
-        servers = servers.filter { now - $0.value.at < 60 }
+        // Old ones are better than none, where no others can be had.
+        servers = servers.filter { now - $0.value.at < 60 || searchProblems[$0.key] != nil }
         return servers.mapValues(\.ranked)
     }
 }

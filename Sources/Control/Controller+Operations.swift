@@ -10,6 +10,7 @@ package struct OperationError: Error, CustomStringConvertible {
         case deviceLimit = "device_limit"
         case noServer = "no_server"
         case catalogUnavailable = "catalog_unavailable"
+        case catalogUnreadable = "catalog_unreadable"
         case storeUnavailable = "store_unavailable"
         case engineUnavailable = "engine_unavailable"
         case unknownProvider = "unknown_provider"
@@ -205,9 +206,9 @@ extension Controller {
         let ranked: [RankedServer]
         do { ranked = try await parts.catalog.ranked(for: pool) } catch {
             note(.catalog, error)
-            throw OperationError(code: .catalogUnavailable, message: "\(error)")
+            throw OperationError(code: error is ListUnreadable ? .catalogUnreadable : .catalogUnavailable, message: "\(error)")
         }
-        clear(.catalog)
+        noteFound(pool.country)
         guard !ranked.isEmpty else {
             let place = [pool.city, pool.country.name].compactMap { $0 }.joined(separator: ", ")
             let within = pool.limits == ServerLimits() ? "" : " within the limits of tags and host names"

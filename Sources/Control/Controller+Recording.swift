@@ -170,7 +170,11 @@ extension Controller {
     private var unaskedAlerts: [Alert] {
         guard let loadedAt, .now - loadedAt < .seconds(settings.unaskedSeconds) else { return [] }
         let asked = askedParts.times
-        return Part.allCases.filter { asked[$0] == nil }.compactMap { alerts["part:\($0.rawValue)"] }
+        // Providers' lists are asked for anew, and missed only after a while.
+        let lists =
+            .now - loadedAt < .seconds(Alerts.patience + 10)
+            ? alerts.values.filter { $0.id.hasPrefix("list:") || $0.id.hasPrefix("size:") } : []
+        return lists + Part.allCases.filter { asked[$0] == nil }.compactMap { alerts["part:\($0.rawValue)"] }
     }
 
     private func saveAlerts() async {

@@ -49,8 +49,9 @@ extension Controller {
                 let ranked = try await parts.catalog.ranked(for: pool)
                 // Meanwhile the pool may have become another one.
                 if desired.pools[country] == pool { servers[country] = (ranked, parts.now()) }
-                clear(.catalog)
+                noteFound(country)
             } catch {
+                searchProblems[country] = "\(error)"
                 note(.catalog, error)
                 // Not at every look: wait a moment before the next question.
                 try? await Task.sleep(for: .seconds(1))
@@ -58,6 +59,13 @@ extension Controller {
             searches.remove(country)
             ring()
         }
+    }
+
+    /// One pool's servers were found; another's may still be missing.
+    func noteFound(_ country: CountryCode) {
+        searchProblems[country] = nil
+        searchProblems = searchProblems.filter { desired.pools[$0.key] != nil }
+        if searchProblems.isEmpty { clear(.catalog) }
     }
 
     // MARK: - One exit

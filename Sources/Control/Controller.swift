@@ -171,6 +171,8 @@ package actor Controller {
     var knowsGatewaysAddresses = false
     var servers: [CountryCode: (ranked: [RankedServer], at: Timestamp)] = [:]
     var searches: Set<CountryCode> = []
+    /// Why the last search for a pool's servers has failed.
+    var searchProblems: [CountryCode: String] = [:]
     var published: GatewayLayout?
     /// Counts the changes of users, and how many of them the gateway has.
     var usersEdition = 0

@@ -93,8 +93,15 @@ package struct StoredState: Sendable {
     }
 }
 
+/// A provider answers, but with nothing that can be used as its list.
+package struct ListUnreadable: Error, CustomStringConvertible {
+    package var description: String
+    package init(_ description: String) { self.description = description }
+}
+
 package protocol ServerCatalog: Sendable {
     /// The servers of a pool with what is known of each by itself, best first.
+    /// - Throws: what stands in the way, in words for operators; `ListUnreadable` for a list that says nothing.
     func ranked(for pool: Pool) async throws -> [RankedServer]
 }
 

@@ -70,6 +70,8 @@ package enum ExitState: String, Codable, Sendable, CaseIterable {
 /// Why an exit is in its state, as a word for machines. `Exit.detail` has the sentence for people.
 package enum ExitReason: String, Codable, Sendable, CaseIterable {
     case noServer = "no_server"
+    /// The provider's API gives no list of servers or no key, or its servers' names have no address.
+    case providerUnavailable = "provider_unavailable"
     /// The account has as many tunnels as it may have at once.
     case deviceLimit = "device_limit"
     /// Every address of the exits' network is in use, or may still be where the gateway leads to.

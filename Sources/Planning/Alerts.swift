@@ -49,13 +49,7 @@ package enum Alerts {
                     remedy: facts.remedies[part] ?? remedy(part: part), since: problem.since))
         }
         for (name, breaker) in facts.breakers where name.hasPrefix("credential:") && breaker.state(now) != .closed {
-            let provider = name.dropFirst("credential:".count)
-            alerts.append(
-                Alert(
-                    id: name, severity: .critical, message: "servers of \(provider) refuse its key, so no exit is moved for that",
-                    remedy:
-                        "renew the token or key of \(provider) in the configuration; check the account and its limit of devices, and that UDP may go out",
-                    since: breaker.changedAt ?? now))
+            alerts.append(alert(ofCredential: String(name.dropFirst("credential:".count)), breaker, now))
         }
         for pool in facts.desired.pools.values {
             if let alert = alert(pool, facts, now: now) { alerts.append(alert) }
@@ -93,6 +87,22 @@ package enum Alerts {
                 since: user.createdAt)
         }
         return alerts.sorted { $0.id < $1.id }
+    }
+
+    private static func alert(ofCredential provider: String, _ breaker: Breaker, _ now: Timestamp) -> Alert {
+        let (message, remedy) =
+            breaker.isOfToken
+            ? (
+                "\(provider) refuses the access token, so no exit of it can start; those that run go on",
+                "make a new access token in the account and put it into providers.\(provider).access_token_file, or set private_key_file"
+            )
+            : (
+                "servers of \(provider) refuse its key, so no exit is moved for that",
+                "renew the token or key of \(provider) in the configuration; check the account and its limit of devices, and that UDP may go out"
+            )
+        return Alert(
+            id: Breaker.name(credential: ProviderName(rawValue: provider)), severity: .critical, message: message, remedy: remedy,
+            since: breaker.changedAt ?? now)
     }
 
     private static func stuck(_ container: String) -> String { "container \(container) can't be removed: " }
@@ -168,6 +178,8 @@ package enum Alerts {
         case .deviceLimit: "make pools smaller, add another provider, or set providers.<name>.devices to what the account allows"
         case .noAddress:
             "check that HAProxy and its master answer on their sockets (addresses are free again when it is seen without them), or give the exits a larger network (docker.subnet)"
+        case .providerUnavailable:
+            "see GET /api/providers for what each provider says; check that this machine reaches and resolves its API and its servers' names"
         case .noServer: "allow more servers: another city or provider, or a smaller pool"
         case .credentialsMissing, .credentialsRejected: "set a valid token or key of the provider in the configuration"
         case .handshakeTimeout:

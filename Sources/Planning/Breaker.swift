@@ -22,13 +22,38 @@ package struct Breaker: Hashable, Codable, Sendable {
         package var trials: Int
         /// Seconds for which one that was closed for now still knows how often it had opened.
         package var memory = 3600.0
+        /// Where there is one, a share of failures opens it instead of `threshold`, and each cool-down lasts `firstCoolDown` exactly.
+        package var window: Window?
 
-        package init(threshold: Int = 3, firstCoolDown: Double = 30, longestCoolDown: Double = 3600, trials: Int = 1) {
+        package init(
+            threshold: Int = 3, firstCoolDown: Double = 30, longestCoolDown: Double = 3600, trials: Int = 1, window: Window? = nil
+        ) {
             self.threshold = threshold
             self.firstCoolDown = firstCoolDown
             self.longestCoolDown = longestCoolDown
             self.trials = trials
+            self.window = window
         }
+    }
+
+    /// The latest tries, of which a share must not fail.
+    package struct Window: Hashable, Sendable {
+        package var seconds: Double
+        /// 0 to 1.
+        package var share: Double
+        /// Tries below which nothing is concluded.
+        package var tries: Int
+
+        package init(seconds: Double, share: Double, tries: Int) {
+            self.seconds = seconds
+            self.share = share
+            self.tries = tries
+        }
+    }
+
+    private struct Try: Hashable, Codable {
+        var at: Timestamp
+        var hasFailed: Bool
     }
 
     /// Failures in a row while closed.
@@ -42,6 +67,8 @@ package struct Breaker: Hashable, Codable, Sendable {
     /// What failed last, as a word for machines.
     package private(set) var reason: String?
     package private(set) var changedAt: Timestamp?
+    /// Tries while closed, where a window counts; what an older version stored has none.
+    private var tries: [Try]?
 
     package init() {}
 
@@ -53,6 +80,9 @@ package struct Breaker: Hashable, Codable, Sendable {
     package static let ofServers = Rules(threshold: 1, firstCoolDown: 60, longestCoolDown: 3600, trials: 1)
     /// A credential is opened by whoever counts the servers that refuse it.
     package static let ofCredentials = Rules(threshold: 1, firstCoolDown: 60, longestCoolDown: 1800, trials: 1)
+    /// A provider's API: half of its calls in ten seconds, three at least, open it for 30 s; then three trials must succeed.
+    package static let ofProviders = Rules(
+        threshold: 1, firstCoolDown: 30, longestCoolDown: 30, trials: 3, window: Window(seconds: 10, share: 0.5, tries: 3))
 
     package func state(_ now: Timestamp) -> State {
         guard let openUntil else { return .closed }
@@ -74,7 +104,9 @@ package struct Breaker: Hashable, Codable, Sendable {
 
     package mutating func succeed(_ now: Timestamp, _ rules: Rules = Rules()) {
         switch state(now) {
-        case .closed: failures = 0
+        case .closed:
+            failures = 0
+            note(false, now, rules)
         // A success of something that began before it opened proves nothing for now.
         case .open: return
         case .halfOpen:
@@ -91,7 +123,7 @@ package struct Breaker: Hashable, Codable, Sendable {
     /// Closes it for what has worked for a while, which may fail again: one that opens within `memory` of this goes on with longer
     /// cool-downs. So what comes up, works for a moment and fails, again and again, is tried ever more seldom.
     package mutating func rest(_ now: Timestamp) {
-        (openUntil, failures, begun, succeeded) = (nil, 0, 0, 0)
+        (openUntil, failures, begun, succeeded, tries) = (nil, 0, 0, 0, nil)
         changedAt = now
     }
 
@@ -99,6 +131,9 @@ package struct Breaker: Hashable, Codable, Sendable {
     package var blamesNobody: Bool {
         [.containerExited, .containerGone, .proxyDown].contains(reason.flatMap(ExitReason.init(rawValue:)))
     }
+
+    /// True for a credential whose access token the provider's API has refused; false where servers refuse the key.
+    package var isOfToken: Bool { reason == ExitReason.credentialsRejected.rawValue }
 
     /// True where nothing of it needs to be remembered.
     package func isForgettable(_ now: Timestamp, _ rules: Rules = Rules()) -> Bool {
@@ -110,11 +145,12 @@ package struct Breaker: Hashable, Codable, Sendable {
     package mutating func shift(by seconds: Double) {
         openUntil = openUntil.map { $0 + seconds }
         changedAt = changedAt.map { $0 + seconds }
+        tries = tries?.map { Try(at: $0.at + seconds, hasFailed: $0.hasFailed) }
     }
 
     /// - Parameters:
     ///   - salt: spreads cool-downs by 25 percent, so that many breakers don't close in step.
-    ///   - atLeast: seconds that whoever refused asked for (`Retry-After`).
+    ///   - atLeast: seconds that whoever refused asked for (`Retry-After`). Where a window counts, they open it at once.
     package mutating func fail(
         _ why: String, _ now: Timestamp, _ rules: Rules = Rules(), salt: UInt64 = 0, atLeast: Double = 0
     ) {
@@ -122,18 +158,37 @@ package struct Breaker: Hashable, Codable, Sendable {
         switch state(now) {
         case .closed:
             failures += 1
-            if failures >= rules.threshold { open(now, rules, salt, atLeast) }
+            note(true, now, rules)
+            if isTooMuch(rules) || rules.window != nil && atLeast > 0 { open(now, rules, salt, atLeast) }
         case .open: return
         case .halfOpen: open(now, rules, salt, atLeast)
         }
     }
 
+    /// Counts a try, where a window does.
+    private mutating func note(_ hasFailed: Bool, _ now: Timestamp, _ rules: Rules) {
+        guard let window = rules.window else { return }
+        // A try of the future is one from before the clock was set.
+        let recent = (tries ?? []).filter { $0.at <= now && now - $0.at < window.seconds }.suffix(99)
+        tries = recent + [Try(at: now, hasFailed: hasFailed)]
+    }
+
+    private func isTooMuch(_ rules: Rules) -> Bool {
+        guard let window = rules.window else { return failures >= rules.threshold }
+        let tries = tries ?? []
+        return tries.count >= window.tries && Double(tries.count(where: \.hasFailed)) >= window.share * Double(tries.count)
+    }
+
     private mutating func open(_ now: Timestamp, _ rules: Rules, _ salt: UInt64, _ atLeast: Double) {
         if openUntil == nil, changedAt.map({ now - $0 >= rules.memory }) ?? true { openings = 0 }
         openings += 1
-        (begun, succeeded) = (0, 0)
+        (begun, succeeded, tries) = (0, 0, nil)
+        changedAt = now
+        guard rules.window == nil else {
+            openUntil = now + (atLeast > 0 ? atLeast : rules.firstCoolDown)
+            return
+        }
         let pause = BackOff(first: rules.firstCoolDown, longest: rules.longestCoolDown).pause(attempts: openings, salt: salt)
         openUntil = now + max(pause, atLeast)
-        changedAt = now
     }
 }

@@ -15,9 +15,14 @@ package enum ListComparison {
         }
         let loss = 1 - Double(new.count) / Double(old.count)
         if loss > tolerableLoss { return "it has \(new.count) servers where there were \(old.count)" }
+        let lost = lostCountries(old: old, new: new)
+        return lost.isEmpty ? nil : "it has lost \(lost.map(\.rawValue).joined(separator: ", "))"
+    }
+
+    /// Countries with several servers that the new list has none in.
+    package static func lostCountries(old: [Server], new: [Server]) -> [CountryCode] {
         let present = Set(new.map(\.country))
         let counts = Dictionary(grouping: old, by: \.country).mapValues(\.count)
-        let lost = counts.filter { $0.value >= notableCountry && !present.contains($0.key) }.keys.sorted()
-        return lost.isEmpty ? nil : "it has lost \(lost.map(\.rawValue).joined(separator: ", "))"
+        return counts.filter { $0.value >= notableCountry && !present.contains($0.key) }.keys.sorted()
     }
 }

@@ -6,12 +6,22 @@ extension Planner {
     mutating func begin(_ id: ExitID, _ containers: [ExitContainer]) {
         guard var exit = exits[id], exit.state == .pending || exit.state == .failed else { return }
         if let retryAt = exit.retryAt, retryAt > now { return look(at: retryAt) }
-        guard let known = world.servers[id.country] else { return search(id.country) }
+        let problem = world.searchProblems[id.country]
+        if problem != nil { search(id.country) }
+        guard let known = world.servers[id.country] else {
+            search(id.country)
+            if let problem { wait(&exit, .providerUnavailable, problem, now + 1) }
+            return
+        }
         if let until = budget(id.country) { return wait(&exit, .restartBudget, "its pool has begun too many containers lately", until) }
         let blocked = Set(known.map(\.server.provider)).filter { !isAllowed(Breaker.name(credential: $0), Breaker.ofCredentials) }
         let candidates = known.filter { !blocked.contains($0.server.provider) }
         if candidates.isEmpty, let provider = blocked.min(by: { $0.rawValue < $1.rawValue }) {
-            let detail = "many servers of \(provider) refuse its key: it is tried seldom until one accepts it"
+            let isToken = world.breakers[Breaker.name(credential: provider)]?.isOfToken ?? false
+            let detail =
+                isToken
+                ? "\(provider) refuses the access token: it is tried seldom until it is taken"
+                : "many servers of \(provider) refuse its key: it is tried seldom until one accepts it"
             return wait(&exit, .credentialsRejected, detail, now + 1)
         }
         let open = candidates.filter { !rules.devices.isFull($0.server.provider, besides: id, exits: exits, containers: containers) }

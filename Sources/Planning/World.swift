@@ -38,6 +38,8 @@ package struct World: Sendable {
     package var launches: [CountryCode: [Timestamp]]
     /// When the servers of each pool were last asked for.
     package var searchedAt: [CountryCode: Timestamp]
+    /// Why the servers of a pool could not be had when they were last asked for.
+    package var searchProblems: [CountryCode: String] = [:]
     /// Exits with an operation under way; they are left alone until its result is in.
     package var busy: Set<ExitID>
     /// Containers that are being removed.

@@ -140,6 +140,7 @@ package struct ProviderClient: Sendable {
                 code: .credentialsRejected, provider: name,
                 message: "the access token is refused; make a new one in the account and put it into providers.\(name).access_token_file")
         case 429: throw ProviderError(code: .rateLimited, provider: name, message: "too many requests (status 429)", retryAfter: pause)
+        case 500...: throw ProviderError(code: .failing, provider: name, message: "status \(response.status)", retryAfter: pause)
         default: throw ProviderError(code: .badAnswer, provider: name, message: "status \(response.status)", retryAfter: pause)
         }
     }

@@ -8,6 +8,8 @@ package struct ProviderError: Error, CustomStringConvertible {
         case rateLimited = "rate_limited"
         /// The provider knows our access token or key no more.
         case credentialsRejected = "credentials_rejected"
+        /// Statuses of 500 and above: it can't answer anybody now.
+        case failing
         case badAnswer = "bad_answer"
     }
 

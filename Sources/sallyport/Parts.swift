@@ -31,6 +31,7 @@ struct Parts: Sendable {
     let store: Store
     let leadership: Leadership
     let catalog: Catalog
+    let breakers = ProviderBreakers()
     let prober: HTTPProber
     let controller: Controller
     let events: RedisEvents
@@ -86,13 +87,13 @@ struct Parts: Sendable {
                 credentials: settings.credentials, authorityFile: settings.authorityFile, client: client)
             return (client: account, facts: settings.facts)
         }
-        let keys = ProviderKeys(providers)
+        let keys = ProviderKeys(providers, breakers: breakers)
         let serving = ServingExits()
         let latency = LatencyMeasurement(keys: keys)
         catalog = Catalog(
             sources: providers.map { ProviderSource(client: $0.client, exit: { serving.one }) },
             settings: .init(refreshSeconds: configuration.catalogRefreshSeconds), store: RedisListings(store: store), log: log,
-            resolve: { await NameResolver.addresses(of: $0) }, measure: { try await latency.measure($0, $1) })
+            breakers: breakers, resolve: { await NameResolver.addresses(of: $0) }, measure: { try await latency.measure($0, $1) })
         prober = HTTPProber(
             client: client, urls: configuration.verification.urls, checkName: configuration.verification.checkName,
             credentials: credentials,
@@ -112,13 +113,14 @@ struct Parts: Sendable {
             parts: .init(
                 engine: DockerExits(containers: exits), gateway: gateway,
                 store: RedisState(store: store, usage: usageRecord, leadership: leadership, unstored: unstoredEvents, log: log),
-                catalog: catalog,
+                catalog: PoolServers(catalog: catalog),
                 keys: keys, prober: prober, handshakes: HandshakeQuestions(catalog: catalog, measurement: latency), leadership: leadership,
                 orders: configuration.redisIsShared
                     ? RedisOrders(
                         queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix), rootKey: rootKey,
                         leadership: leadership, concerns: concerns, log: log) : nil,
-                log: log, reports: { [gateway] in gateway.guessAlerts + [accessLog?.alert].compactMap(\.self) }),
+                log: log,
+                reports: { [gateway, catalog] in gateway.guessAlerts + [accessLog?.alert].compactMap(\.self) + catalog.alerts() }),
             settings: settings)
         self.controller = controller
         serving.follow {

@@ -72,7 +72,7 @@ final class FakeOperations: Operations, EventSource {
     let providers: [ProviderName] = [.nordvpn]
 
     /// 25 servers of the US, in which the load grows with the number, and three of Germany.
-    func catalog() async throws -> CatalogView {
+    func catalog(of provider: ProviderName?) async throws -> CatalogView {
         let american = (1...25).map { number in
             Server(
                 provider: .nordvpn, hostname: "us\(number)", address: "198.18.1.\(number)", port: 51820, publicKey: "k",
@@ -86,21 +86,22 @@ final class FakeOperations: Operations, EventSource {
         }
         return CatalogView(
             revision: with { $0.catalogRevision }, servers: american + german,
-            listings: [
-                ProviderListing(
-                    name: .nordvpn, servers: 28, dropped: ["offline": 2], fetchedAt: start, stale: false, problem: nil, devices: 10)
-            ])
+            listings: listings)
     }
+
+    let listings = [
+        ProviderListing(name: .nordvpn, servers: 28, dropped: ["offline": 2], fetchedAt: start, stale: false, problem: nil, devices: 10)
+    ]
 
     func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
         with { $0.rankings += 1 }
-        return try await catalog().servers.filter(wish.contains).map { server in
+        return try await catalog(of: nil).servers.filter(wish.contains).map { server in
             RankedServer(server: server, parts: [.init(name: "load", points: Double(server.load ?? 50), reason: "\(strategy)")])
         }
     }
 
     func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
-        try await catalog().servers.filter(wish.contains).prefix(limit).map { server in
+        try await catalog(of: nil).servers.filter(wish.contains).prefix(limit).map { server in
             (server, LatencyFigures(median: 1.23456, jitter: nil, loss: 0, samples: 1, method: method, measuredAt: start))
         }
     }

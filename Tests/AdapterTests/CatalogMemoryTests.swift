@@ -15,7 +15,7 @@ import Testing
     }
 
     private static func catalog(_ source: any ServerSource, measure: @escaping Catalog.Measure) -> Catalog {
-        Catalog(sources: [source], settings: .init(refreshSeconds: 0, backOff: BackOff(first: 1)), log: .none, measure: measure)
+        Catalog(sources: [source], settings: .patient(refreshSeconds: 0, backOff: BackOff(first: 1)), log: .none, measure: measure)
     }
 
     /// A list that is made when it is asked for.

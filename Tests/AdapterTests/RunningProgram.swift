@@ -22,7 +22,10 @@ final class RunningProgram: Sendable {
     ///   - redis: the socket of a Redis that several share; nil for one of its own.
     ///   - partner: another one, with which it shares gateway and store.
     ///   - provider: the URL of its provider; nobody answers where none is given.
-    init(redis: String? = nil, partner: RunningProgram? = nil, provider: String = "http://127.0.0.1:9") throws {
+    ///   - others: the URLs of its other providers, by their names.
+    init(
+        redis: String? = nil, partner: RunningProgram? = nil, provider: String = "http://127.0.0.1:9", others: [String: String] = [:]
+    ) throws {
         folder = try TemporaryFolder()
         port = try Ports.free()
         let gateway = try partner.map { ($0.gatewayPort, $0.gatewayFolder) } ?? (Ports.free(), "\(folder.path)/d/haproxy")
@@ -30,6 +33,7 @@ final class RunningProgram: Sendable {
         rootKeyFile = partner?.rootKeyFile ?? "\(folder.path)/root.key"
         self.redis = redis
         self.provider = provider
+        self.others = others
         try Files.write("yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n", to: "\(folder.path)/key", mode: 0o600)
         try configure()
     }
@@ -38,11 +42,15 @@ final class RunningProgram: Sendable {
     /// Controllers that share a store share this too.
     let rootKeyFile: String
     private let provider: String
+    private let others: [String: String]
     private let gatewayFolder: String
     private let redis: String?
 
     /// Writes the configuration; `api` is what else its section has.
     func configure(api: String = "limits: {requests: 1000, strict_requests: 9000}", more: String = "") throws {
+        let others = others.sorted { $0.key < $1.key }.map { name, url in
+            "\n  \(name): {api_url: '\(url)', private_key_file: \(folder.path)/key, address: 10.64.0.2/32, dns: [127.0.0.1]}"
+        }
         let text = """
             data_dir: \(folder.path)/d
             root_key_file: \(rootKeyFile)
@@ -53,7 +61,7 @@ final class RunningProgram: Sendable {
             docker: {host: 'unix://\(folder.path)/no-engine.sock', owner: sallyport-none, network: sallyport-none}
             verification: {urls: ['http://127.0.0.1:9/json'], check_name: check.test}
             providers:
-              nordvpn: {api_url: '\(provider)', private_key_file: \(folder.path)/key, dns: [127.0.0.1]}
+              nordvpn: {api_url: '\(provider)', private_key_file: \(folder.path)/key, dns: [127.0.0.1]}\(others.joined())
             \(more)
             """
         try Files.write(text, to: configuration, mode: 0o600)

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Model
 import Planning
 import Testing
@@ -94,5 +95,44 @@ import Testing
         var breaker = Breaker()
         for _ in 0..<3 { breaker.fail("timeout", start, rules) }
         return breaker
+    }
+
+    @Test func `a provider's API is left alone when half of its calls in ten seconds fail, for thirty, and three trials must succeed`() {
+        let rules = Breaker.ofProviders
+        var breaker = Breaker()
+        breaker.succeed(start, rules)
+        breaker.succeed(start, rules)
+        breaker.fail("status 502", start + 1, rules)
+        #expect(breaker.state(start + 1) == .closed, "one of three")
+        breaker.fail("status 502", start + 2, rules)
+        #expect(breaker.state(start + 2) == .open && breaker.openUntil == start + 32, "two of four")
+        let later = start + 32
+        for _ in 0..<3 {
+            #expect(breaker.state(later) == .halfOpen && breaker.allows(later, rules))
+            breaker.begin(later)
+        }
+        #expect(!breaker.allows(later, rules), "three trials are under way")
+        for _ in 0..<3 { breaker.succeed(later, rules) }
+        #expect(breaker.state(later) == .closed)
+        // What is older than the window does not count, and two calls are too few to conclude from.
+        breaker.fail("status 502", later, rules)
+        breaker.fail("status 502", later + 9, rules)
+        breaker.fail("status 502", later + 10.5, rules)
+        #expect(breaker.state(later + 10.5) == .closed)
+        breaker.fail("status 502", later + 11, rules)
+        #expect(breaker.state(later + 11) == .open && breaker.openUntil == later + 41, "not longer for having been open before")
+    }
+
+    @Test func `a provider that asks for a pause gets it at once`() {
+        var breaker = Breaker()
+        breaker.fail("rate_limited", start, Breaker.ofProviders, atLeast: 300)
+        #expect(breaker.openUntil == start + 300)
+    }
+
+    @Test func `what an older version stored of a breaker can be read`() throws {
+        let old =
+            #"{"failures":0,"openings":2,"openUntil":"1970-01-01T00:17:40.000Z","begun":0,"succeeded":0,"reason":"blackhole","changedAt":"1970-01-01T00:16:40.000Z"}"#
+        let breaker = try JSONDecoder().decode(Breaker.self, from: Data(old.utf8))
+        #expect(breaker.openings == 2 && breaker.state(start) == .open)
     }
 }

@@ -29,7 +29,7 @@ extension API {
                 "GET", "/api/providers",
                 Contract(
                     .role(.viewer), "The providers and their lists", "How old each list is, what was left out of it and why.",
-                    answers: [.json(200, "the providers", .named("Providers"))]), .waiting(listProviders)),
+                    answers: [.json(200, "the providers", .named("Providers"))]), .ready(listProviders)),
             Route(
                 "GET", "/api/{provider}/servers",
                 Contract(
@@ -65,11 +65,9 @@ extension API {
         ]
     }
 
-    func listProviders(_ request: ServerRequest) async throws -> ServerResponse {
-        let catalog = try await operations.catalog()
-        return try answers.answer(to: request, at: "\(catalog.revision)") {
-            .json(["providers": catalog.listings])
-        }
+    func listProviders(_ request: ServerRequest) throws -> ServerResponse {
+        let listings = operations.listings
+        return try answers.answer(to: request, at: "\(listings)") { .json(["providers": listings]) }
     }
 
     func listServers(_ request: ServerRequest) async throws -> ServerResponse {
@@ -93,7 +91,7 @@ extension API {
             let bestLoad: Int?
         }
         let provider = try provider(of: request)
-        let catalog = try await operations.catalog()
+        let catalog = try await operations.catalog(of: provider)
         return try answers.answer(to: request, at: "\(catalog.revision)") {
             let byCountry = Dictionary(grouping: catalog.servers.filter { provider == nil || $0.provider == provider }, by: \.country)
             return .json([
@@ -106,7 +104,7 @@ extension API {
 
     /// Of all providers: how many servers, the best load, and the exits.
     func listCountries(_ request: ServerRequest) async throws -> ServerResponse {
-        let catalog = try await operations.catalog()
+        let catalog = try await operations.catalog(of: nil)
         let state = operations.state
         return try answers.answer(to: request, at: "\(catalog.revision)/\(state.revision)") {
             let byCountry = Dictionary(grouping: catalog.servers, by: \.country)
@@ -170,11 +168,11 @@ extension API {
     /// The parts of the list link to each other (RFC 8288).
     private func page(of request: ServerRequest, country: CountryCode?, standardLimit: Int = 100) async throws -> ServerResponse {
         let wish = try wish(of: request, country: country)
-        let catalog = try await operations.catalog()
+        let catalog = try await operations.catalog(of: wish.provider)
         if let country,
             !catalog.servers.contains(where: { $0.country == country && (wish.provider == nil || $0.provider == wish.provider) })
         {
-            throw APIProblem.notFound("server in \(country.name)")
+            throw Self.missing(country, catalog.listings.filter { wish.provider == nil || $0.name == wish.provider })
         }
         if request.query("explain") == "true" || request.query("strategy") != nil {
             return try await explanation(of: request, wish, catalog.revision, standardLimit)
@@ -192,6 +190,16 @@ extension API {
             }
             return .json(bytes: json.bytes, headers: links)
         }
+    }
+
+    /// Who has given no list may have servers there.
+    private static func missing(_ country: CountryCode, _ listings: [ProviderListing]) -> APIProblem {
+        let silent = listings.filter { $0.fetchedAt == nil }
+        guard !silent.isEmpty else { return .notFound("server in \(country.name)") }
+        let words = silent.map { "\($0.name) has given no list (\($0.problem ?? "it has not answered yet"))" }.joined(separator: ", ")
+        return APIProblem(
+            status: 503, code: "catalog_unavailable", message: "no server in \(country.name) is known, but \(words)",
+            headers: [("Retry-After", "10")])
     }
 
     private func explanation(

@@ -51,6 +51,7 @@ extension ProviderSource {
 
 extension ProviderError: SourceFailure {
     package var isRefusal: Bool { code == .rateLimited || code == .blocked }
+    package var isUnreadable: Bool { code == .badAnswer }
 }
 
 struct RedisListings: ListingStore {

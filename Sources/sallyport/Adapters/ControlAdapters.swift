@@ -16,7 +16,13 @@ extension HAProxyGateway: Gateway {}
 extension HAProxyGateway: UsageSource {}
 extension UsageRecord: UsageStore {}
 
-extension Catalog: ServerCatalog {}
+struct PoolServers: ServerCatalog {
+    let catalog: Catalog
+
+    func ranked(for pool: Pool) async throws -> [RankedServer] {
+        do { return try await catalog.ranked(for: pool) } catch  where Catalog.isUnreadable(error) { throw ListUnreadable("\(error)") }
+    }
+}
 
 struct DockerExits: ExitEngine {
     let containers: ExitContainers

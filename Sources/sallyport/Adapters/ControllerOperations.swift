@@ -24,11 +24,14 @@ struct ControllerOperations: Operations {
 
     var state: OperatorState {
         let snapshot = controller.snapshot
-        let problems = snapshot.problems.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
+        var problems = snapshot.problems.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
+        // The loop asks for servers only where a pool needs some.
+        if let lack = servers.lack { problems["catalog"] = lack }
+        let breakers = snapshot.breakers.merging(servers.breakers.all) { $1 }
         return OperatorState(
             revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
             problems: problems, leader: snapshot.leader, alerts: snapshot.alerts + concerns.alerts,
-            breakers: snapshot.breakers.map { Self.view(of: $1, name: $0) }.filter { $0.state != "closed" }.sorted { $0.name < $1.name },
+            breakers: breakers.map { Self.view(of: $1, name: $0) }.filter { $0.state != "closed" }.sorted { $0.name < $1.name },
             blockedUsers: snapshot.desired.blocked, asked: controller.asked.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value })
     }
 
@@ -40,16 +43,17 @@ struct ControllerOperations: Operations {
 
     var providers: [ProviderName] { servers.providers }
 
-    func catalog() async throws -> CatalogView {
-        let snapshot = try await fromCatalog { try await servers.snapshot() }
-        return CatalogView(
-            revision: snapshot.revision, servers: snapshot.servers,
-            listings: snapshot.listings.map { listing in
-                ProviderListing(
-                    name: listing.provider, servers: listing.servers, dropped: listing.dropped, fetchedAt: listing.fetchedAt,
-                    stale: listing.isStale, problem: listing.problem,
-                    devices: devices[listing.provider])
-            })
+    var listings: [ProviderListing] { servers.statuses.map(view) }
+
+    private func view(of listing: ListingStatus) -> ProviderListing {
+        ProviderListing(
+            name: listing.provider, servers: listing.servers, dropped: listing.dropped, fetchedAt: listing.fetchedAt,
+            stale: listing.isStale, problem: listing.problem, devices: devices[listing.provider])
+    }
+
+    func catalog(of provider: ProviderName?) async throws -> CatalogView {
+        let snapshot = try await fromCatalog { try await servers.snapshot(for: provider) }
+        return CatalogView(revision: snapshot.revision, servers: snapshot.servers, listings: snapshot.listings.map(view))
     }
 
     func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
@@ -67,7 +71,7 @@ struct ControllerOperations: Operations {
     private func fromCatalog<Value>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch {
             // A provider that answers, but with nothing that can be used, is another trouble than one that does not.
-            if error is CatalogError || (error as? ProviderError)?.code == .badAnswer {
+            if Catalog.isUnreadable(error) {
                 throw APIProblem(status: 500, code: "catalog_unreadable", message: "\(error)")
             }
             throw APIProblem(status: 503, code: "catalog_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
@@ -148,6 +152,7 @@ struct ControllerOperations: Operations {
             case .notFound: status = 404
             case .poolFull, .deviceLimit, .exists: status = 409
             case .unknownProvider, .networksTooWide: status = 422
+            case .catalogUnreadable: status = 500
             case .noServer, .catalogUnavailable, .storeUnavailable, .engineUnavailable, .notLeader:
                 status = 503
                 headers = [("Retry-After", "10")]

@@ -1,5 +1,7 @@
+import Catalog
 import Control
 import Model
+import Planning
 import Platform
 import Providers
 import Synchronization
@@ -10,7 +12,12 @@ final class ProviderKeys: TunnelKeys {
     /// Asked again after an hour: an account's key can be replaced.
     private let fetched = Mutex<[ProviderName: (key: Secret, at: Timestamp)]>([:])
 
-    init(_ entries: [(client: ProviderClient, facts: TunnelFacts)]) { self.entries = entries }
+    private let breakers: ProviderBreakers
+
+    init(_ entries: [(client: ProviderClient, facts: TunnelFacts)], breakers: ProviderBreakers = ProviderBreakers()) {
+        self.entries = entries
+        self.breakers = breakers
+    }
 
     var providers: [ProviderName] { entries.map(\.client.provider.name) }
 
@@ -27,15 +34,36 @@ final class ProviderKeys: TunnelKeys {
         guard let client = entry(provider)?.client else {
             throw ExitFailure(reason: .credentialsMissing, detail: "\(provider) is not configured")
         }
+        // While the provider can't be asked, what it said last is as good as anything.
+        let known = fetched.withLock { $0[provider]?.key }
+        guard breakers.begin(.account, provider) else {
+            if let known { return known }
+            let breaker = breakers[.account, provider]
+            let until = breaker.openUntil.map { ", and is asked again at \($0)" } ?? ""
+            throw ExitFailure(
+                reason: .providerUnavailable, detail: "\(provider) gives no key (\(breaker.reason ?? "it failed lately"))\(until)")
+        }
+        let begin = ContinuousClock.now
         do {
             let key = try await client.privateKey()
+            breakers.succeed(.account, provider)
             fetched.withLock { $0[provider] = (key, SystemClock.now()) }
             return key
         } catch let error as ProviderError {
-            let isRejected = error.code == .credentialsRejected
-            // While the provider can't be asked, what it said last is as good as anything.
-            if !isRejected, let known = fetched.withLock({ $0[provider] }) { return known.key }
-            throw ExitFailure(reason: isRejected ? .credentialsRejected : .credentialsMissing, detail: error.description)
+            // A refusal of the token is an answer.
+            if error.code == .credentialsRejected {
+                breakers.succeed(.account, provider)
+                throw ExitFailure(reason: .credentialsRejected, detail: error.description)
+            }
+            let isTooMuch = error.code == .rateLimited || error.code == .blocked
+            breakers.fail(
+                .account, provider, error.message, after: (ContinuousClock.now - begin) / .seconds(1),
+                atLeast: max(error.retryAfter ?? 0, isTooMuch ? Self.refusalSeconds : 0))
+            if let known { return known }
+            throw ExitFailure(reason: .providerUnavailable, detail: error.description)
         }
     }
+
+    /// The shortest pause after a provider has had enough of us.
+    private static let refusalSeconds = 300.0
 }

@@ -1,0 +1,92 @@
+package import Model
+import Planning
+import Platform
+
+/// What others ask of the catalog.
+extension Catalog {
+    /// The servers of a pool, best first by its strategy, the most promising ones measured and resolved. The points are those of each
+    /// server by itself: what exits hold and what has failed changes faster than this list is asked for, and is weighed by who chooses.
+    /// - Throws: where there is none, though only for want of a list or of a resolver.
+    package func ranked(for pool: Pool) async throws -> [RankedServer] {
+        try await refresh(for: pool.provider)
+        await measureCandidates(for: pool)
+        let wanted = servers(within: ServerWish(pool))
+        // Who has given no list may have servers there.
+        let silent = providers.filter { listings[$0] == nil && pool.provider ?? $0 == $0 }
+        if wanted.isEmpty, !silent.isEmpty { throw lack(of: silent) }
+        let ranked = ServerRanking.byItself(wanted, strategy: pool.strategy, knowledge: knowledge())
+        let addresses = await addresses(ofFirst: Self.resolvedOfPool, of: ranked.map(\.server))
+        let found: [RankedServer] = ranked.compactMap { entry in
+            guard let server = addressed(entry.server, addresses) else { return nil }
+            var entry = entry
+            entry.server = server
+            entry.server.latencyMilliseconds = histories[server.hostname]?.figures?.median
+            return entry
+        }
+        if found.isEmpty, let first = ranked.first { throw unresolved(ranked.count, first.server) }
+        return found
+    }
+
+    /// Servers of a pool that are resolved where only their names are known, the best by themselves first.
+    private static let resolvedOfPool = 50
+
+    /// The same with the score of each, and nothing measured for it.
+    package func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
+        try await refresh(for: wish.provider)
+        var ranked = ranking(of: wish, strategy: strategy)
+        for index in ranked.indices { ranked[index].server.latencyMilliseconds = histories[ranked[index].server.hostname]?.figures?.median }
+        return ranked
+    }
+
+    /// All servers, and what is known about their lists.
+    /// - Parameter provider: whose list is needed; nil where any will do.
+    package func snapshot(for provider: ProviderName? = nil) async throws -> CatalogSnapshot {
+        try await refresh(for: provider)
+        if let cached { return cached }
+        let servers = listings.values.flatMap(\.servers).map { server in
+            guard let figures = histories[server.hostname]?.figures else { return server }
+            var server = server
+            server.latencyMilliseconds = figures.median
+            return server
+        }.sorted(by: ServerRanking.isLessLoaded)
+        let snapshot = CatalogSnapshot(revision: revision, servers: servers, listings: statuses)
+        cached = snapshot
+        return snapshot
+    }
+
+    /// How many servers each country has.
+    package func countries() async throws -> [CountryCode: Int] {
+        try await refresh()
+        return listings.values.reduce(into: [:]) { counts, listing in
+            for (country, servers) in listing.byCountry { counts[country, default: 0] += servers.count }
+        }
+    }
+
+    /// Cities of which a latency is remembered.
+    package var citiesMeasured: Int { cityTimes.count }
+
+    package func figures() -> [String: LatencyFigures] { histories.compactMapValues(\.figures) }
+
+    // MARK: - Parts of these
+
+    func ranking(of wish: ServerWish, strategy: Strategy) -> [RankedServer] {
+        let around = surroundings()
+        var knowledge = knowledge()
+        knowledge.held = around.held
+        knowledge.breakers = around.breakers
+        var generator = SystemRandomNumberGenerator()
+        return ServerRanking.ranked(servers(within: wish), strategy: strategy, knowledge: knowledge, seed: generator.next())
+    }
+
+    func servers(within wish: ServerWish) -> [Server] {
+        listings.values.flatMap { listing in wish.country.map { listing.byCountry[$0] ?? [] } ?? listing.servers }.filter(wish.contains)
+    }
+
+    /// What the measurements say.
+    func knowledge() -> ServerRanking.Knowledge {
+        var knowledge = ServerRanking.Knowledge()
+        knowledge.latencies = histories.compactMapValues(\.figures)
+        knowledge.cities = cityTimes
+        return knowledge
+    }
+}

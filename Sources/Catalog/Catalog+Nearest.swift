@@ -1,0 +1,61 @@
+package import Model
+import Planning
+
+/// The nearest servers, as they are now.
+extension Catalog {
+    /// Cities of which one server is measured at once, and servers that are measured beside these.
+    private static let citiesAtOnce = 1_000
+    private static let nearAtMost = 200
+    /// Servers of a city that are asked, one after another, until one answers.
+    private static let triesOfCity = 3
+
+    /// Who was asked, who has answered, and how far away cities are.
+    private struct Found {
+        var asked: Set<String> = []
+        var answered: Set<String> = []
+        var cities: [String: Double] = [:]
+
+        mutating func add(_ times: [String: Double], of servers: [Server]) {
+            asked.formUnion(servers.map(\.hostname))
+            answered.formUnion(times.keys)
+            for server in servers {
+                guard let time = times[server.hostname] else { continue }
+                let city = ServerRanking.city(of: server)
+                cities[city] = min(cities[city] ?? time, time)
+            }
+        }
+    }
+
+    /// The nearest servers that answer: one of each city is measured, another where that is silent, then servers of the nearest cities until
+    /// enough have answered.
+    /// - Returns: nearest first; fewer than `limit` where no more answer.
+    package func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
+    {
+        let all = withoutHeld(try await snapshot(for: wish.provider).servers.filter(wish.contains), for: method)
+        var found = Found()
+        for _ in 0..<Self.triesOfCity {
+            let silent = all.filter { !found.asked.contains($0.hostname) && found.cities[ServerRanking.city(of: $0)] == nil }
+            let round = ServerRanking.firstOfCities(silent, limit: Self.citiesAtOnce)
+            guard !round.isEmpty else { break }
+            found.add(try await measureNow(round, method: method), of: round)
+        }
+        let cities = found.cities
+        let near = all.filter { !found.asked.contains($0.hostname) }.sorted { left, right in
+            let times = (cities[ServerRanking.city(of: left)] ?? .infinity, cities[ServerRanking.city(of: right)] ?? .infinity)
+            return times.0 == times.1 ? ServerRanking.isLessLoaded(left, right) : times.0 < times.1
+        }
+        let batch = max(limit, settings.measured)
+        for start in stride(from: 0, to: min(near.count, max(batch, Self.nearAtMost)), by: batch) {
+            // The nearest cities are always looked at more closely, and further ones for as long as too few answer.
+            if start > 0, found.answered.count >= limit { break }
+            let next = Array(near[start..<min(near.count, start + batch)])
+            found.add(try await measureNow(next, method: method), of: next)
+        }
+        let nearest = all.compactMap { server -> (server: Server, figures: LatencyFigures)? in
+            guard found.answered.contains(server.hostname), let figures = histories[server.hostname]?.figures else { return nil }
+            return (server, figures)
+        }
+        return Array(
+            nearest.sorted { ($0.1.median ?? .infinity, $0.0.hostname) < ($1.1.median ?? .infinity, $1.0.hostname) }.prefix(limit))
+    }
+}
