@@ -99,7 +99,7 @@ package struct ServerLimits: Hashable, Codable, Sendable {
 
 /// How a pool's connections without a session are spread over its exits.
 package enum Spread: String, Codable, Sendable, CaseIterable {
-    /// In turn, by the exits' weights.
+    /// In turn, each exit as often as any other.
     case roundRobin = "round_robin"
     /// To the exit with the fewest connections for its weight.
     case leastConnections = "least_connections"

@@ -52,7 +52,7 @@ extension GatewayLayout {
     }
 
     /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:newyork`, others to `none`. `open=s1` are
-    /// slots whose exits ask for no credential.
+    /// slots whose exits ask for no credential; `spread=round_robin` stands where exits are taken in turn.
     private var poolEntries: [String: String] {
         var entries = Self.noPools
         for pool in pools {
@@ -64,6 +64,7 @@ extension GatewayLayout {
             let open = pool.slots.filter { $0.state == .ready && $0.occupant?.knowsCredential == false }.map(\.name)
             entries[pool.country.lowercased] =
                 "backend=\(pool.backendName);fallback=\(fallback)" + (open.isEmpty ? "" : ";open=\(open.joined(separator: ","))")
+                + (pool.spread == .roundRobin ? ";spread=\(pool.spread.rawValue)" : "")
                 + ";slots=\(slots.joined(separator: ","))"
         }
         entries["any"] = "countries=\(pools.map(\.country.lowercased).joined(separator: ","))"

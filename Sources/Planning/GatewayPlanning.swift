@@ -26,7 +26,13 @@ extension GatewayLayout {
         let occupant = GatewayOccupant(
             exit: exit.id, generation: exit.generation, city: exit.server?.city, publicAddress: exit.publicAddress,
             publicCountry: exit.publicCountry, knowsCredential: exit.knowsCredential)
-        let weight = pool?.spread == .latency ? Self.weight(latency: exit.health.latencyMilliseconds) : exit.health.weight
+        let weight =
+            switch pool?.spread {
+            // One after the other, whatever their health.
+            case .roundRobin: GatewaySlot.standardWeight
+            case .latency: Self.weight(latency: exit.health.latencyMilliseconds)
+            case .leastConnections, .random, .score, nil: exit.health.weight
+            }
         return GatewaySlot(number: exit.slot, endpoint: endpoint, state: state, weight: weight, occupant: occupant)
     }
 

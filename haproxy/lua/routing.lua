@@ -3,6 +3,7 @@
 -- The map of pools has "us backend=pool-us;fallback=ca,gb;slots=s1:4711:100:newyork,s3:815:80:dallas" with the slots that
 -- take connections: name, number of the exit, weight, city. "any" has "countries=us,gb"; a country without a pool "none".
 -- "open=s1" are slots whose exits an earlier version started: they ask for no secret, and would hand one on to the target.
+-- "spread=round_robin" stands where the pool's exits are taken in turn.
 
 local users = require("users")
 
@@ -33,7 +34,7 @@ local function slots_of(countries, city)
       if not city or place == city then
         slots[#slots + 1] = {
           name = slot, exit = tonumber(exit), weight = tonumber(weight), backend = pool.backend, country = country, city = city,
-          is_open = open[slot], is_fixed = pool.open ~= nil,
+          is_open = open[slot], is_fixed = pool.open ~= nil, in_turn = pool.spread == "round_robin",
         }
       end
     end
@@ -41,10 +42,34 @@ local function slots_of(countries, city)
   return slots
 end
 
--- A country's whole pool in place of a slot, for the pool's own strategy to choose; nil if none takes connections.
-local function pool_of(country)
-  local pool = fields_of(pools:lookup(country))
-  return (pool.slots or "") ~= "" and not pool.open and { backend = pool.backend, country = country } or nil
+-- Counts the requests for a place, which takes its exits in turn: below count. The counters are the process's, for each thread has a
+-- Lua of its own; there are so many that places seldom share one.
+local function turn(txn, place, count)
+  local name = "proc.turn_" .. (txn.c:xxh32(place) & 0xFFF)
+  local number = tonumber(txn:get_var(name)) or 0
+  txn:set_var(name, (number + 1) & 0xFFFFFFF)
+  return number % count
+end
+
+-- A country's whole pool in place of a slot, for the pool's own strategy to choose: of several countries each in turn, as often as
+-- it has exits. Nil if none takes connections, or if a pool has exits of both kinds.
+local function pool_of(txn, countries)
+  local found, sum = {}, 0
+  for _, country in ipairs(countries) do
+    local pool = fields_of(pools:lookup(country))
+    if pool.open then return nil end
+    local count = #list_of(pool.slots)
+    if count > 0 then
+      found[#found + 1] = { backend = pool.backend, country = country, count = count }
+      sum = sum + count
+    end
+  end
+  if #found < 2 then return found[1] end
+  local point = turn(txn, table.concat(countries, ","), sum)
+  for _, pool in ipairs(found) do
+    point = point - pool.count
+    if point < 0 then return pool end
+  end
 end
 
 -- What the exit is to know the request by: a certain exit alone, any one of the wanted city, or any one of the country. Another
@@ -55,10 +80,13 @@ local function secret_of(slot)
   return secrets:lookup(slot.city and slot.country .. "/" .. slot.city or slot.country)
 end
 
--- A share of the whole by weight.
-local function any_of(slots)
-  local sum = 0
-  for _, slot in ipairs(slots) do sum = sum + slot.weight end
+-- One after the other where all pools want that, else a share of the whole by weight.
+local function any_of(txn, slots, place)
+  local sum, in_turn = 0, true
+  for _, slot in ipairs(slots) do
+    sum, in_turn = sum + slot.weight, in_turn and slot.in_turn
+  end
+  if in_turn then return slots[turn(txn, place, #slots) + 1] end
   local point = math.random() * sum
   for _, slot in ipairs(slots) do
     point = point - slot.weight
@@ -140,9 +168,9 @@ local function route(txn)
   local key, now = txn:get_var("txn.session_key"), os.time()
   local since = key and tonumber(txn:get_var("txn.session_until")) or 0
   local kept = key and tonumber(txn:get_var("txn.session_exit")) or 0
-  -- Without a session or a city the pool's own strategy chooses the slot.
+  -- Without a session or a city the pool's own strategy chooses the slot, also of a pool that is fallen back to.
   local is_free = not key and not city and not txn:get_var("txn.check")
-  local slot = is_free and #wanted == 1 and pool_of(wanted[1]) or nil
+  local slot = is_free and pool_of(txn, wanted) or nil
   local slots = slot and {} or slots_of(wanted, city)
   local chain = slot and {} or allowed(fallbacks(wanted, policy), policy)
 
@@ -157,11 +185,12 @@ local function route(txn)
   end
   for _, country in ipairs(chain) do
     if slot or #slots > 0 then break end
-    slots = slots_of({ country }, nil)
+    slot = is_free and pool_of(txn, { country }) or nil
+    slots = slot and {} or slots_of({ country }, nil)
   end
   if not slot and #slots == 0 then return refuse(city and #slots_of(wanted, nil) > 0 and "no_exit_in_city" or "no_exit") end
 
-  if not slot then slot = key and slot_for(txn, key .. "/" .. since, slots) or any_of(slots) end
+  if not slot then slot = key and slot_for(txn, key .. "/" .. since, slots) or any_of(txn, slots, table.concat(wanted, ",") .. "/" .. (city or "")) end
   if key then txn:set_var("txn.session_exit", slot.exit) end
   txn:set_var("txn.pool", slot.backend)
   txn:set_var("txn.served_country", slot.country)
