@@ -186,12 +186,14 @@ package struct NetworkCreate: Encodable, Sendable {
     package var name: String
     package var driver = "bridge"
     package var checkDuplicate = true
+    /// Only networks that somebody else makes for exits have it.
+    package var enableIPv6 = false
     package var addresses: AddressManagement?
     package var options: [String: String]
     package var labels: [String: String]
 
     enum CodingKeys: String, CodingKey {
-        case name, driver, checkDuplicate, options, labels
+        case name, driver, checkDuplicate, enableIPv6, options, labels
         case addresses = "IPAM"
     }
 

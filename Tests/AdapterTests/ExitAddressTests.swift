@@ -99,6 +99,15 @@ struct ExitAddressTests {
             #expect(offered.first?.description == "172.29.77.136" && offered.last?.description == "172.29.77.254")
             #expect(!offered.contains { $0.description == "172.29.77.200" } && offered.count == 118)
             try await engine.removeNetwork(subject.name)
+            // Somebody's network with an IPv6 range in front, the only one whose gateway is said.
+            network.addresses = AddressManagement(
+                config: [.init(subnet: "fd00:77::/64", gateway: "fd00:77::1"), .init(subnet: "172.29.77.0/24")])
+            network.enableIPv6 = true
+            try await engine.createNetwork(network)
+            let both = exits(subject)
+            #expect(try await both.prepareNetwork() == "172.29.77.1")
+            #expect(try await both.launch(specification(1, at: IPv4Address(0xAC1D_4D09))).endpoint.address == "172.29.77.9")
+            try await clear(both, subject)
             let configured = exits(subject, subnet: "172.29.78.0/26")
             #expect(try await configured.addressSpace().network.description == "172.29.78.0/26")
             try await clear(configured, subject)
