@@ -22,7 +22,10 @@ package final class Raw: Sendable {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
         }
         // Thrown here, `deinit` closes the descriptor.
-        guard isConnected else { throw PortError(message: "can't connect to port \(port): \(String(cString: strerror(errno)))") }
+        // One that was ended before this thread came to know of it: what is received tells.
+        guard isConnected || errno == ECONNRESET else {
+            throw PortError(message: "can't connect to port \(port): \(String(cString: strerror(errno)))")
+        }
         var time = timeval(tv_sec: seconds, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
     }
