@@ -7,38 +7,41 @@ struct EngineEar {
     private(set) var lastEvent: ContinuousClock.Instant?
     /// The stream that is followed now.
     var stream: Task<Void, any Error>?
-    private var beganAt = ContinuousClock.now
+    private var beganAt: ContinuousClock.Instant
     private var seen: Set<String>?
     /// When the list that was seen last, and the one that is on its way, were asked for: each tells of no later moment for sure.
-    private var seenAt = ContinuousClock.now
-    private var askedAt = ContinuousClock.now
+    private var seenAt: ContinuousClock.Instant
+    private var askedAt: ContinuousClock.Instant
     /// A change that a list has shown: not before the first moment, and not after the second.
     private var change: (after: ContinuousClock.Instant, at: ContinuousClock.Instant)?
 
     /// Seconds that an event may come later than the list that shows the same.
     private static let patience = Duration.seconds(2)
 
-    mutating func begin(_ stream: Task<Void, any Error>) {
+    init(now: ContinuousClock.Instant = .now) { (beganAt, seenAt, askedAt) = (now, now, now) }
+
+    /// A stream is followed from now on.
+    mutating func begin(_ stream: Task<Void, any Error>?, now: ContinuousClock.Instant = .now) {
         self.stream = stream
-        beganAt = .now
+        beganAt = now
         change = nil
     }
 
     /// A list is asked for now.
-    mutating func asks() { askedAt = .now }
+    mutating func asks(now: ContinuousClock.Instant = .now) { askedAt = now }
 
-    mutating func hear() { lastEvent = .now }
+    mutating func hear(now: ContinuousClock.Instant = .now) { lastEvent = now }
 
     /// A list has come: what does it show that was not so before?
-    mutating func saw(_ containers: [ExitContainer]) {
-        let now = Set(containers.map { "\($0.name) \($0.isRunning)" })
-        if let seen, seen != now, change.map({ wasHeard($0.after) }) ?? true { change = (seenAt, .now) }
-        (seen, seenAt) = (now, askedAt)
+    mutating func saw(_ containers: [ExitContainer], now: ContinuousClock.Instant = .now) {
+        let states = Set(containers.map { "\($0.name) \($0.isRunning)" })
+        if let seen, seen != states, change.map({ wasHeard($0.after) }) ?? true { change = (seenAt, now) }
+        (seen, seenAt) = (states, askedAt)
     }
 
     /// True where something happened a while ago while the stream was followed, and it has told nothing.
-    mutating func isDeaf() -> Bool {
-        guard let (after, at) = change, ContinuousClock.now - at > Self.patience else { return false }
+    mutating func isDeaf(now: ContinuousClock.Instant = .now) -> Bool {
+        guard let (after, at) = change, now - at > Self.patience else { return false }
         change = nil
         return beganAt < after && !wasHeard(after)
     }
