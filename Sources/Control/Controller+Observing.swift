@@ -91,6 +91,10 @@ extension Controller {
         return exits.values.contains { $0.health.verdict == .healthy && $0.provedAt.map { $0 >= allFailedAt } ?? false }
     }
 
+    private struct EngineHangs: Error, CustomStringConvertible {
+        let description = "the Docker Engine takes connections and does not answer: exits are neither started nor removed until it does"
+    }
+
     private struct HostOffline: Error, CustomStringConvertible {
         let description = "this machine has lost the internet, so no exit is moved; check its network"
     }
@@ -102,10 +106,16 @@ extension Controller {
     /// The containers; nil where the engine fails, or lets us wait. Then the look goes on without them, and a later one has the
     /// answer: who is dead is unplugged also while the engine hangs.
     func observeContainers() async -> [ExitContainer]? {
-        if listing == nil { ear.asks() }
+        if listing == nil {
+            ear.asks()
+            listingSince = .now
+        }
         let list = listing ?? Task { try await parts.engine.list() }
         listing = list
-        guard let result = await list.result(within: settings.listSeconds) else { return nil }
+        guard let result = await list.result(within: settings.listSeconds) else {
+            if .now - listingSince >= .seconds(settings.engineHangSeconds) { note(.engine, EngineHangs()) }
+            return nil
+        }
         listing = nil
         do {
             let containers = try result.get()

@@ -42,6 +42,8 @@ extension Controller {
         if suspected < turn { watches[id]?.suspectAt = nil }
         switch result {
         case .success(let milliseconds):
+            // A server that comes back may be another one, or elsewhere.
+            if watches[id]?.record.failures ?? 0 > 0 { hastenDeepProbe(id) }
             watches[id]?.record.succeed(milliseconds: milliseconds, parts.now())
             watches[id]?.probes += 1
             watches[id]?.latencies.append(milliseconds)
@@ -132,6 +134,7 @@ extension Controller {
     func beginDeepProbe(_ id: ExitID) {
         guard let watch = watches[id] else { return }
         watches[id]?.deepDue = nil
+        watches[id]?.deepBegan = .now
         // While the fast probe fails it says nothing new, and would count as a fault of its own.
         guard watch.record.failures == 0, let proxy = exits[id]?.proxy else { return scheduleDeepProbe(id, watch.generation) }
         watches[id]?.deepProbe = Task {

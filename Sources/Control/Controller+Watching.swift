@@ -12,6 +12,8 @@ final class Watch {
     /// When the next probes begin; nil while one is under way or its outcome is judged.
     var due: ContinuousClock.Instant?
     var deepDue: ContinuousClock.Instant?
+    /// When the last deep probe was begun.
+    var deepBegan: ContinuousClock.Instant?
     /// When the fast probe under way is late.
     var suspectAt: ContinuousClock.Instant?
     /// The latest probes, and what reads the tunnel's handshakes.
@@ -148,6 +150,14 @@ extension Controller {
         let due = beat(after: isUrgent ? min(1, settings.deepSeconds) : settings.deepSeconds * Double.random(in: 0.9...1.1))
         watches[id]?.deepDue = due
         wakeWatch(at: due)
+    }
+
+    /// The deep probe comes at once, if the last one was not a moment ago: an exit that flaps is not to be a burden to the address services.
+    func hastenDeepProbe(_ id: ExitID) {
+        guard let watch = watches[id], watch.deepDue != nil else { return }
+        guard watch.deepBegan.map({ .now - $0 >= .seconds(min(5, settings.deepSeconds)) }) ?? true else { return }
+        watch.deepDue = .now
+        watchBell.yield()
     }
 
     /// Puts the fast probe off as if it had just been made.

@@ -35,6 +35,8 @@ package actor Controller {
         package var quotaSeconds = 2.0
         /// Seconds that a look waits for the engine's list, and for the store to have what it has planned; then it goes on without.
         package var listSeconds = 1.0
+        /// Seconds without a list after which the engine counts as one that does not answer.
+        package var engineHangSeconds = 3.0
         package var saveSeconds = 0.5
         /// Seconds for which an alert about a part stands although the part has not been asked.
         package var unaskedSeconds = 600.0
@@ -207,6 +209,7 @@ package actor Controller {
     var ear = EngineEar()
     /// The list of containers that is on its way, maybe for longer than a look.
     var listing: Task<[ExitContainer], any Error>?
+    var listingSince = ContinuousClock.now
     /// When the loop has last finished a turn.
     var lastTurn = ContinuousClock.now
     /// Operators' changes go through one by one: each must see what the one before has left.

@@ -132,6 +132,7 @@ package enum Alerts {
         let serving = members.count(where: \.state.takesTraffic)
         let reason = (stuck.first ?? members.first { $0.reason != nil })?.reason
         let detail = (stuck.first ?? members.first { $0.detail != nil })?.detail ?? "its exits don't come up"
+        if let alert = stranded(pool, facts, now) { return alert }
         if let since = facts.unserved[pool.country], now - since >= patience {
             return Alert(
                 id: "pool:\(pool.country.lowercased)", severity: .critical, message: "nobody serves \(pool.country): \(detail)",
@@ -146,6 +147,20 @@ package enum Alerts {
         return Alert(
             id: "pool:\(pool.country.lowercased)", severity: .warning,
             message: "\(pool.country) has \(lack): \(detail)", remedy: remedy(reason: reason), since: first.since)
+    }
+
+    /// A pool that nobody serves while the engine is away: nothing but the engine brings an exit back, so this is told at once.
+    private static func stranded(_ pool: Pool, _ facts: Facts, _ now: Timestamp) -> Alert? {
+        guard let since = facts.unserved[pool.country], now - since >= 1, facts.problems["engine"] != nil else { return nil }
+        let others = (pool.fallback ?? []).filter { country in
+            facts.desired.pools[country] != nil && facts.unserved[country] == nil
+        }
+        let meanwhile = others.first.map { "; its users leave by \($0) meanwhile" } ?? ""
+        return Alert(
+            id: "pool:\(pool.country.lowercased)", severity: .critical,
+            message: "nobody serves \(pool.country), and no exit can be started while the Docker Engine does not answer\(meanwhile)",
+            remedy: "see to the Docker Engine (docker.host); a standby or a fallback country serves while it is away, where a pool has one",
+            since: since)
     }
 
     /// True for an exit that has found no server for so long that none will come by itself.

@@ -48,12 +48,14 @@ extension Planner {
         let sinceMove = lastMove.map { now - $0 } ?? .infinity
         reconsider(serving)
         guard hasAlternative(to: serving) else { return }
-        guard sinceMove >= rules.retirement.pauseSeconds else {
+        // Users go out elsewhere meanwhile: that does not wait for a pause.
+        let misplaced = serving.first { $0.health.reason == .wrongCountry && rules.retirement.isDue($0.health, now) }
+        guard misplaced != nil || sinceMove >= rules.retirement.pauseSeconds else {
             if let lastMove { look(at: lastMove + rules.retirement.pauseSeconds) }
             return
         }
         if rules.retirement.isCommon(exits.values, now), exits.values.contains(where: { $0.leaving && $0.state.takesTraffic }) { return }
-        if let exit = serving.first(where: { rules.retirement.isDue($0.health, now) }) {
+        if let exit = misplaced ?? serving.first(where: { rules.retirement.isDue($0.health, now) }) {
             return leave(exit, exit.health.reason ?? .unknown, "it has been degraded for a while")
         }
         for exit in serving {

@@ -40,6 +40,22 @@ import Testing
         }
     }
 
+    @Test func `a server that comes back in another country is found out at once`() async throws {
+        let tune: (inout Controller.Settings) -> Void = { $0.deepSeconds = 6_000 }
+        try await withController(tune: tune) { world, running in
+            _ = try await running.controller.addExit(ExitWish(country: us))
+            try await running.serves(1)
+            // Bytes come all the same, so that it is kept.
+            world.with { ($0.deadServers, $0.busyServers) = (["us1"], ["us1"]) }
+            try await eventually("it is degraded") { running.exit(1)?.state == .degraded }
+            // For hours no deep probe is due.
+            world.with { ($0.deadServers, $0.faults) = ([], ["us1": .wrongCountry]) }
+            try await eventually("another server serves", within: 30) {
+                running.exits.values.contains { $0.state == .serving && $0.server?.hostname != "us1" }
+            }
+        }
+    }
+
     @Test func `an exit that is well tells its tunnel's last handshake, and one whose handshake is too old is probed at once`() async throws
     {
         let tune: (inout Controller.Settings) -> Void = { settings in

@@ -22,21 +22,6 @@ import Testing
         }
     }
 
-    @Test func `events that tell what happens are followed once`() async throws {
-        try await withController { world, running in
-            for generation in 1...3 {
-                if generation == 1 { _ = try await running.controller.addExit(ExitWish(country: us)) }
-                try await eventually("it serves") { running.exit(1)?.generation == generation && running.exit(1)?.state == .serving }
-                // Longer than an event may be late.
-                let lists = world.with { $0.lists }
-                try await eventually("it has looked many times", within: 30) { world.with { $0.lists } > lists + 25 }
-                world.end("us-1-g\(generation)", exitCode: 67)
-            }
-            let (followings, lists) = world.with { ($0.followings, $0.lists) }
-            #expect(followings == 1, "\(lists)")
-        }
-    }
-
     @Test func `while the engine hangs a dead exit is out and its standby in; afterwards all is as wanted`() async throws {
         try await withController { world, running in
             try await running.controller.setPool(Pool(country: us, size: 1, standby: 1))
@@ -55,6 +40,32 @@ import Testing
             }
             try await eventually("its container is gone") { world.runningContainers.count == 2 }
             #expect(running.exits[spare.id]?.generation == 1)
+        }
+    }
+
+    @Test func `with a dead engine and a dead exit, a fallback serves, and the page says what only the engine can do`() async throws {
+        try await withController(tune: { $0.engineHangSeconds = 0.5 }) { world, running in
+            world.with { $0.servers.append(server(9, de)) }
+            try await running.controller.setPool(Pool(country: de, size: 1))
+            try await running.controller.setPool(Pool(country: us, size: 1, fallback: [de]))
+            try await running.serves(2)
+            let (lost, other) = (try #require(running.exit(1)), try #require(running.exit(1, de)))
+            world.with { state in
+                state.engineHangs = true
+                state.deadServers = [lost.server?.hostname ?? ""]
+            }
+            try await eventually("the fallback is what is left") { world.readyEndpoints == [other.endpoint] }
+            let alert = try await eventually("a human is told", within: 20) {
+                running.controller.snapshot.alerts.first { $0.id == "pool:us" }
+            }
+            #expect(alert.severity == .critical && alert.message.contains("while the Docker Engine does not answer"))
+            #expect(alert.message.contains("DE"), "who serves meanwhile: \(alert.message)")
+            #expect(running.controller.snapshot.problems[.engine]?.contains("does not answer") ?? false)
+            world.with { $0.engineHangs = false }
+            try await eventually("another one serves", within: 20) {
+                running.exit(1)?.generation == 2 && running.exit(1)?.state == .serving
+            }
+            try await eventually("the alert is over") { !running.controller.snapshot.alerts.contains { $0.id == "pool:us" } }
         }
     }
 
@@ -136,12 +147,13 @@ import Testing
             // Also the other servers are silent.
             world.with { $0.deadServers = Set($0.servers.map(\.hostname)) }
             try await eventually("it is told") { running.controller.snapshot.problems[.host]?.contains("all exits fail at once") ?? false }
-            #expect(world.launches.count == 3 && world.readyEndpoints.count == 3)
-            try await eventually("one is tried elsewhere, in vain") { world.launches.count > 4 }
+            let kept = Set([2, 3].compactMap { running.exit($0)?.endpoint })
+            try await eventually("one is tried elsewhere, in vain", within: 30) { world.launches.count > 4 }
             #expect([2, 3].allSatisfy { running.exit($0)?.generation == 1 })
             #expect(Set(world.launches.dropFirst(3).map(\.id)) == [id(1)])
+            #expect(kept.count == 2 && kept.isSubset(of: world.readyEndpoints), "the others stay plugged in")
             world.with { $0.deadServers = [] }
-            try await running.serves(3)
+            try await running.serves(3, within: 30)
             #expect([2, 3].allSatisfy { running.exit($0)?.generation == 1 }, "they are well again where they are")
             try await eventually("it is over") { running.controller.snapshot.problems.isEmpty }
         }
