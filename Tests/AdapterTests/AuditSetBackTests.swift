@@ -15,8 +15,9 @@ import Testing
         let concerns = Concerns()
         let running: Task<Void, Never>
 
-        init(_ redis: String, marks: String? = nil, key: RootKey) {
-            let connection = RedisConnection(address: .unix(path: redis))
+        /// - Parameter deadline: seconds; on a busy machine an answer takes as long as it takes.
+        init(_ redis: String, marks: String? = nil, key: RootKey, deadline: Double = 20) {
+            let connection = RedisConnection(address: .unix(path: redis), deadline: deadline)
             let authenticator = Authenticator(key, purpose: AuditChain.purpose)
             let audit = AuditLog(
                 store: APIStore(connection: connection, prefix: "test"), log: .none, marks: HighMarks(path: marks), concerns: concerns,
@@ -29,7 +30,7 @@ import Testing
 
         /// What the alert says, as soon as there is one.
         func alert() async throws -> String {
-            try await eventually("there is an alert", within: 20) { concerns.alerts.first { $0.severity == .critical }?.message }
+            try await eventually("there is an alert", within: 40) { concerns.alerts.first { $0.severity == .critical }?.message }
         }
 
         func end() async {
@@ -206,7 +207,7 @@ import Testing
 
     @Test func `an entry whose answer was lost is there once`() async throws {
         try await withRedis { redis, folder, connection in
-            let writer = Writer(redis.socket, key: key)
+            let writer = Writer(redis.socket, key: key, deadline: 2)
             await writer.write(1...3)
             // It hangs with the command in its socket: it is carried out when nobody waits for the answer any more.
             let pid = try pid(in: "\(folder)/redis.pid")

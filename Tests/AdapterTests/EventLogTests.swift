@@ -12,7 +12,8 @@ import Testing
     }
 
     @Test func `what is told again, because the answer was lost, is stored once and counted once`() async throws {
-        try await withRedis { redis, folder, connection in
+        try await withRedis { redis, folder, _ in
+            let connection = RedisConnection(address: .unix(path: redis.socket), deadline: 2)
             let store = Store(connection: connection, prefix: "test")
             try await store.append(events(1...3))
             let uncertain = events(4...6)

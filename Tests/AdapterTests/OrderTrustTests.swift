@@ -18,7 +18,7 @@ import Testing
         let orders: RedisOrders
 
         init(_ name: String, _ redis: PrivateRedis, _ folder: String, key: RootKey = OrderTrustTests.key, seconds: Int = 16) {
-            let connection = RedisConnection(address: .unix(path: redis.socket))
+            let connection = RedisConnection(address: .unix(path: redis.socket), deadline: 20)
             let lease = RedisLease(
                 record: LeaseRecord(connection: connection, prefix: "test"), mark: FenceMark(folder: "\(folder)/\(name)"))
             leadership = Leadership(.init(instance: name, isShared: true, leaseSeconds: 600), store: lease)

@@ -13,9 +13,12 @@ import Testing
     private let strange = RootKey(text: Secret(String(repeating: "a5", count: 32)))
     private let now = Timestamp(milliseconds: 1_700_000_000_000)
 
-    private func tables(_ redis: PrivateRedis, _ key: RootKey, marks: String? = nil, isOwn: Bool = true) -> SignedTables {
+    private func tables(_ redis: PrivateRedis, _ key: RootKey, marks: String? = nil, isOwn: Bool = true, deadline: Double = 20)
+        -> SignedTables
+    {
         let tables = SignedTables(
-            connection: RedisConnection(address: .unix(path: redis.socket)), prefix: "test", rootKey: key, marks: HighMarks(path: marks))
+            connection: RedisConnection(address: .unix(path: redis.socket), deadline: deadline), prefix: "test", rootKey: key,
+            marks: HighMarks(path: marks))
         tables.begin(isOwn: isOwn)
         return tables
     }
@@ -45,8 +48,8 @@ import Testing
         func keys() async throws -> [String] { try await api.keys().keys.map(\.id).sorted() }
     }
 
-    private func side(_ redis: PrivateRedis, marks: String? = nil) async throws -> Side {
-        let side = Side(tables(redis, key, marks: marks))
+    private func side(_ redis: PrivateRedis, marks: String? = nil, deadline: Double = 20) async throws -> Side {
+        let side = Side(tables(redis, key, marks: marks, deadline: deadline))
         try await side.tables.prepare(fence: nil)
         return side
     }
@@ -128,6 +131,23 @@ import Testing
             await side.tables.look(at: .users) { 7 }
             #expect(side.tables.concerns.alerts.contains { $0.id == "store/users" && $0.message.contains("written it back") })
             #expect(try await later.store.load().users == [user("bob", "new")])
+        }
+    }
+
+    @Test func `one that was down while another one wrote can't tell, and whoever remembers more does`() async throws {
+        let folder = try TemporaryFolder()
+        try await withRedis { redis, _, connection in
+            let first = try await side(redis, marks: "\(folder.path)/first")
+            try await first.store.save(user("alice"))
+            let names = try await snapshot(connection)
+            let second = try await side(redis, marks: "\(folder.path)/second")
+            try await second.store.removeUser("alice")
+            try await putBack(names, connection)
+            let again = Side(tables(redis, key, marks: "\(folder.path)/first", isOwn: false))
+            #expect(try await again.names() == ["alice"])
+            await #expect(throws: RedisError.self) { try await second.names() }
+            await second.tables.look(at: .users) { nil }
+            #expect(second.tables.concerns.alerts.contains { $0.id == "store/users" && $0.message.contains("was set back") })
         }
     }
 
@@ -222,6 +242,7 @@ import Testing
     @Test func `two controllers change one table, and an answer that is lost does no harm`() async throws {
         try await withRedis { redis, folder, connection in
             let both = [try await side(redis), try await side(redis)]
+            let hasty = try await side(redis, deadline: 2)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for (number, side) in both.enumerated() {
                     group.addTask { for index in 0..<20 { try await side.api.save(apiKey("k\(number)x\(index)")) } }
@@ -229,11 +250,13 @@ import Testing
                 try await group.waitForAll()
             }
             for side in both { #expect(try await side.keys().count == 40) }
+            // So that it knows the table, and its next change is one command.
+            try await hasty.api.save(apiKey("first"))
             let pid = try pid(in: "\(folder)/redis.pid")
             kill(pid, SIGSTOP)
-            await #expect(throws: RedisError.self) { try await both[0].api.save(apiKey("late")) }
+            await #expect(throws: RedisError.self) { try await hasty.api.save(apiKey("late")) }
             kill(pid, SIGCONT)
-            try await eventually("it answers", within: 30) { (try? await both[0].api.save(apiKey("later"))) != nil }
+            try await eventually("it answers", within: 30) { (try? await hasty.api.save(apiKey("later"))) != nil }
             for side in both {
                 let keys = try await side.keys()
                 #expect(keys.contains("later") && keys.contains("late"))
