@@ -13,12 +13,15 @@ enum CatalogBench {
         CryptoLibrary.initialize()
         let words = Array(CommandLine.arguments.dropFirst())
         switch words.first {
+        case "plan": PlanBench.run(exits: Int(words[1]) ?? 250, servers: Int(words[2]) ?? 7_000, runs: Int(words[3]) ?? 20)
         case "parse": try parse(words[1], runs: Int(words[2]) ?? 10)
         case "handshakes": try await handshakes(words[1], key: words[2], runs: Int(words[3]) ?? 1)
         case "fping": try await echoes(words[1], count: Int(words[2]) ?? 100)
         case "tcp": try await connections(words[1], count: Int(words[2]) ?? 100)
         default:
-            print("usage: catalog-bench parse FILE RUNS | handshakes TARGETS KEYFILE RUNS | fping ADDRESSES N | tcp ADDRESSES N")
+            print(
+                "usage: catalog-bench plan EXITS SERVERS RUNS | parse FILE RUNS | handshakes TARGETS KEYFILE RUNS | fping ADDRESSES N | tcp ADDRESSES N"
+            )
             exit(2)
         }
     }
@@ -78,7 +81,7 @@ enum CatalogBench {
         }
     }
 
-    private static func report(_ start: ContinuousClock.Instant, _ count: Int) {
+    static func report(_ start: ContinuousClock.Instant, _ count: Int) {
         let seconds = Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)

@@ -74,6 +74,8 @@ package struct Breaker: Hashable, Codable, Sendable {
 
     /// The names under which they are kept.
     package static func name(server hostname: String) -> String { "server:\(hostname)" }
+    /// The host name that is in such a name; nil for one of something else.
+    static func server(_ name: String) -> String? { name.hasPrefix("server:") ? String(name.dropFirst("server:".count)) : nil }
     package static func name(credential provider: ProviderName) -> String { "credential:\(provider)" }
 
     /// A server that failed once is left alone at once: there are others.

@@ -11,11 +11,13 @@ package struct DeviceBudget: Sendable, Equatable {
     /// A container that no exit claims any more may still hold a tunnel, to whichever provider: until it is gone it counts for each.
     func isFull(_ provider: ProviderName, besides id: ExitID, exits: [ExitID: Exit], containers: [ExitContainer]) -> Bool {
         guard let limit = limits[provider] else { return false }
-        let holding = exits.values.filter { $0.id != id && $0.keepsContainer }
+        let holding = exits.values.count { $0.id != id && $0.keepsContainer && $0.server?.provider == provider }
         let unclaimed = containers.count { container in
-            container.isRunning && !holding.contains { $0.id == container.exit && $0.generation == container.generation }
+            guard container.isRunning else { return false }
+            guard let owner = container.exit, owner != id, let exit = exits[owner] else { return true }
+            return !(exit.keepsContainer && exit.generation == container.generation)
         }
-        return holding.count { $0.server?.provider == provider } + unclaimed >= limit
+        return holding + unclaimed >= limit
     }
 
     /// Why the accounts can't carry these pools; nil where they can.

@@ -31,16 +31,14 @@ extension Planner {
     /// What is free for an exit, and how good it is.
     private struct Field {
         let candidates: [RankedServer]
-        let surroundings: ServerRanking.Surroundings
-        let held: Set<String>
-        let tunnelled: Set<String>
+        let holdings: Holdings
         let avoided: [AvoidedServer]
 
-        func isFree(_ server: Server) -> Bool { !held.contains(server.address) }
+        func isFree(_ server: Server) -> Bool { !holdings.isHeld(server.address) }
     }
 
-    func choose(for exit: Exit, from candidates: [RankedServer], _ containers: [ExitContainer]) -> Choice {
-        let field = field(for: exit, candidates, containers)
+    func choose(for exit: Exit, from candidates: [RankedServer]) -> Choice {
+        let field = field(for: exit, candidates)
         guard let handshakes = world.handshakes,
             candidates.contains(where: { handshakes.canAsk($0.server.provider, now) })
         else { return blind(exit, field).map(Choice.take) ?? .none }
@@ -58,9 +56,8 @@ extension Planner {
             if let failed { return .take(failed.server) }
         }
         // Where old containers still hold all that are left, nobody can be asked.
-        let free = field.candidates.map(\.server).filter { isFree($0, field) }
-        guard !free.isEmpty else { return blind(exit, field).map(Choice.take) ?? .none }
-        let isTrusted = free.contains { handshakes.isTrusted($0.provider) }
+        guard field.candidates.contains(where: { isFree($0.server, field) }) else { return blind(exit, field).map(Choice.take) ?? .none }
+        let isTrusted = field.candidates.contains { handshakes.isTrusted($0.server.provider) && isFree($0.server, field) }
         // On through the list, while there is somebody who was not asked; then again, after pauses.
         let goesOn = best != nil && handshakes.silent(exit.country, now) < (isTrusted ? Self.silentAtMost : Self.silentUntrusted)
         if goesOn || handshakes.age(exit.country, now) >= handshakes.pause(exit.country, now) {
@@ -76,27 +73,28 @@ extension Planner {
     }
 
     /// The servers of a pool whose answers its exits may need next.
-    func questionsAhead(for country: CountryCode, _ containers: [ExitContainer]) -> [Server] {
+    func questionsAhead(for country: CountryCode) -> [Server] {
         guard let handshakes = world.handshakes, !world.asking.contains(country), let candidates = world.servers[country],
             handshakes.age(country, now) >= max(Self.roundSeconds, handshakes.pause(country, now)),
             candidates.contains(where: { handshakes.canAsk($0.server.provider, now) })
         else { return [] }
-        return questions(country, field(for: nil, candidates, containers), handshakes)
+        return questions(country, field(for: nil, candidates), handshakes)
     }
 
-    private func field(for exit: Exit?, _ candidates: [RankedServer], _ containers: [ExitContainer]) -> Field {
-        let others = exits.values.filter { $0.id != exit?.id && $0.state != .stopped }.compactMap(\.server)
-        return Field(
-            candidates: candidates,
-            surroundings: ServerRanking.Surroundings(held: others, breakers: world.breakers.mapValues { $0.state(now) }),
-            held: Set(others.map(\.address)), tunnelled: tunnelled(by: containers), avoided: exit?.avoid.filter { $0.until > now } ?? [])
+    private func field(for exit: Exit?, _ candidates: [RankedServer]) -> Field {
+        Field(
+            candidates: candidates, holdings: holdings ?? Holdings(exits, world, now),
+            avoided: exit?.avoid.filter { $0.until > now } ?? [])
     }
 
-    private func isFree(_ server: Server, _ field: Field) -> Bool { field.isFree(server) && !field.tunnelled.contains(server.address) }
+    private func isFree(_ server: Server, _ field: Field) -> Bool {
+        field.isFree(server) && !field.holdings.tunnelled.contains(server.address)
+    }
 
-    private func isFresh(_ server: Server, _ field: Field) -> Bool {
-        isFree(server, field) && !field.avoided.contains { $0.hostname == server.hostname }
-            && isAllowed(Breaker.name(server: server.hostname), Breaker.ofServers)
+    private func isFresh(_ server: Server, _ field: Field) -> Bool { isFree(server, field) && isUnblamed(server, field) }
+
+    private func isUnblamed(_ server: Server, _ field: Field) -> Bool {
+        !field.avoided.contains { $0.hostname == server.hostname } && isAllowed(server)
     }
 
     /// The best few by their points, those that have failed, and those that have taken our key before.
@@ -104,31 +102,28 @@ extension Planner {
     private func questions(_ country: CountryCode, _ field: Field, _ handshakes: HandshakeKnowledge, again: Bool = true) -> [Server] {
         func canAsk(_ server: Server) -> Bool { isFree(server, field) && handshakes.canAsk(server.provider, now) }
         let silent = handshakes.silent(country, now)
-        let best = Self.best(silent < Self.asked ? Self.asked : Self.askedInSilence, of: field.candidates, field.surroundings) {
+        let best = Self.best(silent < Self.asked ? Self.asked : Self.askedInSilence, of: field.candidates, field.holdings.surroundings) {
             canAsk($0) && isFresh($0, field) && (again || handshakes.answer(of: $0, now) == nil)
         }
-        let known = Self.best(Self.askedBeside, of: field.candidates, field.surroundings) { canAsk($0) && handshakes.tookKey($0) }
-        let failed = Self.best(Self.askedBeside, of: field.candidates, field.surroundings) { canAsk($0) && !isFresh($0, field) }
+        let known = Self.best(Self.askedBeside, of: field.candidates, field.holdings.surroundings) { canAsk($0) && handshakes.tookKey($0) }
+        let failed = Self.best(Self.askedBeside, of: field.candidates, field.holdings.surroundings) { canAsk($0) && !isFresh($0, field) }
         var names: Set<String> = []
         return (best + known + failed).filter { names.insert($0.address).inserted }
     }
 
     /// The best one that failed neither this exit nor another; where there is no other, the one that failed first.
     private func blind(_ exit: Exit, _ field: Field) -> Server? {
-        func isUnblamed(_ server: Server) -> Bool {
-            field.isFree(server) && !field.avoided.contains { $0.hostname == server.hostname }
-                && isAllowed(Breaker.name(server: server.hostname), Breaker.ofServers)
-        }
+        let good = pick(exit, field) { isFresh($0, field) } ?? pick(exit, field) { field.isFree($0) && isUnblamed($0, field) }
+        if let good { return good }
         let free = field.candidates.map(\.server).filter(field.isFree)
-        return pick(exit, field) { isFresh($0, field) } ?? pick(exit, field, where: isUnblamed)
-            ?? field.avoided.lazy.compactMap { entry in free.first { $0.hostname == entry.hostname } }.first
+        return field.avoided.lazy.compactMap { entry in free.first { $0.hostname == entry.hostname } }.first
             ?? free.min { (openUntil($0), $0.hostname) < (openUntil($1), $1.hostname) }
     }
 
     /// The best by the pool's strategy.
     private func pick(_ exit: Exit, _ field: Field, where isMeant: (Server) -> Bool) -> Server? {
         let isRandom = desired.pools[exit.country]?.strategy == .random
-        let best = Self.best(isRandom ? ServerRanking.choices : 1, of: field.candidates, field.surroundings, where: isMeant)
+        let best = Self.best(isRandom ? ServerRanking.choices : 1, of: field.candidates, field.holdings.surroundings, where: isMeant)
         return best.count < 2 ? best.first : best[draw(exit, of: best.count)]
     }
 
@@ -158,10 +153,5 @@ extension Planner {
 
     private func openUntil(_ server: Server) -> Timestamp {
         world.breakers[Breaker.name(server: server.hostname)]?.openUntil ?? now
-    }
-
-    /// The servers to which a tunnel of ours still leads, whoever's it is.
-    func tunnelled(by containers: [ExitContainer]) -> Set<String> {
-        Set(containers.filter(\.isRunning).compactMap(\.server))
     }
 }

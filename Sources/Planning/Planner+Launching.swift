@@ -4,6 +4,9 @@ import Model
 extension Planner {
     /// Gives a waiting exit a server and starts it.
     mutating func begin(_ id: ExitID, _ containers: [ExitContainer]) {
+        // The server that it had is in nobody's way, least of all its own.
+        holdings?.remove(exits[id]?.server)
+        defer { holdings?.add(exits[id]?.server) }
         guard var exit = exits[id], exit.state == .pending || exit.state == .failed else { return }
         if let retryAt = exit.retryAt, retryAt > now { return look(at: retryAt) }
         let problem = world.searchProblems[id.country]
@@ -14,8 +17,9 @@ extension Planner {
             return
         }
         if let until = budget(id.country) { return wait(&exit, .restartBudget, "its pool has begun too many containers lately", until) }
-        let blocked = Set(known.map(\.server.provider)).filter { !isAllowed(Breaker.name(credential: $0), Breaker.ofCredentials) }
-        let candidates = known.filter { !blocked.contains($0.server.provider) }
+        let providers = providers(in: id.country, known)
+        let blocked = providers.filter { !isAllowed(Breaker.name(credential: $0), Breaker.ofCredentials) }
+        let candidates = Self.without(blocked, known)
         if candidates.isEmpty, let provider = blocked.min(by: { $0.rawValue < $1.rawValue }) {
             let isToken = world.breakers[Breaker.name(credential: provider)]?.isOfToken ?? false
             let detail =
@@ -24,14 +28,15 @@ extension Planner {
                 : "many servers of \(provider) refuse its key: it is tried seldom until one accepts it"
             return wait(&exit, .credentialsRejected, detail, now + 1)
         }
-        let open = candidates.filter { !rules.devices.isFull($0.server.provider, besides: id, exits: exits, containers: containers) }
+        let full = providers.filter { rules.devices.isFull($0, besides: id, exits: exits, containers: containers) }
+        let open = Self.without(full, candidates)
         if open.isEmpty, !candidates.isEmpty {
             if keepLeaver(insteadOf: exit) { return }
             let names = Set(candidates.map(\.server.provider.rawValue)).sorted().joined(separator: " and ")
             return wait(&exit, .deviceLimit, "the account at \(names) has as many tunnels as it may have", now + 1)
         }
         let server: Server
-        switch choose(for: exit, from: open, containers) {
+        switch choose(for: exit, from: open) {
         case .take(let best): server = best
         case .ask(let servers): return ask(id.country, servers)
         case .isAsking: return
@@ -45,7 +50,7 @@ extension Planner {
         }
         // Where only a server is left whose last container still runs, that one goes first: two tunnels with one key on one
         // server would take the session from each other.
-        if tunnelled(by: containers).contains(server.address) { return }
+        if holdings?.tunnelled.contains(server.address) ?? false { return }
         exit.server = server
         exit.generation += 1
         exit.move(to: .starting, now: now)
@@ -57,6 +62,18 @@ extension Planner {
         where world.breakers[name]?.state(now) == .halfOpen { trials.insert(name) }
     }
 
+    /// Whose servers a pool may take.
+    private mutating func providers(in country: CountryCode, _ known: [RankedServer]) -> Set<ProviderName> {
+        if let providers = listedProviders[country] { return providers }
+        let providers = Set(known.lazy.map(\.server.provider))
+        listedProviders[country] = providers
+        return providers
+    }
+
+    private static func without(_ providers: Set<ProviderName>, _ servers: [RankedServer]) -> [RankedServer] {
+        providers.isEmpty ? servers : servers.filter { !providers.contains($0.server.provider) }
+    }
+
     /// Nil where the pool may begin another container now.
     private func budget(_ country: CountryCode) -> Timestamp? {
         let launches = (world.launches[country] ?? []) + Array(repeating: now, count: begun[country] ?? 0)
@@ -66,6 +83,10 @@ extension Planner {
 
     func isAllowed(_ name: String, _ rules: Breaker.Rules) -> Bool {
         world.breakers[name].map { $0.allows(now, rules) && !trials.contains(name) } ?? true
+    }
+
+    func isAllowed(_ server: Server) -> Bool {
+        !brokenServers.contains(server.hostname) || isAllowed(Breaker.name(server: server.hostname), Breaker.ofServers)
     }
 
     private mutating func wait(_ exit: inout Exit, _ reason: ExitReason, _ detail: String, _ until: Timestamp) {
@@ -88,13 +109,13 @@ extension Planner {
 
     /// An exit that is unwell may need another server in a moment: by then it is known who answers. And a key that was refused may be taken
     /// again long before the next trial is due: that costs a handshake to find out.
-    mutating func askAhead(for pool: Pool, _ containers: [ExitContainer]) {
+    mutating func askAhead(for pool: Pool) {
         let isWanted = exits.of(pool.country).contains {
             $0.state.takesTraffic && $0.health.failures > 1 || !$0.keepsContainer && $0.reason == .credentialsRejected
         }
         guard isWanted, world.handshakes != nil else { return }
         guard world.servers[pool.country] != nil else { return search(pool.country) }
-        ask(pool.country, questionsAhead(for: pool.country, containers))
+        ask(pool.country, questionsAhead(for: pool.country))
     }
 
     /// Where every server is taken, an exit that was to leave holds the one that its replacement needs: then it stays.

@@ -92,16 +92,11 @@ extension Planner {
             if isUrgent || world.searchedAt[country].map({ now - $0 >= rules.retirement.searchSeconds }) ?? true { search(country) }
             return
         }
-        let servers = ranked.map(\.server)
-        let free = servers.filter {
-            !held.contains($0.address) && isAllowed(Breaker.name(server: $0.hostname), Breaker.ofServers)
-        }
         for exit in serving {
-            guard let server = exit.server, let current = servers.first(where: { $0.address == server.address }) else { continue }
-            let isOutclassed = free.contains { other in
-                guard let load = current.load, let its = other.load, load - its >= rules.retirement.lessLoad else { return false }
-                guard let mine = current.latencyMilliseconds, let its = other.latencyMilliseconds else { return false }
-                return its <= mine * rules.retirement.latencyShare
+            guard let address = exit.server?.address, let current = ranked.first(where: { $0.server.address == address })?.server
+            else { continue }
+            let isOutclassed = ranked.contains {
+                isBetterByFar($0.server, than: current) && !held.contains($0.server.address) && isAllowed($0.server)
             }
             if !isOutclassed, exit.outclassedSince != nil {
                 exits[exit.id]?.outclassedSince = nil
@@ -109,6 +104,12 @@ extension Planner {
                 exits[exit.id]?.outclassedSince = now
             }
         }
+    }
+
+    private func isBetterByFar(_ other: Server, than current: Server) -> Bool {
+        guard let load = current.load, let its = other.load, load - its >= rules.retirement.lessLoad else { return false }
+        guard let mine = current.latencyMilliseconds, let its = other.latencyMilliseconds else { return false }
+        return its <= mine * rules.retirement.latencyShare
     }
 
     /// False where a move would find no other server.

@@ -30,6 +30,11 @@ package struct Planner: Sendable {
     var started: Set<ExitID> = []
     /// Addresses of the servers that exits had at the beginning of this turn.
     var held: Set<String> = []
+    /// What is held while exits begin; nil before and after.
+    var holdings: Holdings?
+    /// Whose servers each pool may take, and servers that have a breaker, by host name: the world's, and so the same for the whole plan.
+    var listedProviders: [CountryCode: Set<ProviderName>] = [:]
+    let brokenServers: Set<String>
 
     package static func plan(
         desired: Desired, exits: [ExitID: Exit], world: World, now: Timestamp, rules: Rules = Rules()
@@ -44,6 +49,7 @@ package struct Planner: Sendable {
         self.now = now
         self.rules = rules
         self.exits = exits
+        brokenServers = Set(world.breakers.keys.lazy.compactMap(Breaker.server))
     }
 
     private mutating func run() -> Plan {
@@ -55,7 +61,7 @@ package struct Planner: Sendable {
                 turn(containers)
                 if exits == before { break }
             }
-            pools.forEach { askAhead(for: $0, containers) }
+            pools.forEach { askAhead(for: $0) }
             removeOrphans(containers)
         } else {
             // Taking a dead exit out and plugging a standby in needs no engine.
@@ -81,7 +87,11 @@ package struct Planner: Sendable {
             promote(in: pool)
         }
         for id in idle(where: mayLeave) { leave(id, in: containers) }
-        for id in idle(where: { $0.state == .pending || $0.state == .failed }) { begin(id, containers) }
+        let waiting = idle { $0.state == .pending || $0.state == .failed }
+        guard !waiting.isEmpty else { return }
+        holdings = Holdings(exits, world, now)
+        for id in waiting { begin(id, containers) }
+        holdings = nil
     }
 
     /// The exits without an operation, neither under way nor begun by this plan.

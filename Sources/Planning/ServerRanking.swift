@@ -71,57 +71,6 @@ package enum ServerRanking {
         (left.score, left.server.hostname) < (right.score, right.server.hostname)
     }
 
-    /// What the exits and the breakers of one moment count against a server.
-    package struct Surroundings: Sendable {
-        private var servers: Set<String> = []
-        private var cities: [String: Int] = [:]
-        private var networks: [String: Int] = [:]
-        private let breakers: [String: Breaker.State]
-
-        /// - Parameters:
-        ///   - held: servers that exits hold.
-        ///   - breakers: by `Breaker.name(server:)`; absent ones are closed.
-        package init(held: [Server], breakers: [String: Breaker.State] = [:]) {
-            self.breakers = breakers
-            for server in held {
-                servers.insert("\(server.provider)/\(server.hostname)")
-                servers.insert("\(server.provider)/\(server.address)")
-                cities[ServerRanking.city(of: server), default: 0] += 1
-                if let network = ServerRanking.network(of: server) { networks[network, default: 0] += 1 }
-            }
-        }
-
-        /// Never negative: who adds them to a score can only make it worse.
-        package func points(of server: Server) -> Double { parts(of: server).reduce(0) { $0 + $1.points } }
-
-        func parts(of server: Server) -> [RankedServer.Part] {
-            var parts: [RankedServer.Part] = []
-            // Most often there is none, and no name needs to be made.
-            switch breakers.isEmpty ? .closed : breakers[Breaker.name(server: server.hostname)] ?? .closed {
-            case .closed: break
-            case .open: parts.append(.init(name: "breaker", points: 1000, reason: "it failed lately"))
-            case .halfOpen: parts.append(.init(name: "breaker", points: 5, reason: "it failed, and may be tried again"))
-            }
-            guard !servers.isEmpty else { return parts }
-            if servers.contains("\(server.provider)/\(server.hostname)") || servers.contains("\(server.provider)/\(server.address)") {
-                parts.append(.init(name: "held", points: 10_000, reason: "an exit holds it"))
-            }
-            if let count = cities[ServerRanking.city(of: server)] {
-                parts.append(.init(name: "city", points: 15 * Double(count), reason: "\(count) of our exits are there"))
-            }
-            if let count = ServerRanking.network(of: server).flatMap({ networks[$0] }) {
-                parts.append(.init(name: "network", points: 5 * Double(count), reason: "\(count) of our exits are in it"))
-            }
-            return parts
-        }
-    }
-
-    private static func network(of server: Server) -> String? {
-        if let network = server.network { return "\(server.provider)/\(network)" }
-        guard !server.needsResolving else { return nil }
-        return "\(server.provider)/" + server.address.split(separator: ".").prefix(2).joined(separator: ".")
-    }
-
     /// Load, latency and loss.
     private static func ownParts(_ server: Server, _ strategy: Strategy, _ knowledge: Knowledge) -> [RankedServer.Part] {
         let loadWeight = strategy == .latency ? 0.001 : 1

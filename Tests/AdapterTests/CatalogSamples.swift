@@ -19,7 +19,7 @@ func catalogOf(
     _ sources: any ServerSource..., refresh: Double = 3600, pause: Double = 1, measure: @escaping Catalog.Measure = { _, _ in [:] }
 ) -> Catalog {
     let settings = Catalog.Settings.patient(refreshSeconds: refresh, backOff: BackOff(first: pause))
-    return Catalog(sources: sources, settings: settings, log: .none, measure: measure)
+    return Catalog(sources: sources, settings: settings, log: .none, breakers: .patient, measure: measure)
 }
 
 /// Keeps lists in memory.
@@ -65,6 +65,15 @@ final class ScriptedSource: ServerSource {
         }
         try await Task.sleep(for: .milliseconds(30))
         return try answer(number)
+    }
+}
+
+extension ProviderBreakers {
+    /// New ones, for which a call that a busy machine has held up is no long one.
+    static var patient: ProviderBreakers {
+        var rules = Breaker.ofProviders
+        rules.window?.seconds = 600
+        return ProviderBreakers(rules: rules)
     }
 }
 

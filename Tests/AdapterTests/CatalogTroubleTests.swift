@@ -198,6 +198,7 @@ import Testing
         }
         var rules = Breaker.ofProviders
         rules.firstCoolDown = 0.2
+        rules.window?.seconds = 600
         let breakers = ProviderBreakers(rules: rules)
         let catalog = Catalog(
             sources: [source], settings: .patient(refreshSeconds: 0.01, backOff: BackOff(first: 0.01, longest: 0.01)), log: .none,

@@ -55,8 +55,21 @@ import Testing
             }
         }
 
+        /// Two more that wait, with an old server of their own.
+        mutating func addWaiting() {
+            for number in [901, 902] {
+                var exit = Exit(id: id(number), slot: number - 890, now: start)
+                exit.avoid = number == 901 ? [] : pending.avoid
+                exit.server = listed.first
+                exits[exit.id] = exit
+            }
+            pool.size = exits.count
+        }
+
+        var best: Server? { best(for: pending) }
+
         /// The best that is free, by looking at each.
-        var best: Server? {
+        func best(for pending: Exit) -> Server? {
             let now = start + 1_000
             let others = exits.values.filter { $0.id != pending.id }.compactMap(\.server)
             let taken = Set(others.map(\.address)).union(world.containers?.filter(\.isRunning).compactMap(\.server) ?? [])
@@ -70,9 +83,8 @@ import Testing
             return ServerRanking.ranked(free, strategy: pool.strategy, knowledge: knowledge).first?.server
         }
 
-        var chosen: Server? {
-            Planner.plan(desired: Desired(pools: [us: pool]), exits: exits, world: world, now: start + 1_000).exits[pending.id]?.server
-        }
+        var plan: Plan { Planner.plan(desired: Desired(pools: [us: pool]), exits: exits, world: world, now: start + 1_000) }
+        var chosen: Server? { plan.exits[pending.id]?.server }
     }
 
     @Test func `in any world the server that is chosen is the best that is free now`() {
@@ -85,6 +97,23 @@ import Testing
             if chosen != best { Issue.record("seed \(seed): \(chosen?.hostname ?? "none"), not \(best.hostname)") }
         }
         #expect(choices > 2_000)
+    }
+
+    @Test func `exits that start together each take the best that those before have left`() {
+        var choices = 0
+        for seed in 0..<2_000 as Range<UInt64> {
+            var scene = Scene(seed: seed)
+            scene.addWaiting()
+            let plan = scene.plan
+            for id in [id(900), id(901), id(902)] {
+                guard let waiting = scene.exits[id], let best = scene.best(for: waiting) else { break }
+                let chosen = plan.exits[id]?.server
+                if chosen != best { Issue.record("seed \(seed), \(id): \(chosen?.hostname ?? "none"), not \(best.hostname)") }
+                scene.exits[id]?.server = chosen
+                choices += 1
+            }
+        }
+        #expect(choices > 3_000)
     }
 
     @Test func `a server that an exit has just given back is the best again, however old the list is`() {
