@@ -38,9 +38,11 @@ extension ExitView.HealthView {
     func write(into json: inout JSONText) {
         json.field("checked_at", checkedAt?.description)
         json.field("compared_age_s", comparedAgeS)
+        json.field("compared_age_seconds", comparedAgeSeconds)
         json.field("compared_at", comparedAt?.description)
         json.field("comparison_problem", comparisonProblem)
         json.field("handshake_age_s", handshakeAgeS)
+        json.field("handshake_age_seconds", handshakeAgeSeconds)
         json.field("latency_ms", latencyMs)
         json.field("leaked_bytes", leakedBytes)
         json.field("leaked_packets", leakedPackets)

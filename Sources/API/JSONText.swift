@@ -97,13 +97,11 @@ struct JSONText {
             json.field("city", server.city)
             json.field("country", server.country.name)
             json.field("country_code", server.country.rawValue)
+            json.field("country_name", server.country.name)
+            json.field("hostname", server.hostname)
             json.field("identifier", server.hostname)
-            if let figures {
-                json.field("jitter", figures.jitter)
-                json.field("latency", figures.median)
-            } else {
-                json.field("latency", server.latencyMilliseconds)
-            }
+            for name in ["jitter", "jitter_ms"] { json.field(name, figures?.jitter) }
+            for name in ["latency", "latency_ms"] { json.field(name, figures.map(\.median) ?? server.latencyMilliseconds) }
             json.field("load", server.load)
             if let figures {
                 json.field("loss", figures.loss)

@@ -101,6 +101,7 @@ package struct CatalogView: Sendable {
 
 /// One provider's part of the catalog.
 package struct ProviderListing: Sendable, Encodable, Hashable {
+    package var provider: ProviderName
     package var name: ProviderName
     package var servers: Int
     /// Rows of its list that are not used, by reason.
@@ -116,7 +117,7 @@ package struct ProviderListing: Sendable, Encodable, Hashable {
     package init(
         name: ProviderName, servers: Int, dropped: [String: Int], fetchedAt: Timestamp?, stale: Bool, problem: String?, devices: Int?
     ) {
-        self.name = name
+        (provider, self.name) = (name, name)
         self.servers = servers
         self.dropped = dropped
         self.fetchedAt = fetchedAt

@@ -65,10 +65,11 @@ struct ExitUsageView: Encodable {
     let id: ExitID
     let report: UsageReport
 
-    private enum Keys: String, CodingKey { case id }
+    private enum Keys: String, CodingKey { case exit, id }
 
     func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: Keys.self)
+        try fields.encode(id.description, forKey: .exit)
         try fields.encode(id.description, forKey: .id)
         // Of one exit there is one country.
         try UsagePeriods(report.withoutCountries).encode(to: encoder)

@@ -33,8 +33,10 @@ struct ExitView: Encodable {
         let latencyMs: Double?
         let successRate: Double?
         let score: Double
+        let handshakeAgeSeconds: Double?
         let handshakeAgeS: Double?
         let comparedAt: Timestamp?
+        let comparedAgeSeconds: Double?
         let comparedAgeS: Double?
         let placedAt: Timestamp?
         let comparisonProblem: String?
@@ -90,8 +92,10 @@ struct ExitView: Encodable {
     static func view(of health: Health) -> HealthView {
         HealthView(
             verdict: health.verdict, reason: health.reason, latencyMs: health.latencyMilliseconds.map(rounded),
-            successRate: health.successRate.map(rounded), score: rounded(health.score), handshakeAgeS: health.handshakeAge.map(rounded),
-            comparedAt: health.comparedAt, comparedAgeS: health.comparedAge.map(rounded), placedAt: health.placedAt,
+            successRate: health.successRate.map(rounded), score: rounded(health.score),
+            handshakeAgeSeconds: health.handshakeAge.map(rounded), handshakeAgeS: health.handshakeAge.map(rounded),
+            comparedAt: health.comparedAt, comparedAgeSeconds: health.comparedAge.map(rounded),
+            comparedAgeS: health.comparedAge.map(rounded), placedAt: health.placedAt,
             comparisonProblem: health.comparisonProblem, otherExitIP: health.otherAddress,
             leaksCounted: health.countsLeaks, leakedPackets: health.leakedPackets, leakedBytes: health.leakedBytes,
             checkedAt: health.checkedAt)
@@ -104,6 +108,7 @@ struct ExitView: Encodable {
 /// A pool as the API shows it.
 struct PoolView: Encodable {
     let country: String
+    let countryName: String
     let name: String
     let size: Int
     let serving: Int
@@ -123,7 +128,7 @@ struct PoolView: Encodable {
     init(_ pool: Pool, state: OperatorState) {
         let members = state.exits.values.filter { $0.country == pool.country }
         country = pool.country.rawValue
-        name = pool.country.name
+        (countryName, name) = (pool.country.name, pool.country.name)
         size = pool.size
         serving = members.count { $0.state.takesTraffic }
         provider = pool.provider
@@ -141,13 +146,25 @@ struct PoolView: Encodable {
     }
 }
 
+/// A country with servers; where nothing is said of its exits, they are not counted.
 struct CountryView: Encodable {
+    let country: String
     let code: String
+    let countryName: String
     let name: String
     let servers: Int
     let bestLoad: Int?
-    let exits: Int
-    let serving: Int
+    var exits: Int?
+    var serving: Int?
+
+    init(_ country: CountryCode, servers: [Server], exits: [Exit]? = nil) {
+        (self.country, code) = (country.rawValue, country.rawValue)
+        (countryName, name) = (country.name, country.name)
+        self.servers = servers.count
+        bestLoad = servers.compactMap(\.load).min()
+        self.exits = exits?.count
+        serving = exits?.count { $0.state.takesTraffic }
+    }
 }
 
 struct UserView: Encodable {

@@ -21,7 +21,7 @@ extension API {
             .always("step", .whole(10...86_400, 10), "seconds between two points"),
             .always("at", .list(.time), "the points, the oldest first"),
             .always(
-                "series", .map(.list(.number(-1e18...1e18, 2).orNull)),
+                "series", .map(.list(.number(-1e18...1e18, 2).orNull), key: "exits_serving"),
                 "a value for each point, null where nothing is known; docs/metrics.md says what each is"))
     ]
 

@@ -4,13 +4,12 @@ import Platform
 
 /// `/metrics`: the figures of this moment, for Prometheus.
 extension API {
-    /// Who uses the proxies is told to administrators, and where `api.metrics_user_names` says so to everybody who may see figures.
+    /// Labels that are for those who may know users' names.
     private static let personal: Set = ["user"]
 
     func showMetrics(_ request: ServerRequest) throws -> ServerResponse {
         let state = operations.state
-        let isTold = settings.showsUserNames || (keys.key(of: request)?.role ?? .viewer) >= .admin
-        let hidden = isTold ? [] : Self.personal
+        let hidden = showsUserNames(to: request) ? [] : Self.personal
         let gauges = Self.gauges(of: state) + ownGauges(state) + Self.processGauges()
         var text = ""
         for metric in gauges + metrics.all + Metrics.all { metric.write(into: &text, without: hidden) }

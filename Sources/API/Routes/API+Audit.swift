@@ -16,7 +16,8 @@ extension API {
             .maybe("duration_ms", .number(0...1e9, 3.25)), .maybe("request_id", .text("0f3c9a1b2c3d4e5f")),
             .maybe("user_agent", .text("curl/7.88.1")), .maybe("before", .anything, "what was there"),
             .maybe("after", .anything, "what was answered, without secrets"), .maybe("details", .text("a sentence")),
-            .maybe("uid", .text("3w5e11264sgsf"), "the entry's own")),
+            .maybe("uid", .text("3w5e11264sgsf"), "the entry's own")
+        ).showing(["role": .string("admin"), "before": nil, "after": .object(["id": .string("us-1")]), "details": nil]),
         "AuditLogs": .object(
             .always("entries", .list(.named("AuditEntry")), "newest first"),
             .maybe("next", .text("17"), "the cursor of the next page; absent on the last")),
@@ -24,15 +25,16 @@ extension API {
             .always("entries", .whole(17)), .always("head", .text("60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752")),
             .always("waiting", .whole(0), "entries that are not written yet"),
             .always("looked_at", .whole(17), "the newest entries that the figures below are of"),
-            .always("kinds", .map(.whole(12))), .always("actions", .map(.whole(12))), .always("keys", .map(.whole(12))),
-            .always("statuses", .map(.whole(12)))),
+            .always("kinds", .map(.whole(17), key: "change")), .always("actions", .map(.whole(17), key: "POST /api/exits")),
+            .always("keys", .map(.whole(17), key: "admin")), .always("statuses", .map(.whole(17), key: "202"))),
         "AuditVerification": .object(
             .always("intact", .flag), .always("entries", .whole(17)), .maybe("first", .whole(1)),
             .maybe(
                 "head", .text("17 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"),
                 "note it, and pass it as `expect` later"),
             .always("problems", .list(.text("entry 5 was altered: its hash is not that of its text"))),
-            .always("acknowledged", .list(.text("entries 5 to 7 are missing")), "those that somebody has acknowledged")),
+            .always("acknowledged", .list(.text("entries 5 to 7 are missing")), "those that somebody has acknowledged")
+        ).showing(["intact": .bool(true), "problems": .array([]), "acknowledged": .array([])]),
     ]
 
     var auditRoutes: [APIRoute] {
@@ -48,6 +50,9 @@ extension API {
                         Parameter("key", .plain("admin", length: 1...64), "only of this key, by name or id"),
                         Parameter("address", .plain("127.0.0.1", length: 1...64), "only from this address"),
                         Parameter("action", .plain("POST /api/exits", length: 1...256), "only this action"),
+                        Parameter("method", .choice(["POST", "PUT", "PATCH", "DELETE", "GET", "HEAD"]), "only of this method"),
+                        Parameter(
+                            "path", .plain("/api/exits", length: 1...512), "only of this path; with `*` at its end, of all that begin so"),
                         Parameter("status", .whole(100...599, 202), "only with this status"),
                         Parameter("since", .time, "not before this time"), Parameter("until", .time, "not after this time"),
                     ], answers: [.json(200, "a page", .named("AuditLogs"))], limit: .strict),
@@ -107,8 +112,7 @@ extension API {
     func listAudit(_ request: ServerRequest) async throws -> ServerResponse {
         let (since, until) = (try request.time("since"), try request.time("until"))
         let limit = Int(request.number("limit") ?? 100)
-        let kind = request.query("kind")
-        let status = request.number("status").map(Int.init)
+        let filter = AuditFilter(request)
         var cursor = request.query("cursor").flatMap(Int.init) ?? Int(9_007_199_254_740_991)
         var found: [LineView] = []
         var next: Int?
@@ -121,12 +125,7 @@ extension API {
                     guard let entry = line.entry else { continue }
                     cursor = line.seq
                     if let since, entry.at < since { break search }
-                    let isWanted =
-                        (until.map { entry.at <= $0 } ?? true) && (kind.map { entry.kind.rawValue == $0 } ?? true)
-                        && (request.query("key").map { entry.key == $0 || entry.keyID == $0 } ?? true)
-                        && (request.query("address").map { entry.address == $0 } ?? true)
-                        && (request.query("action").map { entry.action == $0 } ?? true) && (status.map { entry.status == $0 } ?? true)
-                    if isWanted { found.append(LineView(line: line, entry: entry)) }
+                    if until.map({ entry.at <= $0 }) ?? true, filter.contains(entry) { found.append(LineView(line: line, entry: entry)) }
                     if found.count == limit {
                         next = line.seq
                         break search
@@ -233,5 +232,29 @@ extension API {
         do { return try await body() } catch let problem as APIProblem { throw problem } catch {
             throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
         }
+    }
+}
+
+/// Which entries of the audit log are asked for, beside their time.
+private struct AuditFilter {
+    private let request: ServerRequest
+    private let status: Int?
+
+    init(_ request: ServerRequest) {
+        self.request = request
+        status = request.number("status").map(Int.init)
+    }
+
+    func contains(_ entry: AuditEntry) -> Bool {
+        func isOne(_ name: String, of values: String?...) -> Bool { request.query(name).map(values.contains) ?? true }
+        return isOne("kind", of: entry.kind.rawValue) && isOne("key", of: entry.key, entry.keyID) && isOne("address", of: entry.address)
+            && isOne("action", of: entry.action) && isOne("method", of: entry.method) && (status.map { entry.status == $0 } ?? true)
+            && isWithinPath(entry.path)
+    }
+
+    private func isWithinPath(_ path: String?) -> Bool {
+        guard let wanted = request.query("path") else { return true }
+        guard wanted.hasSuffix("*") else { return path == wanted }
+        return path?.hasPrefix(wanted.dropLast()) ?? false
     }
 }

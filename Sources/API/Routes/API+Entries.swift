@@ -44,7 +44,8 @@ extension API {
                         .always("names", .list(.text("proxy-us.example.com")), "host names that lead there"),
                         .always("open", .flag, "false where another program has the port, or there is no certificate"),
                         .maybe("exits", .list(.text("us-1")), "those of the country that take traffic"),
-                        .maybe("fallback", .list(.text("CA")), "countries that take over while there are none")))))
+                        .maybe("fallback", .list(.text("CA")), "countries that take over while there are none")
+                    ).showing(["open": .bool(true), "names": .array([]), "protocols": .array([.string("http"), .string("socks5")])]))))
     ]
 
     var entryRoutes: [APIRoute] {

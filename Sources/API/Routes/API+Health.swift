@@ -14,7 +14,8 @@ extension API {
                         .always("status", .choice(["ok", "troubled", "unknown"])),
                         .maybe("problem", .text("nobody answers"), "what is wrong"),
                         .maybe("note", .text("not asked: controller host-3f9a1c leads"), "why it is unknown"),
-                        .maybe("asked_at", .time, "when it was last asked")))))
+                        .maybe("asked_at", .time, "when it was last asked")
+                    ).showing(["problem": nil, "note": nil]), key: "engine")))
     ]
 
     var healthRoutes: [APIRoute] {

@@ -4,12 +4,15 @@ import Platform
 
 /// `/api/auth`: API keys.
 extension API {
+    private static let keyExample = "h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"
+
     static let keySchemas: [String: Schema] = [
         "Key": .object(
             .always("id", .text("k3f9ab27c"), "stays when the key is renamed"), .always("name", .text("dashboard")),
             .always("role", .choice(Role.self)), .always("created_at", .time), .maybe("expires_at", .time), .maybe("last_used_at", .time),
             .always("configured", .flag, "true for keys of the configuration, which can't be changed here"),
-            .maybe("key", .text("h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"), "the key itself, only in the answer that made it")),
+            .maybe("key", .text(keyExample), "the key itself, only in the answer that made it")
+        ).showing(["expires_at": .string("2026-12-31T00:00:00.000Z"), "key": nil]),
         "Keys": .object(.always("keys", .list(.named("Key")))),
     ]
 
@@ -28,7 +31,12 @@ extension API {
                             .always("name", name, "1 to 64 of A-Z a-z 0-9 _ . -"), .always("role", .choice(Role.self)),
                             .maybe("expires_in_seconds", .whole(60...315_360_000, 86_400), "without it the key does not expire")),
                         example: .object(["name": .string("dashboard"), "role": .string("viewer")])),
-                    answers: [.json(201, "the key", .named("Key"), headers: ["Location"])], limit: .strict, answersSecret: true),
+                    answers: [
+                        .json(
+                            201, "the key", .named("Key"), headers: ["Location"],
+                            showing: ["key": .string(Self.keyExample), "last_used_at": nil])
+                    ],
+                    limit: .strict, answersSecret: true),
                 .waiting(createKey)),
             Route(
                 "GET", "/api/auth/keys/{key}",
@@ -43,7 +51,7 @@ extension API {
                 "DELETE", "/api/auth/keys/{key}",
                 Contract(
                     .role(.admin), "Revokes an API key", "At once here, within a second at other controllers.",
-                    answers: [.empty("it is revoked")], problems: [409], limit: .strict),
+                    answers: [.empty("the key is revoked")], problems: [409], limit: .strict),
                 .waiting(revokeKey)),
             Route(
                 "GET", "/api/auth/me",

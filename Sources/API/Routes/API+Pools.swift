@@ -30,12 +30,12 @@ extension API {
                                     "fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves"),
                             ] + Self.limitFields),
                         example: .object(["size": .integer(2)])),
-                    answers: [.json(200, "it was changed", .named("Pool")), .json(201, "it was made", .named("Pool"))],
+                    answers: [.json(200, "the changed pool", .named("Pool")), .json(201, "the new pool", .named("Pool"))],
                     problems: [409]),
                 .waiting(setPool)),
             Route(
                 "DELETE", "/api/pools/{cc}",
-                Contract(.role(.operator), "Ends a pool", "Its exits drain and go.", answers: [.empty("it has ended")]),
+                Contract(.role(.operator), "Ends a pool", "Its exits drain and go.", answers: [.empty("the pool has ended")]),
                 .waiting(deletePool)),
             Route(
                 "GET", "/api/countries",

@@ -84,20 +84,12 @@ extension API {
     }
 
     func listCountriesOfProvider(_ request: ServerRequest) async throws -> ServerResponse {
-        struct Entry: Encodable {
-            let code: String
-            let name: String
-            let servers: Int
-            let bestLoad: Int?
-        }
         let provider = try provider(of: request)
         let catalog = try await operations.catalog(of: provider)
         return try answers.answer(to: request, at: "\(catalog.revision)") {
             let byCountry = Dictionary(grouping: catalog.servers.filter { provider == nil || $0.provider == provider }, by: \.country)
             return .json([
-                "countries": byCountry.sorted { $0.key < $1.key }.map { country, servers in
-                    Entry(code: country.rawValue, name: country.name, servers: servers.count, bestLoad: servers.compactMap(\.load).min())
-                }
+                "countries": byCountry.sorted { $0.key < $1.key }.map { CountryView($0, servers: $1) }
             ])
         }
     }
@@ -112,10 +104,7 @@ extension API {
             return .json([
                 "countries": countries.sorted().map { country in
                     let exits = state.exits.values.filter { $0.country == country }
-                    let servers = byCountry[country] ?? []
-                    return CountryView(
-                        code: country.rawValue, name: country.name, servers: servers.count, bestLoad: servers.compactMap(\.load).min(),
-                        exits: exits.count, serving: exits.count { $0.state.takesTraffic })
+                    return CountryView(country, servers: byCountry[country] ?? [], exits: exits)
                 }
             ])
         }

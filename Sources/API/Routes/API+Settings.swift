@@ -16,7 +16,8 @@ extension API {
         return [
             Route(
                 "GET", "/api/settings",
-                Contract(.role(.admin), "Settings that can be changed while it runs", answers: [.json(200, "they", .named("Settings"))]),
+                Contract(
+                    .role(.admin), "Settings that can be changed while it runs", answers: [.json(200, "the settings", .named("Settings"))]),
                 .ready(showSettings)),
             Route(
                 "PATCH", "/api/settings",
@@ -24,7 +25,7 @@ extension API {
                     .role(.admin), "Changes some of these",
                     "They stay so, also after a start or a reload, and within a second at other controllers of this Redis. null gives one back"
                         + " to the configuration.",
-                    body: Body(body), answers: [.json(200, "all of them", .named("Settings"))]),
+                    body: Body(body), answers: [.json(200, "all settings", .named("Settings"))]),
                 .waiting(changeSettings)),
         ]
     }

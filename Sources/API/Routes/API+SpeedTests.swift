@@ -21,7 +21,7 @@ extension API {
                 "GET", "/api/exits/{id}/speedtest",
                 Contract(
                     .role(.viewer), "The speed test that runs, or the last one",
-                    answers: [.json(200, "as far as it is", .named("SpeedTest"))]),
+                    answers: [.json(200, "the test, as far as it has come", .named("SpeedTest"))]),
                 .ready(showSpeedTest)),
         ]
     }

@@ -35,18 +35,24 @@ extension API {
         [
             Route(
                 "GET", "/health/live",
-                Contract(.open, "Says that the process answers", answers: [.json(200, "it does", .named("Live"))], limit: .none),
+                Contract(
+                    .open, "Says that the process answers", answers: [.json(200, "the process answers", .named("Live"))], limit: .none),
                 .ready { _ in .json(["status": "live"]) }),
             Route(
                 "GET", "/health",
-                Contract(.open, "The same as /health/live", answers: [.json(200, "it does", .named("Live"))], limit: .none),
+                Contract(.open, "The same as /health/live", answers: [.json(200, "the process answers", .named("Live"))], limit: .none),
                 .ready { _ in .json(["status": "live"]) }),
             Route(
                 "GET", "/health/ready",
                 Contract(
                     .open, "Says which outside parts don't answer",
                     answers: [
-                        .json(200, "all answer", .named("Readiness")), .json(503, "some don't", .named("Readiness")),
+                        .json(200, "all parts answer", .named("Readiness")),
+                        .json(
+                            503, "some parts don't answer", .named("Readiness"),
+                            showing: [
+                                "status": .string("not_ready"), "problems": .object(["engine": .string("no Docker Engine answers")]),
+                            ]),
                     ], limit: .none),
                 .ready { _ in self.ready() }),
             Route(

@@ -30,7 +30,8 @@ extension API {
                     body: Body(
                         .object([.always("name", .text("bob", pattern: "^[a-z0-9_.]{1,32}$"), "1 to 32 of a-z 0-9 _ .")] + Self.settings),
                         example: .object(["name": .string("bob")])),
-                    answers: [.json(201, "the user", .named("User"))], answersSecret: true),
+                    answers: [.json(201, "the user", .named("User"), showing: ["password": .string("kJ7wq3bTzyRf5XmN8pQv2LcD")])],
+                    answersSecret: true),
                 .waiting(createUser)),
             Route(
                 "GET", "/api/users/{name}", Contract(.role(.admin), "One proxy user", answers: [.json(200, "the user", .named("User"))]),
@@ -43,7 +44,7 @@ extension API {
                     answers: [.json(200, "the user", .named("User"))]),
                 .waiting(changeUser)),
             Route(
-                "DELETE", "/api/users/{name}", Contract(.role(.admin), "Removes a proxy user", answers: [.empty("it is removed")]),
+                "DELETE", "/api/users/{name}", Contract(.role(.admin), "Removes a proxy user", answers: [.empty("the user is removed")]),
                 .waiting(deleteUser)),
             Route(
                 "POST", "/api/users/{name}/rotate",

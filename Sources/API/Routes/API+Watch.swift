@@ -79,10 +79,10 @@ extension API {
         let kind = request.query("kind").flatMap(EventKind.init(rawValue:))
         let limit = request.number("limit").map { Int($0) } ?? 100
         let page = try await eventPage(after: after.flatMap(EventPlace.init), limit: limit)
-        let filter = EventFeed.Filter(country: country, kind: kind)
+        let filter = EventFeed.Filter(country: country, kind: kind, showsNames: showsUserNames(to: request))
         return .json(
             Answer(
-                events: page.events.filter { filter.contains($0.event) }.map { EventView($0) },
+                events: page.events.filter { filter.contains($0.event) }.map { EventView(id: $0.id, filter.shown($0.event)) },
                 last: page.end?.description ?? after ?? EventPlace.start.description, gap: page.gap?.rawValue))
     }
 
@@ -97,6 +97,15 @@ extension API {
         }
     }
 
-    func listAlerts(_ request: ServerRequest) throws -> ServerResponse { .json(["alerts": operations.state.alerts]) }
+    func listAlerts(_ request: ServerRequest) throws -> ServerResponse {
+        let alerts = operations.state.alerts
+        guard !showsUserNames(to: request) else { return .json(["alerts": alerts]) }
+        return .json(["alerts": alerts.enumerated().map { $1.withoutUserName(number: $0 + 1) }])
+    }
+
+    /// Who uses the proxies is told to administrators, and where `api.metrics_user_names` says so to everybody.
+    func showsUserNames(to request: ServerRequest) -> Bool {
+        settings.showsUserNames || (keys.key(of: request)?.role ?? .viewer) >= .admin
+    }
     func listBreakers(_ request: ServerRequest) throws -> ServerResponse { .json(["breakers": operations.state.breakers]) }
 }

@@ -33,7 +33,7 @@ extension API {
         switch meaning.match {
         case .notFound:
             return .ready(
-                finish(APIProblem(status: 404, code: "not_found", message: "there is no such path").response(id: request.id), call))
+                finish(Self.noPath.response(id: request.id), call))
         case .wrongMethod(let allowed):
             let allow = (allowed + ["OPTIONS"]).sorted().joined(separator: ", ")
             if request.method == "OPTIONS" { return .ready(finish(ServerResponse(status: 204, headers: [("Allow", allow)]), call)) }
@@ -119,8 +119,19 @@ extension API {
     }
 
     private func unauthorized(_ code: String, _ message: String) -> APIProblem {
-        APIProblem(status: 401, code: code, message: message, headers: [("WWW-Authenticate", "Bearer realm=\"sallyport\"")])
+        APIProblem(
+            status: 401, code: code, message: "\(message); /docs says how, and what there is",
+            headers: [("WWW-Authenticate", "Bearer realm=\"sallyport\""), Self.documentation])
     }
+
+    /// Where a client that has lost its way finds what there is (RFC 8631).
+    private static let documentation = (
+        name: "Link", value: "</docs>; rel=\"service-doc\", </openapi.json>; rel=\"service-desc\""
+    )
+
+    private static let noPath = APIProblem(
+        status: 404, code: "not_found", message: "there is no such path; /docs has all that there are, /openapi.json for programs",
+        headers: [documentation])
 
     // MARK: - What is wrong with it
 
@@ -212,7 +223,8 @@ extension API {
         let seconds = Double(microseconds) / 1_000_000
         metrics.count(call, response.status, seconds)
         if let stream = response.stream, let key = call.key, case .role(let role)? = call.route?.access.access {
-            openStreams.add(stream, key, role)
+            // An admin is shown users' names: one who is none any more must come again.
+            openStreams.add(stream, key, key.role == .admin && !call.settings.showsUserNames ? .admin : role)
         }
         if refused, response.status != 429 || call.route?.access.limit == .strict {
             audit.record(entry(.refused, call, response))

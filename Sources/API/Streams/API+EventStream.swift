@@ -18,8 +18,6 @@ struct EventView: Encodable {
     let cause: String?
     let by: String?
 
-    init(_ entry: StoredEvent) { self.init(id: entry.id, entry.event) }
-
     init(id: String?, _ event: Event) {
         (self.id, uid, at, kind, severity, message) = (id, event.uid, event.at, event.kind, event.severity, event.message)
         (country, exit, server, reason, cause) = (event.country, event.exit, event.server, event.reason, event.cause)
@@ -50,7 +48,8 @@ extension API {
 
     func streamEvents(_ request: ServerRequest) throws -> ServerResponse {
         let filter = EventFeed.Filter(
-            country: try request.country("country"), kind: request.query("kind").flatMap(EventKind.init(rawValue:)))
+            country: try request.country("country"), kind: request.query("kind").flatMap(EventKind.init(rawValue:)),
+            showsNames: showsUserNames(to: request))
         let place = try request.headers["last-event-id"].map { id in
             guard let place = EventPlace(id) else {
                 throw APIProblem.invalid([
@@ -114,7 +113,7 @@ extension API {
             for entry in page.events where reader.filter.contains(entry.event) {
                 // Before each: a page on top of what still waits can be more than is kept for a reader.
                 guard await hasTaken(reader.stream) else { return reader.stream.drop() }
-                reader.stream.send(EventFeed.bytes(id: entry.id, entry.event))
+                reader.stream.send(EventFeed.bytes(id: entry.id, reader.filter.shown(entry.event)))
             }
             guard await hasTaken(reader.stream) else { return reader.stream.drop() }
             if let end = page.end {

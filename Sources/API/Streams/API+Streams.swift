@@ -30,7 +30,9 @@ extension API {
                     .role(.operator), "The controller's latest log lines", "Without the lines of requests.",
                     query: [
                         Parameter("lines", .whole(1...1000, 100), "the last ones"),
-                        Parameter("level", .choice(["debug", "info", "warn", "error"]), "of this level or above"),
+                        Parameter(
+                            "level", .choice(["debug", "info", "warn", "warning", "error"]),
+                            "of this level or above; `warn` and `warning` are the same"),
                     ], answers: [.json(200, "the lines", .named("LogLines"))]),
                 .ready(listLog)),
         ]
@@ -47,7 +49,8 @@ extension API {
                 .list(
                     .object(
                         .always("time", .time), .always("level", .choice(["debug", "info", "warn", "error"])),
-                        .always("message", .text("exit us-1 serves")), .always("fields", .map(.text("value")))))),
+                        .always("message", .text("exit us-1 serves")), .always("fields", .map(.text("us-1"), key: "exit"))
+                    ).showing(["level": .string("info")]))),
             .always("last", .text("3f9ab27c-17"), "Last-Event-ID for the lines after these")),
     ]
 
@@ -58,7 +61,8 @@ extension API {
     }
 
     func streamLogs(_ request: ServerRequest) throws -> ServerResponse {
-        try logStream.join(after: request.headers["last-event-id"], beginning: .kept)
+        try logStream.join(
+            after: request.headers["last-event-id"], beginning: .kept, showsNames: showsUserNames(to: request))
     }
 
     func listLog(_ request: ServerRequest) throws -> ServerResponse {
@@ -73,9 +77,10 @@ extension API {
             let last: String
         }
         let levels = ["debug", "info", "warn", "error"]
-        let least = request.query("level").flatMap(levels.firstIndex) ?? 0
+        let least = request.query("level").map { $0 == "warning" ? "warn" : $0 }.flatMap(levels.firstIndex) ?? 0
         let all = parts.logTail?.lines ?? []
-        let lines = all.filter { (levels.firstIndex(of: $0.level) ?? 0) >= least }
+        let isTold = showsUserNames(to: request)
+        let lines = all.filter { (levels.firstIndex(of: $0.level) ?? 0) >= least }.map { isTold ? $0 : $0.withoutUserName }
         let shown = lines.suffix(Int(request.number("lines") ?? 100)).map {
             Line(time: $0.time, level: $0.level, message: $0.message, fields: $0.fields)
         }
@@ -96,7 +101,9 @@ extension API {
             }
             if let tail = parts.logTail {
                 group.addTask {
-                    for await line in tail.follow() { self.logStream.publish("line", line.json, number: line.number) }
+                    for await line in tail.follow() {
+                        self.logStream.publish("line", line.json, plain: line.withoutUserName.json, number: line.number)
+                    }
                 }
             }
             await group.waitForAll()
@@ -134,5 +141,15 @@ extension API {
             exitStream.publish("exit", String(decoding: ServerResponse.json(ExitView(exit, proxy: proxy)).body, as: UTF8.self))
         }
         for id in gone { exitStream.publish("gone", "{\"id\":\"\(id)\"}") }
+    }
+}
+
+extension LogLine {
+    /// The same for those who may not know proxy users' names.
+    fileprivate var withoutUserName: LogLine {
+        var line = self
+        line.message = UserNames.hidden(in: message)
+        if let name = fields["user"] { line.fields = fields.mapValues { UserNames.hide(name, in: $0) } }
+        return line
     }
 }

@@ -11,6 +11,10 @@ final class EventFeed: Sendable {
     struct Filter: Sendable {
         var country: CountryCode?
         var kind: EventKind?
+        /// False for readers who may not know proxy users' names.
+        var showsNames = false
+
+        func shown(_ event: Event) -> Event { showsNames ? event : event.withoutUserName }
         func contains(_ event: Event) -> Bool { (country == nil || event.country == country) && (kind == nil || event.kind == kind) }
     }
 
@@ -35,7 +39,11 @@ final class EventFeed: Sendable {
     private struct Kept {
         let place: EventPlace
         let event: Event
+        /// With users' names, and without them.
         let bytes: [UInt8]
+        let plain: [UInt8]
+
+        func bytes(for filter: Filter) -> [UInt8] { filter.showsNames ? bytes : plain }
     }
 
     private struct State {
@@ -103,7 +111,7 @@ final class EventFeed: Sendable {
         guard let reader = state.readers[id], let last = state.last, place >= state.floor, place <= last else { return false }
         let missed = state.recent[state.recent.partitioningIndex { $0.place > place }...]
         guard missed.reduce(0, { $0 + $1.bytes.count }) <= Self.burst else { return false }
-        for kept in missed where reader.filter.contains(kept.event) { reader.stream.send(kept.bytes) }
+        for kept in missed where reader.filter.contains(kept.event) { reader.stream.send(kept.bytes(for: reader.filter)) }
         // An id alone moves the reader on past what its filter left out.
         if let end = missed.last, !reader.filter.contains(end.event) { reader.stream.send(ServerSentEvents.place(end.place.description)) }
         state.readers[id]?.place = last
@@ -176,7 +184,7 @@ final class EventFeed: Sendable {
             state.readers[id]?.place = kept.place
             guard reader.filter.contains(kept.event) else { continue }
             // One who was told it when the store was away needs its id only.
-            let bytes = reader.told >= number ? ServerSentEvents.place(kept.place.description) : kept.bytes
+            let bytes = reader.told >= number ? ServerSentEvents.place(kept.place.description) : kept.bytes(for: reader.filter)
             if !reader.stream.send(bytes) { drop(id, &state) }
         }
     }
@@ -201,14 +209,18 @@ final class EventFeed: Sendable {
         guard let reader = state.readers[id], let last = events.last else { return }
         state.readers[id]?.told = last.number
         for (number, event) in events where number > reader.told && reader.filter.contains(event) {
-            if !reader.stream.send(Self.bytes(id: nil, event)) { return drop(id, &state) }
+            if !reader.stream.send(Self.bytes(id: nil, reader.filter.shown(event))) { return drop(id, &state) }
         }
     }
 
     // MARK: - As text
 
     private static func kept(_ entry: StoredEvent) -> Kept? {
-        EventPlace(entry.id).map { Kept(place: $0, event: entry.event, bytes: bytes(id: entry.id, entry.event)) }
+        EventPlace(entry.id).map { place in
+            let (bytes, hidden) = (bytes(id: entry.id, entry.event), entry.event.withoutUserName)
+            let plain = hidden == entry.event ? bytes : self.bytes(id: entry.id, hidden)
+            return Kept(place: place, event: entry.event, bytes: bytes, plain: plain)
+        }
     }
 
     static func bytes(id: String?, _ event: Event) -> [UInt8] {

@@ -9,11 +9,23 @@ import Synchronization
 final class StreamHub: Sendable {
     private struct State {
         /// What a reader who comes back can still get; the last one is item `number`.
-        var recent: [(number: Int, bytes: [UInt8])] = []
+        var recent: [Item] = []
         var number = 0
         /// Of all of `recent`.
         var bytes = 0
-        var readers: [ObjectIdentifier: BodyStream] = [:]
+        var readers: [ObjectIdentifier: Reader] = [:]
+    }
+
+    private struct Item {
+        let number: Int
+        let bytes: [UInt8]
+        /// The same for those who may not know proxy users' names.
+        let plain: [UInt8]
+    }
+
+    private struct Reader {
+        let stream: BodyStream
+        let showsNames: Bool
     }
 
     /// Items that are kept, and bytes of them that one reader gets at once: with more its stream would overflow.
@@ -38,22 +50,26 @@ final class StreamHub: Sendable {
     // MARK: - Items
 
     /// Tells everybody.
-    /// - Parameter number: where the items are counted elsewhere; one that is missing was lost, and readers are told so.
-    func publish(_ event: String, _ data: String, number: Int? = nil) {
+    /// - Parameters:
+    ///   - plain: the same without proxy users' names; nil where it has none.
+    ///   - number: where the items are counted elsewhere; one that is missing was lost, and readers are told so.
+    func publish(_ event: String, _ data: String, plain: String? = nil, number: Int? = nil) {
         state.withLock { state in
             let next = number ?? state.number + 1
             guard next > state.number else { return }
             if next > state.number + 1 {
                 // Nobody who comes back may go on across what is missing.
                 (state.recent, state.bytes) = ([], 0)
-                send(ServerSentEvents.gap("lost", after: id(state.number)), &state)
+                let gap = ServerSentEvents.gap("lost", after: id(state.number))
+                send(gap, plain: gap, &state)
             }
             let bytes = ServerSentEvents.event(id: id(next), event, data)
+            let item = Item(number: next, bytes: bytes, plain: plain.map { ServerSentEvents.event(id: id(next), event, $0) } ?? bytes)
             state.number = next
-            state.recent.append((next, bytes))
+            state.recent.append(item)
             state.bytes += bytes.count
             Self.trim(&state)
-            send(bytes, &state)
+            send(bytes, plain: item.plain, &state)
         }
     }
 
@@ -77,13 +93,13 @@ final class StreamHub: Sendable {
     }
 
     /// A comment, so that both sides notice when the other is gone.
-    func beat() { state.withLock { send(ServerSentEvents.heartbeat, &$0) } }
+    func beat() { state.withLock { send(ServerSentEvents.heartbeat, plain: ServerSentEvents.heartbeat, &$0) } }
 
-    private func send(_ bytes: [UInt8], _ state: inout State) {
-        for (id, reader) in state.readers where !reader.send(bytes) {
+    private func send(_ bytes: [UInt8], plain: [UInt8], _ state: inout State) {
+        for (id, reader) in state.readers where !reader.stream.send(reader.showsNames ? bytes : plain) {
             state.readers[id] = nil
             // One who has left is no slow reader.
-            if reader.wasTooSlow { metrics.droppedReaders.add(1, name) }
+            if reader.stream.wasTooSlow { metrics.droppedReaders.add(1, name) }
         }
         metrics.streams.set(Double(state.readers.count), name)
     }
@@ -97,28 +113,30 @@ final class StreamHub: Sendable {
     }
 
     /// A new reader.
-    /// - Parameter last: the id of the last event that it has seen; nil for none.
-    func join(after last: String?, beginning: Beginning) throws -> ServerResponse {
+    /// - Parameters:
+    ///   - last: the id of the last event that it has seen; nil for none.
+    ///   - showsNames: false for one who may not know proxy users' names.
+    func join(after last: String?, beginning: Beginning, showsNames: Bool = true) throws -> ServerResponse {
         let stream = BodyStream(farewell: ServerSentEvents.dropped)
         try state.withLock { state in
             // Those that are gone show when something is sent; a full house looks first.
-            if state.readers.count >= Self.readerLimit { state.readers = state.readers.filter { !$0.value.hasEnded } }
+            if state.readers.count >= Self.readerLimit { state.readers = state.readers.filter { !$0.value.stream.hasEnded } }
             guard state.readers.count < Self.readerLimit else { throw ServerSentEvents.tooManyReaders }
             stream.send(ServerSentEvents.retry)
             switch missed(after: last, state) {
-            case .items(let items): for item in items { stream.send(item.bytes) }
+            case .items(let items): for item in items { stream.send(showsNames ? item.bytes : item.plain) }
             case .gap(let reason):
                 if let last { stream.send(ServerSentEvents.gap(reason, after: last)) }
-                begin(stream, beginning, isNew: last == nil, state)
+                begin(Reader(stream: stream, showsNames: showsNames), beginning, isNew: last == nil, state)
             }
-            state.readers[ObjectIdentifier(stream)] = stream
+            state.readers[ObjectIdentifier(stream)] = Reader(stream: stream, showsNames: showsNames)
             metrics.streams.set(Double(state.readers.count), name)
         }
         return ServerSentEvents.response(stream)
     }
 
     private enum Missed {
-        case items(ArraySlice<(number: Int, bytes: [UInt8])>)
+        case items(ArraySlice<Item>)
         case gap(String)
     }
 
@@ -132,7 +150,8 @@ final class StreamHub: Sendable {
         return .items(items)
     }
 
-    private func begin(_ stream: BodyStream, _ beginning: Beginning, isNew: Bool, _ state: State) {
+    private func begin(_ reader: Reader, _ beginning: Beginning, isNew: Bool, _ state: State) {
+        let stream = reader.stream
         switch beginning {
         case .snapshot(let event, let data): stream.send(ServerSentEvents.event(id: id(state.number), event, data()))
         case .kept:
@@ -144,7 +163,7 @@ final class StreamHub: Sendable {
                 guard bytes <= Self.burst else { break }
                 from -= 1
             }
-            for item in state.recent[from...] { stream.send(item.bytes) }
+            for item in state.recent[from...] { stream.send(reader.showsNames ? item.bytes : item.plain) }
         }
     }
 }

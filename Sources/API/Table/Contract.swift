@@ -83,9 +83,15 @@ struct Answer: Sendable {
     /// Nil for an empty body or one that is not JSON.
     var schema: Schema?
     var headers: [String]
+    /// What the schema's example has otherwise here; nil leaves a field out.
+    var showing: [String: Document?] = [:]
 
-    static func json(_ status: Int, _ about: String, _ schema: Schema, headers: [String] = []) -> Answer {
-        Answer(status: status, about: about, mediaType: "application/json", schema: schema, headers: headers)
+    var example: Document? { schema.map { $0.resolved.showing(showing).example } }
+
+    static func json(
+        _ status: Int, _ about: String, _ schema: Schema, headers: [String] = [], showing: [String: Document?] = [:]
+    ) -> Answer {
+        Answer(status: status, about: about, mediaType: "application/json", schema: schema, headers: headers, showing: showing)
     }
 
     static func text(_ about: String, _ mediaType: String = "text/plain") -> Answer {

@@ -113,7 +113,9 @@ enum OpenAPI {
                 "headers": .object(names.reduce(into: [:]) { headers, entry in headers[entry.0] = header(entry.1) }),
             ]
             if let schema = answer.schema {
-                fields["content"] = .object([answer.mediaType: .object(["schema": schema.document, "example": schema.example])])
+                fields["content"] = .object([
+                    answer.mediaType: .object(["schema": schema.document, "example": answer.example ?? schema.example])
+                ])
             } else if answer.mediaType == "text/event-stream" {
                 // What one event of the stream is; OpenAPI 3.1 has no better place for it.
                 fields["content"] = .object([answer.mediaType: .object(["schema": Schema.named("StreamEvent").document])])

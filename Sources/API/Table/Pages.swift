@@ -56,7 +56,7 @@ enum Pages {
         }
         for answer in contract.answers {
             text += "<p><b>\(answer.status)</b> \(escaped(answer.about))</p>"
-            if let schema = answer.schema { text += "<pre>\(json(schema.example))</pre>" }
+            if let example = answer.example { text += "<pre>\(json(example))</pre>" }
         }
         let problems = route.problemStatuses.map { "\($0) \(ProblemStatus.words[$0]?.about ?? "")" }
         return text + "<p class=\"problems\">Problems: \(escaped(problems.joined(separator: "; "))).</p>"

@@ -24,6 +24,8 @@ package struct Schema: Sendable {
         let schema: Schema
         let isRequired: Bool
         let about: String
+        /// The field that has the same value under the name that counts; nil for all but old names.
+        var newName: String?
 
         /// A property that is always there.
         package static func always(_ name: String, _ schema: Schema, _ about: String = "") -> Field {
@@ -34,18 +36,33 @@ package struct Schema: Sendable {
         package static func maybe(_ name: String, _ schema: Schema, _ about: String = "") -> Field {
             Field(name: name, schema: schema, isRequired: false, about: about)
         }
+
+        /// The old name of another field, kept for one release.
+        package func old(_ name: String, about: String? = nil) -> Field {
+            Field(
+                name: name, schema: schema, isRequired: isRequired,
+                about: about ?? "the old name of `\(self.name)`, which goes with the next release", newName: self.name)
+        }
     }
 
     let kind: Kind
     private let leaf: Document
+    /// What the example of an object has in place of its fields' own; nil leaves a field out.
+    private var shown: [String: Document?] = [:]
+    private var mapKey = "key"
 
     /// A value that it allows. Made when it is asked for: a schema may name one that is not there yet.
     var example: Document {
         switch kind {
-        case .named(let name): Schemas.all[name]?.example ?? .null
-        case .object(let fields): .object(fields.reduce(into: [:]) { $0[$1.name] = $1.schema.example })
+        case .named(let name): Schemas.all[name]?.showing(shown).example ?? .null
+        case .object(let fields):
+            .object(
+                fields.reduce(into: [:]) { example, field in
+                    let name = field.newName ?? field.name
+                    example[field.name] = shown[field.name] ?? shown[name] ?? example[name] ?? field.schema.example
+                })
         case .list(let schema, _): .array([schema.example])
-        case .map(let schema): .object(["key": schema.example])
+        case .map(let schema): .object([mapKey: schema.example])
         case .nullable(let schema): schema.example
         default: leaf
         }
@@ -114,7 +131,22 @@ package struct Schema: Sendable {
         Schema(kind: .list(schema, limit: limit))
     }
 
-    package static func map(_ schema: Schema) -> Schema { Schema(kind: .map(schema)) }
+    /// - Parameter key: of the example.
+    package static func map(_ schema: Schema, key: String = "key") -> Schema {
+        var map = Schema(kind: .map(schema))
+        map.mapKey = key
+        return map
+    }
+
+    /// What a name stands for.
+    var resolved: Schema { if case .named(let name) = kind { Schemas.all[name] ?? self } else { self } }
+
+    /// The same, with an example that could be: fields that are not there at the same time are not shown together.
+    func showing(_ changes: [String: Document?]) -> Schema {
+        var schema = self
+        schema.shown.merge(changes) { $1 }
+        return schema
+    }
 
     package static func object(_ fields: Field...) -> Schema { object(fields) }
     package static func object(_ fields: [Field]) -> Schema { Schema(kind: .object(fields)) }
@@ -161,6 +193,7 @@ package struct Schema: Sendable {
             let properties = fields.reduce(into: [String: Document]()) { properties, field in
                 guard case .object(var described) = field.schema.document else { return }
                 if !field.about.isEmpty { described["description"] = .string(field.about) }
+                if field.newName != nil { described["deprecated"] = .bool(true) }
                 properties[field.name] = .object(described)
             }
             var result: [String: Document] = [
