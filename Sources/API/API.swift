@@ -48,8 +48,8 @@ package final class API: Sendable {
         package var entries: (@Sendable (OperatorState) -> [ProxyEntry])?
         /// Reads the configuration again; throws `ReloadRefusal`.
         package var reload: (@Sendable () async throws -> ReloadReport)?
-        /// The settings in force, a line each, secrets masked.
-        package var configuration: (@Sendable () -> [String])?
+        /// The settings as the configuration has them, secrets masked.
+        package var configuration: (@Sendable () -> [SettingView])?
         package init() {}
     }
 

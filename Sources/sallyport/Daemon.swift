@@ -54,7 +54,7 @@ enum Daemon {
             mayAct: { parts.leadership.isLeader })
         (apiParts.webhooks, apiParts.webhookSender) = (hooks, sender)
         apiParts.reload = { try await reloading.reload(telling: parts.controller) }
-        apiParts.configuration = { reloading.lines }
+        apiParts.configuration = { reloading.settings }
         let entries = ProxyEntries(configuration)
         apiParts.entries = { entries.entries(in: $0) }
         let api = API(
@@ -154,7 +154,9 @@ enum Daemon {
             log.info("made an admin key", ["file": path])
         }
         let key = OperatorText.bare(try Files.readText(path, limit: 4096))
-        if let problem = PasswordRule.problem(withKey: key) { throw StartError(message: "the key in \(path): \(problem)") }
+        if let problem = PasswordRule.problem(withKey: key) {
+            throw StartError(message: "the admin key in \(path): \(problem); remove that file, and the next start makes a new key in it")
+        }
         return APIKey(name: "admin", role: .admin, digest: Digest.sha256(key))
     }
 }

@@ -11,16 +11,13 @@ enum Main {
 
     /// Finds the command and runs it; every error ends here as one line and a status.
     static func run(_ arguments: [String]) async -> Int32 {
-        guard let name = arguments.first, name != "--help", name != "-h", name != "help" else {
-            print(Command.overview, terminator: "")
-            return arguments.isEmpty ? Command.Status.usage : Command.Status.success
-        }
+        guard let name = arguments.first, !isHelp(name) else { return help(on: arguments.dropFirst().first { !isHelp($0) }, arguments) }
         if name == "--version" || name == "version" {
             print("sallyport \(Version.current)")
             return Command.Status.success
         }
         guard let command = Command.all.first(where: { $0.name == name }) else {
-            return complain("unknown command \(name); `sallyport --help` lists them", Command.Status.usage)
+            return complain(unknown(name), Command.Status.usage)
         }
         let rest = arguments.dropFirst()
         if rest.contains("--help") || rest.contains("-h") {
@@ -38,6 +35,21 @@ enum Main {
         } catch {
             return complain("\(error)", Command.Status.failure)
         }
+    }
+
+    private static func isHelp(_ word: String) -> Bool { ["--help", "-h", "help"].contains(word) }
+
+    private static func unknown(_ name: String) -> String { "unknown command \(name); `sallyport --help` lists them" }
+
+    /// `help`, alone or with the name of a command.
+    private static func help(on name: String?, _ arguments: [String]) -> Int32 {
+        guard let name else {
+            print(Command.overview, terminator: "")
+            return arguments.isEmpty ? Command.Status.usage : Command.Status.success
+        }
+        guard let command = Command.all.first(where: { $0.name == name }) else { return complain(unknown(name), Command.Status.usage) }
+        print(command.help, terminator: "")
+        return Command.Status.success
     }
 
     private static func complain(_ message: String, _ status: Int32) -> Int32 {

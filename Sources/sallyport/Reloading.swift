@@ -9,7 +9,7 @@ final class Reloading: Sendable {
     /// Settings that count at once; all others need a restart.
     private static let live: Set = [
         "api.limits", "api.trusted_proxies", "api.allowed_networks", "api.origins", "api.log_requests", "api.audit",
-        "api.metrics_user_names", "api.streams", "api.streams_per_key",
+        "api.metrics_user_names", "api.streams", "api.streams_per_key", "api.keys",
     ]
 
     private let current: Mutex<Configuration>
@@ -30,8 +30,8 @@ final class Reloading: Sendable {
     /// What is reloaded.
     func serve(_ api: API) { target.withLock { $0 = api } }
 
-    /// The settings in force, a line each.
-    var lines: [String] { current.withLock { $0.description.split(separator: "\n").map(String.init) } }
+    /// The settings in force.
+    var settings: [SettingView] { current.withLock { $0.settings } }
 
     /// The same as `reload`, and an event for it.
     func reload(telling controller: Controller, cause: String = "operator") async throws -> ReloadReport {
@@ -53,7 +53,7 @@ final class Reloading: Sendable {
         let api = target.withLock { $0 }
         return current.withLock { current in
             let different = Self.difference(current, new)
-            let changed = different.filter { Self.live.contains($0) || $0.hasPrefix("api.keys.") }
+            let changed = different.filter { name in Self.live.contains { name == $0 || name.hasPrefix("\($0).") } }
             api?.configure(new.api.serving, auditRetentionDays: new.api.auditRetentionDays)
             keys.replaceConfigured([admin] + new.api.keys)
             let report = ReloadReport(changed: changed, needsRestart: different.filter { !changed.contains($0) })
@@ -61,27 +61,18 @@ final class Reloading: Sendable {
             current.api.serving = new.api.serving
             current.api.auditRetentionDays = new.api.auditRetentionDays
             current.api.keys = new.api.keys
+            current.origins = new.origins
             return report
         }
     }
 
-    /// Names of settings whose lines differ.
+    /// Names of settings whose values differ. Of a key its digest counts too, which is not shown.
     private static func difference(_ old: Configuration, _ new: Configuration) -> [String] {
-        var names: [String] = []
-        func lines(_ configuration: Configuration) -> [(name: String, line: String)] {
-            var section = ""
+        func values(_ configuration: Configuration) -> [String: String] {
             let keys = configuration.api.keys.map { ("api.keys.\($0.name)", "\($0.role) \($0.digest)") }
-            return keys
-                + configuration.description.split(separator: "\n").compactMap { line in
-                    if line.hasPrefix("api.keys.") { return nil }
-                    let name = String(line.prefix { $0 != ":" }.drop { $0 == " " })
-                    if !line.hasPrefix(" ") { section = name }
-                    return (line.hasPrefix(" ") ? "\(section).\(name)" : name, String(line))
-                }
+            return Dictionary(configuration.settings.map { ($0.name, $0.value) } + keys) { $1 }
         }
-        let (before, after) = (lines(old), lines(new))
-        for (name, line) in before where !after.contains(where: { $0 == (name, line) }) && !names.contains(name) { names.append(name) }
-        for (name, line) in after where !before.contains(where: { $0 == (name, line) }) && !names.contains(name) { names.append(name) }
-        return names.sorted()
+        let (before, after) = (values(old), values(new))
+        return Set(before.keys).union(after.keys).filter { before[$0] != after[$0] }.sorted()
     }
 }

@@ -14,6 +14,20 @@ struct RealKeyTests {
         return try await client.send(HTTPRequest("GET", "http://127.0.0.1:\(program.port)\(path)", headers: [("X-API-Key", key)])).status
     }
 
+    /// Written by a person, or by a version that asked for less.
+    @Test(arguments: [String(repeating: "a", count: 43), "short", "", "0123456789012345678901234567890123456789"])
+    func `an admin key that is easy to guess stops the start, and file and remedy are told`(key: String) async throws {
+        let program = try RunningProgram()
+        let file = "\(program.folder.path)/d/admin.key"
+        try Files.makePrivateFolder("\(program.folder.path)/d")
+        try Files.write(key + "\n", to: file, mode: 0o600)
+        let refused = try await program.sallyport("run", "--config", program.configuration)
+        #expect(refused.status == 1 && refused.output.contains("the admin key in \(file)"), "\(refused.output)")
+        #expect(refused.output.contains("remove that file, and the next start makes a new key"), "\(refused.output)")
+        #expect(key.isEmpty || !refused.output.contains(key), "the key itself is not shown")
+        #expect(try Files.read(file) == key + "\n", "it is left as it is")
+    }
+
     @Test func `a key is made, used, renamed and revoked by the command, and the audit log tells of it`() async throws {
         let program = try RunningProgram()
         try await RunningProgram.with([program]) {

@@ -90,7 +90,7 @@ import Testing
         #expect(surfshark.facts.clientAddress == "10.14.0.2/16" && surfshark.options.included == [.double, .fixed])
         #expect(mullvad.facts.clientAddress == "10.64.0.9/32" && mullvad.options.port == 53 && mullvad.facts.dns == ["10.64.0.1"])
         let printed = configuration.description
-        #expect(printed.contains("mullvad:") && printed.contains("private_key: ********") && !printed.contains(Self.key))
+        #expect(printed.contains("providers.mullvad.mtu:") && printed.contains("private_key: ********") && !printed.contains(Self.key))
         let wrong = try problems("providers: {mullvad: {private_key: \"\(Self.key)\", address: 10.64.0.9}, ivpn: {access_token: x}}")
         #expect(wrong.contains { $0.hasPrefix("providers.mullvad.address: is 10.64.0.9, want an IPv4 address with its prefix") })
         #expect(wrong.contains { $0.hasPrefix("providers.ivpn.access_token: unknown field") })

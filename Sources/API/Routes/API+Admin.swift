@@ -30,7 +30,16 @@ extension API {
             .always("exits", .whole(2)), .always("serving", .whole(2)), .always("pools", .whole(1)), .always("users", .whole(1)),
             .always("readers", .whole(0), "of streams")),
         "Configuration": .object(
-            .always("settings", .list(.text("api.connections: 2000")), "as `sallyport config` prints them, secrets masked")),
+            .always("settings", .list(.text("api.connections: 2000")), "a line for each, secrets masked"),
+            .always(
+                "values",
+                .list(
+                    .object(
+                        .always("name", .text("api.connections")), .always("value", .text("2000"), "as text; a secret is masked"),
+                        .always(
+                            "from", .text("sallyport.yaml"), "the file, the environment's variable, `default`, or `changed through the API`"
+                        )
+                    )), "the same, each with where it comes from")),
     ]
 
     var adminRoutes: [APIRoute] {
@@ -38,12 +47,14 @@ extension API {
             Route(
                 "GET", "/admin/status",
                 Contract(
-                    .role(.admin), "The controller in figures", answers: [.json(200, "they", .named("ControllerStatus"))], limit: .strict),
+                    .role(.admin), "The controller in figures", answers: [.json(200, "the figures", .named("ControllerStatus"))],
+                    limit: .strict),
                 .ready(showStatus)),
             Route(
                 "GET", "/admin/config",
                 Contract(
-                    .role(.admin), "The configuration in force, secrets masked", answers: [.json(200, "it", .named("Configuration"))],
+                    .role(.admin), "The configuration in force, secrets masked",
+                    answers: [.json(200, "a line for each setting", .named("Configuration"))],
                     limit: .strict), .ready(showConfiguration)),
             Route(
                 "POST", "/admin/reload",
@@ -74,7 +85,19 @@ extension API {
     }
 
     func showConfiguration(_ request: ServerRequest) throws -> ServerResponse {
-        .json(["settings": parts.configuration?() ?? []])
+        struct Configuration: Encodable {
+            let settings: [String]
+            let values: [SettingView]
+        }
+        let inForce = live.values
+        let values = (parts.configuration?() ?? []).map { setting in
+            guard
+                let changed = LiveSetting.allCases.first(where: { $0.configuredName == setting.name && live.changed.contains($0.rawValue) })
+            else { return setting }
+            let value = String(decoding: OpenAPI.encoded(changed.value(in: inForce)), as: UTF8.self)
+            return SettingView(name: setting.name, value: value, from: "changed through the API")
+        }
+        return .json(Configuration(settings: values.map { "\($0.name): \($0.value)" }, values: values))
     }
 
     // MARK: - The configuration
@@ -90,5 +113,19 @@ extension API {
         } catch let refusal as ReloadRefusal {
             throw APIProblem.invalid(refusal.problems.map { FieldProblem(field: "configuration", message: $0) })
         }
+    }
+}
+
+/// One setting as it is in force.
+package struct SettingView: Encodable, Hashable, Sendable {
+    /// As in the file, with points: `api.port`.
+    package let name: String
+    /// As text; a secret is masked.
+    package let value: String
+    /// Where it comes from, in words.
+    package let from: String
+
+    package init(name: String, value: String, from: String) {
+        (self.name, self.value, self.from) = (name, value, from)
     }
 }

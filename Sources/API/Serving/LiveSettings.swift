@@ -17,6 +17,16 @@ enum LiveSetting: String, CaseIterable, Sendable {
     case auditRequests = "audit_requests"
     case auditRetentionDays = "audit_retention_days"
 
+    /// The setting of the configuration that it changes.
+    var configuredName: String {
+        switch self {
+        case .requests, .strictRequests, .failedKeys: "api.limits.\(rawValue)"
+        case .logRequests: "api.log_requests"
+        case .auditRequests: "api.audit.requests"
+        case .auditRetentionDays: "api.audit.retention_days"
+        }
+    }
+
     private static let counts = 1...100_000_000
     /// 0 is no limit.
     private static let limits = 0...100_000_000

@@ -64,4 +64,7 @@ int shim_signal_catch(int number);
 // The process's environment, which Swift can't name as a global without a data race that isn't there.
 char **shim_environment(void);
 
+// Columns of the terminal behind a descriptor; 0 where it is none, or does not say.
+int shim_terminal_columns(int descriptor);
+
 #endif

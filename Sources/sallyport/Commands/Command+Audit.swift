@@ -14,9 +14,12 @@ extension Command {
             Option(name: "limit", value: "N", help: "for list: the latest N, 1 to 1000 (20)"),
             Option(name: "kind", value: "KIND", help: "for list: change, refused, request, system, retention, gap, damage or acknowledged"),
             Option(name: "by", value: "KEY", help: "for list: only of this API key, by its name or id"),
+            Option(name: "method", value: "METHOD", help: "for list: only of this method, like POST"),
+            Option(name: "path", value: "PATH", help: "for list: only of this path; with * at its end, of all that begin so"),
         ],
         examples: [
-            "sallyport audit list --limit 50 --kind change", "sallyport audit verify", "sallyport audit export >audit.jsonl",
+            "sallyport audit list --limit 50 --kind change", "sallyport audit list --method DELETE --path '/api/pools/*'",
+            "sallyport audit verify", "sallyport audit export >audit.jsonl",
             "sallyport audit verify --file audit.jsonl",
         ]
     ) { arguments in
@@ -27,6 +30,8 @@ extension Command {
             var query = "limit=\(try arguments.integer("limit", in: 1...1000) ?? 20)"
             if let kind = arguments["kind"] { query += "&kind=\(PercentEncoding.encode(kind))" }
             if let key = arguments["by"] { query += "&key=\(PercentEncoding.encode(key))" }
+            if let method = arguments["method"] { query += "&method=\(PercentEncoding.encode(method.uppercased()))" }
+            if let path = arguments["path"] { query += "&path=\(PercentEncoding.encode(path))" }
             return try await ControllerClient.with(arguments) { [query] api in
                 let answer = try await api.call("GET", "/audit/logs?\(query)")
                 print(arguments.has("json") ? answer.json : table(answer["entries"]?.items ?? []))

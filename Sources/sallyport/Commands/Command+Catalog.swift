@@ -15,7 +15,7 @@ extension Command {
             Option(name: "sort", value: "BY", help: "load, latency, city or hostname (load)"),
             Option(name: "explain", help: "order by score, and say what each score is made of"),
         ],
-        examples: ["sallyport servers us --top 5", "sallyport servers --json | jq -r '.servers[].identifier'"]
+        examples: ["sallyport servers us --top 5", "sallyport servers --json | jq -r '.servers[].hostname'"]
     ) { arguments in
         guard arguments.words.count <= 1 else { throw UsageError(message: "unexpected \(arguments.words[1])") }
         let top = try arguments.integer("top", in: 1...20_000) ?? 20
@@ -36,8 +36,8 @@ extension Command {
                 }
                 let score = Figures.decimal(server["score"]?.number ?? 0, digits: 1) + " = " + parts.joined(separator: " + ")
                 rows.append([
-                    server["identifier"]?.text ?? "", server["country_code"]?.text ?? "", server["city"]?.text ?? "-",
-                    server["load"]?.number.map { "\(Int($0)) %" } ?? "-", server["latency"]?.number.map(Figures.milliseconds) ?? "-",
+                    server["hostname"]?.text ?? "", server["country_code"]?.text ?? "", server["city"]?.text ?? "-",
+                    server["load"]?.number.map { "\(Int($0)) %" } ?? "-", server["latency_ms"]?.number.map(Figures.milliseconds) ?? "-",
                     isExplained ? score : server["address"]?.text ?? "",
                 ])
             }
@@ -73,7 +73,7 @@ extension Command {
         let filters = try filters(arguments)
         return try await ControllerClient.with(arguments) { api in
             let names = (try await api.get("\(base)?limit=\(limit)\(filters)")["servers"]?.items ?? []).compactMap {
-                $0["identifier"]?.text
+                $0["hostname"]?.text
             }
             var measured: [Document] = []
             var progress = Progress()
@@ -87,8 +87,8 @@ extension Command {
             }
             progress.end()
             measured.sort {
-                ($0["latency"]?.number ?? .infinity, $0["identifier"]?.text ?? "") < (
-                    $1["latency"]?.number ?? .infinity, $1["identifier"]?.text ?? ""
+                ($0["latency_ms"]?.number ?? .infinity, $0["hostname"]?.text ?? "") < (
+                    $1["latency_ms"]?.number ?? .infinity, $1["hostname"]?.text ?? ""
                 )
             }
             if arguments.has("json") {
@@ -97,14 +97,14 @@ extension Command {
             }
             let rows = measured.prefix(top).map { server in
                 [
-                    server["identifier"]?.text ?? "", server["country_code"]?.text ?? "", server["city"]?.text ?? "-",
+                    server["hostname"]?.text ?? "", server["country_code"]?.text ?? "", server["city"]?.text ?? "-",
                     server["load"]?.number.map { "\(Int($0)) %" } ?? "-",
-                    server["latency"]?.number.map(Figures.milliseconds) ?? "no answer",
-                    server["jitter"]?.number.map(Figures.milliseconds) ?? "-", "\(Int(server["loss"]?.number ?? 0)) %",
+                    server["latency_ms"]?.number.map(Figures.milliseconds) ?? "no answer",
+                    server["jitter_ms"]?.number.map(Figures.milliseconds) ?? "-", "\(Int(server["loss"]?.number ?? 0)) %",
                 ]
             }
             print(Text.columns([["SERVER", "COUNTRY", "CITY", "LOAD", "LATENCY", "JITTER", "LOSS"]] + rows), terminator: "")
-            let answered = measured.count { $0["latency"] != nil }
+            let answered = measured.count { $0["latency_ms"] != nil }
             print("\(answered) of \(measured.count) answered by \(method)")
             return Status.success
         }
@@ -134,7 +134,7 @@ extension Command {
         return try await ControllerClient.with(arguments) { api in
             let answer = try await api.get("/api/countries")
             let rows = (answer["countries"]?.items ?? []).map { country in
-                ["code", "name", "servers", "best_load", "exits", "serving"].map { name in
+                ["country", "country_name", "servers", "best_load", "exits", "serving"].map { name in
                     country[name]?.text ?? country[name]?.number.map { String(Int($0)) } ?? ""
                 }
             }

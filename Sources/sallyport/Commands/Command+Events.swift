@@ -9,7 +9,7 @@ extension Command {
         options: ControllerClient.options + [
             Option(name: "follow", help: "go on until Ctrl-C, also across restarts of the controller"),
             Option(name: "since", value: "WHEN", help: "from then on: an event's id, 10m, 2h, 3d or a time like 2026-11-21T01:00:00Z"),
-            Option(name: "limit", value: "N", help: "the latest N before that, 1 to 1000 (20; with --since all)"),
+            Option(name: "limit", value: "N", help: "the latest N of these, 1 to 1000 (20; with --since all)"),
             Option(name: "country", value: "CC", help: "only of this country"),
             Option(name: "kind", value: "KIND", help: "only of this kind: pool.failover"),
         ],
@@ -25,7 +25,7 @@ extension Command {
         let isJSON = arguments.has("json")
         return try await ControllerClient.with(arguments) { api in
             var last = since?.description
-            if since == nil || !arguments.has("follow") {
+            if since == nil || limit != nil || !arguments.has("follow") {
                 last = try await list(api, since: since, limit: limit, filter: filter, isJSON: isJSON)
             }
             guard arguments.has("follow"), let last else { return Status.success }
@@ -44,16 +44,17 @@ extension Command {
         options: ControllerClient.options + [
             Option(name: "follow", help: "go on until Ctrl-C, also across restarts of the controller"),
             Option(name: "lines", value: "N", help: "the latest N first, 1 to 1000 (100)"),
-            Option(name: "level", value: "LEVEL", help: "of this level or above: debug, info, warn, error"),
+            Option(name: "level", value: "LEVEL", help: "of this level or above: debug, info, warning, error"),
         ],
-        examples: ["sallyport logs --lines 20", "sallyport logs --follow --level warn", "sallyport logs --follow --json"]
+        examples: ["sallyport logs --lines 20", "sallyport logs --follow --level warning", "sallyport logs --follow --json"]
     ) { arguments in
         _ = try arguments.expect()
         let lines = try arguments.integer("lines", in: 1...1000) ?? 100
         let levels = ["debug", "info", "warn", "error"]
-        let level = arguments["level"] ?? "debug"
+        let word = (arguments["level"] ?? "debug").lowercased()
+        let level = word == "warning" ? "warn" : word
         guard let least = levels.firstIndex(of: level) else {
-            throw UsageError(message: "--level is \(level), want \(levels.joined(separator: ", "))")
+            throw UsageError(message: "--level is \(word), want debug, info, warning or error")
         }
         let isJSON = arguments.has("json")
         return try await ControllerClient.with(arguments) { api in
@@ -74,19 +75,29 @@ extension Command {
 
     // MARK: - Parts of these
 
-    /// Prints the pages up to the end, and returns the id to go on after.
+    /// Prints the pages up to the end, or the latest of them, and returns the id to go on after.
     private static func list(
         _ api: ControllerClient, since: EventPlace?, limit: Int?, filter: String, isJSON: Bool
     ) async throws -> String? {
         var after = since?.description
+        let most = limit ?? (since == nil ? 20 : nil)
+        var latest: [Document] = []
         while true {
-            let query = [after.map { "after=\($0)" }, "limit=\(since == nil ? limit ?? 20 : 1000)", filter.isEmpty ? nil : filter]
+            // A page is cut before it is filtered.
+            let size = since == nil && filter.isEmpty ? most ?? 1000 : 1000
+            let query = [after.map { "after=\($0)" }, "limit=\(size)", filter.isEmpty ? nil : filter]
             let page = try await api.get("/api/events?\(query.compactMap(\.self).joined(separator: "&"))")
             if let gap = page["gap"]?.text { Output.note("events are missing before these (\(gap))") }
-            for event in page["events"]?.items ?? [] where !Output.line(isJSON ? event.line : happened(event)) { return nil }
+            latest += page["events"]?.items ?? []
+            latest.removeFirst(max(0, latest.count - (most ?? .max)))
             let last = page["last"]?.text
             // Of a place in the log there may be more pages.
-            guard since != nil, last != after, let last else { return last }
+            let isOver = since == nil || last == after || last == nil
+            if isOver || most == nil {
+                for event in latest where !Output.line(isJSON ? event.line : happened(event)) { return nil }
+                latest = []
+            }
+            guard !isOver, let last else { return last }
             after = last
         }
     }

@@ -118,7 +118,8 @@ extension Command {
     }
 
     static let status = Command(
-        name: "status", usage: "", summary: "Show whether all parts answer, what needs a human, the pools and the exits",
+        name: "status", usage: "",
+        summary: "Show whether all parts answer, what needs a human, the pools and the exits; 0 only where nothing is critical",
         options: ControllerClient.options,
         examples: ["sallyport status", "sallyport status --json"]
     ) { arguments in
@@ -129,6 +130,7 @@ extension Command {
             let exits = try await api.get("/api/exits")["exits"]?.items ?? []
             let alerts = try await api.get("/api/alerts")["alerts"]?.items ?? []
             let isReady = ready["status"]?.text == "ready"
+            let critical = alerts.count { $0["severity"]?.text == "critical" }
             if arguments.has("json") {
                 print(
                     Document.object([
@@ -136,7 +138,9 @@ extension Command {
                         "exits": .array(exits),
                     ]).json)
             } else {
-                print(isReady ? "ready" : "not ready")
+                print(
+                    (isReady ? "ready" : "not ready")
+                        + (critical == 0 ? "" : critical == 1 ? ", 1 critical alert" : ", \(critical) critical alerts"))
                 if case .object(let problems)? = ready["problems"] {
                     for (part, words) in problems.sorted(by: { $0.key < $1.key }) { print("  \(part): \(words.text ?? "")") }
                 }
@@ -148,7 +152,7 @@ extension Command {
                 }
                 print(table(exits))
             }
-            return isReady ? Status.success : Status.failure
+            return isReady && critical == 0 ? Status.success : Status.failure
         }
     }
 

@@ -1,3 +1,4 @@
+import API
 import Glibc
 import Model
 import Platform
@@ -26,11 +27,34 @@ extension Command {
     }
 
     static let config = Command(
-        name: "config", usage: "", summary: "Check the configuration and print it, secrets masked", options: [configurationOption],
-        examples: ["sallyport config --config sallyport.yaml"]
+        name: "config", usage: "", summary: "Check the configuration and show every setting, and where it comes from; secrets are masked",
+        options: [
+            configurationOption,
+            Option(name: "running", help: "show what is in force in the controller that runs, instead of what a start would take"),
+        ] + ControllerClient.options,
+        examples: ["sallyport config --config sallyport.yaml", "sallyport config --running", "sallyport config --running --json"]
     ) { arguments in
         _ = try arguments.expect()
-        print(try Configuration.load(file: arguments["config"], environment: try environment()).description)
+        guard arguments.has("running") else {
+            let settings = try Configuration.load(file: arguments["config"], environment: try environment()).settings
+            let values = settings.map { setting -> Document in
+                .object(["name": .string(setting.name), "value": .string(setting.value), "from": .string(setting.from)])
+            }
+            return show(values, arguments)
+        }
+        guard arguments["config"] == nil else { throw UsageError(message: "--running and --config are two questions, want one of them") }
+        return try await ControllerClient.with(arguments) { api in
+            show(try await api.get("/admin/config")["values"]?.items ?? [], arguments)
+        }
+    }
+
+    private static func show(_ settings: [Document], _ arguments: Arguments) -> Int32 {
+        if arguments.has("json") {
+            print(Document.object(["values": .array(settings)]).json)
+        } else {
+            let rows = settings.map { setting in ["name", "value", "from"].map { setting[$0]?.text ?? "" } }
+            print(Text.columns([["SETTING", "VALUE", "FROM"]] + rows), terminator: "")
+        }
         return Status.success
     }
 

@@ -40,9 +40,10 @@ struct Command: Sendable {
 
         Commands:
         \(Text.columns(all.map { ["  \($0.name)", $0.summary] }))
-        `sallyport <command> --help` shows a command's options and examples.
+        `sallyport help <command>` shows a command's options and examples.
 
-        Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 no controller answers.
+        Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 no controller answers. `status` is 0 only where all
+        parts answer and no alert is critical.
 
         """
     }

@@ -32,11 +32,23 @@ struct ControllerClient: Sendable {
 
     init(_ arguments: Arguments, client: HTTPClient) throws {
         self.client = client
-        url = arguments["api"] ?? "http://127.0.0.1:8080"
+        url = try Self.address(arguments["api"] ?? "http://127.0.0.1:8080")
         let path = arguments["key-file"] ?? ".run/admin.key"
         do { key = Secret(OperatorText.bare(try Files.readText(path, limit: 4096))) } catch {
             throw UsageError(message: "\(error); name the file with an API key with --key-file")
         }
+    }
+
+    /// The API's address without a slash at its end; without a scheme it is plain HTTP.
+    static func address(_ text: String) throws -> String {
+        var address = text.filter { !$0.isWhitespace }
+        if !address.contains("://") { address = "http://" + address }
+        while address.hasSuffix("/") { address.removeLast() }
+        let (scheme, rest) = (address.prefix { $0 != ":" }.lowercased(), address.drop { $0 != ":" }.dropFirst(3))
+        guard ["http", "https"].contains(scheme), !rest.isEmpty, !rest.contains(where: { "?#@".contains($0) }) else {
+            throw UsageError(message: "--api is \(text), want an address like http://127.0.0.1:8080")
+        }
+        return "\(scheme)://\(rest)"
     }
 
     /// Runs a body with a client, and ends the client's thread whatever happens.
@@ -123,11 +135,20 @@ struct Progress {
     mutating func show(_ words: String) {
         if isTerminal {
             let seconds = Int((ContinuousClock.now - start) / .seconds(1))
-            write("\r\u{1B}[K\(words) (\(seconds) s)")
+            write("\r\u{1B}[K\(Self.line(words, seconds: seconds, columns: Terminal.columns(of: STDERR_FILENO)))")
         } else if words != last {
             write("\(words)\n")
         }
         last = words
+    }
+
+    /// One line of the terminal: a longer one would begin another each time that it is shown.
+    static func line(_ words: String, seconds: Int, columns: Int?) -> String {
+        let time = " (\(seconds) s)"
+        // The last column stays free: some terminals begin the next line with it.
+        let room = (columns ?? 80) - 1
+        guard words.count + time.count > room else { return words + time }
+        return time.count + 4 > room ? String(words.prefix(max(0, room))) : words.prefix(room - time.count - 3) + "..." + time
     }
 
     func end() { if isTerminal, !last.isEmpty { write("\r\u{1B}[K") } }

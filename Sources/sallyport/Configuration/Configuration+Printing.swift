@@ -6,86 +6,106 @@ import Platform
 import Providers
 
 extension Configuration {
-    /// Every setting as it is in force, secrets masked.
-    var description: String {
-        var lines = [
-            "data_dir: \(dataFolder)",
-            "share_dir: \(shareFolder)",
-            "root_key_file: \(rootKeyFile)",
-            "log: {level: \(logLevel), format: \(logFormat.rawValue)}",
-            "api: {address: \(api.address), port: \(api.port)}",
-            "api.limits: {requests: \(api.serving.requests), strict_requests: \(api.serving.strictRequests), failed_keys: \(api.serving.failedKeys), window_seconds: \(api.serving.windowSeconds)}",
-            "api.trusted_proxies: [\(api.serving.trustedProxies.map(\.description).joined(separator: ", "))]",
-            "api.allowed_networks: [\(api.serving.allowedNetworks.map(\.description).joined(separator: ", "))]",
-            "api.origins: [\(api.serving.origins.joined(separator: ", "))]",
-            "api.log_requests: \(api.serving.logsRequests)",
-            "api.metrics_user_names: \(api.serving.showsUserNames)",
-            "api.audit: {requests: \(api.serving.auditsRequests), retention_days: \(Int(api.auditRetentionDays))}",
-            "api.connections: \(api.limits.connections)",
-            "api.connections_per_address: \(api.limits.connectionsPerAddress)",
-            "api.streams: \(api.serving.streams)",
-            "api.streams_per_key: \(api.serving.streamsPerKey)",
-            "gateway:",
-            "  address: \(gateway.address)",
-            "  port: \(gateway.port)",
-            "  directory: \(gateway.directory)",
-            "  country_ports: \(gateway.countryPorts ?? 0)",
-            "  trusted_ports: \(gateway.trustedPorts ?? 0)",
-            "  tls_port: \(gateway.tlsPort ?? 0)",
-            "  tls_certificates: \(gateway.certificateFolder ?? "none")",
-            "  closed_ports: \(gateway.closedPorts)",
-            "  open_ports: \(gateway.openPorts)",
-            "  refused_networks: [\(gateway.refusedNetworks.joined(separator: ", "))]",
-            "  access_log: \(gateway.accessLog.rawValue)",
-            "  client_limit: \(gateway.clientLimit)",
-            "  pending_limit: \(gateway.pendingLimit)",
-            "  tls_limit: \(gateway.tlsLimit)",
-            "  drain_seconds: \(gateway.drainSeconds)",
-            "  start: \(gateway.isStartedByUs)",
+    /// Every setting as it is in force, a line each, secrets masked.
+    var description: String { entries.map { "\($0.name): \($0.value)" }.joined(separator: "\n") }
+
+    /// The same, each with where its value comes from.
+    var settings: [SettingView] {
+        entries.map { SettingView(name: $0.name, value: $0.value, from: origins.origin(of: $0.name)) }
+    }
+
+    private typealias Entry = (name: String, value: String)
+
+    private var entries: [Entry] {
+        let own: [Entry] = [
+            ("data_dir", dataFolder), ("share_dir", shareFolder), ("root_key_file", rootKeyFile), ("log.level", "\(logLevel)"),
+            ("log.format", logFormat.rawValue),
         ]
-        if let traefik {
-            lines += [
-                "traefik: {directory: \(traefik.folder), domain: \(traefik.domain), api_host: \(traefik.apiHost), api_url: \(traefik.apiURL)}",
-                "traefik.gateway: {gateway_host: \(traefik.gatewayHost), entry_point: \(traefik.entryPoint), cert_resolver: \(traefik.resolver ?? "none"), certificate: \(traefik.certificateFile ?? "none"), key: \(traefik.keyFile ?? "none")}",
-            ]
-        } else {
-            lines.append("traefik: none")
-        }
-        lines += [
-            "docker:",
-            "  host: \(docker.host)",
-            "  owner: \(docker.owner)",
-            "  network: \(docker.network)",
-            "  subnet: \(docker.subnet ?? "chosen by the engine")",
-            "  gateway_network: \(docker.gatewayNetwork ?? "the network's gateway")",
-            "  image: \(docker.image)",
-            "  image_archive: \(docker.imageArchive ?? "none")",
-            "redis: {url: \(redis.map { "\($0)" } ?? "private, in data_dir"), shared: \(redisIsShared), prefix: \(redisPrefix)}",
-            "health: {probe_seconds: \(health.probeSeconds), deep_seconds: \(health.deepSeconds)}",
-            "webhooks: {allow_private: \(webhooks.allowsPrivate), allow_http: \(webhooks.allowsPlainHTTP), timeout_seconds: \(webhooks.deadline), longest_pause_seconds: \(webhooks.longestPause), disable_after_seconds: \(webhooks.disableAfter), ca_file: \(webhooks.authorityFile ?? "none")}",
-            "catalog: {refresh_seconds: \(catalogRefreshSeconds)}",
-            "verification: {urls: [\(verification.urls.joined(separator: ", "))], check_name: \(verification.checkName), country: \(verification.country.rawValue)}",
-            "speed_test: {url: '\(speedTestURL)'}",
+        return own + apiEntries + gatewayEntries + traefikEntries + dockerEntries + otherEntries + providers.flatMap(Self.entries)
+            + api.keys.map { ("api.keys.\($0.name)", "{role: \($0.role.rawValue)}") }
+    }
+
+    private static func list(_ items: some Sequence<some CustomStringConvertible>) -> String {
+        "[\(items.map(\.description).joined(separator: ", "))]"
+    }
+
+    private var apiEntries: [Entry] {
+        let serving = api.serving
+        return [
+            ("api.address", api.address), ("api.port", "\(api.port)"), ("api.limits.requests", "\(serving.requests)"),
+            ("api.limits.strict_requests", "\(serving.strictRequests)"), ("api.limits.failed_keys", "\(serving.failedKeys)"),
+            ("api.limits.window_seconds", "\(serving.windowSeconds)"), ("api.trusted_proxies", Self.list(serving.trustedProxies)),
+            ("api.allowed_networks", Self.list(serving.allowedNetworks)), ("api.origins", Self.list(serving.origins)),
+            ("api.log_requests", "\(serving.logsRequests)"), ("api.metrics_user_names", "\(serving.showsUserNames)"),
+            ("api.audit.requests", "\(serving.auditsRequests)"), ("api.audit.retention_days", "\(Int(api.auditRetentionDays))"),
+            ("api.connections", "\(api.limits.connections)"), ("api.connections_per_address", "\(api.limits.connectionsPerAddress)"),
+            ("api.streams", "\(serving.streams)"), ("api.streams_per_key", "\(serving.streamsPerKey)"),
         ]
-        lines.append("providers:")
-        for settings in providers {
-            lines += ["  \(settings.provider.name):", "    api_url: \(settings.apiURL)", "    list_path: \(settings.listPath)"]
-            switch settings.credentials {
-            case .accessToken(let token): lines.append("    access_token: \(token)")
-            case .privateKey(let key): lines.append("    private_key: \(key)")
-            case .none: lines.append("    credentials: none")
-            }
-            lines.append("    address: \(settings.facts.clientAddress)")
-            lines.append("    port: \(settings.options.port ?? settings.provider.port)")
-            lines.append("    dns: [\(settings.facts.dns.joined(separator: ", "))]")
-            lines.append("    mtu: \(settings.facts.mtu)")
-            lines.append("    keepalive: \(settings.facts.keepalive)")
-            if let key = settings.facts.presharedKey { lines.append("    preshared_key: \(key)") }
-            if let file = settings.authorityFile { lines.append("    ca_file: \(file)") }
-            lines.append("    devices: \(settings.devices ?? 0)")
-            lines.append("    include: [\(settings.options.included.map(\.rawValue).sorted().joined(separator: ", "))]")
+    }
+
+    private var gatewayEntries: [Entry] {
+        [
+            ("gateway.address", gateway.address), ("gateway.port", "\(gateway.port)"), ("gateway.directory", gateway.directory),
+            ("gateway.country_ports", "\(gateway.countryPorts ?? 0)"), ("gateway.trusted_ports", "\(gateway.trustedPorts ?? 0)"),
+            ("gateway.tls_port", "\(gateway.tlsPort ?? 0)"), ("gateway.tls_certificates", gateway.certificateFolder ?? "none"),
+            ("gateway.closed_ports", "\(gateway.closedPorts)"), ("gateway.open_ports", "\(gateway.openPorts)"),
+            ("gateway.refused_networks", Self.list(gateway.refusedNetworks)), ("gateway.access_log", gateway.accessLog.rawValue),
+            ("gateway.client_limit", "\(gateway.clientLimit)"), ("gateway.pending_limit", "\(gateway.pendingLimit)"),
+            ("gateway.tls_limit", "\(gateway.tlsLimit)"), ("gateway.drain_seconds", "\(gateway.drainSeconds)"),
+            ("gateway.start", "\(gateway.isStartedByUs)"),
+        ]
+    }
+
+    private var traefikEntries: [Entry] {
+        guard let traefik else { return [("traefik.directory", "none")] }
+        return [
+            ("traefik.directory", traefik.folder), ("traefik.domain", traefik.domain), ("traefik.api_host", traefik.apiHost),
+            ("traefik.api_url", traefik.apiURL), ("traefik.gateway_host", traefik.gatewayHost), ("traefik.entry_point", traefik.entryPoint),
+            ("traefik.cert_resolver", traefik.resolver ?? "none"), ("traefik.certificate", traefik.certificateFile ?? "none"),
+            ("traefik.key", traefik.keyFile ?? "none"),
+        ]
+    }
+
+    private var dockerEntries: [Entry] {
+        [
+            ("docker.host", docker.host), ("docker.owner", docker.owner), ("docker.network", docker.network),
+            ("docker.subnet", docker.subnet ?? "chosen by the engine"),
+            ("docker.gateway_network", docker.gatewayNetwork ?? "the network's gateway"), ("docker.image", docker.image),
+            ("docker.image_archive", docker.imageArchive ?? "none"),
+        ]
+    }
+
+    private var otherEntries: [Entry] {
+        [
+            ("redis.url", redis.map { "\($0)" } ?? "private, in data_dir"), ("redis.shared", "\(redisIsShared)"),
+            ("redis.prefix", redisPrefix), ("health.probe_seconds", "\(health.probeSeconds)"),
+            ("health.deep_seconds", "\(health.deepSeconds)"), ("webhooks.allow_private", "\(webhooks.allowsPrivate)"),
+            ("webhooks.allow_http", "\(webhooks.allowsPlainHTTP)"), ("webhooks.timeout_seconds", "\(webhooks.deadline)"),
+            ("webhooks.longest_pause_seconds", "\(webhooks.longestPause)"),
+            ("webhooks.disable_after_seconds", "\(webhooks.disableAfter)"), ("webhooks.give_up_after", "\(webhooks.giveUpAfter)"),
+            ("webhooks.ca_file", webhooks.authorityFile ?? "none"),
+            ("catalog.refresh_seconds", "\(catalogRefreshSeconds)"), ("verification.urls", Self.list(verification.urls)),
+            ("verification.check_name", verification.checkName), ("verification.country", verification.country.rawValue),
+            ("speed_test.url", speedTestURL),
+        ]
+    }
+
+    private static func entries(of settings: ProviderSettings) -> [Entry] {
+        var entries: [Entry] = [("api_url", settings.apiURL), ("list_path", settings.listPath)]
+        switch settings.credentials {
+        case .accessToken(let token): entries.append(("access_token", "\(token)"))
+        case .privateKey(let key): entries.append(("private_key", "\(key)"))
+        case .none: entries.append(("credentials", "none"))
         }
-        for key in api.keys { lines.append("api.keys.\(key.name): {role: \(key.role.rawValue)}") }
-        return lines.joined(separator: "\n")
+        entries += [
+            ("address", settings.facts.clientAddress), ("port", "\(settings.options.port ?? settings.provider.port)"),
+            ("dns", list(settings.facts.dns)), ("mtu", "\(settings.facts.mtu)"), ("keepalive", "\(settings.facts.keepalive)"),
+        ]
+        if let key = settings.facts.presharedKey { entries.append(("preshared_key", "\(key)")) }
+        if let file = settings.authorityFile { entries.append(("ca_file", file)) }
+        entries += [
+            ("devices", "\(settings.devices ?? 0)"), ("include", list(settings.options.included.map(\.rawValue).sorted())),
+        ]
+        return entries.map { ("providers.\(settings.provider.name).\($0.name)", $0.value) }
     }
 }

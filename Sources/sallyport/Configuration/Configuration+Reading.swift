@@ -25,7 +25,8 @@ extension Configuration {
             "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
             "verification.country",
             "speed_test.url", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
-            "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.ca_file", "health.probe_seconds",
+            "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.give_up_after", "webhooks.ca_file",
+            "health.probe_seconds",
             "health.deep_seconds",
         ]
         + Provider.all.flatMap { provider in
@@ -48,7 +49,7 @@ extension Configuration {
         "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
         "health.probe_seconds", "health.deep_seconds", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
-        "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds",
+        "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.give_up_after",
     ]).union(Provider.all.map { "providers.\($0.name).devices" })
 
     static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
@@ -64,6 +65,7 @@ extension Configuration {
                 throw ConfigurationError(problems: ["\(error)"])
             }
         }
+        let origins = Origins(file: file, content: document, environment: environment)
         for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("SALLYPORT_") {
             if ForeignVariables.has(name, text) { continue }
             guard let path = environmentPaths.first(where: { variable($0) == name }) else {
@@ -75,7 +77,8 @@ extension Configuration {
         let reader = FieldReader(document, name: "")
         let configuration = read(reader, environment: environment)
         problems += reader.finish().map(\.description)
-        guard problems.isEmpty, let configuration else { throw ConfigurationError(problems: problems) }
+        guard problems.isEmpty, var configuration else { throw ConfigurationError(problems: problems) }
+        configuration.origins = origins
         return configuration
     }
 

@@ -83,6 +83,7 @@ struct Configuration: Sendable {
     /// Whether an exit that the internet sees in another country than its pool's is given up, or kept and shown.
     enum CountryPolicy: String, CaseIterable, Sendable { case strict, lenient }
 
+    var origins = Origins(file: nil, content: .null, environment: [:])
     var dataFolder: String
     var shareFolder: String
     /// The file of the secret that all keys of ours are derived from; controllers of one store share its content.
