@@ -25,6 +25,7 @@ struct WebhookView: Encodable {
     let url: String
     let kinds: [EventKind]
     let countries: [CountryCode]
+    let format: WebhookFormat
     let enabled: Bool
     let createdAt: Timestamp
     let cursor: String
@@ -34,6 +35,8 @@ struct WebhookView: Encodable {
     let lastError: String?
     let deliveredAt: Timestamp?
     let disabledAt: Timestamp?
+    let deadLetters: Int
+    let lastDeadLetter: String?
     var secret: String?
 
     init(_ hook: Webhook, _ state: WebhookState, secret: String? = nil) {
@@ -41,6 +44,7 @@ struct WebhookView: Encodable {
         url = hook.url
         kinds = hook.kinds
         countries = hook.countries
+        format = hook.format ?? .sallyport
         createdAt = hook.createdAt
         enabled = state.isEnabled
         cursor = state.cursor
@@ -50,6 +54,8 @@ struct WebhookView: Encodable {
         lastError = state.lastError
         deliveredAt = state.deliveredAt
         disabledAt = state.disabledAt
+        deadLetters = state.deadLetters ?? 0
+        lastDeadLetter = state.lastDeadLetter
         self.secret = secret
     }
 }

@@ -31,6 +31,8 @@ package enum EventKind: String, Codable, Sendable, CaseIterable {
     /// A damaged file of the private store was mended.
     case storeMended = "store.mended"
     case hookDisabled = "webhook.disabled"
+    /// A receiver has refused one event so often that the next one is sent.
+    case hookGaveUp = "webhook.gave_up"
     case reloaded = "configuration.reloaded"
 }
 

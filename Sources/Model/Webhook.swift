@@ -1,3 +1,11 @@
+/// How the body of a webhook's requests is written.
+package enum WebhookFormat: String, Codable, Sendable, CaseIterable {
+    /// Ours: every field of the event.
+    case sallyport
+    /// A message, in the form that these services take.
+    case slack, discord, teams, telegram
+}
+
 /// Where events are sent, which ones, and the secret that signs them.
 package struct Webhook: Hashable, Codable, Sendable {
     package var id: String
@@ -6,23 +14,29 @@ package struct Webhook: Hashable, Codable, Sendable {
     package var kinds: [EventKind]
     /// Only events of these countries; empty for all, also for events without a country.
     package var countries: [CountryCode]
+    /// Nil for ours, and in rows of versions that knew no other.
+    package var format: WebhookFormat?
     /// Kept as it is, for it is needed to sign; never shown again after it was made.
     package var secret: String
     package var createdAt: Timestamp
 
     package init(
-        id: String, url: String, kinds: [EventKind] = [], countries: [CountryCode] = [], secret: String, createdAt: Timestamp
+        id: String, url: String, kinds: [EventKind] = [], countries: [CountryCode] = [], format: WebhookFormat? = nil, secret: String,
+        createdAt: Timestamp
     ) {
         self.id = id
         self.url = url
         self.kinds = kinds
         self.countries = countries
+        self.format = format
         self.secret = secret
         self.createdAt = createdAt
     }
 
     package func wants(_ event: Event) -> Bool {
         guard kinds.isEmpty || kinds.contains(event.kind) else { return false }
+        // A receiver that refuses everything would be told of that, and refuse it, without end.
+        if event.kind == .hookGaveUp, event.message.contains(id) { return false }
         return countries.isEmpty || event.country.map(countries.contains) ?? false
     }
 }
@@ -39,6 +53,11 @@ package struct WebhookState: Hashable, Codable, Sendable {
     package var lastError: String?
     package var deliveredAt: Timestamp?
     package var disabledAt: Timestamp?
+    /// How often its receiver has refused the event that is next; nil for never.
+    package var refusals: Int?
+    /// Events that were given up since the webhook was made, and the latest of them; nil for none.
+    package var deadLetters: Int?
+    package var lastDeadLetter: String?
     /// Grows with each change by an operator, so that a sender notices that it works from an old one.
     package var edition = 0
 
@@ -47,7 +66,7 @@ package struct WebhookState: Hashable, Codable, Sendable {
     /// Tries again from now on, as if nothing had failed.
     package mutating func enable() {
         isEnabled = true
-        (failures, failingSince, retryAt, lastError, disabledAt) = (0, nil, nil, nil, nil)
+        (failures, failingSince, retryAt, lastError, disabledAt, refusals) = (0, nil, nil, nil, nil, nil)
     }
 }
 
@@ -90,6 +109,14 @@ package struct WebhookDelivery: Hashable, Codable, Sendable {
     }
 
     package var isDelivered: Bool { error == nil }
+    /// True where the receiver's answer was about this event. Nobody's answer, and those of a receiver or a gateway before it that is
+    /// busy or away (408, 425, 429, 502, 503, 504), are about none.
+    package var isRefused: Bool {
+        guard let status, !isDelivered else { return false }
+        return ![408, 425, 429, 502, 503, 504].contains(status)
+    }
+    /// True where the receiver has said that it is gone for good (RFC 9110, section 15.5.11).
+    package var isGone: Bool { status == 410 }
 }
 
 /// The parts of a URL that events may be sent to. Read strictly, so that no two readers can take it for different places.
@@ -141,5 +168,14 @@ package struct WebhookTarget: Hashable, Sendable {
         guard isPlain, host.utf8.count <= 253, let last = labels.last else { return false }
         let isNumber = last.allSatisfy(\.isNumber) || last.lowercased().hasPrefix("0x")
         return !isNumber || (labels.count == 4 && labels.allSatisfy { UInt8($0).map(String.init) == String($0) })
+    }
+}
+
+extension WebhookTarget {
+    /// The chat that the URL of a Telegram bot's `sendMessage` names; nil for none.
+    package static func chat(of url: String) -> String? {
+        guard let query = url.firstIndex(of: "?") else { return nil }
+        let value = url[url.index(after: query)...].split(separator: "&").first { $0.hasPrefix("chat_id=") }?.dropFirst(8)
+        return value.flatMap { $0.isEmpty ? nil : String($0).replacing("%40", with: "@").replacing("%2D", with: "-") }
     }
 }

@@ -25,8 +25,17 @@ package struct WebhookRequest: Sendable {
     package var deadline: Double
 }
 
+/// What a receiver has answered.
+package struct WebhookAnswer: Sendable {
+    package var status: Int
+    package var body: [UInt8]
+    package init(status: Int, body: [UInt8]) {
+        self.status = status
+        self.body = body
+    }
+}
+
 /// Sends a request, follows no redirect, and checks certificates.
 package protocol WebhookTransport: Sendable {
-    /// - Returns: the answer's status.
-    func post(_ request: WebhookRequest) async throws -> Int
+    func post(_ request: WebhookRequest) async throws -> WebhookAnswer
 }

@@ -140,18 +140,30 @@ package final class WebhookSender: Sendable {
         // A try that our own end cut short says nothing about the receiver.
         if Task.isCancelled, !delivery.isDelivered { return nil }
         let after = settings.rules.state(state, after: delivery, cursor: cursor, salt: UInt64.random(in: .min ... .max))
-        let next = try await record.settle(kept, as: after, delivery: delivery, event: farewell(kept.hook, after))
+        let event = farewell(kept.hook, after) ?? loss(kept.hook, state, after, delivery)
+        let next = try await record.settle(kept, as: after, delivery: delivery, event: event)
         return delivery.isDelivered ? next : nil
     }
 
     /// The event that tells that a hook was disabled.
     private func farewell(_ hook: Webhook, _ state: WebhookState) -> Event? {
         guard !state.isEnabled, let at = state.disabledAt else { return nil }
-        log.warning("a webhook is disabled: it has failed for too long", ["webhook": hook.id, "error": state.lastError ?? ""])
+        log.warning("a webhook is disabled: it is gone, or has failed for too long", ["webhook": hook.id, "error": state.lastError ?? ""])
         return Event(
             at: at, .hookDisabled, .warning,
             "webhook \(hook.id) is disabled after \(state.failures) failed tries: \(state.lastError ?? "?")",
             cause: "webhooks")
+    }
+
+    /// The event that tells that another one was given up.
+    private func loss(_ hook: Webhook, _ before: WebhookState, _ after: WebhookState, _ delivery: WebhookDelivery) -> Event? {
+        guard after.deadLetters != before.deadLetters else { return nil }
+        let error = delivery.error ?? "?"
+        log.warning(
+            "a webhook's receiver refuses an event; the next is sent", ["webhook": hook.id, "event": delivery.event, "error": error])
+        return Event(
+            at: delivery.at, .hookGaveUp, .warning,
+            "webhook \(hook.id) gave up on event \(delivery.event) (\(delivery.kind)): \(error)", cause: "webhooks")
     }
 
     // MARK: - One try
@@ -161,9 +173,9 @@ package final class WebhookSender: Sendable {
         let now = SystemClock.now()
         var delivery = WebhookDelivery(at: now, event: payload.id, kind: payload.kind, attempt: attempt)
         do {
-            let status = try await transport.post(try await request(payload, to: hook, attempt: attempt, at: now))
-            delivery.status = status
-            if !(200..<300).contains(status) { delivery.error = "it answered with status \(status)" }
+            let answer = try await transport.post(try await request(payload, to: hook, attempt: attempt, at: now))
+            delivery.status = answer.status
+            delivery.error = ReceiverWords.problem(answer, hook.format ?? .sallyport)
         } catch {
             delivery.error = String("\(error)".prefix(300))
         }
@@ -178,7 +190,8 @@ package final class WebhookSender: Sendable {
         let address = try await settings.addresses.address(of: hook.url, attempt: attempt)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let body = [UInt8](try encoder.encode(payload))
+        let message = try WebhookMessage(payload, encoder).body(hook.format ?? .sallyport, url: hook.url)
+        let body = try message ?? [UInt8](encoder.encode(payload))
         let seconds = now.milliseconds / 1000
         let signature = Digest.hmac(WebhookRules.signed(seconds: seconds, body: body), key: hook.secret)
         return WebhookRequest(

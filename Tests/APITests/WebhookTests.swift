@@ -42,4 +42,19 @@ import Testing
             #expect(answer.status == 422 && answer.fields.sorted() == fields, "\(answer.text)")
         }
     }
+
+    @Test func `a webhook has a format, and Telegram's needs a chat`() async throws {
+        try await Subject.with(.direct) { subject in
+            func add(_ body: String) async throws -> Answer { try await subject.call("POST", "/api/webhooks", body: body) }
+            let bot = "https://api.telegram.org/bot1:x/sendMessage"
+            #expect(try await add(#"{"url":"https://h.example"}"#)["format"] == .string("sallyport"))
+            #expect(try await add(#"{"url":"https://h.example","format":"slack"}"#)["format"] == .string("slack"))
+            #expect(try await add(#"{"url":"\#(bot)?chat_id=-100123","format":"telegram"}"#).status == 201)
+            #expect(try await add(#"{"url":"\#(bot)","format":"telegram"}"#).fields == ["url"])
+            #expect(try await add(#"{"url":"\#(bot)?chat_id=","format":"telegram"}"#).fields == ["url"])
+            #expect(try await add(#"{"url":"https://h.example","format":"irc"}"#).fields == ["format"])
+            let changed = try await subject.call("PATCH", "/api/webhooks/w3f9ab27c1d2e", body: #"{"format":"teams"}"#)
+            #expect(changed["format"] == .string("teams") && changed["dead_letters"] == .integer(0))
+        }
+    }
 }

@@ -84,7 +84,7 @@ import Testing
             #expect(try await table.add(hook, limit: 10))
             try await store.append((1...3).map { Event(at: SystemClock.now(), .exitServing, .info, "event \($0)") })
             struct Nowhere: WebhookTransport {
-                func post(_ request: WebhookRequest) async throws -> Int { 500 }
+                func post(_ request: WebhookRequest) async throws -> WebhookAnswer { WebhookAnswer(status: 500, body: []) }
             }
             var settings = WebhookSender.Settings()
             settings.addresses = WebhookAddresses(allowsPrivate: true) { _ in ["127.0.0.1"] }

@@ -13,13 +13,13 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct WebhookTests {
     static let secret = String(repeating: "s", count: 43)
 
-    private struct Bench {
+    struct Bench {
         let table: WebhookTable
         let store: Store
         let client: HTTPClient
 
-        func hook(_ id: String, _ url: String) async throws {
-            let hook = Webhook(id: id, url: url, secret: WebhookTests.secret, createdAt: SystemClock.now())
+        func hook(_ id: String, _ url: String, format: WebhookFormat? = nil) async throws {
+            let hook = Webhook(id: id, url: url, format: format, secret: WebhookTests.secret, createdAt: SystemClock.now())
             #expect(try await table.add(hook, limit: 100))
         }
 
@@ -31,9 +31,11 @@ import Testing
 
         func state(_ id: String) async throws -> WebhookState? { try await table.webhooks().hooks.first { $0.hook.id == id }?.state }
 
-        func sender(disableAfter: Double = 3600, deadline: Double = 1, allowsPrivate: Bool = true) -> WebhookSender {
+        func sender(
+            disableAfter: Double = 3600, giveUpAfter: Int = 1000, deadline: Double = 1, allowsPrivate: Bool = true
+        ) -> WebhookSender {
             var settings = WebhookSender.Settings()
-            settings.rules = WebhookRules(backOff: BackOff(first: 0.1, longest: 0.4), disableAfter: disableAfter)
+            settings.rules = WebhookRules(backOff: BackOff(first: 0.1, longest: 0.4), disableAfter: disableAfter, giveUpAfter: giveUpAfter)
             settings.addresses = WebhookAddresses(allowsPrivate: allowsPrivate, allowsPlainHTTP: true) {
                 $0 == "inside.example" ? ["192.0.2.1", "10.0.0.1"] : await NameResolver.allAddresses(of: $0)
             }
@@ -42,7 +44,7 @@ import Testing
         }
     }
 
-    private func withBench(_ body: (Bench, PrivateRedis) async throws -> Void) async throws {
+    func withBench(_ body: (Bench, PrivateRedis) async throws -> Void) async throws {
         try await withRedis { redis, _, connection in
             let client = HTTPClient()
             let bench = Bench(
@@ -54,7 +56,7 @@ import Testing
         }
     }
 
-    private func running(_ sender: WebhookSender, _ body: () async throws -> Void) async throws {
+    func running(_ sender: WebhookSender, _ body: () async throws -> Void) async throws {
         let task = Task { await sender.run() }
         let result = await Result { try await body() }
         task.cancel()
@@ -198,7 +200,7 @@ import Testing
         // A resolver that is asked again would find no such name.
         let request = WebhookRequest(
             url: "http://pinned.invalid:\(receiver.port)/a", address: "127.0.0.1", headers: [], body: Array("{}".utf8), deadline: 10)
-        #expect(try await WebhookClient(client: client).post(request) == 204)
+        #expect(try await WebhookClient(client: client).post(request).status == 204)
         #expect(receiver.requests.first?.head.contains("Host: pinned.invalid:\(receiver.port)") == true)
     }
 

@@ -6,24 +6,34 @@ import Platform
 extension API {
     private static let hookLimit = 100
 
+    private static let secretExample = "h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"
+
     static let webhookSchemas: [String: Schema] = [
         "Webhook": .object(
             .always("id", .text("w3f9ab27c1d2e")), .always("url", .text("https://hooks.example.com/sallyport")),
             .always("kinds", .list(.choice(EventKind.self)), "only these; empty for all"),
             .always("countries", .list(.text("US")), "only events of these; empty for all"),
+            .always("format", .choice(WebhookFormat.self), "of the requests' bodies"),
             .always("enabled", .flag), .always("created_at", .time),
             .always(
                 "cursor", .text("1763686923456-0"), "the last event that is done with, or a place right before the first one that is kept"),
             .always("failures", .whole(0), "failed tries in a row"), .maybe("failing_since", .time),
             .maybe("retry_at", .time), .maybe("last_error", .text("it answered with status 500")), .maybe("delivered_at", .time),
-            .maybe("disabled_at", .time, "when it was disabled because it had failed for too long"),
-            .maybe("secret", .text("h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"), "signs the requests; only in the answer that made it")),
+            .maybe("disabled_at", .time, "when it was disabled because it had failed for too long, or answered with 410"),
+            .always("dead_letters", .whole(0), "events that it has refused too often, and was not sent again"),
+            .maybe("last_dead_letter", .text("1763686923400-0"), "the latest of these; a replay from before it sends it again"),
+            .maybe("secret", .text(secretExample), "signs the requests; only in the answer that made it")
+        ).showing([
+            "enabled": .bool(true), "failing_since": nil, "retry_at": nil, "last_error": nil, "disabled_at": nil, "last_dead_letter": nil,
+            "secret": nil,
+        ]),
         "Webhooks": .object(.always("webhooks", .list(.named("Webhook")))),
         "WebhookDelivery": .object(
             .always("at", .time), .always("event", .text("1763686923456-0"), "the event's id; `test`; or `gap-` and where it goes on"),
             .always("kind", .text("exit.serving")), .always("attempt", .whole(1)), .always("delivered", .flag),
             .maybe("status", .whole(100...999, 200), "of the receiver's answer"), .maybe("error", .text("Timeout was reached")),
-            .always("duration_ms", .number(0...1e9, 12.5))),
+            .always("duration_ms", .number(0...1e9, 12.5))
+        ).showing(["delivered": .bool(true), "error": nil]),
         "WebhookDeliveries": .object(.always("deliveries", .list(.named("WebhookDelivery")), "newest first; the latest 200 are kept")),
     ]
 
@@ -31,7 +41,10 @@ extension API {
         .maybe("kinds", .list(.choice(EventKind.self), limit: 64), "only these kinds of events; empty for all"),
         .maybe("countries", .list(.country, limit: 250), "only events of these countries; empty for all"),
         .maybe(
-            "secret", .text("h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM", pattern: "^[!-~]{32,128}$"),
+            "format", .choice(WebhookFormat.self),
+            "of the requests' bodies: `sallyport` (every field), or a message for Slack, Discord, Teams or Telegram"),
+        .maybe(
+            "secret", .text(secretExample, pattern: "^[!-~]{32,128}$"),
             "signs the requests; made where none is given"),
     ]
 
@@ -52,7 +65,11 @@ extension API {
                         example: .object([
                             "url": .string("https://hooks.example.com/sallyport"), "kinds": .array([.string("pool.failover")]),
                         ])),
-                    answers: [.json(201, "the webhook", .named("Webhook"), headers: ["Location"])], limit: .strict, answersSecret: true),
+                    answers: [
+                        .json(
+                            201, "the webhook", .named("Webhook"), headers: ["Location"],
+                            showing: ["secret": .string(Self.secretExample), "delivered_at": nil])
+                    ], limit: .strict, answersSecret: true),
                 .waiting(createWebhook)),
             Route("GET", "/api/webhooks/{hook}", Contract(.role(.admin), "One webhook", answers: [one]), .waiting(showWebhook)),
             Route(
@@ -64,7 +81,8 @@ extension API {
                 .waiting(changeWebhook)),
             Route(
                 "DELETE", "/api/webhooks/{hook}",
-                Contract(.role(.admin), "Removes a webhook", answers: [.empty("it is removed")], limit: .strict), .waiting(removeWebhook)),
+                Contract(.role(.admin), "Removes a webhook", answers: [.empty("the webhook is removed")], limit: .strict),
+                .waiting(removeWebhook)),
             Route(
                 "GET", "/api/webhooks/{hook}/deliveries",
                 Contract(
@@ -167,7 +185,7 @@ extension API {
         return Self.shown(
             try await changed(request) { _, state in
                 state.cursor = after
-                (state.failures, state.failingSince, state.retryAt, state.lastError) = (0, nil, nil, nil)
+                (state.failures, state.failingSince, state.retryAt, state.lastError, state.refusals) = (0, nil, nil, nil, nil)
             }, status: 202)
     }
 
@@ -229,6 +247,10 @@ extension API {
             }
         }
         if let countries = reader.countries("countries") { hook.countries = countries }
+        if let format = reader.choice("format", WebhookFormat.self) { hook.format = format == .sallyport ? nil : format }
+        if hook.format == .telegram, !hook.url.isEmpty, WebhookTarget.chat(of: hook.url) == nil {
+            reader.problem("url", "names no chat, want https://api.telegram.org/bot<token>/sendMessage?chat_id=<chat>")
+        }
         if let secret = reader.string("secret") {
             hook.secret = secret
             if secret.utf8.count > 128 || PasswordRule.problem(withKey: secret) != nil {

@@ -30,13 +30,14 @@ struct WebhookClient: WebhookTransport {
     /// Authorities that may sign receivers' certificates, instead of the system's.
     var authorityFile: String?
 
-    func post(_ request: WebhookRequest) async throws -> Int {
+    func post(_ request: WebhookRequest) async throws -> WebhookAnswer {
         var sent = HTTPRequest("POST", request.url, headers: request.headers, body: request.body)
         sent.address = request.address
         sent.authorityFile = authorityFile
         sent.connectDeadline = min(5, request.deadline)
         sent.deadline = request.deadline
         sent.bodyLimit = 1 << 20
-        return try await client.send(sent).status
+        let answer = try await client.send(sent)
+        return WebhookAnswer(status: answer.status, body: answer.body)
     }
 }

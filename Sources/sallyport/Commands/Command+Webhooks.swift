@@ -9,11 +9,13 @@ extension Command {
         options: ControllerClient.options + [
             Option(name: "kinds", value: "LIST", help: "for add: only these kinds, with commas between (all)"),
             Option(name: "countries", value: "LIST", help: "for add: only events of these countries (all)"),
+            Option(name: "format", value: "F", help: "for add: sallyport, slack, discord, teams or telegram (sallyport)"),
             Option(name: "secret-file", value: "FILE", help: "for add: take the secret from a file instead of making one"),
             Option(name: "limit", value: "N", help: "for deliveries: how many of the latest tries, at most 200 (50)"),
         ],
         examples: [
             "sallyport webhooks add https://hooks.example.com/sallyport --kinds pool.failover,alert.raised --countries us",
+            "sallyport webhooks add 'https://api.telegram.org/bot<token>/sendMessage?chat_id=-100123' --format telegram",
             "sallyport webhooks list --json", "sallyport webhooks test w3f9ab27c1d2e",
             "sallyport webhooks deliveries w3f9ab27c1d2e --limit 10",
             "sallyport webhooks replay w3f9ab27c1d2e 1763686923456-0", "sallyport webhooks remove w3f9ab27c1d2e",
@@ -60,6 +62,7 @@ extension Command {
         for name in ["kinds", "countries"] {
             if let list = arguments[name] { body[name] = .array(list.split(separator: ",").map { .string(String($0)) }) }
         }
+        if let format = arguments["format"] { body["format"] = .string(format) }
         if let path = arguments["secret-file"] { body["secret"] = .string(try Files.readText(path, limit: 4096).filter { !$0.isNewline }) }
         return try await api.call("POST", "/api/webhooks", body: .object(body))
     }
@@ -77,9 +80,13 @@ extension Command {
         let rows = (answer["webhooks"]?.items ?? []).map { hook in
             let isEnabled = hook["enabled"] == .bool(true)
             let state = !isEnabled ? "disabled" : hook["failing_since"] == nil ? "well" : "failing"
-            return [hook["id"]?.text ?? "", state, hook["url"]?.text ?? "", hook["last_error"]?.text ?? ""]
+            return [
+                hook["id"]?.text ?? "", state, hook["format"]?.text ?? "", String(Int(hook["dead_letters"]?.number ?? 0)),
+                hook["url"]?.text ?? "", hook["last_error"]?.text ?? "",
+            ]
         }
-        return rows.isEmpty ? "no webhooks" : String(Text.columns([["ID", "STATE", "URL", "LAST ERROR"]] + rows).dropLast())
+        return rows.isEmpty
+            ? "no webhooks" : String(Text.columns([["ID", "STATE", "FORMAT", "GIVEN UP", "URL", "LAST ERROR"]] + rows).dropLast())
     }
 
     private static func tried(_ answer: Document) -> String {

@@ -11,11 +11,13 @@ extension Configuration {
         var deadline: Double
         var longestPause: Double
         var disableAfter: Double
+        var giveUpAfter: Int
         var authorityFile: String?
 
         func sending(version: String) -> WebhookSender.Settings {
             var settings = WebhookSender.Settings()
-            settings.rules = WebhookRules(backOff: BackOff(first: 1, longest: longestPause), disableAfter: disableAfter)
+            settings.rules = WebhookRules(
+                backOff: BackOff(first: 1, longest: longestPause), disableAfter: disableAfter, giveUpAfter: giveUpAfter)
             settings.addresses = WebhookAddresses(allowsPrivate: allowsPrivate, allowsPlainHTTP: allowsPlainHTTP)
             settings.deadline = deadline
             settings.version = version
@@ -31,6 +33,6 @@ extension Configuration {
             deadline: reader.number("timeout_seconds", in: 1...60) ?? 10,
             longestPause: reader.number("longest_pause_seconds", in: 1...3600) ?? 900,
             disableAfter: reader.number("disable_after_seconds", in: 1...2_592_000) ?? 86_400,
-            authorityFile: authority)
+            giveUpAfter: reader.integer("give_up_after", in: 1...1000) ?? 10, authorityFile: authority)
     }
 }
