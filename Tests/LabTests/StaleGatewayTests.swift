@@ -42,28 +42,20 @@ extension OnTheLab {
                 defer { if fault.contains("master") { kill(master, SIGCONT) } else { rename("\(socket).away", socket) } }
                 var wrong: [String] = []
                 var answers = 0
-                // The engine would give the lowest free address, one of those that were lost. Looks are slow meanwhile: one exit is enough.
-                var known = before
-                for _ in 1...(fault.contains("master") ? 1 : 2) {
-                    for place in try await places(controller) { try? await controller.lab.engine.killContainer(place.container) }
-                    let last = known
-                    let now = try await eventually("an exit is made anew", within: 40) { () -> Set<Place>? in
-                        let answer = try? await controller.proxied("us", deadline: 3)
-                        if let answer, answer.status == 200 {
-                            answers += 1
-                            if !us.contains(answer.text.filter { $0 != "\n" }) { wrong.append(answer.text) }
-                        }
-                        let now = try await places(controller).filter { place in !last.contains { $0.container == place.container } }
-                        return now.isEmpty ? nil : now
-                    }
-                    #expect(Set(now.map(\.address)).isDisjoint(with: known.map(\.address)), "\(known) \(now)")
-                    known.formUnion(now)
-                    for _ in 0..<20 {
-                        guard let answer = try? await controller.proxied("us", deadline: 3), answer.status == 200 else { continue }
-                        answers += 1
-                        if !us.contains(answer.text.filter { $0 != "\n" }) { wrong.append(answer.text) }
-                    }
+                // The engine would give the lowest free address, one of those that were lost.
+                for place in before { try? await controller.lab.engine.killContainer(place.container) }
+                func ask() async {
+                    guard let answer = try? await controller.proxied("us", deadline: 3), answer.status == 200 else { return }
+                    answers += 1
+                    if !us.contains(answer.text.filter { $0 != "\n" }) { wrong.append(answer.text) }
                 }
+                let now = try await eventually("an exit is made anew", within: 40) { () -> Set<Place>? in
+                    await ask()
+                    let now = try await places(controller).filter { place in !before.contains { $0.container == place.container } }
+                    return now.isEmpty ? nil : now
+                }
+                #expect(Set(now.map(\.address)).isDisjoint(with: before.map(\.address)), "\(before) \(now)")
+                for _ in 0..<20 { await ask() }
                 #expect(wrong.isEmpty, "\(answers) answers, of them through the wrong country: \(wrong)")
                 if fault.contains("master") { kill(master, SIGCONT) } else { rename("\(socket).away", socket) }
                 try await eventually("it serves again", within: 60) { (try? await controller.proxied("us", deadline: 3))?.status == 200 }
