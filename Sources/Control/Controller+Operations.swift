@@ -80,6 +80,7 @@ extension Controller {
         return try await changes.pass {
             let left = try await saveAsLeaving(try known(id), reason: .rotated)
             servers[id.country] = nil
+            beginBudgetAnew(id.country)
             return await leave(id, reason: .rotated) ?? left
         }
     }
@@ -179,10 +180,14 @@ extension Controller {
             let words = "pool \(pool.country) is \(old == nil ? "made" : "changed"): \(pool.difference(from: old))"
             record(.poolChanged, .info, words, country: pool.country, cause: "operator", by: Originator.current)
         }
+        if pool.size + pool.standby > (old.map { $0.size + $0.standby } ?? 0) { beginBudgetAnew(pool.country) }
         trimFailovers(of: pool.country)
         if let ranked { servers[pool.country] = (ranked, parts.now()) }
         publishView()
     }
+
+    /// Containers that an operator asks for are no storm, however soon one wish follows another.
+    private func beginBudgetAnew(_ country: CountryCode) { launches[country] = nil }
 
     private func forget(_ country: CountryCode) async throws {
         try await stored { try await parts.store.removePool(country) }
