@@ -31,6 +31,7 @@ extension HAProxyGateway {
         guard settings.isStartedByUs else { return await standingElsewhere() }
         while true {
             try Task.checkCancellation()
+            try checkDescriptors()
             let living = processes
             letGoOn(living.newest)
             async let knocked = knock()
@@ -49,6 +50,10 @@ extension HAProxyGateway {
                 case .refused where isOver(Self.patienceWhileRefused): return hasMaster ? .finishes : .isAway
                 case .answered where isOver(Self.patience): return .isBeyondReach(handsOver: false)
                 case .silent where isOver(Self.patience): return .hangs
+                case .unknown where isOver(Self.patience):
+                    throw HAProxyError(
+                        code: .unavailable, action: "talking to HAProxy on port \(settings.gatewayPort)",
+                        message: "this process can't open a connection now")
                 default: break
                 }
             }
@@ -61,6 +66,15 @@ extension HAProxyGateway {
         let (hasMaster, worker) = await answers()
         if let worker { return .answers(revision: worker.revision) }
         return hasMaster ? .finishes : .isAway
+    }
+
+    /// Refuses to judge where this process can open nothing more: to it everything would look dead.
+    private func checkDescriptors() throws {
+        let descriptor = open("/proc/self/stat", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw HAProxyError(code: .unavailable, action: "looking for HAProxy", message: String(cString: strerror(errno)))
+        }
+        close(descriptor)
     }
 
     private func isOver(_ patience: Double) -> Bool {
@@ -108,19 +122,20 @@ extension HAProxyGateway {
 
     // MARK: - By the port itself
 
-    private enum Knock { case refused, answered, silent }
+    private enum Knock { case refused, answered, silent, unknown }
 
-    /// What comes of a connection to the gateway port. Any byte, and an end as well, is a worker's.
+    /// What comes of a connection to the gateway port. Any byte, and an end as well, is a worker's. What this process or machine lacks, a
+    /// descriptor or a port, says nothing of HAProxy.
     private func knock() async -> Knock {
         let address = lastLayout.map { settings.address(of: $0) } ?? settings.gatewayAddress
         let target = address == "0.0.0.0" ? "127.0.0.1" : address
         let port = settings.gatewayPort
-        return (try? await Blocking.run { Self.knock(target, port) }) ?? .silent
+        return (try? await Blocking.run { Self.knock(target, port) }) ?? .unknown
     }
 
     private static func knock(_ address: String, _ port: Int) -> Knock {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return .silent }
+        guard descriptor >= 0 else { return .unknown }
         defer { close(descriptor) }
         var time = timeval(tv_sec: 0, tv_usec: 400_000)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
@@ -128,13 +143,20 @@ extension HAProxyGateway {
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
         name.sin_port = in_port_t(UInt16(clamping: port)).bigEndian
-        guard inet_pton(AF_INET, address, &name.sin_addr) == 1 else { return .silent }
+        guard inet_pton(AF_INET, address, &name.sin_addr) == 1 else { return .unknown }
         let isConnected = withUnsafePointer(to: &name) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        guard isConnected else { return errno == ECONNREFUSED ? .refused : .silent }
+        guard isConnected else {
+            switch errno {
+            case ECONNREFUSED: return .refused
+            // Its queue is full, which is as good as no answer.
+            case EINPROGRESS, EAGAIN, ETIMEDOUT: return .silent
+            default: return .unknown
+            }
+        }
         let request = Array("GET http://ip.sallyport/ HTTP/1.1\r\nHost: ip.sallyport\r\n\r\n".utf8)
         _ = request.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
         var byte: UInt8 = 0
