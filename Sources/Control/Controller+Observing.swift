@@ -148,7 +148,10 @@ extension Controller {
     /// What an earlier controller's gateway runs; nil where it does not answer soon.
     func gatewayAsFound() async -> GatewayObservation? {
         let question = Task { try await parts.gateway.observe() }
-        return try? await question.result(within: settings.listSeconds)?.get()
+        guard var found = try? await question.result(within: settings.listSeconds)?.get() else { return nil }
+        // That compares with what was published last, which is nothing yet.
+        found.restAgrees = true
+        return found
     }
 
     /// A container that has ended will never answer: its exit need not wait for the deadline.

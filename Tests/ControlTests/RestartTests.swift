@@ -26,12 +26,18 @@ import Testing
 
     @Test func `an exit that was saved as serving and never plugged in is not shown to serve after a restart`() async throws {
         let world = FakeWorld(servers: (1...4).map { server($0) })
-        let first = Running(on: world)
+        let first = Running(on: world, verifySeconds: 20)
+        world.with { _ = $0.away.insert(.prober) }
         try await first.controller.setPool(Pool(country: us, size: 1))
-        try await eventually("the gateway has a layout") { world.with { $0.published } != nil }
-        world.with { $0.gatewayHangs = true }
+        try await eventually("it is to prove its tunnel, and the gateway has its pool") {
+            first.exit(1)?.state == .verifying && world.with { $0.published?.pools.isEmpty } == false
+        }
+        world.with { state in
+            state.gatewayHangs = true
+            state.away.remove(.prober)
+        }
         try await eventually("it is saved") { world.stored.exits.values.contains { $0.state == .serving } }
-        try #require(world.readyEndpoints.isEmpty, "the gateway hung too late")
+        #expect(world.readyEndpoints.isEmpty)
         await first.kill()
 
         let second = Running(on: world)
