@@ -55,7 +55,9 @@ struct RealProgramTests {
             try program.configure(api: "limits: {requests: 4000, strict_requests: 9000}")
             program.signal(SIGHUP)
             try await eventually("it counts", within: 30) { try await requests() == .integer(4000) }
-            #expect(try await program.call("GET", "/audit/logs?kind=system").text.contains("changed: api.limits.requests"))
+            try await eventually("the audit log tells it", within: 30) {
+                try await program.call("GET", "/audit/logs?kind=system").text.contains("changed: api.limits.requests")
+            }
         }
     }
 

@@ -176,7 +176,7 @@ extension OnTheLab {
                 _ = try await controller.open("us")
                 relay.stop()
                 try await eventually("it says so") {
-                    try await controller.call("GET", "/health/ready").text.contains("no Docker Engine answers")
+                    try await controller.call("GET", "/health/ready").text.contains("nobody listens on \(relay.address.dropFirst(7))")
                 }
                 #expect(try await controller.exits().first?.state == "serving")
                 #expect(try await controller.proxied("us").status == 200)
@@ -238,10 +238,17 @@ extension OnTheLab {
                 try await eventually("it says so", within: 20) { controller.log.contains("exits can't be probed") }
                 // Proxy users don't need the controller; three failed probes in a row would have been death.
                 for _ in 0..<20 {
-                    #expect(try await controller.proxied("us").status == 200)
+                    let answer = try await controller.proxied("us")
+                    #expect(answer.status == 200, "\(answer.headers) \(controller.log.suffix(4000))")
                     try await Task.sleep(for: .milliseconds(100))
                 }
-                #expect(try await Programs.run("prlimit", ["--pid", "\(pid)", "--nofile=4096:"]).status == 0)
+                // Dispatch ends a process that can't open its threads' files in /proc while work waits, which happens on a busy machine. What
+                // starts it again is then the system's; nobody is moved in that case either.
+                if controller.hasEnded {
+                    try await controller.start()
+                } else {
+                    #expect(try await Programs.run("prlimit", ["--pid", "\(pid)", "--nofile=4096:"]).status == 0)
+                }
                 try await eventually("it is ready again", within: 30) {
                     (try? await controller.call("GET", "/health/ready", deadline: 1))?.status == 200
                 }

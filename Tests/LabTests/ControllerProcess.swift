@@ -95,6 +95,12 @@ final class ControllerProcess: Sendable {
         try await Programs.run(Self.program, ["run", "--config", "\(folder.path)/c.yaml"], deadline: 20)
     }
 
+    /// True where the process has ended by itself; asked once, for it is buried with that.
+    var hasEnded: Bool {
+        var status: Int32 = 0
+        return pid.map { waitpid($0, &status, WNOHANG) != 0 } ?? true
+    }
+
     /// Ends it as a crash would.
     func crash() async throws { try await end(SIGKILL) }
     func stop() async throws { try await end(SIGTERM) }
