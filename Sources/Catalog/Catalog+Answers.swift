@@ -8,7 +8,7 @@ extension Catalog {
     /// server by itself: what exits hold and what has failed changes faster than this list is asked for, and is weighed by who chooses.
     /// - Throws: where there is none, though only for want of a list or of a resolver.
     package func ranked(for pool: Pool) async throws -> [RankedServer] {
-        try await refresh(for: pool.provider)
+        try await refresh(for: pool.provider, country: pool.country)
         await measureCandidates(for: pool)
         let wanted = servers(within: ServerWish(pool))
         // Who has given no list may have servers there.
@@ -32,7 +32,7 @@ extension Catalog {
 
     /// The same with the score of each, and nothing measured for it.
     package func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
-        try await refresh(for: wish.provider)
+        try await refresh(for: wish.provider, country: wish.country)
         var ranked = ranking(of: wish, strategy: strategy)
         for index in ranked.indices { ranked[index].server.latencyMilliseconds = histories[ranked[index].server.hostname]?.figures?.median }
         return ranked

@@ -9,13 +9,15 @@ extension Catalog {
 
     /// Fetches what is missing or old, of all providers at once, and waits only for a list that the caller can't do without.
     ///
-    /// - Parameter provider: whose list is needed; nil where any will do. Then the others have a moment too, so that a start's first
-    ///   answers are not those of the fastest alone.
+    /// - Parameters:
+    ///   - provider: whose list is needed; nil where any will do. Then the others have a moment too, so that a start's first answers are not
+    ///     those of the fastest alone.
+    ///   - country: what the list is needed for, where it is one country.
     /// - Throws: what stands in the way, in the words of those who should have given a list.
-    package func refresh(for provider: ProviderName? = nil) async throws {
+    package func refresh(for provider: ProviderName? = nil, country: CountryCode? = nil) async throws {
         let wanted = providers.filter { provider == nil || provider == $0 }
         let begin = ContinuousClock.now
-        for source in sources { beginFetch(source) }
+        for source in sources { beginFetch(source, for: country) }
         while !Task.isCancelled {
             let awaited = wanted.filter { listings[$0] == nil && fetches[$0] != nil }
             let isServed = wanted.contains { listings[$0] != nil }
@@ -44,8 +46,8 @@ extension Catalog {
         (error as? CatalogError)?.isUnreadable ?? (error as? any SourceFailure)?.isUnreadable ?? false
     }
 
-    private func isOld(_ provider: ProviderName) -> Bool {
-        let period = settings.refreshSeconds * (jitter[provider] ?? 1)
+    private func isOld(_ provider: ProviderName, for country: CountryCode?) -> Bool {
+        let period = settings.period(of: provider, for: country) * (jitter[provider] ?? 1)
         return listings[provider].map { SystemClock.now() - $0.fetchedAt > period } ?? true
     }
 
@@ -54,15 +56,15 @@ extension Catalog {
         return (retryAt[provider].map { now >= $0 } ?? true) && breakers.allows(.list, provider)
     }
 
-    private func beginFetch(_ source: any ServerSource) {
+    private func beginFetch(_ source: any ServerSource, for country: CountryCode?) {
         let name = source.provider
-        guard fetches[name] == nil, isOld(name), mayAsk(name) || mayRecall(name) else { return }
+        guard fetches[name] == nil, isOld(name, for: country), mayAsk(name) || mayRecall(name) else { return }
         fetchesBegunAt[name] = .now
         fetches[name] = Task {
             // A stored list is there at once, and what its age asks for comes after it.
             await recall(name)
             if listings[name] != nil { tellWaiters() }
-            if isOld(name), mayAsk(name) { await fetch(source) }
+            if isOld(name, for: country), mayAsk(name) { await fetch(source) }
             fetches[name] = nil
             tellWaiters()
         }
@@ -185,7 +187,7 @@ extension Catalog {
         let now = SystemClock.now()
         // A list that is held back is asked for again when it would have been anyway; soon where there is no other.
         if isHeldBack, listings[name] != nil {
-            retryAt[name] = now + settings.refreshSeconds
+            retryAt[name] = now + settings.period(of: name)
         } else {
             let longest = listings[name] == nil ? min(settings.longestWithoutList, settings.backOff.longest) : settings.backOff.longest
             let pauses = BackOff(first: min(settings.backOff.first, longest), longest: longest)

@@ -85,7 +85,7 @@ extension Catalog {
 
     private func takeNewer(_ provider: ProviderName, from store: any ListingStore) async throws -> Bool {
         guard let time = try await store.fetchTime(of: provider), time > listings[provider]?.fetchedAt ?? Timestamp(milliseconds: 0),
-            SystemClock.now() - time < settings.refreshSeconds, let stored = try await store.listing(of: provider)
+            SystemClock.now() - time < settings.period(of: provider), let stored = try await store.listing(of: provider)
         else { return false }
         (errors[provider], failures[provider], retryAt[provider]) = (nil, nil, nil)
         take(Listing(stored), of: provider)

@@ -14,7 +14,7 @@ extension Catalog {
         let board = board.withLock { $0 }
         return providers.compactMap { board[$0] }.map { status in
             var status = status
-            status.isStale = status.fetchedAt.map { now - $0 > settings.refreshSeconds * 1.2 } ?? false
+            status.isStale = status.fetchedAt.map { now - $0 > settings.period(of: status.provider) * 1.2 } ?? false
             if let since = status.lackingSince, status.problem == nil, now - since >= settings.shortPatience {
                 status.problem = "\(status.provider) has not answered yet"
             }

@@ -8,6 +8,9 @@ package actor Catalog {
     package struct Settings: Sendable {
         /// Seconds between fetches of a provider's list, give or take ten percent.
         package var refreshSeconds: Double
+        /// The same where a provider has a period of its own; and the most for which a country is answered without a look for a newer list.
+        package var providerSeconds: [ProviderName: Double] = [:]
+        package var countrySeconds: [CountryCode: Double] = [:]
         /// Seconds for which a measured latency counts.
         package var latencySeconds: Double
         /// Servers on no list whose measurements are kept, since a list may come back; and seconds since the last measurement of each.
@@ -36,6 +39,12 @@ package actor Catalog {
             self.measuredCities = measuredCities
             self.backOff = backOff
             self.refusalSeconds = refusalSeconds
+        }
+
+        /// Seconds for which a list of this provider counts as new, where it is asked for a country.
+        func period(of provider: ProviderName, for country: CountryCode? = nil) -> Double {
+            let own = providerSeconds[provider] ?? refreshSeconds
+            return min(own, country.flatMap { countrySeconds[$0] } ?? own)
         }
     }
 

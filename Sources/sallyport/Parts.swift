@@ -92,7 +92,7 @@ struct Parts: Sendable {
         let latency = LatencyMeasurement(keys: keys)
         catalog = Catalog(
             sources: providers.map { ProviderSource(client: $0.client, exit: { serving.one }) },
-            settings: .init(refreshSeconds: configuration.catalogRefreshSeconds), store: RedisListings(store: store), log: log,
+            settings: Self.catalogSettings(configuration), store: RedisListings(store: store), log: log,
             breakers: breakers, resolve: { await NameResolver.addresses(of: $0) }, measure: { try await latency.measure($0, $1) })
         prober = HTTPProber(
             client: client, urls: configuration.verification.urls, checkName: configuration.verification.checkName,
@@ -155,6 +155,13 @@ struct Parts: Sendable {
                 owner: docker.owner, image: docker.image, imageArchive: docker.imageArchive, network: docker.network, subnet: docker.subnet,
                 gatewayNetwork: docker.gatewayNetwork, credentials: credentials, refused: refused),
             log: log, warrant: warrant)
+    }
+
+    private static func catalogSettings(_ configuration: Configuration) -> Catalog.Settings {
+        var settings = Catalog.Settings(refreshSeconds: configuration.catalogRefreshSeconds)
+        settings.countrySeconds = configuration.countrySeconds
+        for provider in configuration.providers { settings.providerSeconds[provider.provider.name] = provider.refreshSeconds }
+        return settings
     }
 
     static func gatewaySettings(_ configuration: Configuration) -> HAProxyConfiguration.Settings {

@@ -62,6 +62,30 @@ import Testing
         #expect(store.listing?.servers == servers && store.listing?.stamp == stamp)
     }
 
+    @Test func `a country and a provider may have a shorter period than the others`() async throws {
+        let servers = american
+        func catalog(_ tune: (inout Catalog.Settings) -> Void) -> (Catalog, ScriptedSource) {
+            let source = ScriptedSource { _ in .list(servers: servers, dropped: [:], stamp: ListStamp()) }
+            var settings = Catalog.Settings.patient()
+            tune(&settings)
+            return (Catalog(sources: [source], settings: settings, log: .none, measure: { _, _ in [:] }), source)
+        }
+        let (byCountry, first) = catalog { $0.countrySeconds = [us: 0.05] }
+        try await eventually("a question of the country begins a fetch") {
+            _ = try await byCountry.explained(ServerWish(country: us), strategy: .load)
+            return first.asked.withLock(\.count) > 2
+        }
+        let fetched = first.asked.withLock(\.count)
+        for _ in 0..<5 { _ = try await byCountry.countries() }
+        _ = try await byCountry.explained(ServerWish(country: de), strategy: .load)
+        #expect(first.asked.withLock(\.count) <= fetched + 1, "no other question does: one may have been under way")
+        let (byProvider, second) = catalog { $0.providerSeconds = [american[0].provider: 0.05] }
+        try await eventually("any question begins one") {
+            _ = try await byProvider.countries()
+            return second.asked.withLock(\.count) > 2
+        }
+    }
+
     @Test func `controllers that share a store share one fetch`() async throws {
         let servers = american
         let store = FakeListings()

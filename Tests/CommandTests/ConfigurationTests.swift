@@ -51,7 +51,7 @@ import Testing
             gateway: {port: "8128", client_limit: 1, colour: red}
             docker: {host: "tcp://h:2375", owner: Mine, subnet: 10.0.0.0/33}
             redis: {url: "rediss://:secret-of-redis@h", prefix: ""}
-            catalog: {refresh_seconds: 5}
+            catalog: {refresh_seconds: 5, country_seconds: {usa: 300, de: 5}}
             verification: {urls: [ftp://x, 1], check_name: "a b", country: vague}
             providers:
               nordvpn: {private_key: not-a-key-at-all, mtu: 9000, dns: [1.2.3], api_url: nowhere, include: [virtual]}
@@ -65,7 +65,8 @@ import Testing
             "data_dir", "log.level", "log.format", "api.address", "api.port", "api.keys.ci.role", "api.keys.ci.sha256", "api.keys.bad",
             "gateway.port",
             "gateway.client_limit", "gateway.colour", "docker.host", "docker.owner", "docker.subnet", "redis.url", "redis.prefix",
-            "catalog.refresh_seconds", "verification.urls", "verification.urls[1]", "verification.check_name", "verification.country",
+            "catalog.refresh_seconds", "catalog.country_seconds.usa", "catalog.country_seconds.de", "verification.urls",
+            "verification.urls[1]", "verification.check_name", "verification.country",
             "providers.nordvpn.private_key",
             "providers.nordvpn.mtu", "providers.nordvpn.dns", "providers.nordvpn.api_url", "providers.nordvpn.include",
             "providers.mullvad.private_key_file",

@@ -84,7 +84,11 @@ extension Configuration {
             ("webhooks.longest_pause_seconds", "\(webhooks.longestPause)"),
             ("webhooks.disable_after_seconds", "\(webhooks.disableAfter)"), ("webhooks.give_up_after", "\(webhooks.giveUpAfter)"),
             ("webhooks.ca_file", webhooks.authorityFile ?? "none"),
-            ("catalog.refresh_seconds", "\(catalogRefreshSeconds)"), ("verification.urls", Self.list(verification.urls)),
+            ("catalog.refresh_seconds", "\(catalogRefreshSeconds)"),
+            (
+                "catalog.country_seconds",
+                Self.list(countrySeconds.sorted { $0.key < $1.key }.map { "\($0.key.lowercased): \(Int($0.value))" })
+            ), ("verification.urls", Self.list(verification.urls)),
             ("verification.check_name", verification.checkName), ("verification.country", verification.country.rawValue),
             ("speed_test.url", speedTestURL),
         ]
@@ -104,6 +108,7 @@ extension Configuration {
         if let key = settings.facts.presharedKey { entries.append(("preshared_key", "\(key)")) }
         if let file = settings.authorityFile { entries.append(("ca_file", file)) }
         entries += [
+            ("refresh_seconds", settings.refreshSeconds.map { "\($0)" } ?? "catalog.refresh_seconds"),
             ("devices", "\(settings.devices ?? 0)"), ("include", list(settings.options.included.map(\.rawValue).sorted())),
         ]
         return entries.map { ("providers.\(settings.provider.name).\($0.name)", $0.value) }

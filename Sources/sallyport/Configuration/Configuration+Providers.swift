@@ -52,7 +52,8 @@ extension Configuration {
         return ProviderSettings(
             provider: provider, apiURL: url, listPath: path, credentials: credentials, facts: facts,
             options: ListOptions(included: included, port: section.integer("port", in: 1...65_535)),
-            devices: devices == 0 ? nil : devices, authorityFile: authority)
+            devices: devices == 0 ? nil : devices, refreshSeconds: section.number("refresh_seconds", in: 60...86_400),
+            authorityFile: authority)
     }
 
     private static func readCredentials(_ provider: Provider, _ section: FieldReader, _ file: WireGuardFile?)

@@ -126,7 +126,17 @@ extension Configuration {
                 deepSeconds: health.number("deep_seconds", in: 1...3600) ?? 15),
             webhooks: readWebhooks(reader.section("webhooks")),
             catalogRefreshSeconds: catalog.number("refresh_seconds", in: 60...86_400) ?? 3600,
+            countrySeconds: readCountrySeconds(catalog.section("country_seconds")),
             verification: readVerification(reader.section("verification")), speedTestURL: readSpeedTest(reader.section("speed_test")))
+    }
+
+    /// Seconds by country: `{us: 300}`.
+    private static func readCountrySeconds(_ reader: FieldReader) -> [CountryCode: Double] {
+        reader.keys.reduce(into: [:]) { periods, key in
+            let seconds = reader.number(key, in: 60...3600)
+            guard let country = CountryCode(key) else { return reader.problem(key, "is no country, want a code of two letters like us") }
+            periods[country] = seconds
+        }
     }
 
     private enum LevelName: String, CaseIterable {

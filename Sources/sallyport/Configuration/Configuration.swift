@@ -70,6 +70,8 @@ struct Configuration: Sendable {
         var options: ListOptions
         /// Tunnels that the account may have at once; nil for no limit.
         var devices: Int?
+        /// Seconds between fetches of its list; nil for those of all.
+        var refreshSeconds: Double?
         /// The authority that signs the API's certificate, where it is not one of the system's.
         var authorityFile: String?
     }
@@ -115,6 +117,8 @@ struct Configuration: Sendable {
     var health: HealthSettings
     var webhooks: WebhookSettings
     var catalogRefreshSeconds: Double
+    /// Where a country is to be answered from a newer list.
+    var countrySeconds: [CountryCode: Double]
     var verification: Verification
     /// What a speed test downloads; `{bytes}` in it stands for how much.
     var speedTestURL: String
