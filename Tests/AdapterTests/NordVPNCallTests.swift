@@ -62,7 +62,7 @@ import Testing
     @Test(
         arguments: [
             (401, #"{"errors":{"code":101301,"message":"Unauthorized"}}"#, .credentialsRejected), (403, "", .credentialsRejected),
-            (429, "parse me not", .rateLimited), (500, "", .badAnswer), (301, "", .badAnswer), (200, "", .badAnswer),
+            (429, "parse me not", .rateLimited), (500, "", .failing), (503, "", .failing), (301, "", .badAnswer), (200, "", .badAnswer),
             (200, "{\"nordlynx_pri", .badAnswer),
             (200, "{}", .badAnswer), (200, #"{"nordlynx_private_key":""}"#, .badAnswer),
             (200, #"{"nordlynx_private_key":"\#(token)"}"#, .badAnswer),

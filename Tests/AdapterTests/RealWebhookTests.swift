@@ -35,7 +35,8 @@ struct RealWebhookTests {
             #expect(shown.status == 0 && shown.output.contains("gets events from now on; its secret, which is shown only now: "))
             let list = try await program.ask("webhooks", "list")
             #expect(
-                list.status == 0 && list.output.contains("\(id)  well   \(receiver.url)") && !list.output.contains(secret), "\(list.output)"
+                list.status == 0 && list.output.contains("\(id)  well   sallyport  0         \(receiver.url)")
+                    && !list.output.contains(secret), "\(list.output)"
             )
 
             let test = try await program.ask("webhooks", "test", id)
