@@ -1,5 +1,6 @@
 import Control
 import Model
+import Planning
 import TestSupport
 import Testing
 
@@ -41,7 +42,8 @@ import Testing
     }
 
     @Test func `a server that comes back in another country is found out at once`() async throws {
-        let tune: (inout Controller.Settings) -> Void = { $0.deepSeconds = 6_000 }
+        // Its pool may make no other planned move for hours.
+        let tune: (inout Controller.Settings) -> Void = { ($0.deepSeconds, $0.rules.retirement.pauseSeconds) = (6_000, 6_000) }
         try await withController(tune: tune) { world, running in
             _ = try await running.controller.addExit(ExitWish(country: us))
             try await running.serves(1)
