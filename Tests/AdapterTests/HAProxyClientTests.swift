@@ -188,6 +188,31 @@ import Testing
         }
     }
 
+    @Test func `who uploads much and is refused by the gateway gets the status, also where nobody looks before all is sent`() async throws {
+        try await with { subject, exit in
+            let wrong = Base64.encode(Array("alice-country-us:wrong".utf8))
+            let table: [(target: String, basic: String, wanted: String)] = [
+                ("target.test", wrong, "407 authentication_failed"), ("target.test:25", Self.basic, "403 port_not_allowed"),
+                ("10.0.0.1", Self.basic, "403 target_not_allowed"),
+            ]
+            for (target, basic, wanted) in table {
+                for framing in ["Content-Length: 16777216\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1000000\r\n"] {
+                    // More than the system's buffers hold: HAProxy ends the connection while the client still sends.
+                    let raw = try Raw(port: subject.settings.gatewayPort)
+                    let head = "POST http://\(target)/ HTTP/1.1\r\nHost: a\r\nProxy-Authorization: Basic \(basic)\r\n\(framing)"
+                    let answer = try await Blocking.run {
+                        raw.send(Array(head.utf8) + [UInt8](repeating: 0x61, count: 16 << 20))
+                        return String(decoding: raw.receive(milliseconds: 10_000) ?? [], as: UTF8.self)
+                    }
+                    #expect(
+                        summary(answer).hasPrefix(wanted.prefix(3)) && answer.hasSuffix("\(wanted.dropFirst(4))\n"),
+                        "\(wanted) \(framing): \(answer)")
+                }
+            }
+            #expect(exit.heads.isEmpty)
+        }
+    }
+
     /// The answers to a SOCKS5 client that offers both methods: to its choice, to its name, to its target.
     private func socks(_ subject: Subject, _ name: String, _ password: String, host: String, from source: String? = nil) async throws
         -> [[UInt8]]
