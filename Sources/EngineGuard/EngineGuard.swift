@@ -39,7 +39,7 @@ package final class EngineGuard: Sendable {
         refusals = RefusalLog(log)
         slots = DispatchSemaphore(value: settings.connections)
         listener = try ListeningSocket(settings.listen)
-        DispatchQueue(label: "sallyport.guard").async { [self] in accept() }
+        SystemThread.start("sallyport.guard") { [self] in accept() }
     }
 
     /// Takes no more connections, ends streams at once, and gives the other requests a moment.
@@ -74,7 +74,7 @@ package final class EngineGuard: Sendable {
         while true {
             slots.wait()
             guard let client = listener.accept(), let number = begin(client) else { return }
-            DispatchQueue(label: "sallyport.guard.connection").async { [self] in
+            SystemThread.start("sallyport.guard.connection") { [self] in
                 Session(client: client, number: number, guardian: self).run()
                 state.withLock { _ = $0.open.removeValue(forKey: number) }
                 slots.signal()

@@ -1,6 +1,5 @@
 import CMicroHTTPD
 import CShims
-import Dispatch
 import Glibc
 import Platform
 import Synchronization
@@ -96,7 +95,7 @@ package final class HTTPServer: Sendable {
             throw PortError(message: "libmicrohttpd can't start on \(address):\(port)")
         }
         let daemon = Daemon(pointer: pointer)
-        DispatchQueue(label: "sallyport.http").async { [self] in work(daemon.pointer) }
+        SystemThread.start("sallyport.http") { [self] in work(daemon.pointer) }
     }
 
     /// Takes no new connection, lets requests under way finish for at most `grace` seconds, then ends. Who still waits for work then

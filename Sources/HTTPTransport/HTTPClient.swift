@@ -34,7 +34,7 @@ package final class HTTPClient: Sendable {
         precondition(Self.initialized, "libcurl can't be initialized")
         guard let pointer = curl_multi_init() else { preconditionFailure("libcurl has no memory for a multi handle") }
         multi = MultiHandle(pointer: pointer)
-        DispatchQueue(label: "sallyport.curl").async { [self] in work() }
+        SystemThread.start("sallyport.curl") { [self] in work() }
     }
 
     /// Ends every transfer with `closed` and waits for the thread. Call it before `main` returns.

@@ -13,9 +13,7 @@ package final class SerialThread: SerialExecutor {
     private let ready = DispatchSemaphore(value: 0)
 
     package init(name: String) {
-        // A Dispatch queue of its own would do but for isolation checks; a plain thread is simplest to reason about.
-        let queue = DispatchQueue(label: name)
-        queue.async { [self] in work() }
+        SystemThread.start(name) { [self] in work() }
     }
 
     /// Ends the thread once what was enqueued has run.

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import Platform
 import Synchronization
@@ -22,8 +21,7 @@ package final class ScriptedServer: Sendable {
             (listener, port) = try Ports.listen("127.0.0.1", 0)
             _ = fcntl(listener, F_SETFL, 0)
         }
-        // A serial queue has a thread of its own.
-        DispatchQueue(label: "test.scripted").async { [self] in accept(script) }
+        SystemThread.start("test.scripted") { [self] in accept(script) }
     }
 
     deinit { stop() }
@@ -54,7 +52,7 @@ package final class ScriptedServer: Sendable {
                 return state.count
             }
             guard let number else { break }
-            DispatchQueue(label: "test.scripted.connection").async { [weak self] in
+            SystemThread.start("test.scripted.connection") { [weak self] in
                 script(connection)
                 connection.hangUp()
                 self?.open.withLock { _ = $0.connections.removeValue(forKey: number) }

@@ -105,18 +105,6 @@ import Testing
         }
     }
 
-    @Test func `an operator who opens and closes a country again and again waits for no budget`() async throws {
-        try await withController { world, running in
-            for _ in 1...8 {
-                _ = try await running.controller.addExit(ExitWish(country: us))
-                try await running.serves(1)
-                try await running.controller.removePool(us)
-                try await eventually("it is gone") { running.exits.isEmpty }
-            }
-            #expect(world.launches.count == 8)
-        }
-    }
-
     @Test func `a rotated exit leaves only when another one serves in its place`() async throws {
         try await withController { world, running in
             _ = try await running.controller.addExit(ExitWish(country: us))
