@@ -113,10 +113,11 @@ import Testing
             let list = try ListReader.read(state.next { Mutation.of(good, using: &$0) }, of: .mullvad)
             return .list(servers: list.servers, dropped: list.dropped, stamp: ListStamp())
         }
-        // Held-back lists are asked for again after the refresh period, so that this ends soon.
+        // Held-back lists are asked for again after the refresh period, and unreadable ones are no reason to leave it alone: this ends soon.
+        let never = ProviderBreakers(rules: .init(threshold: .max))
         let catalog = Catalog(
             sources: [source], settings: .init(refreshSeconds: 0, backOff: BackOff(first: 0, longest: 0)), log: .none,
-            measure: { _, _ in [:] })
+            breakers: never, measure: { _, _ in [:] })
         _ = try await catalog.countries()
         while state.count < 500 {
             let count = try await catalog.snapshot().servers.count

@@ -31,7 +31,7 @@ extension OnTheLab {
                 try await controller.start()
                 try await eventually("it has looked again") { try await controller.exits().first?.state == "serving" }
                 #expect(try await download.value.output == "20000000")
-                let count = await load.stop()
+                let count = await load.stop(after: 11)
                 #expect(count.failures == [])
                 #expect(count.succeeded > 10, "there was load all the time")
                 #expect(controller.haproxyWorkers == workers, "a restart with nothing changed reloads nothing")

@@ -208,7 +208,7 @@ extension OnTheLab {
                 kill(pid, SIGKILL)
                 try await eventually("another Redis runs") { controller.redisPid.map { $0 != pid } ?? false }
                 try await eventually("the store answers") { try await controller.call("GET", "/health/ready").status == 200 }
-                let count = await load.stop()
+                let count = await load.stop(after: 11)
                 #expect(count.failures == [])
                 #expect(count.succeeded > 10)
                 try await controller.crash()
@@ -239,7 +239,7 @@ extension OnTheLab {
                     let exits = try await controller.exits()
                     return exits.count == 1 && exits[0].id != old.id && exits[0].state == "serving"
                 }
-                let count = await load.stop()
+                let count = await load.stop(after: 11)
                 #expect(count.failures == [])
                 #expect(count.succeeded > 10, "there was load all the time")
                 #expect(try await controller.exits().first?.server?.address != old.server?.address)

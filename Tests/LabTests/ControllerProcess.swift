@@ -262,8 +262,20 @@ final class Load: Sendable {
     }
 
     private let task: Task<Count, Never>
+    private let tally: Tally
+
+    /// What has come of the requests so far.
+    private final class Tally: Sendable {
+        private let state = Mutex((succeeded: 0, hasFailed: false))
+        var count: Int { state.withLock { $0.succeeded } }
+        var hasFailed: Bool { state.withLock { $0.hasFailed } }
+        func add() { state.withLock { $0.succeeded += 1 } }
+        func fail() { state.withLock { $0.hasFailed = true } }
+    }
 
     init(_ controller: ControllerProcess, country: String, workers: Int = 3) {
+        let tally = Tally()
+        self.tally = tally
         task = Task {
             await withTaskGroup(of: Count.self) { group in
                 for _ in 0..<workers {
@@ -274,8 +286,10 @@ final class Load: Sendable {
                                 let answer = try await controller.proxied(country)
                                 if answer.status == 200 {
                                     count.succeeded += 1
+                                    tally.add()
                                 } else {
                                     count.failures.append("\(answer.status) \(answer.text)")
+                                    tally.fail()
                                 }
                             } catch {
                                 // The one that was under way when we stopped says nothing.
@@ -293,7 +307,9 @@ final class Load: Sendable {
         }
     }
 
-    func stop() async -> Count {
+    /// - Parameter least: requests that are to go well first; a busy machine needs a while for them. Who fails is not waited for.
+    func stop(after least: Int = 0) async -> Count {
+        _ = try? await eventually("there was load", within: 20) { self.tally.count >= least || self.tally.hasFailed }
         task.cancel()
         return await task.value
     }

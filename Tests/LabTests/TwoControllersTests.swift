@@ -78,7 +78,7 @@ extension OnTheLab {
                 try await eventually("the second leads", within: 20) { try await leads(second) }
                 #expect(.now - start < .seconds(10))
                 #expect(try await second.exits().first?.generation == exit.generation, "the same container serves on")
-                let count = await load.stop()
+                let count = await load.stop(after: 51)
                 #expect(count.failures == [] && count.succeeded > 50)
                 // It really leads: it heals, under its own number.
                 try await second.lab.engine.killContainer(try #require(try await second.containers().first))
@@ -115,7 +115,7 @@ extension OnTheLab {
                 try await eventually("it shows what the second did") {
                     try await first.exits().map(\.generation) == second.exits().map(\.generation)
                 }
-                let count = await load.stop()
+                let count = await load.stop(after: 1)
                 #expect(count.failures == [] && count.succeeded > 0)
                 #expect(try await names(second) == before)
                 #expect(try Files.read("\(second.gatewayFolder)/haproxy.cfg") == slots)
@@ -138,7 +138,7 @@ extension OnTheLab {
                     let (one, two) = (try await leads(first), try await leads(second))
                     return one != two
                 }
-                let count = await load.stop()
+                let count = await load.stop(after: 51)
                 #expect(count.failures == [] && count.succeeded > 50)
                 try await eventually("both show the same") {
                     let (one, two) = (try await first.exits(), try await second.exits())
