@@ -203,13 +203,13 @@ import Testing
         let catalog = Catalog(
             sources: [source], settings: .patient(refreshSeconds: 0.01, backOff: BackOff(first: 0.01, longest: 0.01)), log: .none,
             breakers: breakers, measure: { _, _ in [:] })
-        try await eventually("it is open") {
+        try await eventually("it is open", within: 40) {
             _ = try? await catalog.countries()
             return breakers[.list, .nordvpn].openings > 0
         }
         #expect(source.asked.withLock(\.count) >= 3 && breakers.all.keys.sorted() == ["provider:nordvpn"])
         answers.withLock { $0 = true }
-        try await eventually("three trials have closed it") {
+        try await eventually("three trials have closed it", within: 40) {
             _ = try? await catalog.countries()
             return breakers[.list, .nordvpn].state(SystemClock.now()) == .closed
         }
