@@ -63,7 +63,7 @@ extension Planner {
         if goesOn || handshakes.age(exit.country, now) >= handshakes.pause(exit.country, now) {
             return .ask(questions(exit.country, field, handshakes, again: !goesOn))
         }
-        let lastLaunch = world.launches[exit.country]?.max()
+        let lastLaunch = begun[exit.country, default: 0] > 0 ? now : world.launches[exit.country]?.max()
         let isBlind =
             handshakes.silence(exit.country, now) ?? 0 >= Self.blindSeconds
             && lastLaunch.map { now - $0 >= Self.blindSeconds } ?? true
