@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// The line that each connection leaves, on a real HAProxy.
-@Suite(.timeLimit(.minutes(1))) struct HAProxyLogTests {
+@Suite(.timeLimit(.minutes(3))) struct HAProxyLogTests {
     private func lines(_ mode: HAProxyConfiguration.Settings.AccessLog) async throws -> [String] {
         var lines: [String] = []
         let certificates = try TemporaryFolder()
@@ -99,7 +99,7 @@ import Testing
             func listen() async throws -> (AccessLog, Task<Void, Never>) {
                 let log = AccessLog(socket: socket, file: file, log: .none)
                 let task = Task { await log.run() }
-                try await eventually("it listens") { Files.exists(socket) }
+                try await eventually("it listens", within: 40) { Files.exists(socket) }
                 return (log, task)
             }
             func told() -> Int {
@@ -117,27 +117,27 @@ import Testing
             let (_, first) = try await listen()
             try await subject.gateway.publish(layout)
             _ = try await subject.answers(2)
-            try await eventually("both are written") { written(2) }
+            try await eventually("both are written", within: 40) { written(2) }
             first.cancel()
             await first.value
             _ = try await subject.answers(3)
             Files.remove(socket)
             let (log, second) = try await listen()
             _ = try await subject.answers(1)
-            try await eventually("three are told of") { told() == 3 }
+            try await eventually("three are told of", within: 40) { told() == 3 }
             #expect(log.alert?.message.contains("not received") ?? false)
             // The listener makes its socket anew. A line that comes before is missed too.
             Files.remove(socket)
             _ = try await subject.answers(1)
-            try await eventually("it listens again") { Files.exists(socket) }
+            try await eventually("it listens again", within: 40) { Files.exists(socket) }
             _ = try await subject.answers(1)
-            try await eventually("one more is told of, and the last one is there") { told() == 4 && written(4) }
+            try await eventually("one more is told of, and the last one is there", within: 40) { told() == 4 && written(4) }
             // A new worker begins anew.
             var larger = layout
             larger.pools.append(GatewaySubject.pool(de))
             try await subject.gateway.publish(larger)
             _ = try await subject.answers(2)
-            try await eventually("both are there") { written(6) }
+            try await eventually("both are there", within: 40) { written(6) }
             try await Task.sleep(for: .milliseconds(2_500))
             #expect(told() == 4, "nothing else is missing")
             second.cancel()
