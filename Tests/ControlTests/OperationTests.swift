@@ -232,8 +232,7 @@ import Testing
                 return await group.reduce(into: []) { $0.append($1) }
             }
             #expect(answers.allSatisfy(\.has) && answers.count(where: \.isRefused) <= 1, "\(answers)")
-            // One by one they would be 21.
-            #expect(world.with { $0.acts.count { $0.act == "publish" } } - before <= 12)
+            #expect(world.with { $0.acts.count { $0.act == "publish" } } - before <= 6)
             #expect(Set(world.stored.users) == Set(running.controller.snapshot.desired.users))
         }
     }

@@ -54,11 +54,9 @@ extension OnTheLab {
                 let asked = Task { try await controller.call("POST", "/api/exits", #"{"country":"gb"}"#, deadline: 20) }
                 if let step {
                     let later = ExitState.allCases.drop { $0 != step }.map(\.rawValue)
-                    let end = ContinuousClock.now + .seconds(20)
-                    while ContinuousClock.now < end {
-                        if let state = try await controller.exits().first?.state, later.contains(state) { break }
-                        // As often as the API's limit of requests lets.
-                        try await Task.sleep(for: .milliseconds(4))
+                    // As often as the API's limit of requests lets.
+                    _ = try await eventually("it is at that step", within: 20, every: 4) { () -> Bool? in
+                        try await controller.exits().first.map { later.contains($0.state) } ?? false ? true : nil
                     }
                     #expect(try await asked.value.status == 202)
                 }
