@@ -1,0 +1,41 @@
+/// The name of an exit, unique while it lives: its country and a small number, "us-1".
+package struct ExitID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let country: CountryCode
+    /// 1 to 999.
+    package let number: Int
+
+    package init(country: CountryCode, number: Int) {
+        self.country = country
+        self.number = number
+    }
+
+    /// Reads "us-1"; nil for anything else. `uk-1` is `gb-1`.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 2, let country = CountryCode(String(parts[0])), let number = Int(parts[1]),
+            (1...999).contains(number), String(number) == parts[1]
+        else { return nil }
+        self.init(country: country, number: number)
+    }
+
+    package var description: String { "\(country.lowercased)-\(number)" }
+
+    package static func < (left: ExitID, right: ExitID) -> Bool {
+        left.country == right.country ? left.number < right.number : left.country < right.country
+    }
+}
+
+extension ExitID: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let id = ExitID(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not an exit id like us-1")
+        }
+        self = id
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
