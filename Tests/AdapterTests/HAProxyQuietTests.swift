@@ -1,4 +1,3 @@
-import Glibc
 @testable import HAProxyControl
 import Model
 import Planning
@@ -35,45 +34,29 @@ import Testing
             while let line = connection.head() { connection.write(line + "\r\n\r\n") }
         }
         try await Subject.with({ $0.tunnelTimeout = 3600 / scale }) { subject in
-            let port = try Ports.free()
-            let settings = "\(subject.folder.path)/tinyproxy.conf"
-            try Files.write(
-                """
-                Port \(port)
-                Listen 127.0.0.1
-                MaxClients 100
-                Timeout \(try idleOfExit() / scale)
-                LogLevel Critical
-                Upstream http 127.0.0.1:\(target.port)
+            try await Tinyproxy.with("Timeout \(try idleOfExit() / scale)", to: target, folder: subject.folder.path) { port in
+                var slot = Subject.slot(1, target)
+                slot.endpoint = Endpoint(address: "127.0.0.1", port: port)
+                try await subject.gateway.publish(GatewayLayout(pools: [Subject.pool(us, [slot])], users: [Subject.user("alice")]))
 
-                """, to: settings, mode: 0o600)
-            let tinyproxy = try Programs.startDetached("tinyproxy", ["-d", "-c", settings], log: "\(subject.folder.path)/tinyproxy.log")
-            defer {
-                kill(tinyproxy, SIGKILL)
-                waitpid(tinyproxy, nil, 0)
-            }
-            try await eventually("tinyproxy listens") { (try? Raw(port: port)) != nil }
-            var slot = Subject.slot(1, target)
-            slot.endpoint = Endpoint(address: "127.0.0.1", port: port)
-            try await subject.gateway.publish(GatewayLayout(pools: [Subject.pool(us, [slot])], users: [Subject.user("alice")]))
-
-            let http = try Raw(port: subject.settings.gatewayPort, seconds: 60)
-            let name = Base64.encode(Array("alice-country-us:\(Subject.password)".utf8))
-            http.send("CONNECT target.test:80 HTTP/1.1\r\nHost: target.test:80\r\nProxy-Authorization: Basic \(name)\r\n\r\n")
-            #expect(String(decoding: http.receive(milliseconds: 20_000) ?? [], as: UTF8.self).contains(" 200 "))
-            let socks = try Raw(port: subject.settings.gatewayPort, seconds: 60)
-            for (words, answer) in [
-                ([5, 1, 2], [5, 2]), ([1, 16] + Array("alice-country-us".utf8) + [19] + Array(Subject.password.utf8), [1, 0]),
-                ([5, 1, 0, 3, 11] + Array("target.test".utf8) + [0, 80], [5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
-            ] as [([UInt8], [UInt8])] {
-                socks.send(words)
-                #expect(socks.receive(milliseconds: 20_000) == answer)
-            }
-            // Nothing comes for so long, on neither: neither side has ended it.
-            #expect(http.receive(milliseconds: 4_000) == [] && socks.receive(milliseconds: 0) == [])
-            for tunnel in [http, socks] {
-                tunnel.send("still there\r\n\r\n")
-                #expect(String(decoding: tunnel.receive(milliseconds: 20_000) ?? [], as: UTF8.self) == "still there\r\n\r\n")
+                let http = try Raw(port: subject.settings.gatewayPort, seconds: 60)
+                let name = Base64.encode(Array("alice-country-us:\(Subject.password)".utf8))
+                http.send("CONNECT target.test:80 HTTP/1.1\r\nHost: target.test:80\r\nProxy-Authorization: Basic \(name)\r\n\r\n")
+                #expect(String(decoding: http.receive(milliseconds: 20_000) ?? [], as: UTF8.self).contains(" 200 "))
+                let socks = try Raw(port: subject.settings.gatewayPort, seconds: 60)
+                for (words, answer) in [
+                    ([5, 1, 2], [5, 2]), ([1, 16] + Array("alice-country-us".utf8) + [19] + Array(Subject.password.utf8), [1, 0]),
+                    ([5, 1, 0, 3, 11] + Array("target.test".utf8) + [0, 80], [5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+                ] as [([UInt8], [UInt8])] {
+                    socks.send(words)
+                    #expect(socks.receive(milliseconds: 20_000) == answer)
+                }
+                // Nothing comes for so long, on neither: neither side has ended it.
+                #expect(http.receive(milliseconds: 4_000) == [] && socks.receive(milliseconds: 0) == [])
+                for tunnel in [http, socks] {
+                    tunnel.send("still there\r\n\r\n")
+                    #expect(String(decoding: tunnel.receive(milliseconds: 20_000) ?? [], as: UTF8.self) == "still there\r\n\r\n")
+                }
             }
         }
     }

@@ -90,29 +90,13 @@ import Testing
         try await Subject.with { subject in
             let stand = Stand(subject: subject)
             let (bare, behind) = (try stand.bare.server(), try stand.behind.server())
-            let port = try Ports.free()
-            let settings = "\(subject.folder.path)/tinyproxy.conf"
-            try Files.write(
-                """
-                Port \(port)
-                Listen 127.0.0.1
-                MaxClients 100
-                DisableViaHeader Yes
-                LogLevel Critical
-                Upstream http 127.0.0.1:\(behind.port)
-
-                """, to: settings, mode: 0o600)
-            let tinyproxy = try Programs.startDetached("tinyproxy", ["-d", "-c", settings], log: "\(subject.folder.path)/tinyproxy.log")
-            defer {
-                kill(tinyproxy, SIGKILL)
-                waitpid(tinyproxy, nil, 0)
+            try await Tinyproxy.with("DisableViaHeader Yes", to: behind, folder: subject.folder.path) { port in
+                var slot = Subject.slot(1, bare)
+                let first = Subject.pool(de, [slot])
+                slot.endpoint = Endpoint(address: "127.0.0.1", port: port)
+                try await subject.gateway.publish(GatewayLayout(pools: [first, Subject.pool(us, [slot])], users: [Subject.user("alice")]))
+                try await body(stand)
             }
-            try await eventually("tinyproxy listens") { (try? Raw(port: port)) != nil }
-            var slot = Subject.slot(1, bare)
-            let first = Subject.pool(de, [slot])
-            slot.endpoint = Endpoint(address: "127.0.0.1", port: port)
-            try await subject.gateway.publish(GatewayLayout(pools: [first, Subject.pool(us, [slot])], users: [Subject.user("alice")]))
-            try await body(stand)
         }
     }
 
