@@ -221,6 +221,21 @@ import Testing
         #expect(Planner.plan(desired: pool, exits: plan.exits, world: world(trusted), now: start + 16).launches == [id(1)])
     }
 
+    @Test func `in silence one exit of a pool goes to see, and a second plan of the same moment changes nothing`() {
+        var knowledge = HandshakeKnowledge()
+        knowledge.heard(["us1"], of: [listed[0]], for: us, start + -100)
+        for seconds in [0.0, 16.0] { knowledge.heard([], of: listed, for: us, start + seconds) }
+        let desired = Desired(pools: [us: Pool(country: us, size: 3)])
+        var world = world(knowledge)
+        let plan = Planner.plan(desired: desired, exits: [:], world: world, now: start + 16)
+        #expect(plan.launches.count == 1 && plan.exits.values.count { $0.reason == .handshakeTimeout } == 2)
+        world.busy = Set(plan.launches)
+        world.launches = [us: [start + 16]]
+        world.published = plan.layout
+        let second = Planner.plan(desired: desired, exits: plan.exits, world: world, now: start + 16)
+        #expect(second.steps.isEmpty && second.exits == plan.exits)
+    }
+
     @Test func `a provider of which exits come up though its servers are silent to this machine is not asked`() {
         var knowledge = HandshakeKnowledge()
         knowledge.heard([], of: listed, for: us, start)
