@@ -11,7 +11,7 @@ RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iprou
 IMAGE_PACKAGES := binutils
 TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv nghttp2-server wireguard-go tinyproxy-bin
 
-.PHONY: controller-image clients try-compose help install install-test build images run stop test quick check format abuse bench clean
+.PHONY: controller-image clients figures try-compose help install install-test build images run stop test quick check format abuse bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -86,6 +86,9 @@ bench: install-test ## measure, on the lab
 	@containers/bench-streams
 	@containers/bench-api
 	@containers/engine run containers/bench-proxies
+
+figures: ## figures of the code's structure (REVISIONS="v1 ." for several)
+	@python3 -m Tests.Figures $(REVISIONS)
 
 clean: ## remove what was built
 	@rm -rf .build

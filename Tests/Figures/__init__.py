@@ -1,0 +1,1 @@
+"""Figures of the code's structure, counted in its text."""
