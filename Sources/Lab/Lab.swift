@@ -45,6 +45,7 @@ final class Lab: Sendable {
     func up() async throws {
         try await prepareImage()
         if try await engine.network(layout.name) == nil {
+            try refuseForeignAddresses(Ports.localAddresses())
             try await engine.createNetwork(NetworkCreate(name: layout.name, subnet: layout.subnet, labels: [Self.label: layout.name]))
         }
         try await openTheWay()
@@ -60,6 +61,17 @@ final class Lab: Sendable {
                 try await group.waitForAll()
             }
         }
+    }
+
+    /// Two interfaces with addresses of one network make the servers of both silent. An engine that was killed leaves its bridges.
+    func refuseForeignAddresses(_ addresses: [String]) throws {
+        let network = IPNetwork(layout.subnet)
+        guard let foreign = addresses.first(where: { IPNetwork($0).map { network?.contains($0) == true } == true }) else { return }
+        throw LabError(
+            message: """
+                \(foreign) is an address of this machine already, and the lab's servers are to have \(layout.subnet). An engine that was \
+                killed leaves bridges behind: `ip -br address` names the interface, `ip link delete NAME` removes it
+                """)
     }
 
     private func start(_ server: LabServer) async throws {
