@@ -61,13 +61,14 @@ test: install-test ## every test, on real parts (about a quarter of an hour)
 quick: ## the tests that need no other program (under two minutes)
 	@containers/test quick
 
-check: install-test ## format lint, warnings as errors, no package dependency
+check: install-test ## format lint, warnings as errors, no package dependency, links of the pages
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests
 	@! grep -nE '\.package\((url|path|id|name)' Package.swift || { echo "Package.swift names a package: this project has none"; exit 1; }
 	@for file in containers/{rootfs,install,engine,quickstart,teardown,test}; do bash -n $$file; done
 	@(cd haproxy && haproxy -c -q -f example.cfg)
 	@cd containers/monitoring && promtool check config --syntax-only prometheus.yaml >/dev/null && promtool check rules rules.yaml >/dev/null
 	@cd containers/monitoring && promtool test rules rules-test.yaml
+	@python3 -m Tests.Documents
 	@swift build --build-tests --quiet
 	@echo "check: all well"
 
