@@ -19,7 +19,7 @@ package protocol Operations: Sendable {
     func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
     /// Finds the nearest of the servers that are wanted.
     func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
-    func addExit(_ wish: ExitWish) async throws -> Exit
+    func addExit(_ wish: ExitRequest) async throws -> Exit
     func removeExit(_ id: ExitID) async throws -> Exit
     func rotate(_ id: ExitID) async throws -> Exit
     /// What the probes of an exit said, newest first.

@@ -29,7 +29,7 @@ extension Catalog {
     func isRefusedElsewhere(_ name: ProviderName) async -> Bool {
         let now = SystemClock.now()
         guard var breaker = try? await store?.breaker(of: name) else { return false }
-        breaker.settle(now)
+        breaker.clampTimes(to: now)
         guard breaker.state(now) == .open, let until = breaker.openUntil else { return false }
         breakers.set(breaker, .list, name)
         errors[name] = CatalogError(

@@ -9,16 +9,16 @@ extension Controller {
         var specification = specification
         var refused: Set<IPv4Address> = []
         while true {
-            let space = try await parts.engine.addressSpace()
+            let space = try await ports.engine.addressSpace()
             await noteGatewaysAddresses()
             let taken = ledger.take(
-                for: specification.id, generation: specification.generation, of: space, besides: refused, now: parts.now())
+                for: specification.id, generation: specification.generation, of: space, besides: refused, now: ports.now())
             guard let address = taken else { throw noAddress(space) }
             await saveAddresses()
             specification.address = "\(address)"
-            do { return try await parts.engine.launch(specification) } catch is AddressInUse {
+            do { return try await ports.engine.launch(specification) } catch is AddressInUse {
                 // Somebody else's container has it, which may have come a moment ago.
-                parts.log.info("the engine refuses an address that something on the network has", ["address": "\(address)"])
+                ports.log.info("the engine refuses an address that something on the network has", ["address": "\(address)"])
                 ledger.disown(address)
                 refused.insert(address)
                 guard refused.count < 16 else { throw noAddress(space) }
@@ -39,22 +39,22 @@ extension Controller {
     private func noteGatewaysAddresses() async {
         guard !knowsGatewaysAddresses else { return }
         let term = term
-        let reach = await parts.gateway.reach()
+        let reach = await ports.gateway.reach()
         guard term == self.term else { return }
-        ledger.note(reach.addresses, now: parts.now())
+        ledger.note(reach.addresses, now: ports.now())
         knowsGatewaysAddresses = reach.isWhole
     }
 
     /// Holds what was made without us, and lets go of what nobody has any more, where the gateway shows that it does not lead there.
     func reviewAddresses(_ containers: [ExitContainer]?) async {
         guard let containers else { return }
-        ledger.note(exits.values, containers, now: parts.now())
+        ledger.note(exits.values, containers, now: ports.now())
         let idle = ledger.idle(exits, containers)
         if !idle.isEmpty, published != nil, problems[.gateway] == nil {
             let term = term
             // What is idle stays so until it is let go: it is not given to anybody meanwhile.
-            let reach = await parts.gateway.reach()
-            guard term == self.term, parts.leadership.isLeader else { return }
+            let reach = await ports.gateway.reach()
+            guard term == self.term, ports.leadership.isLeader else { return }
             if reach.isWhole { ledger.release(idle.subtracting(reach.addresses)) }
         }
         if !ledger.unsaved.isEmpty { await saveAddresses() }
@@ -66,7 +66,7 @@ extension Controller {
             await saves.pass {
                 let changes = ledger.changes()
                 guard !changes.isEmpty else { return }
-                do { try await parts.store.save(addresses: changes) } catch {
+                do { try await ports.store.save(addresses: changes) } catch {
                     ledger.keep(changes)
                     note(.store, error)
                 }

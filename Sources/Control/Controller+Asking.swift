@@ -10,23 +10,23 @@ struct HandshakeFailure {
 
 /// Handshakes without an exit: which servers are there and take our key, and whether the key is at fault.
 extension Controller {
-    /// Asks servers of a pool. The answers are there at the next look.
+    /// Asks servers of a pool. The answers are there at the next pass.
     func ask(_ country: CountryCode, _ servers: [Server]) {
-        guard let asked = parts.handshakes, asking.insert(country).inserted else { return }
+        guard let asked = ports.handshakes, asking.insert(country).inserted else { return }
         Task {
             let accepted = await asked.accepted(by: servers)
             asking.remove(country)
-            let now = parts.now()
+            let now = ports.now()
             if let accepted {
                 handshakes.heard(accepted, of: servers, for: country, now)
                 for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyTaken(by: provider) }
                 // Where no server has ever answered this machine, silence says nothing about the key.
                 if accepted.isEmpty { noteSilence(of: servers.filter { handshakes.isTrusted($0.provider) }, now) }
-                parts.log.debug("\(accepted.count) of \(servers.count) servers of \(country) took the key")
+                ports.log.debug("\(accepted.count) of \(servers.count) servers of \(country) took the key")
             } else {
                 handshakes.couldNotAsk(Set(servers.map(\.provider)), for: country, now)
             }
-            ring()
+            wake()
         }
     }
 
@@ -39,7 +39,7 @@ extension Controller {
         let name = Breaker.name(credential: provider)
         guard breakers[name] != nil else { return }
         set(Breaker(), name)
-        ring()
+        wake()
     }
 
     /// What an exit's failure says about its provider's key.
@@ -48,7 +48,7 @@ extension Controller {
         if reason == .credentialsRejected { return openCredential(name, reason, now) }
         guard reason == .handshakeTimeout else { return }
         // A trial that failed, where nothing else says more.
-        if parts.handshakes == nil, breakers[name]?.state(now) == .halfOpen { return openCredential(name, reason, now) }
+        if ports.handshakes == nil, breakers[name]?.state(now) == .halfOpen { return openCredential(name, reason, now) }
         noteSilence(of: [server], now)
     }
 
@@ -74,15 +74,15 @@ extension Controller {
             let isRefused = await isKeyRefused(by: provider)
             doubted.remove(provider)
             guard isRefused, !isWell(provider) else { return }
-            openCredential(Breaker.name(credential: provider), .handshakeTimeout, parts.now())
-            ring()
+            openCredential(Breaker.name(credential: provider), .handshakeTimeout, ports.now())
+            wake()
         }
     }
 
     /// True where servers that can be reached don't answer our key, and nobody else's server of the provider does: nothing else explains
     /// their silence. Servers that can't be reached say nothing about it.
     private func isKeyRefused(by provider: ProviderName) async -> Bool {
-        guard let handshakes = parts.handshakes else { return true }
+        guard let handshakes = ports.handshakes else { return true }
         let silent = (handshakeFailures[provider] ?? []).map(\.server)
         let sample = await handshakes.sample(of: provider, limit: 6)
         let held = Set(exits.values.filter { $0.keepsContainer }.compactMap(\.server?.address))
@@ -111,7 +111,7 @@ extension Controller {
             case .engineUnavailable, .startFailed, .containerExited, .containerGone, .verifyTimeout, .proxyDown:
                 let hadChanged = changedWhileLooking.contains(id)
                 change(id, generation: exit.generation) { $0.forgetFailures() }
-                // It is to be begun in this very look.
+                // It is to be begun in this very pass.
                 if !hadChanged { changedWhileLooking.remove(id) }
             default: continue
             }

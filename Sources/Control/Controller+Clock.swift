@@ -7,15 +7,15 @@ extension Controller {
     /// Less than this, in seconds, is a clock that is put right little by little, and costs nobody anything.
     private static let smallestStep = 2.0
 
-    /// Compares the wall clock with one that nobody can set, before each look and each round of probes.
+    /// Compares the wall clock with one that nobody can set, before each pass and each round of probes.
     func noticeClock() {
-        let (wall, steady) = (parts.now(), ContinuousClock.now)
+        let (wall, steady) = (ports.now(), ContinuousClock.now)
         defer { clock = (wall, steady) }
         guard let clock else { return }
         let step = (wall - clock.wall) - (steady - clock.steady) / .seconds(1)
         guard abs(step) >= Self.smallestStep else { return }
         let words = "\(Figures.decimal(abs(step), digits: 0)) s \(step > 0 ? "forward" : "back")"
-        parts.log.warning("the clock was set \(words); pauses and ages are moved with it")
+        ports.log.warning("the clock was set \(words); pauses and ages are moved with it")
         shift(by: step)
     }
 

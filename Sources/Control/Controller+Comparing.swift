@@ -21,9 +21,9 @@ extension Controller {
     func takeComparison(_ found: Examination, of id: ExitID) {
         guard let watch = watches[id] else { return }
         if let other = found.otherAddress, other != exits[id]?.health.otherAddress {
-            parts.log.warning("two address services see exit \(id) with two addresses", ["second": other])
+            ports.log.warning("two address services see exit \(id) with two addresses", ["second": other])
         }
-        let now = parts.now()
+        let now = ports.now()
         watch.record.sightings.compare(
             address: found.isCompared, country: found.isPlaced, problem: found.problem, otherAddress: found.otherAddress, now)
         if found.isCompared { watch.uncomparedSince = now }

@@ -13,7 +13,7 @@ extension Controller {
             guard let watch = watches[id], watch.generation == generation, !Task.isCancelled else { return }
             // While probes fail others read it, and an engine that doesn't answer is not asked for this.
             if watch.record.failures == 0, problems[.engine] == nil, let container = exits[id]?.container {
-                let reading = try? await parts.engine.tunnel(of: container)
+                let reading = try? await ports.engine.tunnel(of: container)
                 guard watches[id]?.generation == generation, !Task.isCancelled else { return }
                 if let reading { note(reading, of: id, generation) }
             }
@@ -41,7 +41,7 @@ extension Controller {
         if watches[id]?.record.sightings.leak != nil { return takeVerdict(id, generation) }
         guard leaks == .notCounted, let watch = watches[id], !watch.isToldUncounted else { return }
         watch.isToldUncounted = true
-        parts.log.info(
+        ports.log.info(
             "exit \(id) does not count what leaves beside its tunnel, for its container is of an earlier version; rotate it to have that")
     }
 

@@ -6,17 +6,17 @@ import Platform
 extension Controller {
     /// Claims the lease again and again, until it is cancelled.
     func keepLease() async {
-        guard !parts.leadership.isAlone else { return }
-        let settings = parts.leadership.settings
+        guard !ports.leadership.isAlone else { return }
+        let settings = ports.leadership.settings
         while !Task.isCancelled {
             await claimLease()
-            try? await Task.sleep(for: .seconds(parts.leadership.isLeader ? settings.renewSeconds : settings.followSeconds))
+            try? await Task.sleep(for: .seconds(ports.leadership.isLeader ? settings.renewSeconds : settings.followSeconds))
         }
     }
 
     /// One claim, and what follows from its answer.
     package func claimLease() async {
-        switch await parts.leadership.claim() {
+        switch await ports.leadership.claim() {
         case .leads(let isNew, let isForgotten):
             if isNew { beginTerm() } else if isForgotten, hasLoaded { await giveBack() }
             if storeRefusedAt != nil { await tryStore() }
@@ -35,7 +35,7 @@ extension Controller {
     /// Finds out whether a full store takes writes again.
     private func tryStore() async {
         do {
-            try await parts.store.tryToWrite()
+            try await ports.store.tryToWrite()
             noteWritten()
         } catch {
             note(.store, error)
@@ -43,19 +43,19 @@ extension Controller {
     }
 
     private func beginTerm() {
-        guard !parts.leadership.isAlone else { return }
+        guard !ports.leadership.isAlone else { return }
         Metrics.leaderTerms.add()
         record(
-            .leaderChanged, .info, "controller \(parts.leadership.settings.instance) leads", cause: "lease",
-            log: ["fence": String(parts.leadership.fence)])
+            .leaderChanged, .info, "controller \(ports.leadership.settings.instance) leads", cause: "lease",
+            log: ["fence": String(ports.leadership.fence)])
         (followed, isFollowing) = (nil, false)
         forgetTerm()
-        ring()
+        wake()
     }
 
     private func endTerm(_ leader: String) {
         guard followed != leader else { return }
-        parts.log.info("controller \(leader) leads; this one stands by")
+        ports.log.info("controller \(leader) leads; this one stands by")
         followed = leader
         forgetTerm()
     }
@@ -67,7 +67,7 @@ extension Controller {
         unsaved = []
         published = nil
         failovers = FailoverClock()
-        askedParts.forget()
+        checks.forget()
         hasLoaded = false
         (unsavedBreakers, unsavedAlerts) = ([], [])
         knowsGatewaysAddresses = false
@@ -77,9 +77,9 @@ extension Controller {
     /// Shows what the store holds. Nothing is planned from it before we lead, and then it is read again.
     private func follow(_ version: Int) async {
         do {
-            let state = try await parts.store.load()
+            let state = try await ports.store.load()
             // We may lead by now, and know better.
-            guard parts.leadership.leader != nil else { return }
+            guard ports.leadership.leader != nil else { return }
             adopt(state)
             (storeVersion, isFollowing) = (version, true)
             clear(.store)
@@ -93,7 +93,7 @@ extension Controller {
     private func followQuotas() async {
         if let last = quotasAskedAt, .now - last < .seconds(settings.quotaSeconds) { return }
         quotasAskedAt = .now
-        guard let blocked = try? await parts.store.blocked(among: desired.users), parts.leadership.leader != nil,
+        guard let blocked = try? await ports.store.blocked(among: desired.users), ports.leadership.leader != nil,
             blocked != desired.blocked
         else { return }
         desired.blocked = blocked
@@ -102,10 +102,10 @@ extension Controller {
 
     /// Writes everything into a store that has lost it.
     private func giveBack() async {
-        parts.log.warning("the store has lost what it held; it is given back")
+        ports.log.warning("the store has lost what it held; it is given back")
         do {
-            for pool in desired.pools.values { try await parts.store.save(pool) }
-            for user in desired.users { try await parts.store.save(user) }
+            for pool in desired.pools.values { try await ports.store.save(pool) }
+            for user in desired.users { try await ports.store.save(user) }
         } catch {
             note(.store, error)
         }

@@ -6,14 +6,14 @@ import Platform
 extension Controller {
     /// Runs until it is cancelled. Exits and gateway go on without it.
     package func run() async {
-        loopWatch.begin()
-        defer { loopWatch.end() }
+        loopWatchdog.begin()
+        defer { loopWatchdog.end() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.followEngine() }
             group.addTask { await self.keepWatch() }
             group.addTask { await self.keepHistory() }
             group.addTask { await self.keepEvents() }
-            group.addTask { await self.lookRegularly() }
+            group.addTask { await self.reconcileRepeatedly() }
             group.addTask { await self.watchLoop() }
             group.addTask { await self.keepLease() }
             group.addTask { await self.takeOrders() }
@@ -24,28 +24,27 @@ extension Controller {
         watches = [:]
     }
 
-    private func lookRegularly() async {
-        var rings = bell.makeAsyncIterator()
+    private func reconcileRepeatedly() async {
         while !Task.isCancelled {
             let begin = ContinuousClock.now
-            let lookAgain = await look()
-            noteTurn(begin)
-            // An engine tells of a death some milliseconds before its list does: look again soon after an event.
-            let isLively = ear.lastEvent.map { ContinuousClock.now - $0 < .milliseconds(600) } ?? false
-            let pause = min(isLively ? 0.05 : settings.lookSeconds, max(0.01, (lookAgain.map { $0 - parts.now() }) ?? .infinity))
+            let requeueAt = await reconcile()
+            notePass(begin)
+            // An engine tells of a death some milliseconds before its list does: reconcile again soon after an event.
+            let isLively = eventStream.lastEvent.map { ContinuousClock.now - $0 < .milliseconds(600) } ?? false
+            let pause = min(isLively ? 0.05 : settings.passSeconds, max(0.01, (requeueAt.map { $0 - ports.now() }) ?? .infinity))
             let alarm = Task {
-                // A cancelled alarm must not ring, or every look would begin the next.
+                // A cancelled alarm must not wake the loop, or every pass would begin the next.
                 guard (try? await Task.sleep(for: .seconds(pause))) != nil else { return }
-                self.ring()
+                self.wake()
             }
-            await rings.next()
+            await wakeSignal.wait()
             alarm.cancel()
         }
     }
 
-    /// One turn: observe, plan, act. Returns when the next one is due although nothing may have happened.
-    package func look() async -> Timestamp? {
-        guard parts.leadership.isLeader else { return nil }
+    /// One pass: observe, plan, save, apply. Returns when the next one is due although nothing may have happened.
+    package func reconcile() async -> Timestamp? {
+        guard ports.leadership.isLeader else { return nil }
         if !hasLoaded {
             do { try await load() } catch {
                 note(.store, error)
@@ -60,11 +59,11 @@ extension Controller {
         if listing == nil { changedWhileLooking = [] }
         let world = await observe()
         // What was seen in another term, or what nobody may act on, is worth nothing.
-        guard term == self.term, parts.leadership.isLeader else { return nil }
-        checkEar()
+        guard term == self.term, ports.leadership.isLeader else { return nil }
+        checkEventStream()
         stopHopelessOperations(world.containers)
         let edition = usersEdition
-        let plan = Planner.plan(desired: desired, exits: exits, world: world, now: parts.now(), rules: settings.rules)
+        let plan = Planner.plan(desired: desired, exits: exits, world: world, now: ports.now(), rules: settings.rules)
         take(plan.exits)
         await saveForStep()
         guard term == self.term else { return nil }
@@ -76,29 +75,29 @@ extension Controller {
         forgetStuckContainers(world.containers)
         reviewAlerts()
         saveMemories()
-        if !hasLooked, world.containers != nil {
-            hasLooked = true
+        if !hasObserved, world.containers != nil {
+            hasObserved = true
             publishView()
         }
         // While it is open whether an exit or something common fails, the answer is only moments away.
-        return isUndecided ? parts.now() + 0.05 : plan.lookAgain
+        return isUndecided ? ports.now() + 0.05 : plan.requeueAt
     }
 
     // MARK: - The loop itself
 
-    private func noteTurn(_ begin: ContinuousClock.Instant) {
-        lastTurn = .now
-        loopWatch.turned()
-        Metrics.loopSeconds.observe((lastTurn - begin) / .seconds(1))
-        Metrics.loopLastRun.set(Double(parts.now().milliseconds) / 1000)
+    private func notePass(_ begin: ContinuousClock.Instant) {
+        lastPass = .now
+        loopWatchdog.passed()
+        Metrics.loopSeconds.observe((lastPass - begin) / .seconds(1))
+        Metrics.loopLastRun.set(Double(ports.now().milliseconds) / 1000)
         clear(.loop)
     }
 
-    /// A loop that waits for something that never comes can't say so itself. What is shown doesn't need this: `LoopWatch`.
+    /// A loop that waits for something that never comes can't say so itself. What is shown doesn't need this: `LoopWatchdog`.
     private func watchLoop() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(min(1, settings.standstillSeconds)))
-            guard ContinuousClock.now - lastTurn > .seconds(settings.standstillSeconds), !Task.isCancelled else { continue }
+            guard ContinuousClock.now - lastPass > .seconds(settings.standstillSeconds), !Task.isCancelled else { continue }
             note(.loop, Standstill())
             reviewAlerts()
             saveMemories()
@@ -106,6 +105,6 @@ extension Controller {
     }
 
     private struct Standstill: Error, CustomStringConvertible {
-        let description = LoopWatch.words
+        let description = LoopWatchdog.words
     }
 }

@@ -13,8 +13,8 @@ extension Controller {
         world.searchProblems = searchProblems
         world.breakers = breakers
         world.launches = recentLaunches()
-        world.handshakes = parts.handshakes == nil ? nil : handshakes
-        handshakes.considered(parts.now())
+        world.handshakes = ports.handshakes == nil ? nil : handshakes
+        handshakes.considered(ports.now())
         world.asking = asking
         world.hostIsOnline = await observeHost()
         world.trial = trial
@@ -35,8 +35,8 @@ extension Controller {
             (hostReturnedAt, allFailedAt) = (nil, nil)
             return true
         }
-        let now = parts.now()
-        if hostCheck.map({ now - $0.at >= 2 }) ?? true { hostCheck = (await parts.prober.hostIsOnline(), now) }
+        let now = ports.now()
+        if hostCheck.map({ now - $0.at >= 2 }) ?? true { hostCheck = (await ports.prober.hostIsOnline(), now) }
         guard hostCheck?.isOnline ?? true else {
             note(.host, HostOffline())
             (hostReturnedAt, allFailedAt) = (nil, nil)
@@ -81,7 +81,7 @@ extension Controller {
 
     /// The one exit that is moved although all fail: if another server serves it, the others follow at once.
     var trial: ExitID? {
-        guard let allFailedAt, parts.now() - allFailedAt >= settings.recoverySeconds else { return nil }
+        guard let allFailedAt, ports.now() - allFailedAt >= settings.recoverySeconds else { return nil }
         let waits = exits.values.contains { !$0.state.isProbed && !$0.leaving && $0.state != .draining && $0.state != .stopped }
         return waits ? nil : exits.values.filter { $0.health.verdict == .dead }.map(\.id).min()
     }
@@ -103,14 +103,14 @@ extension Controller {
         let description = "all exits fail at once, so none is moved but one as a trial; check this machine's way for UDP, and the account"
     }
 
-    /// The containers; nil where the engine fails, or lets us wait. Then the look goes on without them, and a later one has the
-    /// answer: who is dead is unplugged also while the engine hangs.
+    /// The containers; nil where the engine fails, or lets us wait. The pass then goes on without them, and a later one has
+    /// the answer: a dead exit is unplugged also while the engine hangs.
     func observeContainers() async -> [ExitContainer]? {
         if listing == nil {
-            ear.asks()
+            eventStream.requestedList(now: .now)
             listingSince = .now
         }
-        let list = listing ?? Task { try await parts.engine.list() }
+        let list = listing ?? Task { try await ports.engine.list() }
         listing = list
         guard let result = await list.result(within: settings.listSeconds) else {
             if .now - listingSince >= .seconds(settings.engineHangSeconds) { note(.engine, EngineHangs()) }
@@ -119,8 +119,8 @@ extension Controller {
         listing = nil
         do {
             let containers = try result.get()
-            if let fence = containers.map(\.fence).max() { parts.leadership.saw(fence: fence) }
-            ear.saw(containers)
+            if let fence = containers.map(\.fence).max() { ports.leadership.saw(fence: fence) }
+            eventStream.received(containers, now: .now)
             if problems[.engine] != nil { welcomeEngine() }
             clear(.engine)
             return containers
@@ -134,7 +134,7 @@ extension Controller {
         // Before it was first published there is nothing to see.
         guard published != nil else { return nil }
         do {
-            let observation = try await parts.gateway.observe()
+            let observation = try await ports.gateway.observe()
             clear(.gateway)
             return observation
         } catch {
@@ -147,7 +147,7 @@ extension Controller {
 
     /// What an earlier controller's gateway runs; nil where it does not answer soon.
     func gatewayAsFound() async -> GatewayObservation? {
-        let question = Task { try await parts.gateway.observe() }
+        let question = Task { try await ports.gateway.observe() }
         guard var found = try? await question.result(within: settings.listSeconds)?.get() else { return nil }
         // That compares with what was published last, which is nothing yet.
         found.restAgrees = true
@@ -173,7 +173,7 @@ extension Controller {
     }
 
     func recentLaunches() -> [CountryCode: [Timestamp]] {
-        let now = parts.now()
+        let now = ports.now()
         launches = launches.mapValues { $0.filter { now - $0 < settings.rules.budget.window } }.filter { !$0.value.isEmpty }
         return launches
     }
@@ -196,7 +196,7 @@ extension Controller {
     }
 
     func freshServers() -> [CountryCode: [RankedServer]] {
-        let now = parts.now()
+        let now = ports.now()
         // Old ones are better than none, where no others can be had.
         servers = servers.filter { now - $0.value.at < 60 || searchProblems[$0.key] != nil }
         return servers.mapValues(\.ranked)

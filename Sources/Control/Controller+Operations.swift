@@ -31,7 +31,7 @@ package struct OperationError: Error, CustomStringConvertible {
 
 extension Controller {
     /// One more exit for a country; its pool grows by one, or begins, and takes the settings that the wish names.
-    package func addExit(_ wish: ExitWish) async throws -> Exit {
+    package func addExit(_ wish: ExitRequest) async throws -> Exit {
         try await loaded()
         let ranked = try await findServers(for: wish.grown(desired.pools[wish.country]))
         return try await changes.pass {
@@ -39,9 +39,9 @@ extension Controller {
             guard pool.size <= Pool.sizeLimit else {
                 throw OperationError(code: .poolFull, message: "the pool of \(pool.country) has \(Pool.sizeLimit) exits, which is the most")
             }
-            // Made here and not in the next look, so that the answer can name it.
+            // Made here and not in the next pass, so that the answer can name it.
             func newExit() throws -> Exit {
-                guard let exit = Planner.newExit(country: pool.country, among: exits, now: parts.now()) else {
+                guard let exit = Planner.newExit(country: pool.country, among: exits, now: ports.now()) else {
                     throw OperationError(code: .poolFull, message: "every slot of \(pool.country) is taken until an exit has left")
                 }
                 return exit
@@ -54,7 +54,7 @@ extension Controller {
             new[exit.id] = exit
             take(new)
             await saveExits()
-            ring()
+            wake()
             return exits[exit.id] ?? exit
         }
     }
@@ -93,7 +93,7 @@ extension Controller {
             try checkDevices(pool)
             try await set(pool, servers: ranked)
         }
-        ring()
+        wake()
     }
 
     package func removePool(_ country: CountryCode) async throws {
@@ -104,13 +104,13 @@ extension Controller {
             }
             try await forget(country)
         }
-        ring()
+        wake()
     }
 
     /// The last lines that an exit's container wrote.
     package func logs(of id: ExitID, lines: Int) async throws -> String {
         guard let container = try known(id).container else { return "" }
-        do { return try await parts.engine.logs(of: container, lines: lines) } catch {
+        do { return try await ports.engine.logs(of: container, lines: lines) } catch {
             throw OperationError(code: .engineUnavailable, message: "\(error)")
         }
     }
@@ -118,7 +118,7 @@ extension Controller {
     /// What the probes of an exit said, newest first.
     package func history(of id: ExitID, limit: Int) async throws -> [HealthSample] {
         _ = try known(id)
-        return try await read { try await parts.store.history(of: id, limit: limit) }
+        return try await read { try await ports.store.history(of: id, limit: limit) }
     }
 
     private func read<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
@@ -155,7 +155,7 @@ extension Controller {
         var new = exits
         new[id] = exit
         take(new)
-        ring()
+        wake()
         // The loop may have saved it in between as it was.
         await saveExits()
         return exit
@@ -167,13 +167,13 @@ extension Controller {
         if let old, old.provider == pool.provider, pool.size + pool.standby <= old.size + old.standby { return }
         var pools = desired.pools
         pools[pool.country] = pool
-        guard let excess = settings.rules.devices.excess(of: pools.values, providers: parts.keys.providers) else { return }
+        guard let excess = settings.rules.devices.excess(of: pools.values, providers: ports.keys.providers) else { return }
         throw OperationError(code: .deviceLimit, message: "\(excess); make a pool smaller, or see the provider's setting devices")
     }
 
     /// - Parameter ranked: the pool's servers where they are known; nil where they stay as they are.
     private func set(_ pool: Pool, servers ranked: [RankedServer]? = nil) async throws {
-        try await stored { try await parts.store.save(pool) }
+        try await stored { try await ports.store.save(pool) }
         let old = desired.pools[pool.country]
         desired.pools[pool.country] = pool
         if pool != old {
@@ -182,7 +182,7 @@ extension Controller {
         }
         if pool.size + pool.standby > (old.map { $0.size + $0.standby } ?? 0) { beginBudgetAnew(pool.country) }
         trimFailovers(of: pool.country)
-        if let ranked { servers[pool.country] = (ranked, parts.now()) }
+        if let ranked { servers[pool.country] = (ranked, ports.now()) }
         publishView()
     }
 
@@ -190,7 +190,7 @@ extension Controller {
     private func beginBudgetAnew(_ country: CountryCode) { launches[country] = nil }
 
     private func forget(_ country: CountryCode) async throws {
-        try await stored { try await parts.store.removePool(country) }
+        try await stored { try await ports.store.removePool(country) }
         desired.pools[country] = nil
         record(.poolRemoved, .info, "pool \(country) is removed", country: country, cause: "operator", by: Originator.current)
         trimFailovers(of: country)
@@ -205,11 +205,11 @@ extension Controller {
 
     /// The servers of a pool; refuses one that could never have an exit.
     private func findServers(for pool: Pool) async throws -> [RankedServer] {
-        if let provider = pool.provider, !parts.keys.providers.contains(provider) {
+        if let provider = pool.provider, !ports.keys.providers.contains(provider) {
             throw OperationError(code: .unknownProvider, message: "no provider \(provider) is configured")
         }
         let ranked: [RankedServer]
-        do { ranked = try await parts.catalog.ranked(for: pool) } catch {
+        do { ranked = try await ports.catalog.ranked(for: pool) } catch {
             note(.catalog, error)
             throw OperationError(code: error is ListUnreadable ? .catalogUnreadable : .catalogUnavailable, message: "\(error)")
         }

@@ -4,7 +4,7 @@ import Platform
 
 /// An operator's change as a value, so that any controller can take it and the one that leads carries it out.
 package enum Order: Codable, Sendable, Equatable {
-    case addExit(ExitWish)
+    case addExit(ExitRequest)
     case removeExit(ExitID)
     case rotate(ExitID)
     case setPool(Pool)
@@ -63,7 +63,7 @@ extension Controller {
     /// Carries an operator's change out, here or by the controller that leads; the exit that it was about, if any.
     @discardableResult
     package func carryOut(_ order: Order) async throws -> Exit? {
-        guard let relay = parts.orders, !parts.leadership.isLeader else { return try await perform(order) }
+        guard let relay = ports.orders, !ports.leadership.isLeader else { return try await perform(order) }
         return try await pass(on: HandedOrder(order, by: Originator.current), by: relay)
     }
 
@@ -122,10 +122,10 @@ extension Controller {
 
     /// Carries out what the others hand over.
     func takeOrders() async {
-        guard let relay = parts.orders else { return }
+        guard let relay = ports.orders else { return }
         while !Task.isCancelled {
             // Those that wait too long are told to the follower, which knows what to say.
-            while parts.leadership.isLeader, let (id, order) = try? await relay.next() { Task { await self.take(order, id: id, relay) } }
+            while ports.leadership.isLeader, let (id, order) = try? await relay.next() { Task { await self.take(order, id: id, relay) } }
             try? await Task.sleep(for: .milliseconds(200))
         }
     }

@@ -11,7 +11,7 @@ extension Controller {
     func beginProbe(_ id: ExitID, _ now: ContinuousClock.Instant) {
         guard let watch = watches[id] else { return }
         watches[id]?.due = nil
-        let resolvers = exits[id]?.server.map { parts.keys.facts(of: $0.provider).dns } ?? []
+        let resolvers = exits[id]?.server.map { ports.keys.facts(of: $0.provider).dns } ?? []
         guard let proxy = exits[id]?.proxy, !resolvers.isEmpty else { return scheduleProbe(id, watch.generation) }
         let (generation, turn) = (watch.generation, watch.turn)
         let resolver = resolvers[turn % resolvers.count]
@@ -19,7 +19,7 @@ extension Controller {
         watches[id]?.suspectAt = now + .seconds(watch.record.suspectSeconds)
         watches[id]?.probe = Task {
             let result: Result<Double, any Error>
-            do { result = .success(try await parts.prober.probe(proxy, resolver: resolver)) } catch { result = .failure(error) }
+            do { result = .success(try await ports.prober.probe(proxy, resolver: resolver)) } catch { result = .failure(error) }
             await probed(id, generation, turn, result)
         }
     }
@@ -44,7 +44,7 @@ extension Controller {
         case .success(let milliseconds):
             // A server that comes back may be another one, or elsewhere.
             if watches[id]?.record.failures ?? 0 > 0 { hastenDeepProbe(id) }
-            watches[id]?.record.succeed(milliseconds: milliseconds, parts.now())
+            watches[id]?.record.succeed(milliseconds: milliseconds, ports.now())
             watches[id]?.probes += 1
             watches[id]?.latencies.append(milliseconds)
             Metrics.probeSeconds.observe(milliseconds / 1000, id.country.rawValue)
@@ -65,14 +65,14 @@ extension Controller {
 
     /// Told once a minute: it would be the same for all exits, many times a second.
     private func noteUnasked(_ detail: String) {
-        let now = parts.now()
+        let now = ports.now()
         guard toldUnaskedAt.map({ now - $0 >= 60 }) ?? true else { return }
         toldUnaskedAt = now
-        parts.log.warning("exits can't be probed, which says nothing about them", ["error": detail])
+        ports.log.warning("exits can't be probed, which says nothing about them", ["error": detail])
     }
 
     private func fail(_ id: ExitID, _ reason: ExitReason) {
-        watches[id]?.record.fail(reason, parts.now())
+        watches[id]?.record.fail(reason, ports.now())
         watches[id]?.probes += 1
         watches[id]?.failures += 1
         Metrics.probes.add(1, "fast", reason.rawValue)
@@ -92,12 +92,12 @@ extension Controller {
     }
 
     func takeVerdict(_ id: ExitID, _ generation: Int) {
-        let now = parts.now()
+        let now = ports.now()
         guard let health = watches[id]?.record.health(now) else { return }
         let before = exits[id]?.health
         let hadChanged = changedWhileLooking.contains(id)
         change(id, generation: generation) { $0.judged(health, now: now) }
-        // A probe is no news for the loop unless its verdict is, and a weight can wait for the next look; nor must it hide the container from the next look.
+        // A probe is no news for the loop unless its verdict is, and a weight can wait for the next pass; nor must it hide the container from the next pass.
         if !hadChanged { changedWhileLooking.remove(id) }
         if before?.verdict != health.verdict {
             Metrics.verdictChanges.add(1, health.verdict.rawValue, health.reason?.rawValue ?? "none")
@@ -107,7 +107,7 @@ extension Controller {
             noteKeyTaken(by: provider)
         }
         let isNews = before?.verdict != health.verdict || before?.reason != health.reason
-        if isNews { ring() }
+        if isNews { wake() }
         if let exit = exits[id], exit.attempts == 0, exit.provedAt.map({ now - $0 > Exit.secondsUntilProven }) ?? false {
             noteProven(exit)
         }
@@ -118,7 +118,7 @@ extension Controller {
         let previous = watches[id]?.reading
         watches[id]?.reading = Task {
             await previous?.value
-            guard let reading = try? await parts.engine.tunnel(of: container) else { return }
+            guard let reading = try? await ports.engine.tunnel(of: container) else { return }
             take(reading, id, generation)
         }
     }
@@ -138,7 +138,7 @@ extension Controller {
         // While the fast probe fails it says nothing new, and would count as a fault of its own.
         guard watch.record.failures == 0, let proxy = exits[id]?.proxy else { return scheduleDeepProbe(id, watch.generation) }
         watches[id]?.deepProbe = Task {
-            let examination = await parts.prober.examine(proxy)
+            let examination = await ports.prober.examine(proxy)
             examined(id, watch.generation, examination)
         }
     }
@@ -169,7 +169,7 @@ extension Controller {
     }
 
     private func saveHistory() async {
-        let now = parts.now()
+        let now = ports.now()
         var samples: [(exit: ExitID, sample: HealthSample)] = []
         for (id, watch) in watches where watch.probes > 0 {
             guard let health = exits[id]?.health else { continue }
@@ -186,6 +186,6 @@ extension Controller {
             watches[id]?.latencies = []
         }
         // A history with a hole is no reason to do anything.
-        if !samples.isEmpty { try? await parts.store.append(samples) }
+        if !samples.isEmpty { try? await ports.store.append(samples) }
     }
 }

@@ -13,17 +13,17 @@ extension Controller {
     ) {
         Metrics.events.add(1, kind.rawValue)
         switch severity {
-        case .info: parts.log.info(message, fields)
-        case .warning: parts.log.warning(message, fields)
-        case .critical: parts.log.error(message, fields)
+        case .info: ports.log.info(message, fields)
+        case .warning: ports.log.warning(message, fields)
+        case .critical: ports.log.error(message, fields)
         }
         unsentEvents.append(
             Event(
-                at: parts.now(), kind, severity, message, country: country, exit: exit?.id, server: exit?.server?.hostname, reason: reason,
+                at: ports.now(), kind, severity, message, country: country, exit: exit?.id, server: exit?.server?.hostname, reason: reason,
                 cause: cause, by: by))
         // Without a store the oldest go first: a controller must not grow for as long as it is away.
         if unsentEvents.count > 2_000 { unsentEvents.removeFirst(unsentEvents.count - 2_000) }
-        eventBell.yield()
+        eventsDue.signal()
     }
 
     /// Records what happened outside of the loop.
@@ -33,12 +33,12 @@ extension Controller {
 
     /// Stores events as they come, in their order; while the store is away they wait.
     func keepEvents() async {
-        var rings = events.makeAsyncIterator()
-        while await rings.next(isolation: self) != nil, !Task.isCancelled {
+        while !Task.isCancelled {
+            await eventsDue.wait()
             while !unsentEvents.isEmpty, !Task.isCancelled {
                 let batch = Array(unsentEvents.prefix(200))
                 do {
-                    try await parts.store.append(batch)
+                    try await ports.store.append(batch)
                     // Some may have been dropped meanwhile, at the front.
                     if let last = batch.last, let index = unsentEvents.lastIndex(of: last) { unsentEvents.removeFirst(index + 1) }
                 } catch {
@@ -53,7 +53,7 @@ extension Controller {
 
     /// What a change of an exit says about its server and its provider's key.
     func learn(from old: Exit?, to new: Exit) {
-        let now = parts.now()
+        let now = ports.now()
         if let failure = new.lastFailure, failure != old?.lastFailure, let server = failure.server {
             // A leak is the container's fault, or this machine's: another server is only a precaution.
             if failure.isServersFault, failure.reason != .leak {
@@ -78,7 +78,7 @@ extension Controller {
 
     /// A server whose exit has served for a while is a good one again.
     func noteProven(_ exit: Exit) {
-        let now = parts.now()
+        let now = ports.now()
         guard let name = exit.server.map({ Breaker.name(server: $0.hostname) }), breakers[name].map({ $0.state(now) != .closed }) ?? false
         else { return }
         changeBreaker(name) { $0.rest(now) }
@@ -91,7 +91,7 @@ extension Controller {
     }
 
     func set(_ breaker: Breaker, _ name: String) {
-        let now = parts.now()
+        let now = ports.now()
         let old = breakers[name]?.state(now) ?? .closed
         // A closed one that remembers nothing is the same as none.
         let isIdle = breaker.isForgettable(now, Breaker.ofServers)
@@ -110,7 +110,7 @@ extension Controller {
 
     /// Forgets those that have been closed for long, and those that have been quiet for a day after their cool-down.
     func forgetOldBreakers() {
-        let now = parts.now()
+        let now = ports.now()
         for (name, breaker) in breakers {
             guard breaker.isForgettable(now, Breaker.ofServers) || breaker.openUntil.map({ now - $0 > 86_400 }) ?? false else { continue }
             breakers[name] = nil
@@ -123,7 +123,7 @@ extension Controller {
         let names = unsavedBreakers
         unsavedBreakers = []
         do {
-            try await parts.store.save(breakers: names.reduce(into: [:]) { $0.updateValue(breakers[$1], forKey: $1) })
+            try await ports.store.save(breakers: names.reduce(into: [:]) { $0.updateValue(breakers[$1], forKey: $1) })
         } catch {
             unsavedBreakers.formUnion(names)
             note(.store, error)
@@ -134,7 +134,7 @@ extension Controller {
 
     /// Raises what has become true and clears what is no more.
     func reviewAlerts() {
-        let now = parts.now()
+        let now = ports.now()
         for pool in desired.pools.values {
             let isServed = exits.of(pool.country).contains {
                 $0.state.takesTraffic && ($0.health.verdict != .dead || problems[.host] != nil)
@@ -146,7 +146,7 @@ extension Controller {
             desired: desired, exits: exits, breakers: breakers,
             problems: problems.reduce(into: [:]) { $0[$1.key.rawValue] = ($1.value, problemsSince[$1.key] ?? now) },
             unserved: unserved, stuckContainers: stuckContainers, uncompared: uncompared(now))
-        facts.reported = parts.reports()
+        facts.reported = ports.reports()
         facts.remedies = remedies.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
         let old = alerts
         let certain = Alerts.of(facts, now: now)
@@ -169,12 +169,12 @@ extension Controller {
     /// what need not be asked for that long is no trouble any more.
     private var unaskedAlerts: [Alert] {
         guard let loadedAt, .now - loadedAt < .seconds(settings.unaskedSeconds) else { return [] }
-        let asked = askedParts.times
+        let asked = checks.times
         // Providers' lists are asked for anew, and missed only after a while.
         let lists =
             .now - loadedAt < .seconds(Alerts.patience + 10)
             ? alerts.values.filter { $0.id.hasPrefix("list:") || $0.id.hasPrefix("size:") } : []
-        return lists + Part.allCases.filter { asked[$0] == nil }.compactMap { alerts["part:\($0.rawValue)"] }
+        return lists + Dependency.allCases.filter { asked[$0] == nil }.compactMap { alerts["part:\($0.rawValue)"] }
     }
 
     private func saveAlerts() async {
@@ -182,7 +182,7 @@ extension Controller {
         let ids = unsavedAlerts
         unsavedAlerts = []
         do {
-            try await parts.store.save(alerts: ids.compactMap { alerts[$0] }, cleared: ids.filter { alerts[$0] == nil })
+            try await ports.store.save(alerts: ids.compactMap { alerts[$0] }, cleared: ids.filter { alerts[$0] == nil })
         } catch {
             unsavedAlerts.formUnion(ids)
             note(.store, error)

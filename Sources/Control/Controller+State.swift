@@ -47,7 +47,7 @@ extension Controller {
             let ids = unsaved
             unsaved = []
             do {
-                try await parts.store.save(ids.compactMap { exits[$0] }, removed: ids.filter { exits[$0] == nil })
+                try await ports.store.save(ids.compactMap { exits[$0] }, removed: ids.filter { exits[$0] == nil })
                 noteWritten()
             } catch {
                 // Failover goes on from memory; the store hears of it when it is back.
@@ -72,17 +72,17 @@ extension Controller {
         if problems[.store] == nil { _ = await save.result(within: settings.saveSeconds) }
     }
 
-    /// Saves an exit as it will be, before it is; whatever happens, the next look saves it as it is.
+    /// Saves an exit as it will be, before it is; whatever happens, the next pass saves it as it is.
     func saveAhead(_ exit: Exit) async throws {
         defer { unsaved.insert(exit.id) }
-        try await saves.pass { try await parts.store.save([exit], removed: []) }
+        try await saves.pass { try await ports.store.save([exit], removed: []) }
     }
 
     func publishView() {
         view.set(
             Snapshot(
-                hasLooked: hasLooked || isFollowing, desired: desired, exits: exits.mapValues(shown), problems: problems,
-                breakers: breakers, alerts: alerts.values.sorted { $0.id < $1.id }, leader: parts.leadership.leader))
+                hasObserved: hasObserved || isFollowing, desired: desired, exits: exits.mapValues(shown), problems: problems,
+                breakers: breakers, alerts: alerts.values.sorted { $0.id < $1.id }, leader: ports.leadership.leader))
     }
 
     private func shown(_ exit: Exit) -> Exit {
@@ -93,17 +93,17 @@ extension Controller {
     }
 
     /// Remembers what is wrong with a part, and says so once.
-    func note(_ part: Part, _ error: any Error) {
+    func note(_ part: Dependency, _ error: any Error) {
         // Whoever stops us in the middle of a question is no trouble of the part's.
         if Task.isCancelled || error is NotLeader { return }
-        askedParts.note(part, parts.now())
+        checks.note(part, ports.now())
         let full = error as? StoreFull
         if full != nil { storeRefusedAt = .now }
         remedies[part] = full?.remedy
         let words = "\(error)"
         if problems[part] == nil {
             // Where an alert of an earlier controller's stands, it has been so all the time.
-            problemsSince[part] = alerts["part:\(part.rawValue)"]?.since ?? parts.now()
+            problemsSince[part] = alerts["part:\(part.rawValue)"]?.since ?? ports.now()
             record(.partTroubled, .warning, "trouble with the \(part.rawValue)", log: ["error": words])
         }
         guard problems[part] != words else { return }
@@ -120,8 +120,8 @@ extension Controller {
     }
 
     /// A part has answered. A full store answers too, and is not well for that.
-    func clear(_ part: Part) {
-        askedParts.note(part, parts.now())
+    func clear(_ part: Dependency) {
+        checks.note(part, ports.now())
         guard problems[part] != nil, part != .store || storeRefusedAt == nil else { return }
         problems[part] = nil
         remedies[part] = nil

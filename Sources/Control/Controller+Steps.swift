@@ -6,14 +6,14 @@ import Platform
 extension Controller {
     /// False where the gateway does not have what was planned.
     func apply(_ steps: [Step]) async -> Bool {
-        guard parts.leadership.isLeader else { return false }
+        guard ports.leadership.isLeader else { return false }
         // What takes long is begun first.
         for step in steps {
             switch step {
             case .findServers(let country): findServers(country)
             case .ask(let country, let servers): ask(country, servers)
             case .launch(let id):
-                launches[id.country, default: []].append(parts.now())
+                launches[id.country, default: []].append(ports.now())
                 begin(id) { await self.launch(id) }
             case .verify(let id): begin(id) { await self.verify(id) }
             case .remove, .publish: continue
@@ -22,7 +22,7 @@ extension Controller {
         // The gateway lets go of an exit before its container is removed.
         var isPublished = true
         for case .publish(let layout) in steps { isPublished = await publish(layout) }
-        guard isPublished, parts.leadership.isLeader else { return isPublished }
+        guard isPublished, ports.leadership.isLeader else { return isPublished }
         for case .remove(let container) in steps { remove(container) }
         return true
     }
@@ -38,26 +38,26 @@ extension Controller {
     private func finish(_ id: ExitID) {
         operations[id] = nil
         changedWhileLooking.insert(id)
-        ring()
+        wake()
     }
 
     private func findServers(_ country: CountryCode) {
         guard let pool = desired.pools[country], searches.insert(country).inserted else { return }
-        searchedAt[country] = parts.now()
+        searchedAt[country] = ports.now()
         Task {
             do {
-                let ranked = try await parts.catalog.ranked(for: pool)
+                let ranked = try await ports.catalog.ranked(for: pool)
                 // Meanwhile the pool may have become another one.
-                if desired.pools[country] == pool { servers[country] = (ranked, parts.now()) }
+                if desired.pools[country] == pool { servers[country] = (ranked, ports.now()) }
                 noteFound(country)
             } catch {
                 searchProblems[country] = "\(error)"
                 note(.catalog, error)
-                // Not at every look: wait a moment before the next question.
+                // Not at every pass: wait a moment before the next question.
                 try? await Task.sleep(for: .seconds(1))
             }
             searches.remove(country)
-            ring()
+            wake()
         }
     }
 
@@ -75,14 +75,14 @@ extension Controller {
         do {
             let key = try await privateKey(of: server.provider)
             let specification = ExitSpecification(
-                id: id, generation: exit.generation, server: server, facts: parts.keys.facts(of: server.provider), privateKey: key,
+                id: id, generation: exit.generation, server: server, facts: ports.keys.facts(of: server.provider), privateKey: key,
                 checkName: settings.checkName)
             let (container, endpoint) = try await launchAtFreeAddress(specification)
-            let now = parts.now()
+            let now = ports.now()
             change(id, generation: exit.generation) { $0.launched(container: container, endpoint: endpoint, now: now) }
             await verify(id)
         } catch let failure as ExitFailure where failure.reason == .noAddress {
-            let now = parts.now()
+            let now = ports.now()
             change(id, generation: exit.generation) { $0.postpone(.noAddress, failure.detail, until: now + 1, now: now) }
         } catch {
             let failure = error as? ExitFailure ?? ExitFailure(reason: .startFailed, detail: "\(error)")
@@ -91,7 +91,7 @@ extension Controller {
     }
 
     private func privateKey(of provider: ProviderName) async throws -> Secret {
-        do { return try await parts.keys.privateKey(of: provider) } catch let error as ExitFailure {
+        do { return try await ports.keys.privateKey(of: provider) } catch let error as ExitFailure {
             throw error
         } catch {
             throw ExitFailure(reason: .credentialsMissing, detail: "\(error)")
@@ -109,12 +109,12 @@ extension Controller {
             // A proxy that does not listen yet may do so in a moment; what services answer will not be another in that.
             var pause = 0.5
             do {
-                let sighting = try await parts.prober.verify(proxy)
+                let sighting = try await ports.prober.verify(proxy)
                 if let country = sighting.country, country != id.country, settings.countryMustMatch {
                     last = ExitFailure(reason: .wrongCountry, detail: "the internet sees it in \(country)", isServersFault: true)
                     break
                 }
-                let now = parts.now()
+                let now = ports.now()
                 return change(id, generation: exit.generation) {
                     $0.verified(
                         address: sighting.address, country: sighting.country, latencyMilliseconds: sighting.latencyMilliseconds,
@@ -126,7 +126,7 @@ extension Controller {
             } catch {
                 last = ExitFailure(reason: .unknown, detail: "\(error)")
             }
-            // Cancelled because its container ended: the next look finds out why.
+            // Cancelled because its container ended: the next pass finds out why.
             if Task.isCancelled { return }
             try? await Task.sleep(for: .seconds(pause))
         }
@@ -134,7 +134,7 @@ extension Controller {
     }
 
     private func fail(_ id: ExitID, generation: Int, _ failure: ExitFailure) {
-        let now = parts.now()
+        let now = ports.now()
         change(id, generation: generation) {
             $0.failed(failure.reason, failure.detail, avoidServer: failure.isServersFault, now: now)
         }
@@ -146,7 +146,7 @@ extension Controller {
 
     private func publish(_ layout: GatewayLayout) async -> Bool {
         do {
-            try await parts.gateway.publish(layout)
+            try await ports.gateway.publish(layout)
             published = layout
             notePlugged(layout)
             clear(.gateway)
@@ -162,11 +162,11 @@ extension Controller {
         let ready = Set(layout.pools.flatMap { pool in pool.slots.filter { $0.state == .ready }.map { "\(pool.country)/\($0.number)" } })
         let now = Set(exits.values.filter { ready.contains("\($0.country)/\($0.slot)") }.map(\.id))
         guard now != plugged else { return }
-        let time = parts.now()
+        let time = ports.now()
         for id in now.subtracting(plugged).sorted() {
             guard let (seconds, cause) = failovers.serves(id.country, at: time) else { continue }
             Metrics.failoverDuration.observe(seconds, cause)
-            parts.log.info("exit \(id) serves in the place of one that was lost", ["after_s": Figures.decimal(seconds, digits: 2)])
+            ports.log.info("exit \(id) serves in the place of one that was lost", ["after_s": Figures.decimal(seconds, digits: 2)])
         }
         plugged = now
         publishView()
@@ -177,11 +177,11 @@ extension Controller {
         Task {
             do {
                 await tellLastWords(of: container)
-                try await parts.engine.remove(container)
+                try await ports.engine.remove(container)
                 removalTries[container] = nil
                 stuckContainers[container] = nil
             } catch {
-                parts.log.warning("container can't be removed", ["container": container, "error": "\(error)"])
+                ports.log.warning("container can't be removed", ["container": container, "error": "\(error)"])
                 removalTries[container, default: 0] += 1
                 // Whoever must be called is called once; the tries go on, seldom.
                 let tries = removalTries[container] ?? 1
@@ -189,15 +189,15 @@ extension Controller {
                 try? await Task.sleep(for: .seconds(min(60, settings.removalSeconds * Double(tries))))
             }
             removing.remove(container)
-            ring()
+            wake()
         }
     }
 
     /// What a container that failed said last goes with it: keep it in our log.
     private func tellLastWords(of container: String) async {
-        guard let words = try? await parts.engine.logs(of: container, lines: 5), let last = words.split(separator: "\n").last else {
+        guard let words = try? await ports.engine.logs(of: container, lines: 5), let last = words.split(separator: "\n").last else {
             return
         }
-        if !last.contains("proxy listening") { parts.log.warning("container \(container) said", ["last": String(last.prefix(300))]) }
+        if !last.contains("proxy listening") { ports.log.warning("container \(container) said", ["last": String(last.prefix(300))]) }
     }
 }

@@ -11,7 +11,7 @@ extension Controller {
                 throw OperationError(code: .exists, message: "there is a user \(user.name) already")
             }
             try refuseOpenNetworks(of: user, before: nil)
-            try await stored { try await parts.store.save(user) }
+            try await stored { try await ports.store.save(user) }
             desired.users.append(user)
             desired.users.sort { $0.name < $1.name }
             record(.userAdded, .info, "user \(user.name) was added", cause: "operator", by: Originator.current)
@@ -28,7 +28,7 @@ extension Controller {
                 throw OperationError(code: .notFound, message: "there is no user \(user.name)")
             }
             try refuseOpenNetworks(of: user, before: desired.users[index])
-            try await stored { try await parts.store.save(user) }
+            try await stored { try await ports.store.save(user) }
             let changed = user.changedSettings(from: desired.users[index])
             desired.users[index] = user
             if !changed.isEmpty {
@@ -48,7 +48,7 @@ extension Controller {
 
     /// The users as they are for certain: nil while another controller may lead, or the gateway was not given them yet.
     package func knownUsers() -> [ProxyUser]? {
-        hasLoaded && published != nil && parts.leadership.isLeader ? desired.users : nil
+        hasLoaded && published != nil && ports.leadership.isLeader ? desired.users : nil
     }
 
     /// Says which accounts are over a quota, with its name: the gateway refuses their users.
@@ -63,7 +63,7 @@ extension Controller {
         }
         desired.blocked = users
         publishView()
-        ring()
+        wake()
     }
 
     package func removeUser(_ name: String) async throws {
@@ -72,7 +72,7 @@ extension Controller {
             guard desired.users.contains(where: { $0.name == name }) else {
                 throw OperationError(code: .notFound, message: "there is no user \(name)")
             }
-            try await stored { try await parts.store.removeUser(name) }
+            try await stored { try await ports.store.removeUser(name) }
             desired.users.removeAll { $0.name == name }
             // Whoever gets that name next is another one.
             desired.blocked[name] = nil
@@ -86,7 +86,7 @@ extension Controller {
     private func usersChanged() -> Int {
         usersEdition += 1
         publishView()
-        ring()
+        wake()
         return usersEdition
     }
 

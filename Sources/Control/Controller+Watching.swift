@@ -1,5 +1,6 @@
 import Model
 import Planning
+import Platform
 
 /// The probes of one exit's container. Of the controller alone; a class, because hundreds are looked through many times a second,
 /// which must not copy them.
@@ -72,18 +73,18 @@ extension Controller {
             watch.end()
             watches[id] = nil
             forgetReadings(of: id)
-            failovers.judged(id, isDead: false, at: parts.now())
+            failovers.judged(id, isDead: false, at: ports.now())
         }
         for exit in probed.values where watches[exit.id] == nil {
             let (id, generation, now) = (exit.id, exit.generation, ContinuousClock.now)
-            let watch = Watch(generation: generation, record: HealthRecord(known: exit.health), begunAt: parts.now())
+            let watch = Watch(generation: generation, record: HealthRecord(known: exit.health), begunAt: ports.now())
             beginComparing(watch, exit)
             // Not all exits in step.
             watch.due = now + .seconds(Double.random(in: 0...0.5) * settings.probeSeconds)
             watch.deepDue = beat(after: settings.deepSeconds * Double.random(in: 0.2...1))
             watch.handshakes = Task { await readHandshakes(of: id, generation) }
             watches[id] = watch
-            watchBell.yield()
+            probesDue.signal()
         }
     }
 
@@ -91,16 +92,15 @@ extension Controller {
 
     /// Begins probes when they are due, and counts those that are late, until it is cancelled.
     func keepWatch() async {
-        var rings = watchRings.makeAsyncIterator()
         while !Task.isCancelled {
             watch(.now)
             let next = watches.values.lazy.compactMap(\.next).min()
             watchWakesAt = next
-            let alarm = Task { [watchBell] in
+            let alarm = Task { [probesDue] in
                 guard let next, (try? await Task.sleep(until: next, clock: .continuous)) != nil else { return }
-                watchBell.yield()
+                probesDue.signal()
             }
-            await rings.next()
+            await probesDue.wait()
             alarm.cancel()
         }
     }
@@ -121,14 +121,14 @@ extension Controller {
             watch.isInStep = true
             if watch.due == nil { watch.isNudged = true } else { watch.due = .now }
         }
-        watchBell.yield()
+        probesDue.signal()
     }
 
     /// One exit is probed at once, if it isn't being probed.
     func nudgeWatch(_ id: ExitID) {
         guard let watch = watches[id], watch.due != nil else { return }
         watch.due = .now
-        watchBell.yield()
+        probesDue.signal()
     }
 
     func scheduleProbe(_ id: ExitID, _ generation: Int) {
@@ -157,7 +157,7 @@ extension Controller {
         guard let watch = watches[id], watch.deepDue != nil else { return }
         guard watch.deepBegan.map({ .now - $0 >= .seconds(min(5, settings.deepSeconds)) }) ?? true else { return }
         watch.deepDue = .now
-        watchBell.yield()
+        probesDue.signal()
     }
 
     /// Puts the fast probe off as if it had just been made.
@@ -167,7 +167,7 @@ extension Controller {
     }
 
     private func wakeWatch(at moment: ContinuousClock.Instant) {
-        if watchWakesAt.map({ moment < $0 }) ?? true { watchBell.yield() }
+        if watchWakesAt.map({ moment < $0 }) ?? true { probesDue.signal() }
     }
 
     /// Seconds between two fast probes of an exit: longer where there are so many exits that probing would be felt, and then

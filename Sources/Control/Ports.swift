@@ -16,7 +16,7 @@ package protocol ExitEngine: Sendable {
     func logs(of container: String, lines: Int) async throws -> String
     /// What the tunnel of a running container says of itself.
     func tunnel(of container: String) async throws -> TunnelReading
-    /// Rings for each change of one of our containers, until the engine goes away.
+    /// An element for each change of one of our containers, until the engine goes away.
     func changes() async throws -> AsyncThrowingStream<Void, any Error>
 }
 

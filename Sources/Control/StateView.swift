@@ -7,22 +7,22 @@ package struct Snapshot: Sendable {
     /// Grows with every change; equal revisions are equal snapshots.
     package var revision = 0
     /// False until the engine's containers were seen once: till then the exits are as the last controller left them.
-    package var hasLooked: Bool
+    package var hasObserved: Bool
     package var desired: Desired
     package var exits: [ExitID: Exit]
-    package var problems: [Controller.Part: String]
+    package var problems: [Dependency: String]
     package var breakers: [String: Breaker]
     package var alerts: [Alert]
     /// The controller that leads, where it is another one.
     package var leader: String?
 
     package init(
-        hasLooked: Bool = false, desired: Desired = .init(), exits: [ExitID: Exit] = [:], problems: [Controller.Part: String] = [:],
+        hasObserved: Bool = false, desired: Desired = .init(), exits: [ExitID: Exit] = [:], problems: [Dependency: String] = [:],
         breakers: [String: Breaker] = [:], alerts: [Alert] = [], leader: String? = nil
     ) {
         self.breakers = breakers
         self.alerts = alerts
-        self.hasLooked = hasLooked
+        self.hasObserved = hasObserved
         self.desired = desired
         self.exits = exits
         self.problems = problems
@@ -73,20 +73,20 @@ package final class StateView: Sendable {
 
     /// Waits until the snapshot is as wanted, for at most `seconds`; returns the last one seen either way.
     package func wait(seconds: Double, until isWanted: @Sendable (Snapshot) -> Bool) async -> Snapshot {
-        let (rings, pull) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let (changes, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let number = state.withLock { state in
             state.nextWaiter += 1
-            state.waiters[state.nextWaiter] = pull
+            state.waiters[state.nextWaiter] = signal
             return state.nextWaiter
         }
         defer { state.withLock { $0.waiters[number] = nil } }
         let alarm = Task {
             try? await Task.sleep(for: .seconds(seconds))
-            pull.finish()
+            signal.finish()
         }
         defer { alarm.cancel() }
         if isWanted(current) { return current }
-        for await _ in rings where isWanted(current) { break }
+        for await _ in changes where isWanted(current) { break }
         return current
     }
 }

@@ -62,7 +62,7 @@ package actor UsageMeter {
     /// One collection. A controller that does not lead, or has not given the gateway its users yet, gathers nothing.
     package func collect() async throws {
         // What another leader has counted meanwhile is in its own figures.
-        if !controller.parts.leadership.isLeader { tally = UsageTally() }
+        if !controller.ports.leadership.isLeader { tally = UsageTally() }
         guard await controller.knownUsers() != nil, let (reading, isWhole) = try await source.usage() else { return }
         let now = SystemClock.now()
         try await store.add(reading, isWhole: isWhole, now: now)

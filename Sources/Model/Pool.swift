@@ -112,7 +112,7 @@ package enum Spread: String, Codable, Sendable, CaseIterable {
 }
 
 /// One more exit, as an operator asks for it: what is not said stays as it is in the country's pool.
-package struct ExitWish: Hashable, Codable, Sendable {
+package struct ExitRequest: Hashable, Codable, Sendable {
     package var country: CountryCode
     package var provider: ProviderName?
     package var city: String?

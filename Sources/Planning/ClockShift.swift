@@ -20,7 +20,7 @@ extension Exit {
     private static let longestPause = 2_400.0
 
     /// What was stored by a clock that was ahead of this one would hold an exit up until it has come so far.
-    package mutating func settle(_ now: Timestamp) {
+    package mutating func clampTimes(to now: Timestamp) {
         func past(_ time: Timestamp?) -> Timestamp? { time.map { min($0, now) } }
         since = min(since, now)
         provedAt = past(provedAt)
@@ -36,7 +36,7 @@ extension Exit {
 
 extension Breaker {
     /// The same for what failed. A cool-down that somebody asked for may last hours; none lasts longer than a day.
-    package mutating func settle(_ now: Timestamp) {
+    package mutating func clampTimes(to now: Timestamp) {
         guard let changedAt, changedAt > now else { return }
         shift(by: now - changedAt)
     }

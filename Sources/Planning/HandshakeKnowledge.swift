@@ -31,7 +31,7 @@ package struct HandshakeKnowledge: Sendable, Equatable {
 
     package init() {}
 
-    /// When a plan was last made of this. An answer that has come since is news, however long the turn in between has taken: where a part
+    /// When a plan was last made of this. An answer that has come since is news, however long the pass in between has taken: where a part
     /// hangs, every answer would be too old otherwise.
     private var consideredAt: Timestamp?
 

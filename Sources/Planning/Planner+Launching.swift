@@ -8,7 +8,7 @@ extension Planner {
         holdings?.remove(exits[id]?.server)
         defer { holdings?.add(exits[id]?.server) }
         guard var exit = exits[id], exit.state == .pending || exit.state == .failed else { return }
-        if let retryAt = exit.retryAt, retryAt > now { return look(at: retryAt) }
+        if let retryAt = exit.retryAt, retryAt > now { return requeue(at: retryAt) }
         let problem = world.searchProblems[id.country]
         if problem != nil { search(id.country) }
         guard let known = world.servers[id.country] else {
@@ -93,7 +93,7 @@ extension Planner {
         exit.move(to: exit.state == .failed ? .failed : .pending, reason: reason, now: now)
         exit.detail = detail
         exit.retryAt = until
-        look(at: until)
+        requeue(at: until)
         exits[exit.id] = exit
     }
 
@@ -101,7 +101,7 @@ extension Planner {
         if !steps.contains(.findServers(country)) { steps.append(.findServers(country)) }
     }
 
-    /// Once for all exits of a pool in a turn; the answers make the loop look again.
+    /// Once for all exits of a pool in a pass; the answers wake the loop.
     mutating func ask(_ country: CountryCode, _ servers: [Server]) {
         let isAsked = steps.contains { if case .ask(country, _) = $0 { true } else { false } }
         if !isAsked, !servers.isEmpty { steps.append(.ask(country, servers)) }

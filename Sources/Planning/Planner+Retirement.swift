@@ -51,7 +51,7 @@ extension Planner {
         // Users go out elsewhere meanwhile: that does not wait for a pause.
         let misplaced = serving.first { $0.health.reason == .wrongCountry && rules.retirement.isDue($0.health, now) }
         guard misplaced != nil || sinceMove >= rules.retirement.pauseSeconds else {
-            if let lastMove { look(at: lastMove + rules.retirement.pauseSeconds) }
+            if let lastMove { requeue(at: lastMove + rules.retirement.pauseSeconds) }
             return
         }
         if rules.retirement.isCommon(exits.values, now), exits.values.contains(where: { $0.leaving && $0.state.takesTraffic }) { return }
@@ -61,7 +61,7 @@ extension Planner {
         for exit in serving {
             if !exit.knowsCredential { return leave(exit, .rotated, "an earlier version started it, and anybody may ask its proxy") }
             if isUp(exit) { return leave(exit, .rotated, "its time or its volume is up") }
-            if let due = dueTime(of: exit, in: pool) { look(at: due) }
+            if let due = dueTime(of: exit, in: pool) { requeue(at: due) }
             if let since = exits[exit.id]?.outclassedSince, now - since >= rules.retirement.betterSeconds,
                 sinceMove >= rules.retirement.betterPauseSeconds
             {
@@ -124,6 +124,6 @@ extension Planner {
         exits[exit.id]?.leaving = true
         exits[exit.id]?.reason = reason
         exits[exit.id]?.detail = detail
-        look(at: now)
+        requeue(at: now)
     }
 }

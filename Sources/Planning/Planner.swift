@@ -23,12 +23,12 @@ package struct Planner: Sendable {
     let rules: Rules
     var exits: [ExitID: Exit]
     var steps: [Step] = []
-    var lookAgain: Timestamp?
+    var requeueAt: Timestamp?
     /// Launches of this plan, and half-open breakers on which one of them is a trial.
     var begun: [CountryCode: Int] = [:]
     var trials: Set<String> = []
     var started: Set<ExitID> = []
-    /// Addresses of the servers that exits had at the beginning of this turn.
+    /// Addresses of the servers that exits had at the beginning of this pass.
     var held: Set<String> = []
     /// What is held while exits begin; nil before and after.
     var holdings: Holdings?
@@ -58,7 +58,7 @@ package struct Planner: Sendable {
             // time is begun once, so that a few rounds are always enough.
             for _ in 0..<8 {
                 let before = exits
-                turn(containers)
+                pass(containers)
                 if exits == before { break }
             }
             pools.forEach { askAhead(for: $0) }
@@ -71,10 +71,10 @@ package struct Planner: Sendable {
         if world.published != layout || world.gateway.map({ layout.differs(from: $0) }) ?? false {
             steps.append(.publish(layout))
         }
-        return Plan(exits: exits, steps: steps, lookAgain: lookAgain)
+        return Plan(exits: exits, steps: steps, requeueAt: requeueAt)
     }
 
-    private mutating func turn(_ containers: [ExitContainer]) {
+    private mutating func pass(_ containers: [ExitContainer]) {
         held = Set(exits.values.compactMap(\.server?.address))
         // An exit may have taken since what was to be asked.
         steps.removeAll { if case .ask = $0 { true } else { false } }
@@ -104,7 +104,7 @@ package struct Planner: Sendable {
     // MARK: - One exit
 
     /// Brings the record of an exit up to what its container shows. Where nothing has happened nothing is written, so that a fleet's
-    /// exits aren't copied at each look.
+    /// exits aren't copied in each pass.
     private mutating func follow(_ id: ExitID, in containers: [ExitContainer]) {
         guard var exit = exits[id] else { return }
         let container = containers.first { $0.generation == exit.generation }
@@ -179,7 +179,7 @@ package struct Planner: Sendable {
                 world.published == nil
                 ? false : world.published == GatewayLayout.of(desired: desired, exits: exits, hostIsOnline: world.hostIsOnline)
             let isIdle = isPublished && world.gateway?.sessions(country: id.country, slot: exit.slot) == 0
-            if isIdle || deadline <= now { exit.move(to: .stopped, reason: exit.reason, now: now) } else { look(at: deadline) }
+            if isIdle || deadline <= now { exit.move(to: .stopped, reason: exit.reason, now: now) } else { requeue(at: deadline) }
         }
         if exit.state == .stopped, !containers.contains(where: { $0.exit == id }) {
             exits[id] = nil
@@ -274,7 +274,7 @@ package struct Planner: Sendable {
         }
     }
 
-    mutating func look(at time: Timestamp) {
-        lookAgain = min(lookAgain ?? time, time)
+    mutating func requeue(at time: Timestamp) {
+        requeueAt = min(requeueAt ?? time, time)
     }
 }

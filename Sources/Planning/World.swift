@@ -84,13 +84,13 @@ package enum Step: Hashable, Sendable {
 package struct Plan: Sendable {
     package var exits: [ExitID: Exit]
     package var steps: [Step]
-    /// When to look again although nothing has happened; nil for no such moment.
-    package var lookAgain: Timestamp?
+    /// When to reconcile again although nothing has happened; nil for no such moment.
+    package var requeueAt: Timestamp?
 
-    package init(exits: [ExitID: Exit], steps: [Step], lookAgain: Timestamp?) {
+    package init(exits: [ExitID: Exit], steps: [Step], requeueAt: Timestamp?) {
         self.exits = exits
         self.steps = steps
-        self.lookAgain = lookAgain
+        self.requeueAt = requeueAt
     }
 }
 

@@ -28,8 +28,8 @@ package enum Metrics {
     // MARK: - The loop, its exits and pools
 
     package static let loopLastRun = Metric(
-        .gauge, "sallyport_loop_last_run_timestamp_seconds", "When the control loop last finished a turn, in seconds since 1970.")
-    package static let loopSeconds = Metric(.histogram(seconds), "sallyport_loop_duration_seconds", "Time of one turn of the control loop.")
+        .gauge, "sallyport_loop_last_run_timestamp_seconds", "When the control loop last finished a pass, in seconds since 1970.")
+    package static let loopSeconds = Metric(.histogram(seconds), "sallyport_loop_duration_seconds", "Time of one pass of the control loop.")
     package static let probeSeconds = Metric(
         .histogram(seconds), "sallyport_probe_duration_seconds", "Time of a fast probe that was answered.", labels: ["country"])
     package static let probes = Metric(

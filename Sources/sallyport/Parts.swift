@@ -100,7 +100,7 @@ struct Parts: Sendable {
             log: log)
         var rules = Planner.Rules(drainSeconds: configuration.gateway.drainSeconds)
         rules.devices = DeviceBudget(configuration.devices)
-        var settings = Controller.Settings(
+        var settings = ControllerSettings(
             rules: rules, probeSeconds: configuration.health.probeSeconds,
             deepSeconds: configuration.health.deepSeconds, checkName: configuration.verification.checkName)
         settings.countryMustMatch = configuration.verification.country == .strict
@@ -110,7 +110,7 @@ struct Parts: Sendable {
             : AccessLog(socket: Self.gatewaySettings(configuration).logSocket, file: "\(configuration.dataFolder)/access.log", log: log)
         self.accessLog = accessLog
         let controller = Controller(
-            parts: .init(
+            ports: .init(
                 engine: DockerExits(containers: exits), gateway: gateway,
                 store: RedisState(store: store, usage: usageRecord, leadership: leadership, unstored: unstoredEvents, log: log),
                 catalog: PoolServers(catalog: catalog),

@@ -25,7 +25,7 @@ struct Welcome: Sendable {
                 try await carryOut(.setPool(Pool(country: country, size: 1)))
             }
             let snapshot = await parts.controller.publicView.wait(seconds: 120) { snapshot in
-                snapshot.hasLooked && snapshot.exits.values.contains { $0.country == country && $0.state.takesTraffic }
+                snapshot.hasObserved && snapshot.exits.values.contains { $0.country == country && $0.state.takesTraffic }
             }
             guard let exit = snapshot.exits.values.first(where: { $0.country == country && $0.state.takesTraffic }) else {
                 return parts.log.error("no exit of \(country) serves yet; `sallyport status` shows why")

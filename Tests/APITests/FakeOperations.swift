@@ -124,7 +124,7 @@ final class FakeOperations: Operations, EventSource {
         return test
     }
 
-    func addExit(_ wish: ExitWish) async throws -> Exit {
+    func addExit(_ wish: ExitRequest) async throws -> Exit {
         try change { shown in
             let number = shown.exits.count + 1
             let exit = Exit(id: ExitID(country: wish.country, number: number), slot: number, now: start)

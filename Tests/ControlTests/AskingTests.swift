@@ -11,7 +11,7 @@ import Testing
     @Test func `servers that don't answer a handshake get no container`() async throws {
         try await withController(asksServers: true) { world, running in
             world.with { $0.deadServers = ["us1", "us2", "us3"] }
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             #expect(world.launches.map(\.server.hostname) == ["us4"] && running.exit(1)?.attempts == 0)
             #expect(running.controller.snapshot.breakers.isEmpty)
@@ -46,7 +46,7 @@ import Testing
 
     @Test func `a pool of which no server answers says so, spends no containers, and serves as soon as one does`() async throws {
         try await withController(asksServers: true) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: de))
+            _ = try await running.controller.addExit(ExitRequest(country: de))
             try await running.serves(1)
             world.with { state in
                 state.unreachable = Set(state.servers.map(\.hostname).filter { $0.hasPrefix("us") })
@@ -65,7 +65,7 @@ import Testing
 
     @Test func `a key is at fault where servers that can be reached refuse it, and good again as soon as one takes it`() async throws {
         try await withController(asksServers: true) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             world.with { state in state.refusing = Set(state.servers.map(\.hostname)) }
             world.end("us-1-g1", exitCode: 137)
@@ -116,8 +116,8 @@ import Testing
     }
 
     @Test func `after the loss of an exit the servers of its pool have been asked by the time that it is given up`() async throws {
-        try await withController(asksServers: true, tune: { $0.lookSeconds = 5 }) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+        try await withController(asksServers: true, tune: { $0.passSeconds = 5 }) { world, running in
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             // Until what they have answered is too old to count.
             try await Task.sleep(for: .seconds(3.2))

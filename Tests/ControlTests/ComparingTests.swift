@@ -43,7 +43,7 @@ import Testing
         let second = Running(on: world, tune: { $0.deepSeconds = 0.3 })
         try await second.controller.load()
         try await second.serves(1)
-        try await eventually("the second one has looked") { second.controller.snapshot.hasLooked }
+        try await eventually("the second one has observed the world") { second.controller.snapshot.hasObserved }
         #expect(second.controller.snapshot.alerts.first { $0.id == "comparison:address" }?.since == since)
         #expect(world.with { $0.events }.count { $0.kind == .alertRaised && $0.message.contains("comparison:address") } == 1)
         world.with { $0.comparing = true }

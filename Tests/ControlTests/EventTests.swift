@@ -46,7 +46,7 @@ import Testing
             try await asAdmin { try await controller.setPool(Pool(country: us, size: 1)) }
             try await asAdmin { try await controller.setPool(Pool(country: us, size: 2, city: "A", standby: 1)) }
             try await running.serves(3, orStandby: true)
-            _ = try await controller.addExit(ExitWish(country: us))
+            _ = try await controller.addExit(ExitRequest(country: us))
             try await controller.removePool(us)
             _ = try await event(.poolRemoved, in: world)
             let events = world.with { $0.events }.filter { $0.kind == .poolChanged || $0.kind == .poolRemoved }

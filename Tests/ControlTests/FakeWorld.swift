@@ -52,7 +52,7 @@ final class FakeWorld: Sendable {
         var probes = 0
         var deepProbes = 0
         var probeMilliseconds = 1.5
-        /// How often the containers were listed, which each look does once.
+        /// How often the containers were listed, which each pass does once.
         var lists = 0
         /// Milliseconds that a list of containers is on its way.
         var listMilliseconds = 0

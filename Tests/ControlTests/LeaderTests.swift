@@ -55,7 +55,7 @@ import Testing
             try await first.controller.carryOut(.setPool(Pool(country: us, size: 2)))
             try await first.serves(2)
             try await eventually("it is saved") { world.stored.exits.values.count { $0.state == .serving } == 2 }
-            // What it has begun when it stops: a look that has found a death.
+            // What it has begun when it stops: a pass that has found a death.
             world.end("us-1-g1", exitCode: 67)
             first.gate.close()
             try await eventually("the second leads", within: 30) { world.with { $0.lease?.claim.instance } == "two" }
@@ -122,7 +122,7 @@ import Testing
     @Test func `changes that a follower is asked for are carried out by the leader, with its answers`() async throws {
         try await withTwo { first, second in
             try await eventually("it follows") { second.controller.snapshot.leader == "one" }
-            let exit = try #require(try await second.controller.carryOut(.addExit(ExitWish(country: us))))
+            let exit = try #require(try await second.controller.carryOut(.addExit(ExitRequest(country: us))))
             #expect(exit.id == id(1) && second.exit(1) != nil)
             try await first.serves(1)
             let error = try await #require(throws: OperationError.self) { try await second.controller.carryOut(.rotate(id(7))) }

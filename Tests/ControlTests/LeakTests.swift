@@ -7,7 +7,7 @@ import Testing
 /// Leaks that nobody outside tells of: an exit's own firewall has counted them.
 @Suite(.timeLimit(.minutes(1))) struct LeakTests {
     /// No deep probe is due for hours; tunnels are read all the time.
-    private static func quiet(_ settings: inout Controller.Settings) {
+    private static func quiet(_ settings: inout ControllerSettings) {
         settings.deepSeconds = 6_000
         (settings.handshakeSeconds, settings.handshakesPerSecond) = (0.2, 100)
     }
@@ -17,7 +17,7 @@ import Testing
         async throws
     {
         try await withController(tune: Self.quiet) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             try await eventually("its counter is read") { running.exit(1)?.health.countsLeaks == true }
             #expect(running.exit(1)?.health.leakedPackets == 0 && running.exit(1)?.generation == 1)
@@ -42,7 +42,7 @@ import Testing
     ) async throws {
         try await withController(tune: Self.quiet) { world, running in
             world.with { $0.leaks = leaks }
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             try await eventually("its tunnel is read") { running.exit(1)?.health.handshakeAge != nil || leaks == .unread }
             let lists = world.with { $0.lists }

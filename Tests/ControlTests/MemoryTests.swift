@@ -11,7 +11,7 @@ import Testing
     /// Runs with a controller one of whose exits has died, and left a container that can't be removed: `us-1-g1`.
     private func withStuckContainer(_ body: (FakeWorld, Running) async throws -> Void) async throws {
         try await withController(tune: { $0.removalSeconds = 0.05 }) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             world.with { $0.resisting = ["us-1-g1"] }
             world.end("us-1-g1", exitCode: 67)
@@ -45,7 +45,7 @@ import Testing
             state.away = [.engine, .catalog]
         }
         let running = Running(on: world, tune: { $0.removalSeconds = 0.05 })
-        try await eventually("it has looked several times") { world.with { $0.lists } > 5 }
+        try await eventually("it has made several passes") { world.with { $0.lists } > 5 }
         let alerts = running.controller.snapshot.alerts
         #expect(alerts.map(\.id) == ["container:old", "part:catalog", "part:engine", "pool:us"])
         #expect(alerts.allSatisfy { $0.since == since })
@@ -71,7 +71,7 @@ import Testing
 
     @Test func `while the store hangs a dead exit is out and another one serves before anything is saved`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             try await eventually("it is saved") { world.stored.exits[id(1)]?.state == .serving }
             world.with {
@@ -92,7 +92,7 @@ import Testing
         // One after another, so that it waits.
         world.with { $0.launchFailures = Array(repeating: ExitFailure(reason: .startFailed, detail: "not now"), count: 2) }
         let running = Running(on: world, now: { SystemClock.now() + offset.withLock { $0 } })
-        _ = try await running.controller.addExit(ExitWish(country: us))
+        _ = try await running.controller.addExit(ExitRequest(country: us))
         try await eventually("it waits") { running.exit(1)?.attempts == 2 && running.exit(1)?.state == .pending }
         offset.withLock { $0 = seconds }
         try await running.serves(1, within: 30)

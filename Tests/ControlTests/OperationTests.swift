@@ -11,7 +11,7 @@ import Testing
 
     @Test func `each exit that is asked for makes its pool one larger`() async throws {
         try await withController { world, running in
-            for number in 1...3 { #expect(try await running.controller.addExit(ExitWish(country: us)).id == id(number)) }
+            for number in 1...3 { #expect(try await running.controller.addExit(ExitRequest(country: us)).id == id(number)) }
             #expect(world.stored.pools[us]?.size == 3)
             try await running.serves(3)
             #expect(Set(running.exits.values.compactMap(\.server?.hostname)) == ["us1", "us2", "us3"])
@@ -22,7 +22,7 @@ import Testing
         try await withController { world, running in
             world.with { $0.storeMilliseconds = 20 }
             let asked = try await withThrowingTaskGroup(of: ExitID.self) { group in
-                for _ in 0..<4 { group.addTask { try await running.controller.addExit(ExitWish(country: us)).id } }
+                for _ in 0..<4 { group.addTask { try await running.controller.addExit(ExitRequest(country: us)).id } }
                 return try await group.reduce(into: Set<ExitID>()) { $0.insert($1) }
             }
             #expect(asked == Set((1...4).map { id($0) }))
@@ -96,7 +96,7 @@ import Testing
 
     @Test func `a pool ends with its last exit`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             _ = try await running.controller.removeExit(id(1))
             try await eventually("all is gone") {
@@ -107,7 +107,7 @@ import Testing
 
     @Test func `a rotated exit leaves only when another one serves in its place`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             world.with { $0.launchFailures = [ExitFailure(reason: .startFailed, detail: "not yet")] }
             _ = try await running.controller.rotate(id(1))
@@ -147,11 +147,11 @@ import Testing
             #expect(try await code { try await controller.removePool(de) } == .notFound)
             #expect(try await code { try await controller.removeUser("nobody") } == .notFound)
             let nowhere = try #require(CountryCode("aq"))
-            #expect(try await code { _ = try await controller.addExit(ExitWish(country: nowhere)) } == .noServer)
+            #expect(try await code { _ = try await controller.addExit(ExitRequest(country: nowhere)) } == .noServer)
             let unknown = Pool(country: us, size: 1, provider: ProviderName(rawValue: "other"))
             #expect(try await code { try await controller.setPool(unknown) } == .unknownProvider)
             try await controller.setPool(Pool(country: us, size: Pool.sizeLimit))
-            #expect(try await code { _ = try await controller.addExit(ExitWish(country: us)) } == .poolFull)
+            #expect(try await code { _ = try await controller.addExit(ExitRequest(country: us)) } == .poolFull)
             world.go(away: .catalog)
             #expect(try await code { try await controller.setPool(Pool(country: de, size: 1)) } == .catalogUnavailable)
             #expect(controller.snapshot.desired.pools.keys.sorted() == [us])
@@ -164,7 +164,7 @@ import Testing
             try await controller.setPool(Pool(country: us, size: 2))
             try await controller.setPool(Pool(country: de, size: 1))
             try await running.serves(3)
-            #expect(try await code { _ = try await controller.addExit(ExitWish(country: us)) } == .deviceLimit)
+            #expect(try await code { _ = try await controller.addExit(ExitRequest(country: us)) } == .deviceLimit)
             #expect(try await code { try await controller.setPool(Pool(country: de, size: 1, standby: 1)) } == .deviceLimit)
             // What makes nothing worse is let through.
             try await controller.setPool(Pool(country: us, size: 2, strategy: .load))
@@ -197,7 +197,7 @@ import Testing
     @Test func `waiting ends when the exit serves, or at its deadline`() async throws {
         try await withController { world, running in
             world.go(away: .prober)
-            let exit = try await running.controller.addExit(ExitWish(country: us))
+            let exit = try await running.controller.addExit(ExitRequest(country: us))
             let view = running.controller.publicView
             let early = await view.wait(seconds: 0.05) { $0.exits[exit.id]?.state == .serving }
             #expect(early.exits[exit.id]?.state != .serving)

@@ -7,12 +7,12 @@ import Testing
 /// When exits are probed.
 @Suite(.timeLimit(.minutes(1))) struct ProbingTests {
     @Test func `a deep probe that finds all well stands for a fast one`() async throws {
-        let tune: (inout Controller.Settings) -> Void = { settings in
+        let tune: (inout ControllerSettings) -> Void = { settings in
             settings.probeSeconds = 1
             settings.deepSeconds = 0.2
         }
         try await withController(tune: tune) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             let fast = world.with { $0.probes }
             let deep = world.with { $0.deepProbes }
@@ -24,12 +24,12 @@ import Testing
     }
 
     @Test func `an exit of which the gateway gets an error is probed at once`() async throws {
-        let tune: (inout Controller.Settings) -> Void = { settings in (settings.probeSeconds, settings.deepSeconds) = (6_000, 6_000) }
+        let tune: (inout ControllerSettings) -> Void = { settings in (settings.probeSeconds, settings.deepSeconds) = (6_000, 6_000) }
         try await withController(tune: tune) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             let lists = world.with { $0.lists }
-            try await eventually("the gateway was looked at") { world.with { $0.lists } > lists + 3 }
+            try await eventually("the gateway was observed") { world.with { $0.lists } > lists + 3 }
             // For hours none is due.
             world.with { state in
                 state.deadServers = ["us1"]
@@ -43,9 +43,9 @@ import Testing
 
     @Test func `a server that comes back in another country is found out at once`() async throws {
         // Its pool may make no other planned move for hours.
-        let tune: (inout Controller.Settings) -> Void = { ($0.deepSeconds, $0.rules.retirement.pauseSeconds) = (6_000, 6_000) }
+        let tune: (inout ControllerSettings) -> Void = { ($0.deepSeconds, $0.rules.retirement.pauseSeconds) = (6_000, 6_000) }
         try await withController(tune: tune) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             // Bytes come all the same, so that it is kept.
             world.with { ($0.deadServers, $0.busyServers) = (["us1"], ["us1"]) }
@@ -60,12 +60,12 @@ import Testing
 
     @Test func `an exit that is well tells its tunnel's last handshake, and one whose handshake is too old is probed at once`() async throws
     {
-        let tune: (inout Controller.Settings) -> Void = { settings in
+        let tune: (inout ControllerSettings) -> Void = { settings in
             (settings.probeSeconds, settings.deepSeconds) = (6_000, 6_000)
             (settings.handshakeSeconds, settings.handshakesPerSecond) = (0.2, 100)
         }
         try await withController(tune: tune) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             let lists = world.with { $0.lists }
             try await eventually("some handshakes are read") { world.with { $0.lists } > lists + 10 }
@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test func `all exits of a fleet are probed, at the pace that they share`() async throws {
-        let tune: (inout Controller.Settings) -> Void = { settings in
+        let tune: (inout ControllerSettings) -> Void = { settings in
             settings.probesPerSecond = 10
             settings.deepSeconds = 60
         }

@@ -17,7 +17,7 @@ import Testing
 
         let second = Running(on: world)
         try await second.serves(3)
-        try await eventually("it has looked often") { second.lifeline.calls > 60 }
+        try await eventually("it has made many passes") { second.lifeline.calls > 60 }
         #expect(world.launches.count == 3 && world.with { $0.removals }.isEmpty)
         #expect(world.runningContainers.map(\.name).sorted() == containers)
         #expect(world.readyEndpoints.count == 3)
@@ -73,7 +73,7 @@ import Testing
         let stored = [Breaker.name(server: "us1"): killed, Breaker.name(server: "us2"): silent]
         world.with { $0.stored.breakers = stored }
         let running = Running(on: world)
-        _ = try await running.controller.addExit(ExitWish(country: us))
+        _ = try await running.controller.addExit(ExitRequest(country: us))
         try await running.serves(1)
         #expect(running.exit(1)?.server?.hostname == "us1")
         try await eventually("the store forgets it too") { world.stored.breakers.keys.sorted() == [Breaker.name(server: "us2")] }

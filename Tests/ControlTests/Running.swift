@@ -30,7 +30,7 @@ struct Running: Sendable {
     init(
         on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2, instance: String? = nil,
         isShared: Bool = true, asksServers: Bool = false, orderSeconds: Double = 40, devices: DeviceBudget = DeviceBudget(),
-        now: @escaping @Sendable () -> Timestamp = SystemClock.now, tune: (inout Controller.Settings) -> Void = { _ in }
+        now: @escaping @Sendable () -> Timestamp = SystemClock.now, tune: (inout ControllerSettings) -> Void = { _ in }
     ) {
         self.now = now
         lifeline = Lifeline(calls: calls)
@@ -41,17 +41,17 @@ struct Running: Sendable {
                     .init(instance: $0, isShared: isShared, leaseSeconds: 5, renewSeconds: 0.2, followSeconds: 0.1), store: lease)
             } ?? .alone
         self.leadership = leadership
-        let parts = FakeParts(world: world, lifeline: lifeline, leadership: leadership, gate: gate)
+        let ports = FakePorts(world: world, lifeline: lifeline, leadership: leadership, gate: gate)
         var rules = Planner.Rules(drainSeconds: drainSeconds, noServerSeconds: 0.1)
         rules.devices = devices
-        var settings = Controller.Settings(
-            rules: rules, lookSeconds: 0.1, probeSeconds: 0.15, deepSeconds: 0.5, historySeconds: 0.2, verifySeconds: verifySeconds,
+        var settings = ControllerSettings(
+            rules: rules, passSeconds: 0.1, probeSeconds: 0.15, deepSeconds: 0.5, historySeconds: 0.2, verifySeconds: verifySeconds,
             orderSeconds: orderSeconds, checkName: "check.test")
         tune(&settings)
         let controller = Controller(
-            parts: .init(
-                engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts,
-                handshakes: asksServers ? parts : nil, leadership: leadership,
+            ports: .init(
+                engine: ports, gateway: ports, store: ports, catalog: ports, keys: ports, prober: ports,
+                handshakes: asksServers ? ports : nil, leadership: leadership,
                 orders: instance == nil ? nil : lease, log: .none, now: now),
             settings: settings)
         self.controller = controller
@@ -86,7 +86,7 @@ struct Running: Sendable {
 func withController(
     servers: [Server] = (1...6).map { server($0) } + (1...3).map { server($0, de) }, verifySeconds: Double = 0.3,
     drainSeconds: Double = 0.2, asksServers: Bool = false, devices: DeviceBudget = DeviceBudget(),
-    tune: (inout Controller.Settings) -> Void = { _ in }, _ body: (FakeWorld, Running) async throws -> Void
+    tune: (inout ControllerSettings) -> Void = { _ in }, _ body: (FakeWorld, Running) async throws -> Void
 ) async throws {
     let world = FakeWorld(servers: servers)
     let running = Running(

@@ -21,8 +21,8 @@ import Testing
             try await eventually("all is saved") { world.stored.exits.values.count { $0.state == .serving } == 2 }
             world.go(away: .store)
             let before = controller.snapshot
-            try await refused { _ = try await controller.addExit(ExitWish(country: us)) }
-            try await refused { _ = try await controller.addExit(ExitWish(country: de)) }
+            try await refused { _ = try await controller.addExit(ExitRequest(country: us)) }
+            try await refused { _ = try await controller.addExit(ExitRequest(country: de)) }
             try await refused { try await controller.setPool(Pool(country: us, size: 5)) }
             try await refused { try await controller.removePool(us) }
             try await refused { _ = try await controller.removeExit(id(1)) }
@@ -37,7 +37,7 @@ import Testing
 
     @Test func `while the store is away failover goes on from memory, and the store hears of it later`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             try await eventually("it is saved") { world.stored.exits[id(1)]?.state == .serving }
             world.go(away: .store)
@@ -56,7 +56,7 @@ import Testing
     @Test func `a controller that can't read the store touches nothing that runs`() async throws {
         let world = FakeWorld(servers: (1...3).map { server($0) })
         let first = Running(on: world)
-        _ = try await first.controller.addExit(ExitWish(country: us))
+        _ = try await first.controller.addExit(ExitRequest(country: us))
         try await first.serves(1)
         try await eventually("it is saved") { world.stored.exits[id(1)]?.state == .serving }
         await first.kill()
@@ -74,14 +74,14 @@ import Testing
         await second.stop()
     }
 
-    @Test func `a change that comes before the first look is made to what is stored`() async throws {
+    @Test func `a change that comes before the first pass is made to what is stored`() async throws {
         let world = FakeWorld(servers: (1...6).map { server($0) })
         world.with { $0.stored.pools[us] = Pool(country: us, size: 3) }
-        let parts = FakeParts(world: world, lifeline: Lifeline())
+        let ports = FakePorts(world: world, lifeline: Lifeline())
         let controller = Controller(
-            parts: .init(engine: parts, gateway: parts, store: parts, catalog: parts, keys: parts, prober: parts, log: .none),
+            ports: .init(engine: ports, gateway: ports, store: ports, catalog: ports, keys: ports, prober: ports, log: .none),
             settings: .init(checkName: "check.test"))
-        _ = try await controller.addExit(ExitWish(country: us))
+        _ = try await controller.addExit(ExitRequest(country: us))
         #expect(world.stored.pools[us]?.size == 4)
     }
 }

@@ -11,7 +11,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct TroubleTests {
     @Test func `events that stand still are noticed by what they don't tell, and followed anew`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             world.hangEvents()
             world.end("us-1-g1", exitCode: 67)
@@ -71,7 +71,7 @@ import Testing
 
     @Test func `an exit through which bytes come is kept though its probes fail, and given up when none come any more`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             world.with { ($0.deadServers, $0.busyServers) = (["us1"], ["us1"]) }
             try await eventually("it is degraded") { running.exit(1)?.state == .degraded }
@@ -86,7 +86,7 @@ import Testing
 
     @Test func `a container that resists is nobody's way, is told once with the remedy, and goes in the end`() async throws {
         try await withController(tune: { $0.removalSeconds = 0.05 }) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             world.with { $0.resisting = ["us-1-g1"] }
             world.end("us-1-g1", exitCode: 67)
@@ -129,10 +129,10 @@ import Testing
 
     @Test func `a loop that stands still is told, and a human too, until it goes on`() async throws {
         try await withController(tune: { $0.standstillSeconds = 1 }) { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             world.with { $0.gatewayHangs = true }
-            _ = try await running.controller.addExit(ExitWish(country: de))
+            _ = try await running.controller.addExit(ExitRequest(country: de))
             try await eventually("it is told") { running.controller.snapshot.problems[.loop]?.contains("stands still") ?? false }
             world.with { $0.gatewayHangs = false }
             try await running.serves(2)
@@ -178,7 +178,7 @@ import Testing
 
     @Test func `an exit that leaks is cut off also while the machine is offline`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             world.with {
                 $0.faults = ["us1": .leak]
@@ -194,7 +194,7 @@ import Testing
         try await withController { world, running in
             // So slow that an answer which is late on a busy machine is not suspected.
             world.with { $0.probeMilliseconds = 1_000 }
-            _ = try await running.controller.addExit(ExitWish(country: us))
+            _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             try await eventually("it has been probed") { world.with { $0.probes } > 0 }
             // Nor does anything come through its tunnel, which would speak for it.

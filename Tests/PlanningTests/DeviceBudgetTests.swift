@@ -31,7 +31,7 @@ import Testing
         #expect(plan.launches.count == 2)
         let waiting = plan.exits.values.filter { $0.state == .pending }
         #expect(waiting.count == 1 && waiting.first?.reason == .deviceLimit && waiting.first?.detail?.contains("nordvpn") == true)
-        #expect(plan.lookAgain == start + 1)
+        #expect(plan.requeueAt == start + 1)
     }
 
     @Test func `where one account is full, another provider's servers are taken`() {

@@ -98,7 +98,7 @@ import Testing
     @Test func `without a server an exit waits with its reason, and the loop looks again`() {
         let plan = Planner.plan(desired: one, exits: [:], world: world(servers: []), now: start)
         #expect(plan.exits[id(1)]?.reason == .noServer)
-        #expect(plan.lookAgain == start + 30)
+        #expect(plan.requeueAt == start + 30)
         #expect(plan.launches.isEmpty)
     }
 
@@ -115,7 +115,7 @@ import Testing
         #expect(pauses[0] < 1 && pauses[7] > 30 && pauses.allSatisfy { $0 <= 75 })
         #expect(exit.state == .failed)
         let plan = Planner.plan(desired: one, exits: [exit.id: exit], world: world(), now: start)
-        #expect(plan.launches.isEmpty && plan.lookAgain == exit.retryAt)
+        #expect(plan.launches.isEmpty && plan.requeueAt == exit.retryAt)
     }
 
     @Test func `an exit that comes up only to die again waits longer each time, until it has served for a while`() {
@@ -221,7 +221,7 @@ import Testing
             .init(backend: "pool-us", slot: .init(number: 1, endpoint: exit.endpoint, state: .drain), sessions: 3)
         ])
         let plan = Planner.plan(desired: Desired(), exits: [exit.id: exit], world: seen, now: start + 29)
-        #expect(plan.exits[id(1)]?.state == .draining && plan.lookAgain == start + 30)
+        #expect(plan.exits[id(1)]?.state == .draining && plan.requeueAt == start + 30)
         let late = Planner.plan(desired: Desired(), exits: [exit.id: exit], world: seen, now: start + 30)
         #expect(late.exits[id(1)]?.state == .stopped)
     }

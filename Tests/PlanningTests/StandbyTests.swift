@@ -130,7 +130,7 @@ import Testing
         let timed = Pool(country: us, size: 1, rotateEvery: 100)
         let early = plan(timed, [serving(1, on: server(1))], at: start + 50)
         #expect(early.exits[id(1)]?.leaving == false)
-        #expect((90...100).contains((early.lookAgain ?? start) - start))
+        #expect((90...100).contains((early.requeueAt ?? start) - start))
         #expect(plan(timed, [serving(1, on: server(1))], at: start + 101).exits[id(1)]?.reason == .rotated)
         var full = serving(1, on: server(1))
         full.carriedBytes = 5_000_000
@@ -157,7 +157,7 @@ import Testing
         let launches = (0..<6).map { start + -Double($0) }
         let plan = plan(Pool(country: us, size: 1), []) { $0.launches = [us: launches] }
         #expect(plan.launches.isEmpty && plan.exits[id(1)]?.reason == .restartBudget)
-        #expect(plan.lookAgain == start + 55)
+        #expect(plan.requeueAt == start + 55)
         let later = self.plan(Pool(country: us, size: 1), Array(plan.exits.values), at: start + 56) { $0.launches = [us: launches] }
         #expect(later.launches == [id(1)])
     }

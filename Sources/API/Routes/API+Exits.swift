@@ -74,7 +74,7 @@ extension API {
 
     func createExit(_ request: ServerRequest) async throws -> ServerResponse {
         let seconds = request.number("wait")
-        let wish: ExitWish = try request.body { reader in
+        let wish: ExitRequest = try request.body { reader in
             let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
             let city = reader.string("city", atLeast: 1, limit: 100)
             let limits = reader.serverLimits()
@@ -82,7 +82,7 @@ extension API {
             guard let country = reader.required("country", reader.country("country"), want: "an ISO 3166-1 alpha-2 code like us") else {
                 return nil
             }
-            return ExitWish(country: country, provider: provider, city: city, limits: limits, strategy: strategy)
+            return ExitRequest(country: country, provider: provider, city: city, limits: limits, strategy: strategy)
         }
         var exit = try await operations.addExit(wish)
         if let seconds, seconds > 0 {

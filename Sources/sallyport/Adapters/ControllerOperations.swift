@@ -78,7 +78,7 @@ struct ControllerOperations: Operations {
         }
     }
 
-    func addExit(_ wish: ExitWish) async throws -> Exit { try await exit(after: .addExit(wish)) }
+    func addExit(_ wish: ExitRequest) async throws -> Exit { try await exit(after: .addExit(wish)) }
     func removeExit(_ id: ExitID) async throws -> Exit { try await exit(after: .removeExit(id)) }
     func rotate(_ id: ExitID) async throws -> Exit { try await exit(after: .rotate(id)) }
     func history(of id: ExitID, limit: Int) async throws -> [HealthSample] {

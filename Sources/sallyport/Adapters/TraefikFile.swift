@@ -14,7 +14,7 @@ struct TraefikFile: Sendable {
         while !Task.isCancelled {
             let snapshot = controller.snapshot
             // Before the store was read there seem to be no countries: their routers must outlive our own restart.
-            if snapshot.hasLooked || !snapshot.desired.pools.isEmpty {
+            if snapshot.hasObserved || !snapshot.desired.pools.isEmpty {
                 do {
                     try await Blocking.run { try write(Self.countries(of: snapshot)) }
                     problem = ""

@@ -9,7 +9,7 @@ struct Refusal: Error, CustomStringConvertible {
 }
 
 /// One controller's line to the world: all of its parts at once.
-struct FakeParts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, ExitProber, ServerHandshakes {
+struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, ExitProber, ServerHandshakes {
     let world: FakeWorld
     let lifeline: Lifeline
     var leadership = Leadership.alone

@@ -1,0 +1,40 @@
+import Model
+import Planning
+import Platform
+
+/// The engine's events. They only wake the loop: the next pass lists the containers, and sees also what no event has reported.
+extension Controller {
+    func followEngine() async {
+        var pause = 0.2
+        while !Task.isCancelled {
+            do {
+                let changes = try await ports.engine.changes()
+                let stream = Task {
+                    for try await _ in changes {
+                        eventStream.received(now: .now)
+                        wake()
+                    }
+                }
+                eventStream.follow(stream, now: .now)
+                try await withTaskCancellationHandler {
+                    try await stream.value
+                } onCancel: {
+                    stream.cancel()
+                }
+                pause = 0.2
+            } catch {
+                ports.log.debug("the engine's events ended", ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(pause))
+            pause = min(5, pause * 2)
+            wake()
+        }
+    }
+
+    /// Ends a stalled stream, so that `followEngine` opens a new one.
+    func checkEventStream() {
+        guard eventStream.isStalled(now: .now) else { return }
+        ports.log.warning("the engine's events stand still; they are followed anew")
+        eventStream.stream?.cancel()
+    }
+}
