@@ -62,16 +62,18 @@ extension Controller {
 
     /// Tells the store, so that whoever comes after us gives none of them to another exit. A store that hangs is not waited for.
     private func saveAddresses() async {
-        let save = Task {
-            await saves.pass {
-                let changes = ledger.changes()
-                guard !changes.isEmpty else { return }
-                do { try await ports.store.save(addresses: changes) } catch {
-                    ledger.keep(changes)
-                    note(.store, error)
-                }
+        let save = spawn { await $0.saveAddressChanges() }
+        if problems[.store] == nil { _ = await ports.result(of: save, within: settings.saveSeconds) }
+    }
+
+    private func saveAddressChanges() async {
+        await saves.pass {
+            let changes = ledger.changes()
+            guard !changes.isEmpty else { return }
+            do { try await ports.store.save(addresses: changes) } catch {
+                ledger.keep(changes)
+                note(.store, error)
             }
         }
-        if problems[.store] == nil { _ = await save.result(within: settings.saveSeconds) }
     }
 }

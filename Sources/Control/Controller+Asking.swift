@@ -13,21 +13,23 @@ extension Controller {
     /// Asks servers of a pool. The answers are there at the next pass.
     func ask(_ country: CountryCode, _ servers: [Server]) {
         guard let asked = ports.handshakes, asking.insert(country).inserted else { return }
-        Task {
-            let accepted = await asked.accepted(by: servers)
-            asking.remove(country)
-            let now = ports.now()
-            if let accepted {
-                handshakes.heard(accepted, of: servers, for: country, now)
-                for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyTaken(by: provider) }
-                // Where no server has ever answered this machine, silence says nothing about the key.
-                if accepted.isEmpty { noteSilence(of: servers.filter { handshakes.isTrusted($0.provider) }, now) }
-                ports.log.debug("\(accepted.count) of \(servers.count) servers of \(country) took the key")
-            } else {
-                handshakes.couldNotAsk(Set(servers.map(\.provider)), for: country, now)
-            }
-            wake()
+        spawn { await $0.ask(asked, country, servers) }
+    }
+
+    private func ask(_ asked: any ServerHandshakes, _ country: CountryCode, _ servers: [Server]) async {
+        let accepted = await asked.accepted(by: servers)
+        asking.remove(country)
+        let now = ports.now()
+        if let accepted {
+            handshakes.heard(accepted, of: servers, for: country, now)
+            for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyTaken(by: provider) }
+            // Where no server has ever answered this machine, silence says nothing about the key.
+            if accepted.isEmpty { noteSilence(of: servers.filter { handshakes.isTrusted($0.provider) }, now) }
+            ports.log.debug("\(accepted.count) of \(servers.count) servers of \(country) took the key")
+        } else {
+            handshakes.couldNotAsk(Set(servers.map(\.provider)), for: country, now)
         }
+        wake()
     }
 
     // MARK: - The key
@@ -70,13 +72,15 @@ extension Controller {
     /// Many servers are silent: is it the key, or are they not there?
     private func doubtKey(of provider: ProviderName) {
         guard !isWell(provider), doubted.insert(provider).inserted else { return }
-        Task {
-            let isRefused = await isKeyRefused(by: provider)
-            doubted.remove(provider)
-            guard isRefused, !isWell(provider) else { return }
-            openCredential(Breaker.name(credential: provider), .handshakeTimeout, ports.now())
-            wake()
-        }
+        spawn { await $0.examineKey(of: provider) }
+    }
+
+    private func examineKey(of provider: ProviderName) async {
+        let isRefused = await isKeyRefused(by: provider)
+        doubted.remove(provider)
+        guard isRefused, !isWell(provider) else { return }
+        openCredential(Breaker.name(credential: provider), .handshakeTimeout, ports.now())
+        wake()
     }
 
     /// True where servers that can be reached don't answer our key, and nobody else's server of the provider does: nothing else explains

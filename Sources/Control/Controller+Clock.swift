@@ -9,7 +9,7 @@ extension Controller {
 
     /// Compares the wall clock with one that nobody can set, before each pass and each round of probes.
     func noticeClock() {
-        let (wall, steady) = (ports.now(), ContinuousClock.now)
+        let (wall, steady) = (ports.now(), ports.instant)
         defer { clock = (wall, steady) }
         guard let clock else { return }
         let step = (wall - clock.wall) - (steady - clock.steady) / .seconds(1)

@@ -9,13 +9,13 @@ extension Controller {
         while !Task.isCancelled {
             do {
                 let changes = try await ports.engine.changes()
-                let stream = Task {
+                let stream = spawn { controller in
                     for try await _ in changes {
-                        eventStream.received(now: .now)
-                        wake()
+                        controller.eventStream.received(now: controller.ports.instant)
+                        controller.wake()
                     }
                 }
-                eventStream.follow(stream, now: .now)
+                eventStream.follow(stream, now: ports.instant)
                 try await withTaskCancellationHandler {
                     try await stream.value
                 } onCancel: {
@@ -25,7 +25,7 @@ extension Controller {
             } catch {
                 ports.log.debug("the engine's events ended", ["error": "\(error)"])
             }
-            try? await Task.sleep(for: .seconds(pause))
+            try? await ports.sleep(seconds: pause)
             pause = min(5, pause * 2)
             wake()
         }
@@ -33,7 +33,7 @@ extension Controller {
 
     /// Ends a stalled stream, so that `followEngine` opens a new one.
     func checkEventStream() {
-        guard eventStream.isStalled(now: .now) else { return }
+        guard eventStream.isStalled(now: ports.instant) else { return }
         ports.log.warning("the engine's events stand still; they are followed anew")
         eventStream.stream?.cancel()
     }

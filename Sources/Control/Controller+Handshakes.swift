@@ -9,7 +9,7 @@ extension Controller {
         // Soon for the first time, and not all at once.
         var pause = Double.random(in: 0.02...0.2) * settings.handshakeSeconds
         while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(pause))
+            try? await ports.sleep(seconds: pause)
             guard let watch = watches[id], watch.generation == generation, !Task.isCancelled else { return }
             // While probes fail others read it, and an engine that doesn't answer is not asked for this.
             if watch.record.failures == 0, problems[.engine] == nil, let container = exits[id]?.container {

@@ -10,7 +10,7 @@ extension Controller {
         let settings = ports.leadership.settings
         while !Task.isCancelled {
             await claimLease()
-            try? await Task.sleep(for: .seconds(ports.leadership.isLeader ? settings.renewSeconds : settings.followSeconds))
+            try? await ports.sleep(seconds: ports.leadership.isLeader ? settings.renewSeconds : settings.followSeconds)
         }
     }
 
@@ -91,8 +91,8 @@ extension Controller {
 
     /// What users have used is no change of the store's, so that who is over a quota is asked for by itself.
     private func followQuotas() async {
-        if let last = quotasAskedAt, .now - last < .seconds(settings.quotaSeconds) { return }
-        quotasAskedAt = .now
+        if let last = quotasAskedAt, ports.instant - last < .seconds(settings.quotaSeconds) { return }
+        quotasAskedAt = ports.instant
         guard let blocked = try? await ports.store.blocked(among: desired.users), ports.leadership.leader != nil,
             blocked != desired.blocked
         else { return }

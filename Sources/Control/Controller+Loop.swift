@@ -6,8 +6,8 @@ import Platform
 extension Controller {
     /// Runs until it is cancelled. Exits and gateway go on without it.
     package func run() async {
-        loopWatchdog.begin()
-        defer { loopWatchdog.end() }
+        loopWatchdog.start()
+        defer { loopWatchdog.stop() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.followEngine() }
             group.addTask { await self.keepWatch() }
@@ -26,19 +26,13 @@ extension Controller {
 
     private func reconcileRepeatedly() async {
         while !Task.isCancelled {
-            let begin = ContinuousClock.now
+            let begin = ports.instant
             let requeueAt = await reconcile()
             notePass(begin)
             // An engine tells of a death some milliseconds before its list does: reconcile again soon after an event.
-            let isLively = eventStream.lastEvent.map { ContinuousClock.now - $0 < .milliseconds(600) } ?? false
+            let isLively = eventStream.lastEvent.map { ports.instant - $0 < .milliseconds(600) } ?? false
             let pause = min(isLively ? 0.05 : settings.passSeconds, max(0.01, (requeueAt.map { $0 - ports.now() }) ?? .infinity))
-            let alarm = Task {
-                // A cancelled alarm must not wake the loop, or every pass would begin the next.
-                guard (try? await Task.sleep(for: .seconds(pause))) != nil else { return }
-                self.wake()
-            }
-            await wakeSignal.wait()
-            alarm.cancel()
+            await wakeSignal.wait(until: ports.instant + .seconds(pause), by: ports.time)
         }
     }
 
@@ -86,9 +80,8 @@ extension Controller {
     // MARK: - The loop itself
 
     private func notePass(_ begin: ContinuousClock.Instant) {
-        lastPass = .now
         loopWatchdog.passed()
-        Metrics.loopSeconds.observe((lastPass - begin) / .seconds(1))
+        Metrics.loopSeconds.observe((ports.instant - begin) / .seconds(1))
         Metrics.loopLastRun.set(Double(ports.now().milliseconds) / 1000)
         clear(.loop)
     }
@@ -96,8 +89,8 @@ extension Controller {
     /// A loop that waits for something that never comes can't say so itself. What is shown doesn't need this: `LoopWatchdog`.
     private func watchLoop() async {
         while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(min(1, settings.standstillSeconds)))
-            guard ContinuousClock.now - lastPass > .seconds(settings.standstillSeconds), !Task.isCancelled else { continue }
+            try? await ports.sleep(seconds: min(1, settings.standstillSeconds))
+            guard loopWatchdog.isStandstill, !Task.isCancelled else { continue }
             note(.loop, Standstill())
             reviewAlerts()
             saveMemories()

@@ -107,20 +107,20 @@ extension Controller {
     /// the answer: a dead exit is unplugged also while the engine hangs.
     func observeContainers() async -> [ExitContainer]? {
         if listing == nil {
-            eventStream.requestedList(now: .now)
-            listingSince = .now
+            eventStream.requestedList(now: ports.instant)
+            listingSince = ports.instant
         }
-        let list = listing ?? Task { try await ports.engine.list() }
+        let list = listing ?? spawn { try await $0.ports.engine.list() }
         listing = list
-        guard let result = await list.result(within: settings.listSeconds) else {
-            if .now - listingSince >= .seconds(settings.engineHangSeconds) { note(.engine, EngineHangs()) }
+        guard let result = await ports.result(of: list, within: settings.listSeconds) else {
+            if ports.instant - listingSince >= .seconds(settings.engineHangSeconds) { note(.engine, EngineHangs()) }
             return nil
         }
         listing = nil
         do {
             let containers = try result.get()
             if let fence = containers.map(\.fence).max() { ports.leadership.saw(fence: fence) }
-            eventStream.received(containers, now: .now)
+            eventStream.received(containers, now: ports.instant)
             if problems[.engine] != nil { welcomeEngine() }
             clear(.engine)
             return containers
@@ -147,8 +147,8 @@ extension Controller {
 
     /// What an earlier controller's gateway runs; nil where it does not answer soon.
     func gatewayAsFound() async -> GatewayObservation? {
-        let question = Task { try await ports.gateway.observe() }
-        guard var found = try? await question.result(within: settings.listSeconds)?.get() else { return nil }
+        let question = spawn { try await $0.ports.gateway.observe() }
+        guard var found = try? await ports.result(of: question, within: settings.listSeconds)?.get() else { return nil }
         // That compares with what was published last, which is nothing yet.
         found.restAgrees = true
         return found

@@ -87,8 +87,8 @@ extension Controller {
         var id = Digest.randomHex(bytes: 12)
         do {
             try await relay.send(order, id: id)
-            let end = ContinuousClock.now + .seconds(settings.orderSeconds)
-            while ContinuousClock.now < end {
+            let end = ports.instant + .seconds(settings.orderSeconds)
+            while ports.instant < end {
                 if let answer = try await relay.answer(to: id) {
                     // What the leader did is shown here too before it is answered, and who leads now is known.
                     await claimLease()
@@ -96,7 +96,7 @@ extension Controller {
                     id = Digest.randomHex(bytes: 12)
                     try await relay.send(order, id: id)
                 }
-                try await Task.sleep(for: .milliseconds(20))
+                try await ports.sleep(seconds: 0.02)
             }
             guard try await relay.withdraw(order, id: id) else {
                 throw OperationError(
@@ -125,8 +125,8 @@ extension Controller {
         guard let relay = ports.orders else { return }
         while !Task.isCancelled {
             // Those that wait too long are told to the follower, which knows what to say.
-            while ports.leadership.isLeader, let (id, order) = try? await relay.next() { Task { await self.take(order, id: id, relay) } }
-            try? await Task.sleep(for: .milliseconds(200))
+            while ports.leadership.isLeader, let (id, order) = try? await relay.next() { spawn { await $0.take(order, id: id, relay) } }
+            try? await ports.sleep(seconds: 0.2)
         }
     }
 

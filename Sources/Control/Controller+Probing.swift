@@ -17,10 +17,10 @@ extension Controller {
         let resolver = resolvers[turn % resolvers.count]
         watches[id]?.turn += 1
         watches[id]?.suspectAt = now + .seconds(watch.record.suspectSeconds)
-        watches[id]?.probe = Task {
+        watches[id]?.probe = spawn { controller in
             let result: Result<Double, any Error>
-            do { result = .success(try await ports.prober.probe(proxy, resolver: resolver)) } catch { result = .failure(error) }
-            await probed(id, generation, turn, result)
+            do { result = .success(try await controller.ports.prober.probe(proxy, resolver: resolver)) } catch { result = .failure(error) }
+            await controller.probed(id, generation, turn, result)
         }
     }
 
@@ -30,9 +30,10 @@ extension Controller {
         watches[id]?.suspectAt = nil
         watches[id]?.suspected = watch.turn - 1
         fail(id, .blackhole)
-        Task {
-            await judge(id, watch.generation)
-            scheduleProbe(id, watch.generation)
+        let generation = watch.generation
+        spawn { controller in
+            await controller.judge(id, generation)
+            controller.scheduleProbe(id, generation)
         }
     }
 
@@ -86,9 +87,13 @@ extension Controller {
         let isKept = late > 0 && late.isMultiple(of: 4) && exits[id]?.health.verdict == .degraded
         if record.failures == 1 || late == -1 || isKept { readTunnel(id, generation) }
         // Not for long: an engine that hangs must not keep a dead exit plugged in.
-        if record.failures == record.failuresUntilDead { _ = await watches[id]?.reading?.result(within: 1) }
+        if record.failures == record.failuresUntilDead { await waitForReading(of: id) }
         guard isWatched(id, generation) else { return }
         takeVerdict(id, generation)
+    }
+
+    private func waitForReading(of id: ExitID) async {
+        if let reading = watches[id]?.reading { _ = await ports.result(of: reading, within: 1) }
     }
 
     func takeVerdict(_ id: ExitID, _ generation: Int) {
@@ -116,10 +121,10 @@ extension Controller {
     private func readTunnel(_ id: ExitID, _ generation: Int) {
         guard let container = exits[id]?.container else { return }
         let previous = watches[id]?.reading
-        watches[id]?.reading = Task {
+        watches[id]?.reading = spawn { controller in
             await previous?.value
-            guard let reading = try? await ports.engine.tunnel(of: container) else { return }
-            take(reading, id, generation)
+            guard let reading = try? await controller.ports.engine.tunnel(of: container) else { return }
+            controller.take(reading, id, generation)
         }
     }
 
@@ -134,12 +139,13 @@ extension Controller {
     func beginDeepProbe(_ id: ExitID) {
         guard let watch = watches[id] else { return }
         watches[id]?.deepDue = nil
-        watches[id]?.deepBegan = .now
+        watches[id]?.deepBegan = ports.instant
         // While the fast probe fails it says nothing new, and would count as a fault of its own.
         guard watch.record.failures == 0, let proxy = exits[id]?.proxy else { return scheduleDeepProbe(id, watch.generation) }
-        watches[id]?.deepProbe = Task {
-            let examination = await ports.prober.examine(proxy)
-            examined(id, watch.generation, examination)
+        let generation = watch.generation
+        watches[id]?.deepProbe = spawn { controller in
+            let examination = await controller.ports.prober.examine(proxy)
+            controller.examined(id, generation, examination)
         }
     }
 
@@ -163,7 +169,7 @@ extension Controller {
     /// Writes what the probes of the last while said, for all exits in one go.
     func keepHistory() async {
         while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(settings.historySeconds))
+            try? await ports.sleep(seconds: settings.historySeconds)
             await saveHistory()
         }
     }

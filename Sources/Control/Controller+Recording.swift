@@ -43,7 +43,7 @@ extension Controller {
                     if let last = batch.last, let index = unsentEvents.lastIndex(of: last) { unsentEvents.removeFirst(index + 1) }
                 } catch {
                     note(.store, error)
-                    try? await Task.sleep(for: .seconds(1))
+                    try? await ports.sleep(seconds: 1)
                 }
             }
         }
@@ -168,11 +168,11 @@ extension Controller {
     /// Alerts about parts that nobody has asked yet since this controller has begun to lead: nobody knows that they are over. But
     /// what need not be asked for that long is no trouble any more.
     private var unaskedAlerts: [Alert] {
-        guard let loadedAt, .now - loadedAt < .seconds(settings.unaskedSeconds) else { return [] }
+        guard let loadedAt, ports.instant - loadedAt < .seconds(settings.unaskedSeconds) else { return [] }
         let asked = checks.times
         // Providers' lists are asked for anew, and missed only after a while.
         let lists =
-            .now - loadedAt < .seconds(Alerts.patience + 10)
+            ports.instant - loadedAt < .seconds(Alerts.patience + 10)
             ? alerts.values.filter { $0.id.hasPrefix("list:") || $0.id.hasPrefix("size:") } : []
         return lists + Dependency.allCases.filter { asked[$0] == nil }.compactMap { alerts["part:\($0.rawValue)"] }
     }
@@ -192,10 +192,10 @@ extension Controller {
     /// Saves breakers and alerts beside the loop, which must not wait for a store that hangs.
     func saveMemories() {
         guard savingMemories == nil, !unsavedBreakers.isEmpty || !unsavedAlerts.isEmpty else { return }
-        savingMemories = Task {
-            await saveBreakers()
-            await saveAlerts()
-            savingMemories = nil
+        savingMemories = spawn { controller in
+            await controller.saveBreakers()
+            await controller.saveAlerts()
+            controller.savingMemories = nil
         }
     }
 

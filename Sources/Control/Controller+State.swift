@@ -63,13 +63,13 @@ extension Controller {
         guard saving != nil || !unsaved.isEmpty else { return }
         let save =
             saving
-            ?? Task {
+            ?? spawn { controller in
                 // Once more for what has changed while the first was under way.
-                for _ in 0..<2 { await saveExits() }
-                saving = nil
+                for _ in 0..<2 { await controller.saveExits() }
+                controller.saving = nil
             }
         saving = save
-        if problems[.store] == nil { _ = await save.result(within: settings.saveSeconds) }
+        if problems[.store] == nil { _ = await ports.result(of: save, within: settings.saveSeconds) }
     }
 
     /// Saves an exit as it will be, before it is; whatever happens, the next pass saves it as it is.
@@ -98,7 +98,7 @@ extension Controller {
         if Task.isCancelled || error is NotLeader { return }
         checks.note(part, ports.now())
         let full = error as? StoreFull
-        if full != nil { storeRefusedAt = .now }
+        if full != nil { storeRefusedAt = ports.instant }
         remedies[part] = full?.remedy
         let words = "\(error)"
         if problems[part] == nil {
@@ -114,7 +114,7 @@ extension Controller {
     /// The store has taken a write. At its limit it takes one and refuses the next, so that one which was full is well again only after a
     /// while without a refusal.
     func noteWritten() {
-        if let refusedAt = storeRefusedAt, .now - refusedAt < .seconds(settings.roomSeconds) { return }
+        if let refusedAt = storeRefusedAt, ports.instant - refusedAt < .seconds(settings.roomSeconds) { return }
         storeRefusedAt = nil
         clear(.store)
     }

@@ -14,8 +14,8 @@ extension Controller {
             case .ask(let country, let servers): ask(country, servers)
             case .launch(let id):
                 launches[id.country, default: []].append(ports.now())
-                begin(id) { await self.launch(id) }
-            case .verify(let id): begin(id) { await self.verify(id) }
+                begin(id) { await $0.launch(id) }
+            case .verify(let id): begin(id) { await $0.verify(id) }
             case .remove, .publish: continue
             }
         }
@@ -27,11 +27,11 @@ extension Controller {
         return true
     }
 
-    private func begin(_ id: ExitID, _ body: @escaping @Sendable () async -> Void) {
+    private func begin(_ id: ExitID, _ body: @escaping @Sendable (isolated Controller) async -> Void) {
         guard operations[id] == nil else { return }
-        operations[id] = Task {
-            await body()
-            self.finish(id)
+        operations[id] = spawn { controller in
+            await body(controller)
+            controller.finish(id)
         }
     }
 
@@ -44,21 +44,24 @@ extension Controller {
     private func findServers(_ country: CountryCode) {
         guard let pool = desired.pools[country], searches.insert(country).inserted else { return }
         searchedAt[country] = ports.now()
-        Task {
-            do {
-                let ranked = try await ports.catalog.ranked(for: pool)
-                // Meanwhile the pool may have become another one.
-                if desired.pools[country] == pool { servers[country] = (ranked, ports.now()) }
-                noteFound(country)
-            } catch {
-                searchProblems[country] = "\(error)"
-                note(.catalog, error)
-                // Not at every pass: wait a moment before the next question.
-                try? await Task.sleep(for: .seconds(1))
-            }
-            searches.remove(country)
-            wake()
+        spawn { await $0.findServers(of: pool) }
+    }
+
+    private func findServers(of pool: Pool) async {
+        let country = pool.country
+        do {
+            let ranked = try await ports.catalog.ranked(for: pool)
+            // Meanwhile the pool may have become another one.
+            if desired.pools[country] == pool { servers[country] = (ranked, ports.now()) }
+            noteFound(country)
+        } catch {
+            searchProblems[country] = "\(error)"
+            note(.catalog, error)
+            // Not at every pass: wait a moment before the next question.
+            try? await ports.sleep(seconds: 1)
         }
+        searches.remove(country)
+        wake()
     }
 
     /// One pool's servers were found; another's may still be missing.
@@ -100,12 +103,12 @@ extension Controller {
 
     private func verify(_ id: ExitID) async {
         guard let exit = exits[id], let proxy = exit.proxy, exit.state == .verifying else { return }
-        let deadline = ContinuousClock.now + .seconds(settings.verifySeconds)
+        let deadline = ports.instant + .seconds(settings.verifySeconds)
         var last = ExitFailure(
             reason: .verifyTimeout, detail: "its proxy did not open within \(Int(settings.verifySeconds)) s",
             // Without the engine nobody knows whether its container runs.
             isServersFault: problems[.engine] == nil)
-        while ContinuousClock.now < deadline {
+        while ports.instant < deadline {
             // A proxy that does not listen yet may do so in a moment; what services answer will not be another in that.
             var pause = 0.5
             do {
@@ -128,7 +131,7 @@ extension Controller {
             }
             // Cancelled because its container ended: the next pass finds out why.
             if Task.isCancelled { return }
-            try? await Task.sleep(for: .seconds(pause))
+            try? await ports.sleep(seconds: pause)
         }
         fail(id, generation: exit.generation, last)
     }
@@ -174,23 +177,25 @@ extension Controller {
 
     private func remove(_ container: String) {
         guard removing.insert(container).inserted else { return }
-        Task {
-            do {
-                await tellLastWords(of: container)
-                try await ports.engine.remove(container)
-                removalTries[container] = nil
-                stuckContainers[container] = nil
-            } catch {
-                ports.log.warning("container can't be removed", ["container": container, "error": "\(error)"])
-                removalTries[container, default: 0] += 1
-                // Whoever must be called is called once; the tries go on, seldom.
-                let tries = removalTries[container] ?? 1
-                if tries >= 3, problems[.engine] == nil { stuckContainers[container] = "\(error)" }
-                try? await Task.sleep(for: .seconds(min(60, settings.removalSeconds * Double(tries))))
-            }
-            removing.remove(container)
-            wake()
+        spawn { await $0.removeNow(container) }
+    }
+
+    private func removeNow(_ container: String) async {
+        do {
+            await tellLastWords(of: container)
+            try await ports.engine.remove(container)
+            removalTries[container] = nil
+            stuckContainers[container] = nil
+        } catch {
+            ports.log.warning("container can't be removed", ["container": container, "error": "\(error)"])
+            removalTries[container, default: 0] += 1
+            // Whoever must be called is called once; the tries go on, seldom.
+            let tries = removalTries[container] ?? 1
+            if tries >= 3, problems[.engine] == nil { stuckContainers[container] = "\(error)" }
+            try? await ports.sleep(seconds: min(60, settings.removalSeconds * Double(tries)))
         }
+        removing.remove(container)
+        wake()
     }
 
     /// What a container that failed said last goes with it: keep it in our log.

@@ -93,11 +93,11 @@ extension Controller {
     /// Waits until the gateway has a change of users, which is in the store. Not for long for one that is away: it gets the users when it
     /// is back.
     private func gatewayKnows(_ edition: Int) async {
-        let begin = ContinuousClock.now
+        let begin = ports.instant
         while publishedEdition < edition, !Task.isCancelled {
             let patience = problems[.gateway] == nil ? settings.usersSeconds : settings.usersSecondsIfAway
-            guard ContinuousClock.now - begin < .seconds(patience) else { return }
-            try? await Task.sleep(for: .milliseconds(10))
+            guard ports.instant - begin < .seconds(patience) else { return }
+            try? await ports.sleep(seconds: 0.01)
         }
     }
 }

@@ -76,13 +76,13 @@ extension Controller {
             failovers.judged(id, isDead: false, at: ports.now())
         }
         for exit in probed.values where watches[exit.id] == nil {
-            let (id, generation, now) = (exit.id, exit.generation, ContinuousClock.now)
+            let (id, generation, now) = (exit.id, exit.generation, ports.instant)
             let watch = Watch(generation: generation, record: HealthRecord(known: exit.health), begunAt: ports.now())
             beginComparing(watch, exit)
             // Not all exits in step.
             watch.due = now + .seconds(Double.random(in: 0...0.5) * settings.probeSeconds)
             watch.deepDue = beat(after: settings.deepSeconds * Double.random(in: 0.2...1))
-            watch.handshakes = Task { await readHandshakes(of: id, generation) }
+            watch.handshakes = spawn { await $0.readHandshakes(of: id, generation) }
             watches[id] = watch
             probesDue.signal()
         }
@@ -93,15 +93,10 @@ extension Controller {
     /// Begins probes when they are due, and counts those that are late, until it is cancelled.
     func keepWatch() async {
         while !Task.isCancelled {
-            watch(.now)
+            watch(ports.instant)
             let next = watches.values.lazy.compactMap(\.next).min()
             watchWakesAt = next
-            let alarm = Task { [probesDue] in
-                guard let next, (try? await Task.sleep(until: next, clock: .continuous)) != nil else { return }
-                probesDue.signal()
-            }
-            await probesDue.wait()
-            alarm.cancel()
+            await probesDue.wait(until: next, by: ports.time)
         }
     }
 
@@ -119,7 +114,7 @@ extension Controller {
     func nudgeWatches() {
         for watch in watches.values {
             watch.isInStep = true
-            if watch.due == nil { watch.isNudged = true } else { watch.due = .now }
+            if watch.due == nil { watch.isNudged = true } else { watch.due = ports.instant }
         }
         probesDue.signal()
     }
@@ -127,7 +122,7 @@ extension Controller {
     /// One exit is probed at once, if it isn't being probed.
     func nudgeWatch(_ id: ExitID) {
         guard let watch = watches[id], watch.due != nil else { return }
-        watch.due = .now
+        watch.due = ports.instant
         probesDue.signal()
     }
 
@@ -155,14 +150,14 @@ extension Controller {
     /// The deep probe comes at once, if the last one was not a moment ago: an exit that flaps is not to be a burden to the address services.
     func hastenDeepProbe(_ id: ExitID) {
         guard let watch = watches[id], watch.deepDue != nil else { return }
-        guard watch.deepBegan.map({ .now - $0 >= .seconds(min(5, settings.deepSeconds)) }) ?? true else { return }
-        watch.deepDue = .now
+        guard watch.deepBegan.map({ ports.instant - $0 >= .seconds(min(5, settings.deepSeconds)) }) ?? true else { return }
+        watch.deepDue = ports.instant
         probesDue.signal()
     }
 
     /// Puts the fast probe off as if it had just been made.
     func skipProbe(_ id: ExitID, _ generation: Int) {
-        guard let due = watches[id]?.due, due > .now else { return }
+        guard let due = watches[id]?.due, due > ports.instant else { return }
         scheduleProbe(id, generation)
     }
 
@@ -183,11 +178,9 @@ extension Controller {
     /// The end of a pause. Long ones end on the beat of a clock that all exits share, and never later for it: probes of many exits
     /// go out together, and wake this process once. The beat is slower where the pauses are longer.
     private func beat(after seconds: Double) -> ContinuousClock.Instant {
-        let end = ContinuousClock.now + .seconds(seconds)
+        let end = ports.instant + .seconds(seconds)
         guard seconds >= 0.25 else { return end }
         let beat = Duration.seconds(sharedSeconds > settings.probeSeconds ? sharedSeconds / 5 : 0.05)
-        return Self.started + beat * ((end - Self.started) / beat).rounded(.down)
+        return started + beat * ((end - started) / beat).rounded(.down)
     }
-
-    private static let started = ContinuousClock.now
 }

@@ -9,6 +9,7 @@ package actor Controller {
     let ports: ControllerPorts
     let view: StateView
     let loopWatchdog: LoopWatchdog
+    let started: ContinuousClock.Instant
     let checks = DependencyChecks()
     var failovers = FailoverClock()
     var desired = Desired()
@@ -98,12 +99,10 @@ package actor Controller {
     var storeVersion = 0
     var hasObserved = false
     /// What has been heard of the engine by events, and what by its lists.
-    var eventStream = EventStreamWatchdog(now: .now)
+    var eventStream: EventStreamWatchdog
     /// The list of containers that is on its way, maybe for longer than a pass.
     var listing: Task<[ExitContainer], any Error>?
-    var listingSince = ContinuousClock.now
-    /// When the loop has last finished a pass.
-    var lastPass = ContinuousClock.now
+    var listingSince: ContinuousClock.Instant
     /// Operators' changes go through one by one: each must see what the one before has left.
     let changes = Turnstile()
     /// What is saved later must also arrive later.
@@ -113,8 +112,22 @@ package actor Controller {
     package init(ports: ControllerPorts, settings: ControllerSettings) {
         self.ports = ports
         self.settings = settings
-        view = StateView()
-        loopWatchdog = LoopWatchdog(view: view, seconds: settings.standstillSeconds)
+        view = StateView(time: ports.time)
+        loopWatchdog = LoopWatchdog(view: view, seconds: settings.standstillSeconds, time: ports.time)
+        started = ports.instant
+        listingSince = started
+        eventStream = EventStreamWatchdog(now: started)
+    }
+
+    /// Begins a task beside the loop.
+    @discardableResult
+    func spawn(_ body: @escaping @Sendable (isolated Controller) async -> Void) -> Task<Void, Never> {
+        Task(executorPreference: ports.executor) { await body(self) }
+    }
+
+    @discardableResult
+    func spawn<Value: Sendable>(_ body: @escaping @Sendable (isolated Controller) async throws -> Value) -> Task<Value, any Error> {
+        Task(executorPreference: ports.executor) { try await body(self) }
     }
 
     /// Begins a pass now.
@@ -140,7 +153,7 @@ package actor Controller {
         // An exit is saved as serving before it is plugged in, and the last controller may have ended between the two.
         if gateway.map({ GatewayLayout.of(desired: desired, exits: exits).differs(from: $0) }) ?? true { plugged = [] }
         hasLoaded = true
-        loadedAt = .now
+        loadedAt = ports.instant
         clear(.store)
         followWatches()
         publishView()

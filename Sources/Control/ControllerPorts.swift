@@ -15,15 +15,17 @@ package struct ControllerPorts: Sendable {
     /// Carries operators' changes to the controller that leads; nil where no other one can be.
     package var orders: (any OrderRelay)?
     package var log: Log
-    package var now: @Sendable () -> Timestamp
+    package var time: any TimeSource
+    /// Runs the controller's tasks; nil for Swift's shared pool.
+    package var executor: (any TaskExecutor)?
     /// Alerts that others stand for, asked at each pass.
     package var reports: @Sendable () -> [Alert]
 
     package init(
         engine: any ExitEngine, gateway: any Gateway, store: any StateStore, catalog: any ServerCatalog, keys: any TunnelKeys,
         prober: any ExitProber, handshakes: (any ServerHandshakes)? = nil, leadership: Leadership = .alone,
-        orders: (any OrderRelay)? = nil, log: Log, now: @escaping @Sendable () -> Timestamp = SystemClock.now,
-        reports: @escaping @Sendable () -> [Alert] = { [] }
+        orders: (any OrderRelay)? = nil, log: Log, time: any TimeSource = SystemTime(),
+        executor: (any TaskExecutor)? = nil, reports: @escaping @Sendable () -> [Alert] = { [] }
     ) {
         self.engine = engine
         self.gateway = gateway
@@ -35,7 +37,26 @@ package struct ControllerPorts: Sendable {
         self.leadership = leadership
         self.orders = orders
         self.log = log
-        self.now = now
+        self.time = time
+        self.executor = executor
         self.reports = reports
+    }
+}
+
+extension ControllerPorts {
+    func now() -> Timestamp { time.now() }
+    var instant: ContinuousClock.Instant { time.instant }
+    func sleep(seconds: Double) async throws { try await time.sleep(seconds: seconds) }
+
+    /// What a task comes to; nil where it has come to nothing within so many seconds. The task goes on then.
+    func result<Value, Failure>(of task: Task<Value, Failure>, within seconds: Double) async -> Result<Value, Failure>? {
+        let (answers, answer) = AsyncStream<Result<Value, Failure>?>.makeStream(bufferingPolicy: .bufferingOldest(1))
+        // Not a child task: a task that waits for another one's result can't be ended.
+        Task(executorPreference: executor) { answer.yield(await task.result) }
+        async let _: Void = {
+            if (try? await time.sleep(seconds: seconds)) != nil { answer.yield(nil) }
+        }()
+        for await first in answers { return first }
+        return nil
     }
 }

@@ -1,5 +1,5 @@
 package import Model
-import Platform
+package import Platform
 import Synchronization
 
 /// Holds the lease of the one controller that may act, for all controllers of one store.
@@ -65,17 +65,20 @@ package final class Leadership: Sendable {
 
     package let settings: Settings
     private let store: (any LeaseStore)?
+    private let time: any TimeSource
     private let token = Digest.randomHex(bytes: 16)
     private let state = Mutex(State())
 
-    package init(_ settings: Settings, store: any LeaseStore) {
+    package init(_ settings: Settings, store: any LeaseStore, time: any TimeSource = SystemTime()) {
         self.settings = settings
         self.store = store
+        self.time = time
     }
 
     private init() {
         settings = Settings(instance: "alone", isShared: false)
         store = nil
+        time = SystemTime()
     }
 
     /// For a controller without a lease, which always may act.
@@ -89,7 +92,7 @@ package final class Leadership: Sendable {
     package func warrant() throws -> Int {
         guard !isAlone else { return 0 }
         return try state.withLock { state in
-            guard let until = state.until, ContinuousClock.now < until || !settings.isShared else { throw NotLeader(leader: state.leader) }
+            guard let until = state.until, time.instant < until || !settings.isShared else { throw NotLeader(leader: state.leader) }
             return state.fence
         }
     }
@@ -116,7 +119,7 @@ package final class Leadership: Sendable {
         guard let store else { return .leads(isNew: false, isForgotten: false) }
         let (last, highest) = state.withLock { ($0.fence, $0.highest) }
         // A fifth less than the store is told: clocks don't run alike.
-        let until = ContinuousClock.now + .seconds(settings.leaseSeconds * 0.8)
+        let until = time.instant + .seconds(settings.leaseSeconds * 0.8)
         let claim = LeaseClaim(
             instance: settings.instance, token: token, fence: last, highest: highest,
             milliseconds: Int(settings.leaseSeconds * 1000), mayInherit: last == 0)

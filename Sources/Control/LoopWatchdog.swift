@@ -1,4 +1,4 @@
-import Dispatch
+import Platform
 import Synchronization
 
 /// Sees from a thread of its own whether the loop goes on, and tells the view: a loop that stands still, or whose actor does, can't say
@@ -6,48 +6,47 @@ import Synchronization
 final class LoopWatchdog: Sendable {
     static let words = "the control loop stands still, so nothing is healed; the proxies go on"
 
-    private struct State {
-        var lastPass = ContinuousClock.now
-        /// Counts the runs: what was begun in an earlier one ends.
-        var run = 0
-    }
-
     private let view: StateView
     /// Seconds without a finished pass after which the loop counts as standing still.
     private let seconds: Double
-    private let queue = DispatchQueue(label: "sallyport.loop-watch")
-    private let state = Mutex(State())
+    private let time: any TimeSource
+    private let lastPass: Mutex<ContinuousClock.Instant>
+    private let ticker: Mutex<Ticker?> = Mutex(nil)
 
-    init(view: StateView, seconds: Double) {
+    init(view: StateView, seconds: Double, time: any TimeSource) {
         self.view = view
         self.seconds = seconds
+        self.time = time
+        lastPass = Mutex(time.instant)
     }
 
-    /// The loop has finished a pass.
+    /// True where no pass has ended for so long.
+    var isStandstill: Bool {
+        // Read first: a pass that ends between the two makes the age smaller.
+        let now = time.instant
+        return now - lastPass.withLock { $0 } > .seconds(seconds)
+    }
+
+    /// A pass has ended.
     func passed() {
-        state.withLock { $0.lastPass = .now }
+        lastPass.withLock { $0 = time.instant }
         view.set(standstill: nil)
     }
 
-    func begin() {
-        let run = state.withLock { state in
-            state.lastPass = .now
-            state.run += 1
-            return state.run
+    func start() {
+        lastPass.withLock { $0 = time.instant }
+        let ticker = Ticker(label: "sallyport.loop-watchdog", seconds: min(1, seconds / 2)) { [weak self] in
+            if let self, isStandstill { view.set(standstill: Self.words) }
         }
-        check(run)
+        self.ticker.withLock { $0 = ticker }
+        ticker.start()
     }
 
-    func end() {
-        state.withLock { $0.run += 1 }
+    func stop() {
+        ticker.withLock { ticker in
+            ticker?.stop()
+            ticker = nil
+        }
         view.set(standstill: nil)
-    }
-
-    private func check(_ run: Int) {
-        queue.asyncAfter(deadline: .now() + min(1, seconds / 2)) { [weak self] in
-            guard let self, state.withLock({ $0.run == run }) else { return }
-            if ContinuousClock.now - state.withLock({ $0.lastPass }) > .seconds(seconds) { view.set(standstill: Self.words) }
-            check(run)
-        }
     }
 }

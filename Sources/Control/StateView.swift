@@ -1,5 +1,6 @@
 package import Model
 package import Planning
+package import Platform
 import Synchronization
 
 /// What the controller knows at one moment, as a value.
@@ -36,13 +37,14 @@ package final class StateView: Sendable {
         var snapshot = Snapshot()
         /// What is wrong with the loop, as somebody else than the loop sees it.
         var standstill: String?
-        var waiters: [Int: AsyncStream<Void>.Continuation] = [:]
+        var waiters: [Int: WakeSignal] = [:]
         var nextWaiter = 0
     }
 
     private let state = Mutex(State())
+    private let time: any TimeSource
 
-    package init() {}
+    package init(time: any TimeSource) { self.time = time }
 
     package var current: Snapshot { state.withLock { $0.snapshot } }
 
@@ -68,25 +70,20 @@ package final class StateView: Sendable {
             state.snapshot.revision = revision
             return Array(state.waiters.values)
         }
-        for waiter in waiters { waiter.yield() }
+        for waiter in waiters { waiter.signal() }
     }
 
     /// Waits until the snapshot is as wanted, for at most `seconds`; returns the last one seen either way.
     package func wait(seconds: Double, until isWanted: @Sendable (Snapshot) -> Bool) async -> Snapshot {
-        let (changes, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let changed = WakeSignal()
         let number = state.withLock { state in
             state.nextWaiter += 1
-            state.waiters[state.nextWaiter] = signal
+            state.waiters[state.nextWaiter] = changed
             return state.nextWaiter
         }
         defer { state.withLock { $0.waiters[number] = nil } }
-        let alarm = Task {
-            try? await Task.sleep(for: .seconds(seconds))
-            signal.finish()
-        }
-        defer { alarm.cancel() }
-        if isWanted(current) { return current }
-        for await _ in changes where isWanted(current) { break }
+        let deadline = time.instant + .seconds(seconds)
+        while !isWanted(current), time.instant < deadline, !Task.isCancelled { await changed.wait(until: deadline, by: time) }
         return current
     }
 }

@@ -55,7 +55,7 @@ package actor UsageMeter {
                 if !isInTrouble, !Task.isCancelled { log.warning("usage can't be gathered", ["error": "\(error)"]) }
                 isInTrouble = true
             }
-            try? await Task.sleep(for: .seconds(seconds))
+            try? await controller.ports.sleep(seconds: seconds)
         }
     }
 
@@ -64,7 +64,7 @@ package actor UsageMeter {
         // What another leader has counted meanwhile is in its own figures.
         if !controller.ports.leadership.isLeader { tally = UsageTally() }
         guard await controller.knownUsers() != nil, let (reading, isWhole) = try await source.usage() else { return }
-        let now = SystemClock.now()
+        let now = controller.ports.now()
         try await store.add(reading, isWhole: isWhole, now: now)
         guard let users = await controller.knownUsers() else { return }
         tally.take(reading, isWhole: isWhole, users: users)
@@ -90,7 +90,7 @@ package actor UsageMeter {
         let active = try await source.activeUsers()
         // Asked after the connections: a user who is new by then is among them.
         guard !active.isEmpty, let users = await controller.knownUsers() else { return }
-        let (now, blocked) = (SystemClock.now(), controller.snapshot.desired.blocked)
+        let (now, blocked) = (controller.ports.now(), controller.snapshot.desired.blocked)
         let admitted = Set(users.filter { $0.isAdmitted(now: now) && blocked[$0.name] == nil }.map(\.name))
         let out = active.subtracting(admitted)
         guard !out.isEmpty else { return }

@@ -1,3 +1,5 @@
+import Platform
+
 /// What was waited for did not come.
 package struct TimeoutError: Error, CustomStringConvertible {
     package var what: String
@@ -5,15 +7,16 @@ package struct TimeoutError: Error, CustomStringConvertible {
     package init(what: String) { self.what = what }
 }
 
-/// Asks again and again until the answer is there, at most `seconds`.
+/// Asks again and again until the answer is there, at most `seconds` of `SimulatedTime.current`.
 package func eventually<Value>(
     _ what: String, within seconds: Double = 10, every milliseconds: Int = 20, _ body: () async throws -> Value?
 ) async throws -> Value {
-    let end = ContinuousClock.now + .seconds(seconds)
+    let time = SimulatedTime.current
+    let end = time.instant + .seconds(seconds)
     while true {
         if let value = try await body() { return value }
-        guard ContinuousClock.now < end else { throw TimeoutError(what: what) }
-        try await Task.sleep(for: .milliseconds(milliseconds))
+        guard time.instant < end else { throw TimeoutError(what: what) }
+        try await time.sleep(seconds: Double(milliseconds) / 1000)
     }
 }
 

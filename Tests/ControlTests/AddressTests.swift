@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Exits get addresses that nothing leads to any more, whoever leads and whatever can be seen.
-@Suite(.timeLimit(.minutes(2))) struct AddressTests {
+@Suite(.timeLimit(.minutes(2)), .inSimulatedTime) struct AddressTests {
     private func addresses(_ world: FakeWorld) -> [String] { world.launches.compactMap(\.address) }
 
     @Test func `while the gateway can't be changed no address is given twice, and afterwards they are again`() async throws {

@@ -1,11 +1,12 @@
 import Control
 import Model
 import Planning
+import Platform
 import TestSupport
 import Testing
 
 /// Servers are asked for a handshake before a container is spent on one of them; and what silence says about the key.
-@Suite(.timeLimit(.minutes(1))) struct AskingTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct AskingTests {
     private let key = Breaker.name(credential: .nordvpn)
 
     @Test func `servers that don't answer a handshake get no container`() async throws {
@@ -120,7 +121,7 @@ import Testing
             _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             // Until what they have answered is too old to count.
-            try await Task.sleep(for: .seconds(3.2))
+            try await world.time.sleep(seconds: 3.2)
             world.with { state in
                 state.deadServers = ["us1", "us2", "us3"]
                 state.asked = []

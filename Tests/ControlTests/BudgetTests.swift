@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// How many containers a pool may begin: decision 0143.
-@Suite(.timeLimit(.minutes(1))) struct BudgetTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct BudgetTests {
     @Test func `an operator who opens and closes a country again and again waits for no budget`() async throws {
         try await withController { world, running in
             for _ in 1...8 {

@@ -1,11 +1,12 @@
 import Control
 import Model
 import Planning
+import Platform
 import TestSupport
 import Testing
 
 /// Exits that nobody can compare: they go on, and it is told.
-@Suite(.timeLimit(.minutes(1))) struct ComparingTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct ComparingTests {
     @Test func `an exit that serves without being compared is told by an alert, which ends by itself`() async throws {
         try await withController(tune: { $0.deepSeconds = 0.3 }) { world, running in
             try await running.controller.setPool(Pool(country: us, size: 2))

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Events of what operators and controllers do. That they reach the store, readers and webhooks is a test on the lab.
-@Suite(.timeLimit(.minutes(1))) struct EventTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct EventTests {
     private func kinds(_ world: FakeWorld) -> [EventKind] { world.with { $0.events }.map(\.kind) }
 
     private func event(_ kind: EventKind, in world: FakeWorld, _ isWanted: (Event) -> Bool = { _ in true }) async throws -> Event {

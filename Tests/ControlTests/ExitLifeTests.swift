@@ -1,9 +1,10 @@
 import Control
 import Model
+import Platform
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ExitLifeTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct ExitLifeTests {
     @Test func `an exit that is asked for comes up, is proved and is plugged in`() async throws {
         try await withController { world, running in
             let asked = try await running.controller.addExit(ExitRequest(country: us))
@@ -88,7 +89,7 @@ import Testing
             _ = try await running.controller.addExit(ExitRequest(country: us))
             try await running.serves(1)
             let before = world.with { $0.lists }
-            try await Task.sleep(for: .seconds(1))
+            try await world.time.sleep(seconds: 1)
             let passes = world.with { $0.lists } - before
             #expect((1...30).contains(passes), "every 0.1 s it is due")
         }

@@ -1,14 +1,16 @@
 import Control
 import Model
+import Platform
 import Synchronization
 import TestSupport
 
 /// Through it goes everything that a controller does outside; while it is closed, the controller is a stopped process.
 final class Gate: Sendable {
     private let closed = Mutex(false)
+    private let time = SimulatedTime.current
     func close() { closed.withLock { $0 = true } }
     func open() { closed.withLock { $0 = false } }
-    func pass() async throws { while closed.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(5)) } }
+    func pass() async throws { while closed.withLock({ $0 }) { try await time.sleep(seconds: 0.005) } }
 }
 
 /// One controller's line to the lease in the world.
@@ -23,15 +25,16 @@ struct FakeLease: LeaseStore, OrderRelay {
     }
 
     func claim(_ claim: LeaseClaim) async throws -> LeaseAnswer {
-        try await reach { state in
-            if let lease = state.lease, lease.until > .now, lease.claim.token != claim.token {
+        let now = world.time.instant
+        return try await reach { state in
+            if let lease = state.lease, lease.until > now, lease.claim.token != claim.token {
                 return LeaseAnswer(isOurs: false, fence: lease.fence, holder: lease.claim.instance, version: state.version)
             }
             var fence = claim.fence
             if fence == 0 || state.fence > fence || claim.highest > fence { fence = max(state.fence, claim.highest) + 1 }
             let hasForgotten = claim.fence > state.fence
             state.fence = fence
-            state.lease = (claim, fence, .now + .milliseconds(claim.milliseconds))
+            state.lease = (claim, fence, now + .milliseconds(claim.milliseconds))
             return LeaseAnswer(isOurs: true, fence: fence, holder: claim.instance, version: state.version, hasForgotten: hasForgotten)
         }
     }

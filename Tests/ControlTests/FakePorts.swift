@@ -43,7 +43,7 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         try await gate.pass()
         try await answering()
         let (containers, milliseconds) = try call(.engine) { (Array($0.containers.values), $0.listMilliseconds) }
-        if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
+        if milliseconds > 0 { try await world.time.sleep(seconds: Double(milliseconds) / 1000) }
         return containers
     }
 
@@ -56,14 +56,14 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     }
 
     /// Waits for as long as the engine hangs.
-    private func answering() async throws { while world.with({ $0.engineHangs }) { try await Task.sleep(for: .milliseconds(5)) } }
+    private func answering() async throws { while world.with({ $0.engineHangs }) { try await world.time.sleep(seconds: 0.005) } }
 
     /// Like the real one: a container of that name, left behind by a dead controller, is made anew.
     func launch(_ specification: ExitSpecification) async throws -> (container: String, endpoint: Endpoint) {
         try await act("launch \(specification.id)")
         try await answering()
         let milliseconds = world.with { $0.launchMilliseconds }
-        if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
+        if milliseconds > 0 { try await world.time.sleep(seconds: Double(milliseconds) / 1000) }
         let fence = leadership.fence
         let made: (container: String, endpoint: Endpoint)
         do {
@@ -100,11 +100,12 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     /// Nothing comes through a dead server's tunnel, and a good one carries a little all the time.
     func tunnel(of container: String) async throws -> TunnelReading {
         try await answering()
+        let now = world.time.now()
         return try call(.engine) { state in
             guard let endpoint = state.containers[container]?.endpoint, let server = state.serverOfEndpoint[endpoint] else { throw Away() }
             if !state.isSilent(server.hostname) || state.busyServers.contains(server.hostname) { state.carried += 10_000 }
             return TunnelReading(
-                at: SystemClock.now(), handshakeAt: SystemClock.now() + -state.handshakeAge, received: state.carried, sent: 0,
+                at: now, handshakeAt: now + -state.handshakeAge, received: state.carried, sent: 0,
                 leaks: state.leaks)
         }
     }
@@ -158,9 +159,9 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
 
     func publish(_ layout: GatewayLayout) async throws {
         try await act("publish")
-        while world.with({ $0.gatewayHangs }) { try await Task.sleep(for: .milliseconds(5)) }
+        while world.with({ $0.gatewayHangs }) { try await world.time.sleep(seconds: 0.005) }
         let milliseconds = world.with { $0.publishMilliseconds }
-        if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
+        if milliseconds > 0 { try await world.time.sleep(seconds: Double(milliseconds) / 1000) }
         try call(.gateway) { $0.published = layout }
     }
 
@@ -169,7 +170,7 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     private func store(_ body: @escaping @Sendable (inout FakeWorld.State) -> Void) async throws {
         try await gate.pass()
         let milliseconds = world.with { $0.storeMilliseconds }
-        if milliseconds > 0 { try await Task.sleep(for: .milliseconds(milliseconds)) }
+        if milliseconds > 0 { try await world.time.sleep(seconds: Double(milliseconds) / 1000) }
         let fence = leadership.isAlone ? nil : leadership.fence
         let isFenced = try call(.store) { state in
             if let fence, fence != state.fence { return true }

@@ -1,7 +1,9 @@
 import Control
 import Model
 import Planning
+import Platform
 import Synchronization
+import TestSupport
 
 /// What a part answers while it is away.
 struct Away: Error, CustomStringConvertible {
@@ -94,6 +96,7 @@ final class FakeWorld: Sendable {
     }
 
     private let state: Mutex<State>
+    let time = SimulatedTime.current
 
     init(servers: [Server]) {
         state = Mutex(State())

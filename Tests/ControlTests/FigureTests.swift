@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What the loop counts for the metrics.
-@Suite(.timeLimit(.minutes(1))) struct FigureTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct FigureTests {
     private let start = Timestamp(milliseconds: 1_000_000)
 
     @Test func `a failover lasts from the verdict until the next exit of the pool serves`() {

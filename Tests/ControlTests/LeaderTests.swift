@@ -5,7 +5,7 @@ import Platform
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct LeaderTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct LeaderTests {
     private let world = FakeWorld(servers: (1...6).map { server($0) } + (1...3).map { server($0, de) })
 
     /// Two controllers of one world, the first of which leads.
@@ -80,10 +80,10 @@ import Testing
         world.go(away: .store)
         let end = try #require(world.with { $0.lease?.until })
         try await eventually("it may act no more", within: 30) { !first.isLeader }
-        #expect(.now < end, "by its own clock, before the store's")
+        #expect(world.time.instant < end, "by its own clock, before the store's")
         let count = acts(of: "one").count
         world.end("us-1-g1", exitCode: 67)
-        try await eventually("the lease is over", within: 30) { .now > end }
+        try await eventually("the lease is over", within: 30) { world.time.instant > end }
         #expect(acts(of: "one").count == count)
         world.come(back: .store)
         try await eventually("it goes on") { first.exit(1)?.generation == 2 && first.exit(1)?.state == .serving }
@@ -98,7 +98,7 @@ import Testing
         try await first.serves(1)
         world.go(away: .store)
         let end = try #require(world.with { $0.lease?.until })
-        try await eventually("its lease is over in the store", within: 30) { .now > end }
+        try await eventually("its lease is over in the store", within: 30) { world.time.instant > end }
         world.end("us-1-g1", exitCode: 67)
         try await eventually("another one serves") { first.exit(1)?.generation == 2 && first.exit(1)?.state == .serving }
         world.come(back: .store)
@@ -110,11 +110,11 @@ import Testing
         try await withTwo { first, second in
             try await eventually("it follows") { second.controller.snapshot.leader == "one" }
             first.gate.close()
-            let change = Task { try await second.controller.carryOut(.setPool(Pool(country: us, size: 1))) }
+            async let change = second.controller.carryOut(.setPool(Pool(country: us, size: 1)))
             let id = try await eventually("it is handed over") { world.with { $0.orders.isEmpty ? nil : $0.orders.removeFirst().id } }
             world.with { $0.answers[id] = .missed }
             first.gate.open()
-            _ = try await change.value
+            _ = try await change
             #expect(second.controller.snapshot.desired.pools[us]?.size == 1)
         }
     }
@@ -177,9 +177,10 @@ import Testing
 
     @Test func `a change that nobody takes is taken back`() async throws {
         let first = Running(on: world, instance: "one", orderSeconds: 0.3)
+        let end = world.time.instant + .seconds(60)
         world.with { state in
             let claim = LeaseClaim(instance: "other", token: "x", fence: 0, highest: 0, milliseconds: 0, mayInherit: false)
-            state.lease = (claim, 5, .now + .seconds(60))
+            state.lease = (claim, 5, end)
         }
         try await eventually("it follows") { first.controller.snapshot.leader == "other" }
         let error = try await #require(throws: OperationError.self) { try await first.controller.carryOut(.removePool(us)) }
@@ -189,12 +190,12 @@ import Testing
 
     @Test func `a leader that stops in order is followed at once`() async throws {
         try await withTwo { first, second in
-            let start = ContinuousClock.now
+            let start = world.time.instant
             await first.stop()
             await first.resign()
             try await eventually("the second leads") { second.isLeader }
             // Less than the lease is long.
-            #expect(.now - start < .seconds(3))
+            #expect(world.time.instant - start < .seconds(3))
         }
     }
 

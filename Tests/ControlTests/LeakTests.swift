@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Leaks that nobody outside tells of: an exit's own firewall has counted them.
-@Suite(.timeLimit(.minutes(1))) struct LeakTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct LeakTests {
     /// No deep probe is due for hours; tunnels are read all the time.
     private static func quiet(_ settings: inout ControllerSettings) {
         settings.deepSeconds = 6_000

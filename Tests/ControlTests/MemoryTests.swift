@@ -2,12 +2,11 @@ import Control
 import Model
 import Planning
 import Platform
-import Synchronization
 import TestSupport
 import Testing
 
 /// What a controller remembers: alerts over a restart, pauses over a clock that is set, failover while the store hangs.
-@Suite(.timeLimit(.minutes(1))) struct MemoryTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct MemoryTests {
     /// Runs with a controller one of whose exits has died, and left a container that can't be removed: `us-1-g1`.
     private func withStuckContainer(_ body: (FakeWorld, Running) async throws -> Void) async throws {
         try await withController(tune: { $0.removalSeconds = 0.05 }) { world, running in
@@ -31,7 +30,7 @@ import Testing
 
     @Test func `an alert stands over a restart, without a word, for as long as it is true`() async throws {
         let world = FakeWorld(servers: [server(1)])
-        let since = SystemClock.now() + -600
+        let since = SimulatedTime.current.now() + -600
         func alert(_ id: String, _ message: String = "") -> Alert {
             Alert(id: id, severity: .critical, message: message, remedy: "do something", since: since)
         }
@@ -87,14 +86,13 @@ import Testing
     }
 
     @Test(arguments: [-7_200.0, 7_200]) func `a clock that is set by hours holds nobody up`(seconds: Double) async throws {
-        let offset = Mutex(0.0)
         let world = FakeWorld(servers: (1...3).map { server($0) })
         // One after another, so that it waits.
         world.with { $0.launchFailures = Array(repeating: ExitFailure(reason: .startFailed, detail: "not now"), count: 2) }
-        let running = Running(on: world, now: { SystemClock.now() + offset.withLock { $0 } })
+        let running = Running(on: world)
         _ = try await running.controller.addExit(ExitRequest(country: us))
         try await eventually("it waits") { running.exit(1)?.attempts == 2 && running.exit(1)?.state == .pending }
-        offset.withLock { $0 = seconds }
+        try #require(world.time as? SimulatedTime).setWall(by: seconds)
         try await running.serves(1, within: 30)
         let exit = try #require(running.exit(1))
         #expect(abs(exit.since - running.now()) < 60)
@@ -107,7 +105,7 @@ import Testing
 
     @Test func `what a clock that was ahead has stored holds nobody up`() async throws {
         let world = FakeWorld(servers: [server(1)])
-        let later = SystemClock.now() + 7_200
+        let later = world.time.now() + 7_200
         world.with { state in
             state.stored.pools[us] = Pool(country: us, size: 1)
             var exit = Exit(id: id(1), slot: 1, now: later)
@@ -119,7 +117,7 @@ import Testing
         }
         let running = Running(on: world)
         try await running.serves(1, within: 30)
-        #expect(running.controller.snapshot.breakers.values.allSatisfy { ($0.openUntil ?? later) < SystemClock.now() + 120 })
+        #expect(running.controller.snapshot.breakers.values.allSatisfy { ($0.openUntil ?? later) < running.now() + 120 })
         await running.stop()
     }
 }

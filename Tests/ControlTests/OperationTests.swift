@@ -1,10 +1,11 @@
 import Control
 import Model
 import Planning
+import Platform
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct OperationTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct OperationTests {
     private func code(_ body: () async throws -> Void) async throws -> OperationError.Code {
         try await #require(throws: OperationError.self) { try await body() }.code
     }
@@ -81,7 +82,7 @@ import Testing
         // Meanwhile its health changes, and is saved between the two things that are saved for its leaving.
         world.with { $0.storeMilliseconds = 100 }
         async let leaving = first.controller.removeExit(id(1))
-        try await Task.sleep(for: .milliseconds(30))
+        try await world.time.sleep(seconds: 0.03)
         world.with { $0.deadServers = ["us1"] }
         #expect(try await leaving.leaving)
         await first.kill()
@@ -125,10 +126,10 @@ import Testing
             try await running.controller.setPool(Pool(country: us, size: 2))
             try await running.serves(2)
             world.with { $0.sessions = 3 }
-            let asked = ContinuousClock.now
+            let asked = world.time.instant
             _ = try await running.controller.removeExit(id(1))
             try await eventually("it is gone") { running.exit(1) == nil }
-            #expect(ContinuousClock.now - asked >= .milliseconds(1490))
+            #expect(world.time.instant - asked >= .milliseconds(1490))
             // Without connections there is nothing to wait for.
             try await running.controller.setPool(Pool(country: us, size: 2))
             try await running.serves(2)

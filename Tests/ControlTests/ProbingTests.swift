@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// When exits are probed.
-@Suite(.timeLimit(.minutes(1))) struct ProbingTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct ProbingTests {
     @Test func `a deep probe that finds all well stands for a fast one`() async throws {
         let tune: (inout ControllerSettings) -> Void = { settings in
             settings.probeSeconds = 1

@@ -5,7 +5,7 @@ import Platform
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct RestartTests {
+@Suite(.timeLimit(.minutes(2)), .inSimulatedTime) struct RestartTests {
     @Test func `a new controller adopts what runs, and launches and removes nothing`() async throws {
         let world = FakeWorld(servers: (1...4).map { server($0) })
         let first = Running(on: world)
@@ -68,8 +68,8 @@ import Testing
     @Test func `what an older version has held against servers whose containers were killed is forgotten`() async throws {
         let world = FakeWorld(servers: (1...2).map { server($0) })
         var (killed, silent) = (Breaker(), Breaker())
-        killed.fail("container_exited", SystemClock.now(), Breaker.ofServers)
-        silent.fail("blackhole", SystemClock.now(), Breaker.ofServers)
+        killed.fail("container_exited", world.time.now(), Breaker.ofServers)
+        silent.fail("blackhole", world.time.now(), Breaker.ofServers)
         let stored = [Breaker.name(server: "us1"): killed, Breaker.name(server: "us2"): silent]
         world.with { $0.stored.breakers = stored }
         let running = Running(on: world)

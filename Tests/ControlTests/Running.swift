@@ -23,22 +23,23 @@ struct Running: Sendable {
     let gate = Gate()
     private let leadership: Leadership
     private let loop: Task<Void, Never>
-    let now: @Sendable () -> Timestamp
+    private let time: any TimeSource
 
     /// - Parameter asksServers: it sends handshakes before it spends a container on a server.
     /// - Parameter instance: its name among several controllers; nil for one that is alone.
     init(
         on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2, instance: String? = nil,
         isShared: Bool = true, asksServers: Bool = false, orderSeconds: Double = 40, devices: DeviceBudget = DeviceBudget(),
-        now: @escaping @Sendable () -> Timestamp = SystemClock.now, tune: (inout ControllerSettings) -> Void = { _ in }
+        time: any TimeSource = SimulatedTime.current, tune: (inout ControllerSettings) -> Void = { _ in }
     ) {
-        self.now = now
+        self.time = time
         lifeline = Lifeline(calls: calls)
         let lease = FakeLease(world: world, gate: gate)
         let leadership =
             instance.map {
                 Leadership(
-                    .init(instance: $0, isShared: isShared, leaseSeconds: 5, renewSeconds: 0.2, followSeconds: 0.1), store: lease)
+                    .init(instance: $0, isShared: isShared, leaseSeconds: 5, renewSeconds: 0.2, followSeconds: 0.1), store: lease,
+                    time: time)
             } ?? .alone
         self.leadership = leadership
         let ports = FakePorts(world: world, lifeline: lifeline, leadership: leadership, gate: gate)
@@ -48,20 +49,23 @@ struct Running: Sendable {
             rules: rules, passSeconds: 0.1, probeSeconds: 0.15, deepSeconds: 0.5, historySeconds: 0.2, verifySeconds: verifySeconds,
             orderSeconds: orderSeconds, checkName: "check.test")
         tune(&settings)
+        let executor = time as? SimulatedTime
         let controller = Controller(
             ports: .init(
                 engine: ports, gateway: ports, store: ports, catalog: ports, keys: ports, prober: ports,
                 handshakes: asksServers ? ports : nil, leadership: leadership,
-                orders: instance == nil ? nil : lease, log: .none, now: now),
+                orders: instance == nil ? nil : lease, log: .none, time: time, executor: executor),
             settings: settings)
         self.controller = controller
-        loop = Task { await controller.run() }
+        loop = Task(executorPreference: executor) { await controller.run() }
     }
 
     func stop() async {
         loop.cancel()
         await loop.value
     }
+
+    func now() -> Timestamp { time.now() }
 
     var isLeader: Bool { leadership.isLeader }
     func resign() async { await leadership.resign() }

@@ -5,7 +5,7 @@ import Platform
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct StoreAwayTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct StoreAwayTests {
     private func refused(_ body: () async throws -> Void) async throws {
         let error = try await #require(throws: OperationError.self) { try await body() }
         #expect(error.code == .storeUnavailable)

@@ -1,14 +1,11 @@
 import Control
-import Glibc
 import Model
 import Planning
-import Platform
-import Synchronization
 import TestSupport
 import Testing
 
 /// Parts that hang, resist or fail all together: what the loop makes of them.
-@Suite(.timeLimit(.minutes(1))) struct TroubleTests {
+@Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct TroubleTests {
     @Test func `events that stand still are noticed by what they don't tell, and followed anew`() async throws {
         try await withController { world, running in
             _ = try await running.controller.addExit(ExitRequest(country: us))
@@ -101,30 +98,6 @@ import Testing
             try await eventually("the alert is over") { running.controller.snapshot.alerts.isEmpty }
             #expect(world.with { $0.events.count { $0.kind == .alertRaised } } == 1)
         }
-    }
-
-    @Test func `a loop whose own thread is held up is told by somebody else, until it goes on`() async throws {
-        let world = FakeWorld(servers: [server(1)])
-        let held = Mutex(false)
-        let now: @Sendable () -> Timestamp = {
-            // As a call that blocks does: nothing of the controller's runs meanwhile.
-            while held.withLock({ $0 }) { usleep(1_000) }
-            return SystemClock.now()
-        }
-        let running = Running(on: world, now: now, tune: { $0.standstillSeconds = 0.5 })
-        try await running.controller.setPool(Pool(country: us, size: 1))
-        try await running.serves(1)
-        #expect(running.controller.snapshot.problems.isEmpty)
-        held.withLock { $0 = true }
-        let revision = running.controller.revision
-        let problems = Task.detached {
-            try await eventually("it is told", within: 10) { running.controller.snapshot.problems[.loop] }
-        }
-        let told = try? await problems.value
-        held.withLock { $0 = false }
-        #expect(told?.contains("stands still") == true && running.controller.revision > revision)
-        try await eventually("it goes on") { running.controller.snapshot.problems.isEmpty }
-        await running.stop()
     }
 
     @Test func `a loop that stands still is told, and a human too, until it goes on`() async throws {
