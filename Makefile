@@ -40,11 +40,11 @@ controller-image: .build/images/exit.tar ## the image for containers/compose.yam
 
 clients: install-test images ## real clients on every entry of the proxies
 	@swift build
-	@containers/engine run containers/clients
+	@containers/engine run Tests/Acceptance/clients/checks.py
 
 try-compose: install-test images controller-image ## what containers/compose.yaml says, run by hand
 	@swift build
-	@containers/engine run containers/try-compose
+	@containers/engine run Tests/Acceptance/compose/trials.py
 
 run: install ## build everything, open a first exit, stay in the foreground
 	@echo "building (some minutes the first time)"
@@ -56,15 +56,15 @@ stop: ## take everything of ours away
 
 test: install-test ## every test, on real parts (about a quarter of an hour)
 	@$(MAKE) --no-print-directory images
-	@containers/engine run containers/test
+	@containers/engine run Tests/Acceptance/test
 
 quick: ## the tests that need no other program (under two minutes)
-	@containers/test quick
+	@Tests/Acceptance/test quick
 
 check: install-test ## format lint, warnings as errors, no package dependency, links of the pages
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests
 	@! grep -nE '\.package\((url|path|id|name)' Package.swift || { echo "Package.swift names a package: this project has none"; exit 1; }
-	@for file in containers/{rootfs,install,engine,quickstart,teardown,test}; do bash -n $$file; done
+	@for file in containers/{rootfs,install,engine,quickstart,teardown} Tests/Acceptance/test; do bash -n $$file; done
 	@(cd haproxy && haproxy -c -q -f example.cfg)
 	@cd containers/monitoring && promtool check config --syntax-only prometheus.yaml >/dev/null && promtool check rules rules.yaml >/dev/null
 	@cd containers/monitoring && promtool test rules rules-test.yaml
@@ -81,12 +81,12 @@ abuse: install-test ## 20,000 hostile requests to the gateway (ABUSE=count SEED=
 bench: install-test ## measure, on the lab
 	@$(MAKE) --no-print-directory build images
 	@swift build -c release --product CatalogBench
-	@containers/engine run containers/bench
-	@containers/engine run containers/bench-failover
-	@containers/bench-fleet
-	@containers/bench-streams
-	@containers/bench-api
-	@containers/engine run containers/bench-proxies
+	@containers/engine run Tests/Benchmarks/exits.py
+	@containers/engine run Tests/Benchmarks/failover/faults.py
+	@Tests/Benchmarks/fleet.py
+	@Tests/Benchmarks/streams.py
+	@Tests/Benchmarks/api.py
+	@containers/engine run Tests/Benchmarks/proxies.py
 
 figures: ## figures of the code's structure (REVISIONS="v1 ." for several)
 	@python3 -m Tests.Figures $(REVISIONS)

@@ -8,7 +8,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Thousands of hostile requests over every entry of a real HAProxy, by `containers/abuse`: a Python program, which knows
+/// Thousands of hostile requests over every entry of a real HAProxy, by `Tests/Acceptance/abuse/attack.py`: a Python program, which knows
 /// what is forbidden by other rules than ours. `SALLYPORT_ABUSE=50000 SALLYPORT_ABUSE_SEED=7` makes more, or others.
 @Suite(.timeLimit(.minutes(10))) struct AbuseTests {
     private struct Listening: Decodable {
@@ -38,7 +38,7 @@ import Testing
     }
 
     private static func setting(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
-    private static let program = "\(Repository.root)/containers/abuse"
+    private static let program = "\(Repository.root)/Tests/Acceptance/abuse/attack.py"
 
     private func residentBytes(_ pid: Int) throws -> Int {
         let line = try Files.read("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("VmRSS:") }

@@ -9,7 +9,7 @@ The controller, its Redis and its HAProxy are real; engine, provider and exits a
 import argparse, importlib.machinery, importlib.util, json, os, re, resource, select, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-loader = importlib.machinery.SourceFileLoader("fleet_bench", f"{HERE}/bench-fleet")
+loader = importlib.machinery.SourceFileLoader("fleet_bench", f"{HERE}/fleet.py")
 fleet = importlib.util.module_from_spec(importlib.util.spec_from_loader("fleet_bench", loader))
 words, sys.argv = sys.argv[1:], sys.argv[:1]
 loader.exec_module(fleet)
@@ -136,7 +136,7 @@ class Stand:
     def __init__(self, folder, program):
         port = bench.free_port()
         bench.ENGINE, bench.BIN = f"unix://{folder}/engine.sock", os.path.dirname(os.path.abspath(program))
-        self.folder, self.simulation = folder, subprocess.Popen([f"{HERE}/fleet", folder, str(port)])
+        self.folder, self.simulation = folder, subprocess.Popen([sys.executable, f"{HERE}/../Harness/simulated_fleet.py", folder, str(port)])
         bench.until("the simulated engine listens", lambda: os.path.exists(f"{folder}/engine.sock"))
         self.controller = bench.Controller(folder, fleet.providers(folder, port), "streams: 100000, streams_per_key: 100000, limits: {requests: 10000000}")
 

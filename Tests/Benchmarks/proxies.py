@@ -9,7 +9,7 @@ time. Called by `make bench`, which gives it an engine (DOCKER_HOST). Each takes
 """
 import argparse, asyncio, base64, os, re, resource, socket, statistics, subprocess, sys, tempfile, time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "Tests/Harness"))
 from stand import PASSWORD, ROOT, Stand, free_port, pool_credentials, run, until
 
 TARGET = "198.18.0.80"
@@ -92,7 +92,7 @@ def rate(address, user, protocol, seconds, workers=4):
     """New tunnels a second, by so many processes, each opening one after another."""
     code = f"""
 import socket, sys, time
-sys.path.insert(0, {ROOT + '/containers'!r})
+sys.path.insert(0, {ROOT + '/Tests/Harness'!r})
 from importlib.machinery import SourceFileLoader
 bench = SourceFileLoader("bench", {os.path.abspath(__file__)!r}).load_module()
 request = f"CONNECT {TARGET}:80 HTTP/1.1\\r\\nHost: {TARGET}:80\\r\\n{{bench.head({user!r})}}\\r\\n".encode()

@@ -5,7 +5,7 @@
 """
 import importlib.machinery, importlib.util, os, re, shutil, signal, subprocess, sys, tempfile, time
 
-loader = importlib.machinery.SourceFileLoader("bench", os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench"))
+loader = importlib.machinery.SourceFileLoader("bench", os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "Tests/Benchmarks/exits.py"))
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
 loader.exec_module(bench)
 
@@ -58,7 +58,7 @@ def providers(folder, port):
 def main():
     folder, port = tempfile.mkdtemp(prefix="sp-fleet-"), bench.free_port()
     bench.ENGINE = f"unix://{folder}/engine.sock"
-    simulation = subprocess.Popen([os.path.join(os.path.dirname(os.path.abspath(__file__)), "fleet"), folder, str(port)])
+    simulation = subprocess.Popen([sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Harness/simulated_fleet.py"), folder, str(port)])
     controller = None
     try:
         bench.until("the simulated engine listens", lambda: os.path.exists(f"{folder}/engine.sock"))

@@ -13,7 +13,7 @@ controllers' logs are left there.
 import concurrent.futures, importlib.machinery, importlib.util, json, os, shutil, signal, socket, subprocess, sys, tempfile, threading
 import time
 
-loader = importlib.machinery.SourceFileLoader("bench", os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench"))
+loader = importlib.machinery.SourceFileLoader("bench", os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))), "Tests/Benchmarks/exits.py"))
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
 loader.exec_module(bench)
 

@@ -6,7 +6,7 @@ NordVPN's full list, version 1. Handshakes need root (`handshake-peers`). orjson
 """
 import json, os, shutil, statistics, subprocess, sys, tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BENCH = f"{ROOT}/.build/release/CatalogBench"
 RUNS = 10
 
@@ -90,7 +90,7 @@ def latency():
             folder = tempfile.mkdtemp(prefix="sp-bench-")
             key, targets = f"{folder}/key", f"{folder}/targets"
             try:
-                row("wireguard", lines(f"{ROOT}/containers/handshake-peers", str(count), key, targets, BENCH, "handshakes", targets, key, "10"))
+                row("wireguard", lines(f"{ROOT}/Tests/Benchmarks/handshake_peers.py", str(count), key, targets, BENCH, "handshakes", targets, key, "10"))
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 

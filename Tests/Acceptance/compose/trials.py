@@ -7,7 +7,7 @@ sallyport-compose; the networks are the file's own. With --compose PROGRAM that 
 """
 import argparse, json, os, re, resource, shutil, socket, subprocess, sys, tempfile, threading, time, urllib.request
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))), "Tests/Harness"))
 from stand import ENGINE, PASSWORD, PYTHON, ROOT, certificate, free_port, install, run, until
 
 if sys.prefix == sys.base_prefix:

@@ -9,13 +9,13 @@ Seeded and bounded in time. Used by `make test`; ends with 0 when the API keeps 
 import importlib.machinery, importlib.util, json, os, shutil, signal, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VENV = f"{ROOT}/.build/conformance"
 PACKAGES = ["schemathesis==4.32.5", "openapi-spec-validator==0.9.0"]
 SECONDS = 40
 REFUSALS = [400, 401, 403, 404, 405, 406, 409, 415, 422, 428, 429, 431, "5xx"]
 
-loader = importlib.machinery.SourceFileLoader("bench", f"{HERE}/bench")
+loader = importlib.machinery.SourceFileLoader("bench", f"{ROOT}/Tests/Benchmarks/exits.py")
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
 loader.exec_module(bench)
 bench.BIN = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else f"{ROOT}/.build/debug"
@@ -37,7 +37,7 @@ def fleet(folder):
     """The simulated engine and provider, and a configuration that names them."""
     port = bench.free_port()
     bench.ENGINE = f"unix://{folder}/engine.sock"
-    simulation = subprocess.Popen([f"{HERE}/fleet", folder, str(port)])
+    simulation = subprocess.Popen([sys.executable, f"{HERE}/../Harness/simulated_fleet.py", folder, str(port)])
     bench.until("the simulated engine listens", lambda: os.path.exists(f"{folder}/engine.sock"))
     with open(f"{folder}/key", "w") as file:
         file.write("yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n")

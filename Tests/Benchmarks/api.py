@@ -10,14 +10,14 @@ docs/benchmarks.md. Every rate is the median of the rounds, in each of which all
 import argparse, hashlib, importlib.machinery, importlib.util, json, os, re, resource, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = f"{ROOT}/.build/bench-api"
 PACKAGES = ["fastapi==0.115.6", "uvicorn==0.34.0", "uvloop==0.21.0", "httptools==0.6.4", "pydantic==2.10.4"]
 POOLS = "us gb de fr nl".split()
 SIZE = 5
 IDLE = 10_000
 
-loader = importlib.machinery.SourceFileLoader("bench", f"{HERE}/bench")
+loader = importlib.machinery.SourceFileLoader("bench", f"{ROOT}/Tests/Benchmarks/exits.py")
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
 loader.exec_module(bench)
 
@@ -35,7 +35,7 @@ def prepare():
     os.makedirs(BUILD, exist_ok=True)
     with open(f"{BUILD}/wrk.lua", "w") as file:
         file.write(WRK)
-    bench.run("cc", "-O2", "-Wall", "-Werror", "-o", f"{BUILD}/bare", f"{HERE}/bench-peers/bare.c", "-lmicrohttpd")
+    bench.run("cc", "-O2", "-Wall", "-Werror", "-o", f"{BUILD}/bare", f"{HERE}/peers/microhttpd_peer.c", "-lmicrohttpd")
     mark = f"{BUILD}/python/packages"
     if os.path.exists(mark) and open(mark).read() == " ".join(PACKAGES):
         return
@@ -84,7 +84,7 @@ class Bench:
     def start(self):
         port = bench.free_port()
         bench.ENGINE = f"unix://{self.folder}/engine.sock"
-        self.spawn([f"{HERE}/fleet", self.folder, str(port)])
+        self.spawn([sys.executable, f"{HERE}/../Harness/simulated_fleet.py", self.folder, str(port)])
         bench.until("the simulated engine listens", lambda: os.path.exists(f"{self.folder}/engine.sock"))
         with open(f"{self.folder}/key", "w") as file:
             file.write("yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n")
@@ -148,8 +148,8 @@ class Bench:
         bare, python = bench.free_port(), bench.free_port()
         process = self.spawn([f"{BUILD}/bare", str(bare), f"{self.folder}/head", f"{self.folder}/body"])
         other = self.spawn(
-            [f"{BUILD}/python/bin/uvicorn", "equivalent:app", "--port", str(python), "--workers", "1", "--no-access-log", "--log-level", "warning"],
-            cwd=f"{HERE}/bench-peers",
+            [f"{BUILD}/python/bin/uvicorn", "fastapi_peer:app", "--port", str(python), "--workers", "1", "--no-access-log", "--log-level", "warning"],
+            cwd=f"{HERE}/peers",
             env={**os.environ, "BENCH_BODY": f"{self.folder}/body", "BENCH_KEY": hashlib.sha256(self.key.encode()).hexdigest(), "PYTHONDONTWRITEBYTECODE": "1"})
         for port in (bare, python):
             bench.until("a peer listens", lambda: listens(port), 30, 0.1)

@@ -1,7 +1,7 @@
 """A lab, a controller with every entry of the proxies, a certificate and Traefik: what `clients` and `bench-proxies` work on."""
 import hmac, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PYTHON = f"{ROOT}/.build/python"
 ENGINE = os.environ.get("DOCKER_HOST", "")
 PASSWORD = "a-password-of-the-clients"
@@ -44,7 +44,7 @@ def until(what, body, seconds=30, pause=0.02):
 
 def install():
     """What comes from PyPI, pinned, once; False where it can't be had."""
-    mark, wanted = f"{PYTHON}/requirements.txt", f"{ROOT}/containers/requirements.txt"
+    mark, wanted = f"{PYTHON}/requirements.txt", f"{ROOT}/Tests/requirements.txt"
     if os.path.exists(mark) and open(mark).read() == open(wanted).read():
         return True
     for words in (["python3", "-m", "venv", PYTHON], [f"{PYTHON}/bin/pip", "-q", "install", "-r", wanted]):

@@ -6,7 +6,7 @@ its own on loopback, and takes all of it away.
 """
 import base64, json, math, os, shutil, socket, statistics, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = f"{ROOT}/.build/release"
 RUNS = 10
 ENGINE = os.environ.get("DOCKER_HOST", "")
@@ -145,7 +145,7 @@ def catalog(folder, lab_options):
     port = lab_options[lab_options.index("--port") + 1]
     with open(f"{folder}/v1.json", "wb") as file:
         file.write(urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/servers?limit=0", timeout=60).read())
-    subprocess.run([f"{ROOT}/containers/bench-catalog", f"{folder}/v1.json"], check=True)
+    subprocess.run([f"{ROOT}/Tests/Benchmarks/catalog.py", f"{folder}/v1.json"], check=True)
 
 
 def main():

@@ -8,7 +8,7 @@ installed, and so is Chromium where it isn't. With a FILE the picture that Chrom
 """
 import argparse, json, os, re, shutil, subprocess, sys, time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))), "Tests/Harness"))
 from stand import DOMAIN, PASSWORD, PYTHON, ROOT, Stand, certificate, install, run, until
 
 SITES = """location = /ws { proxy_pass http://198.18.0.1:%d; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }
@@ -275,7 +275,7 @@ def pages(stand):
     """The pages about the API, which must not need the internet."""
     if shutil.which("chromium"):
         check("Chromium: /docs and /redoc show every operation", True,
-              lambda: run(f"{PYTHON}/bin/python", f"{ROOT}/containers/pages", f"http://127.0.0.1:{stand.api}").endswith("operations on both pages\n"))
+              lambda: run(f"{PYTHON}/bin/python", f"{ROOT}/Tests/Acceptance/pages.py", f"http://127.0.0.1:{stand.api}").endswith("operations on both pages\n"))
 
 
 def renewal(stand, entry):

@@ -10,7 +10,7 @@ every five seconds. The audit's entries, which are kept for a year, are no growt
 import importlib.machinery, importlib.util, os, random, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-loader = importlib.machinery.SourceFileLoader("fleet_bench", f"{HERE}/bench-fleet")
+loader = importlib.machinery.SourceFileLoader("fleet_bench", f"{HERE}/fleet.py")
 fleet = importlib.util.module_from_spec(importlib.util.spec_from_loader("fleet_bench", loader))
 words, sys.argv = sys.argv[1:], sys.argv[:1]
 loader.exec_module(fleet)
@@ -102,7 +102,7 @@ def main():
     minutes = float(words[0]) if words else 20
     folder, port = tempfile.mkdtemp(prefix="sp-soak-"), bench.free_port()
     bench.ENGINE = f"unix://{folder}/engine.sock"
-    simulation = subprocess.Popen([f"{HERE}/fleet", folder, str(port)])
+    simulation = subprocess.Popen([sys.executable, f"{HERE}/../Harness/simulated_fleet.py", folder, str(port)])
     controller, status = None, 0
     try:
         bench.until("the simulated engine listens", lambda: os.path.exists(f"{folder}/engine.sock"))
