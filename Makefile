@@ -3,7 +3,6 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-BIN := .build/release
 
 # Debian packages: what is linked and run, and what only tests, benchmarks and image builds use.
 BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libsimdjson-dev zlib1g-dev
@@ -21,6 +20,7 @@ install: ## install what running needs (as root; else list it)
 
 install-test:
 	@containers/install $(BUILD_PACKAGES) $(RUN_PACKAGES) $(IMAGE_PACKAGES) $(TEST_PACKAGES)
+	@python3 -m Tests.Harness.environment || true
 
 build: ## build the programs
 	@swift build -c release --product sallyport
@@ -40,11 +40,11 @@ controller-image: .build/images/exit.tar ## the image for containers/compose.yam
 
 clients: install-test images ## real clients on every entry of the proxies
 	@swift build
-	@containers/engine run Tests/Acceptance/clients/checks.py
+	@containers/engine run python3 -m Tests.Acceptance.clients
 
 try-compose: install-test images controller-image ## what containers/compose.yaml says, run by hand
 	@swift build
-	@containers/engine run Tests/Acceptance/compose/trials.py
+	@containers/engine run python3 -m Tests.Acceptance.compose
 
 run: install ## build everything, open a first exit, stay in the foreground
 	@echo "building (some minutes the first time)"
@@ -81,12 +81,10 @@ abuse: install-test ## 20,000 hostile requests to the gateway (ABUSE=count SEED=
 bench: install-test ## measure, on the lab
 	@$(MAKE) --no-print-directory build images
 	@swift build -c release --product CatalogBench
-	@containers/engine run Tests/Benchmarks/exits.py
-	@containers/engine run Tests/Benchmarks/failover/faults.py
-	@Tests/Benchmarks/fleet.py
-	@Tests/Benchmarks/streams.py
-	@Tests/Benchmarks/api.py
-	@containers/engine run Tests/Benchmarks/proxies.py
+	@containers/engine run python3 -m Tests.Benchmarks.exits
+	@containers/engine run python3 -m Tests.Benchmarks.failover
+	@for name in fleet streams api held; do python3 -m Tests.Benchmarks.$$name; done
+	@containers/engine run python3 -m Tests.Benchmarks.proxies
 
 figures: ## figures of the code's structure (REVISIONS="v1 ." for several)
 	@python3 -m Tests.Figures $(REVISIONS)

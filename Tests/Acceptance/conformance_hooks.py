@@ -1,76 +1,99 @@
 """What schemathesis is told about this API, and the parts of it that schemathesis can't call: the document itself, and streams.
 
-As a module: hooks. As a program, `conformance_hooks.py URL KEY`: checks the document, and the streams by their first bytes.
+As a module: hooks. As a program, `python -m Tests.Acceptance.conformance_hooks URL KEY`: checks the document, and the streams by their first bytes.
 """
-import re, sys
+
+import re
+import sys
 
 import requests
 import schemathesis
 from hypothesis import strategies
 
+from ..Harness.simulated_fleet import COUNTRIES
+
 # A test that sets the limits of the server that it calls would be refused from then on: what it changes stays out of its way.
 LEAST = {"requests": 10_000_000, "strict_requests": 10_000_000, "failed_keys": 10_000_000}
 
-# Countries that containers/fleet has servers of; the others are answered by 503 no_server, as the design has it.
-SERVED = "us gb uk ca de fr nl au jp se ch it es pl be at dk no fi cz ie pt ro br mx ar".split()
-
+# Countries that the simulated fleet has servers of; the others are answered by 503 no_server, as the design has it.
+SERVED = [*COUNTRIES, "uk"]
 
 # Limits of pools as the document has them: pattern of each word, words at most. No server that was made up is within them.
 LIMITS = [("tags", r"[!-~]{1,32}", 10), ("hostnames", r"[A-Za-z0-9.-]{1,253}", 100)]
 
 
+def is_text(value, pattern):
+    return isinstance(value, str) and re.fullmatch(pattern, value)
+
+
 def is_list(value, pattern, most):
-    return isinstance(value, list) and len(value) <= most and all(isinstance(word, str) and re.fullmatch(pattern, word) for word in value)
+    return isinstance(value, list) and len(value) <= most and all(is_text(word, pattern) for word in value)
 
 
 def served(code, document):
     """The code itself where it is wrong or has servers, else one that has."""
-    pattern = document["paths"]["/api/exits"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["country"]["pattern"]
+    pattern = document["paths"]["/api/exits"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["country"][
+        "pattern"
+    ]
     right = isinstance(code, str) and re.fullmatch(pattern.removeprefix("^").removesuffix("$"), code)
     return "us" if right and code.lower() not in SERVED else code
 
 
-schemathesis.openapi.format("ip-network", strategies.ip_addresses().map(str) | strategies.ip_addresses(v=4).map(lambda address: f"{address}/32"))
+schemathesis.openapi.format(
+    "ip-network", strategies.ip_addresses().map(str) | strategies.ip_addresses(v=4).map(lambda address: f"{address}/32")
+)
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """What a call could not be held to: it is made a call that can."""
-    path, body, query = case.operation.path, case.body, case.query or {}
-    if path == "/api/settings" and isinstance(body, dict):
-        case.body = body = {name: max(value, LEAST[name]) if name in LEAST and type(value) is int and value > 0 else value
-                            for name, value in body.items()}
-    if isinstance(body, dict) and isinstance(body.get("provider"), str):
-        # Which providers there are is a matter of the configuration, not of the document.
-        case.body = body = {**body, "provider": "nordvpn"}
-    if path == "/api/exits" and case.method.upper() == "POST" and isinstance(body, dict) and "country" in body:
-        case.body = body = {**body, "country": served(body["country"], case.operation.schema.raw_schema)}
+    path, query = case.operation.path, case.query or {}
+    if isinstance(case.body, dict):
+        case.body = holdable(path, case.body)
+    document = case.operation.schema.raw_schema
+    if path == "/api/exits" and case.method.upper() == "POST" and isinstance(case.body, dict) and "country" in case.body:
+        case.body = {**case.body, "country": served(case.body["country"], document)}
     if path == "/api/pools/{cc}" and case.method.upper() == "PUT" and case.path_parameters:
-        case.path_parameters = {**case.path_parameters, "cc": served(case.path_parameters.get("cc"), case.operation.schema.raw_schema)}
-    if isinstance(body, dict) and isinstance(body.get("city"), str) and re.fullmatch(r"[^\x00-\x1f\x7f]{1,100}", body["city"]):
-        # Nor is it the document's matter which cities have servers.
-        case.body = body = {name: value for name, value in body.items() if name != "city"}
-    for field, pattern, most in LIMITS:
-        # Nor what its servers are called, and which words are said of them.
-        if isinstance(body, dict) and is_list(body.get(field), pattern, most):
-            case.body = body = {name: value for name, value in body.items() if name != field}
-    for field, pattern in (("password", r"[!-~]{12,128}"), ("secret", r"[!-~]{32,128}")):
-        # How hard a secret is to guess, the document can only say in words.
-        if isinstance(body, dict) and isinstance(body.get(field), str) and re.fullmatch(pattern, body[field]):
-            case.body = body = {**body, field: "h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"}
-    if path.startswith("/api/users") and isinstance(body, dict) and body.get("address_rule") == "instead_of_password" and not body.get("addresses"):
-        # Addresses in place of a password must be there: a rule across fields, which the document can only say in words.
-        case.body = {**body, "address_rule": "with_password"}
-    if path.startswith("/api/webhooks") and isinstance(body, dict) and isinstance(body.get("url"), str):
-        # Nothing is sent to hosts that were made up: this one is nobody's (RFC 6761). A Telegram webhook's URL must name a chat, which
-        # the document can only say in words.
-        case.body = {**body, "url": "https://hooks.invalid/?chat_id=1"}
-    if path.endswith("/replay") and isinstance(body, dict) and isinstance(body.get("after"), str) and re.fullmatch(r"[0-9]{1,18}-[0-9]{1,18}", body["after"]):
-        # Where the log of events ends is not the document's matter either.
-        case.body = {**body, "after": "0-0"}
+        case.path_parameters = {**case.path_parameters, "cc": served(case.path_parameters.get("cc"), document)}
     # Waiting for an exit that does not come takes as long as is asked: two minutes would be all the time that there is.
     if path == "/api/exits" and isinstance(query.get("wait"), (int, float)) and 1 < query["wait"] <= 120:
         case.query = {**query, "wait": 1}
+
+
+def holdable(path, body):
+    """The body without what is no matter of the document, or what the document can only say in words."""
+    body = dict(body)
+    if path == "/api/settings":
+        body = {name: least(name, value) for name, value in body.items()}
+    if isinstance(body.get("provider"), str):
+        # Which providers there are is a matter of the configuration.
+        body["provider"] = "nordvpn"
+    if is_text(body.get("city"), r"[^\x00-\x1f\x7f]{1,100}"):
+        # Which cities have servers.
+        del body["city"]
+    for field, pattern, most in LIMITS:
+        # What servers are called, and which words are said of them.
+        if is_list(body.get(field), pattern, most):
+            del body[field]
+    for field, pattern in (("password", r"[!-~]{12,128}"), ("secret", r"[!-~]{32,128}")):
+        # How hard a secret is to guess.
+        if is_text(body.get(field), pattern):
+            body[field] = "h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"
+    if path.startswith("/api/users") and body.get("address_rule") == "instead_of_password" and not body.get("addresses"):
+        # Addresses in place of a password must be there: a rule across fields.
+        body["address_rule"] = "with_password"
+    if path.startswith("/api/webhooks") and isinstance(body.get("url"), str):
+        # Nothing is sent to hosts that were made up: this one is nobody's (RFC 6761). A Telegram webhook's URL must name a chat.
+        body["url"] = "https://hooks.invalid/?chat_id=1"
+    if path.endswith("/replay") and is_text(body.get("after"), r"[0-9]{1,18}-[0-9]{1,18}"):
+        # Where the log of events ends.
+        body["after"] = "0-0"
+    return body
+
+
+def least(name, value):
+    """A limit that keeps this test itself from being refused."""
+    return max(value, LEAST[name]) if name in LEAST and type(value) is int and value > 0 else value
 
 
 def check_document(url):
@@ -82,7 +105,9 @@ def check_document(url):
         for method, operation in methods.items():
             for status, response in operation["responses"].items():
                 for kind, content in response.get("content", {}).items():
-                    assert kind != "application/json" or "example" in content or content["schema"] == {}, f"{method} {path} {status}: no example"
+                    assert kind != "application/json" or "example" in content or content["schema"] == {}, (
+                        f"{method} {path} {status}: no example"
+                    )
             assert {"500", "503"} <= set(operation["responses"]), f"{method} {path}: its errors are not named"
 
 

@@ -1,20 +1,27 @@
-#!/usr/bin/env python3
 """Opens the pages about the API in the real Chromium, without the internet, and holds them against the document that they are made from.
 
-  pages URL    for example `.build/python/bin/python containers/pages http://127.0.0.1:8080`
+  .build/python/bin/python -m Tests.Acceptance.pages URL    for example http://127.0.0.1:8080
 
 Every operation of URL/openapi.json is there and can be seen; nothing is asked of another host, nothing fails to load, nothing is complained of
 in the console. Needs PyPI's playwright and Debian's chromium. Prints what it saw; a status of 1 says what is wrong.
 """
-import json, shutil, sys, urllib.request
+
+import json
+import shutil
+import sys
+import urllib.request
 
 from playwright.sync_api import sync_playwright
 
 
 def operations(url):
     document = json.load(urllib.request.urlopen(f"{url}/openapi.json", timeout=20))
-    return {operation["operationId"]: (method.upper(), path, operation["summary"])
-            for path, methods in document["paths"].items() for method, operation in methods.items() if isinstance(operation, dict) and "operationId" in operation}
+    return {
+        operation["operationId"]: (method.upper(), path, operation["summary"])
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if isinstance(operation, dict) and "operationId" in operation
+    }
 
 
 # What a reader sees of each operation; a `details` is opened first, as by a click on it.
@@ -53,7 +60,9 @@ def main():
     wanted = operations(url)
     with sync_playwright() as playwright:
         # No name is to be found: a page that needs another host shows it.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+        )
         wrong = []
         for path, selector in (("/docs", "details"), ("/redoc", "section")):
             context = browser.new_context(viewport={"width": 1200, "height": 900})

@@ -8,7 +8,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Thousands of hostile requests over every entry of a real HAProxy, by `Tests/Acceptance/abuse/attack.py`: a Python program, which knows
+/// Thousands of hostile requests over every entry of a real HAProxy, by `Tests/Acceptance/abuse`: a Python program, which knows
 /// what is forbidden by other rules than ours. `SALLYPORT_ABUSE=50000 SALLYPORT_ABUSE_SEED=7` makes more, or others.
 @Suite(.timeLimit(.minutes(10))) struct AbuseTests {
     private struct Listening: Decodable {
@@ -38,7 +38,8 @@ import Testing
     }
 
     private static func setting(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
-    private static let program = "\(Repository.root)/Tests/Acceptance/abuse/attack.py"
+    /// `env` becomes the program itself: its number is the program's.
+    private static let program = ["-C", Repository.root, "python3", "-m", "Tests.Acceptance.abuse"]
 
     private func residentBytes(_ pid: Int) throws -> Int {
         let line = try Files.read("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
@@ -50,7 +51,7 @@ import Testing
         let folder = try TemporaryFolder()
         try Files.makePrivateFolder("\(folder.path)/certificates")
         try Files.write(try await GatewaySubject.certificate("proxy-us.lab.test"), to: "\(folder.path)/certificates/lab.pem", mode: 0o600)
-        let server = try Programs.startDetached("python3", [Self.program, "serve"], log: "\(folder.path)/serve")
+        let server = try Programs.startDetached("env", Self.program + ["serve"], log: "\(folder.path)/serve")
         defer {
             kill(server, SIGKILL)
             waitpid(server, nil, 0)
@@ -80,7 +81,7 @@ import Testing
                 ]
                 let canaries = listening.canaries.flatMap { ["--canary", $0.map(\.description).joined(separator: ",")] }
                 return try await Programs.run(
-                    "python3", [Self.program, "attack"] + entries.flatMap { [$0.0, String($0.1)] } + canaries, deadline: 500)
+                    "env", Self.program + ["attack"] + entries.flatMap { [$0.0, String($0.1)] } + canaries, deadline: 500)
             }
             let first = try await attack(max(500, count / 4), seed: seed + 1_000_000)
             #expect(first.status == 0, "\(first.output)")

@@ -13,7 +13,19 @@ from .sources import WORKING_TREE, Revision
 
 # Targets that `country` does not pass on its way from `POST /api/exits` to HAProxy: where servers come from, what runs exits, the
 # store, receivers of events, and the program that puts the parts together.
-OFF_THE_WAY = {"Catalog", "CatalogBench", "DockerEngine", "EngineGuard", "Lab", "Latency", "Providers", "RedisStore", "TestSupport", "Webhooks", "sallyport"}
+OFF_THE_WAY = {
+    "Catalog",
+    "CatalogBench",
+    "DockerEngine",
+    "EngineGuard",
+    "Lab",
+    "Latency",
+    "Providers",
+    "RedisStore",
+    "TestSupport",
+    "Webhooks",
+    "sallyport",
+}
 
 
 def percentile(values, share):

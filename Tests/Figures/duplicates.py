@@ -28,4 +28,8 @@ def duplicated(texts):
 
 def significant(text):
     lines = (line.strip() for line in text.split("\n"))
-    return [line for line in lines if re.search("[A-Za-z]", line) and not re.match(r"(package |public |internal )?import |from .* import ", line)]
+    return [
+        line
+        for line in lines
+        if re.search("[A-Za-z]", line) and not re.match(r"(package |public |internal )?import |from .* import ", line)
+    ]

@@ -1,5 +1,10 @@
 """What one would write with FastAPI for `GET /api/exits`: models, the key as a bearer token, a request id. The exits are read once."""
-import hashlib, hmac, json, os, uuid
+
+import hashlib
+import hmac
+import json
+import os
+import uuid
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -60,7 +65,7 @@ app = FastAPI()
 bearer = HTTPBearer(auto_error=False)
 
 
-async def authorized(credentials: HTTPAuthorizationCredentials | None = Depends(bearer)):
+async def authorized(credentials: HTTPAuthorizationCredentials | None = Depends(bearer)):  # noqa: B008
     if credentials is None:
         raise HTTPException(401, "an API key is needed")
     if not hmac.compare_digest(hashlib.sha256(credentials.credentials.encode()).hexdigest(), DIGEST):

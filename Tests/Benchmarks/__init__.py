@@ -1,0 +1,1 @@
+"""Measurements; docs/benchmarks.md has their results."""
