@@ -8,7 +8,11 @@ SHELL := /bin/bash
 BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libsimdjson-dev zlib1g-dev
 RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iproute2
 IMAGE_PACKAGES := binutils
-TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv nghttp2-server wireguard-go tinyproxy-bin
+TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv shellcheck nghttp2-server wireguard-go tinyproxy-bin
+
+RUFF := .build/python/bin/python -m ruff
+# Words are split on purpose (SC2046); busybox is no dash (SC2187), and its read has a -t (SC3045).
+SHELLCHECK := --severity=warning --exclude=SC2046,SC2187,SC3045
 
 .PHONY: controller-image clients figures try-compose help install install-test build images run stop test quick check format abuse bench clean
 
@@ -61,10 +65,11 @@ test: install-test ## every test, on real parts (about a quarter of an hour)
 quick: ## the tests that need no other program (under two minutes)
 	@Tests/Acceptance/test quick
 
-check: install-test ## format lint, warnings as errors, no package dependency, links of the pages
+check: install-test ## lint of Swift, Python and shell, warnings as errors, no package dependency, links of the pages
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests
 	@! grep -nE '\.package\((url|path|id|name)' Package.swift || { echo "Package.swift names a package: this project has none"; exit 1; }
-	@for file in containers/{rootfs,install,engine,quickstart,teardown} Tests/Acceptance/test; do bash -n $$file; done
+	@$(RUFF) check --quiet Tests && $(RUFF) format --check --quiet Tests || { echo "Python: see above, or \`make format\`"; exit 1; }
+	@shellcheck $(SHELLCHECK) $$(grep -rlE --exclude-dir=config '^#!/bin/(bash|busybox sh)' .ci containers Tests)
 	@(cd haproxy && haproxy -c -q -f example.cfg)
 	@cd containers/monitoring && promtool check config --syntax-only prometheus.yaml >/dev/null && promtool check rules rules.yaml >/dev/null
 	@cd containers/monitoring && promtool test rules rules-test.yaml
@@ -72,8 +77,9 @@ check: install-test ## format lint, warnings as errors, no package dependency, l
 	@swift build --build-tests --quiet
 	@echo "check: all well"
 
-format: ## format the Swift code
+format: ## format the Swift and the Python code
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
+	@$(RUFF) check --quiet --fix Tests; $(RUFF) format --quiet Tests
 
 abuse: install-test ## 20,000 hostile requests to the gateway (ABUSE=count SEED=number for others)
 	@SALLYPORT_ABUSE=$${ABUSE:-20000} SALLYPORT_ABUSE_SEED=$${SEED:-1} swift test --disable-xctest --filter AbuseTests
