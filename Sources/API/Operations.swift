@@ -1,3 +1,4 @@
+import HTTPServing
 package import Model
 
 /// What the API lets its callers do, as it asks for it. Errors that it throws should be `APIProblem`.
@@ -19,9 +20,10 @@ package protocol Operations: Sendable {
     func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
     /// Finds the nearest of the servers that are wanted.
     func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
-    func addExit(_ wish: ExitRequest) async throws -> Exit
-    func removeExit(_ id: ExitID) async throws -> Exit
-    func rotate(_ id: ExitID) async throws -> Exit
+    /// Carries a command out. Its change is in the store before this returns.
+    /// - Returns: the exit that the command is about; nil where it is about none.
+    @discardableResult
+    func execute(_ command: ControllerCommand) async throws -> Exit?
     /// What the probes of an exit said, newest first.
     func history(of id: ExitID, limit: Int) async throws -> [HealthSample]
     func logs(of id: ExitID, lines: Int) async throws -> String
@@ -30,13 +32,7 @@ package protocol Operations: Sendable {
     /// The speed test of an exit that runs, as far as it has come, or its last one.
     func speedTest(of id: ExitID) -> SpeedTest?
     /// Waits until the exit serves or is given up, for at most `seconds`; nil when it is gone.
-    func settled(_ id: ExitID, seconds: Double) async -> Exit?
-    func setPool(_ pool: Pool) async throws
-    func removePool(_ country: CountryCode) async throws
-    func addUser(_ user: ProxyUser) async throws
-    /// Puts a user in the place of the one of that name.
-    func changeUser(_ user: ProxyUser) async throws
-    func removeUser(_ name: String) async throws
+    func waitUntilServing(_ id: ExitID, seconds: Double) async -> Exit?
     /// What a user has used until now, and in these many hours and days.
     func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport
     /// The same of what an exit has carried.
@@ -45,6 +41,14 @@ package protocol Operations: Sendable {
 
 extension Operations {
     package var revision: Int { state.revision }
+
+    /// The exit that a command is about, as the command has left it.
+    /// - Throws: 503 `not_leader` where the leader's answer has none.
+    func exit(after command: ControllerCommand) async throws -> Exit {
+        if let exit = try await execute(command) { return exit }
+        throw APIProblem(
+            status: 503, code: "not_leader", message: "the leader's answer has no exit", headers: [("Retry-After", "10")])
+    }
 }
 
 /// All that the API shows.

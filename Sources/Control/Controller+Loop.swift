@@ -16,7 +16,7 @@ extension Controller {
             group.addTask { await self.reconcileRepeatedly() }
             group.addTask { await self.watchLoop() }
             group.addTask { await self.keepLease() }
-            group.addTask { await self.takeOrders() }
+            group.addTask { await self.takeCommands() }
             await group.waitForAll()
         }
         for operation in operations.values { operation.cancel() }

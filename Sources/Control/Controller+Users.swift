@@ -2,9 +2,9 @@ package import Model
 import Planning
 import Platform
 
-/// What an operator can ask for proxy users, and who of them is over a quota.
+/// Commands about proxy users, and who of them is over a quota.
 extension Controller {
-    package func addUser(_ user: ProxyUser) async throws {
+    func addUser(_ user: ProxyUser) async throws {
         try await loaded()
         let edition = try await changes.pass {
             guard !desired.users.contains(where: { $0.name == user.name }) else {
@@ -21,7 +21,7 @@ extension Controller {
     }
 
     /// Puts a user in the place of the one of that name.
-    package func changeUser(_ user: ProxyUser) async throws {
+    func changeUser(_ user: ProxyUser) async throws {
         try await loaded()
         let edition = try await changes.pass {
             guard let index = desired.users.firstIndex(where: { $0.name == user.name }) else {
@@ -66,7 +66,7 @@ extension Controller {
         wake()
     }
 
-    package func removeUser(_ name: String) async throws {
+    func removeUser(_ name: String) async throws {
         try await loaded()
         let edition = try await changes.pass {
             guard desired.users.contains(where: { $0.name == name }) else {

@@ -13,7 +13,7 @@ package struct ControllerPorts: Sendable {
     package var handshakes: (any ServerHandshakes)?
     package var leadership: Leadership
     /// Carries operators' changes to the controller that leads; nil where no other one can be.
-    package var orders: (any OrderRelay)?
+    package var commands: (any CommandRelay)?
     package var log: Log
     package var time: any TimeSource
     /// Runs the controller's tasks; nil for Swift's shared pool.
@@ -24,7 +24,7 @@ package struct ControllerPorts: Sendable {
     package init(
         engine: any ExitEngine, gateway: any Gateway, store: any StateStore, catalog: any ServerCatalog, keys: any TunnelKeys,
         prober: any ExitProber, handshakes: (any ServerHandshakes)? = nil, leadership: Leadership = .alone,
-        orders: (any OrderRelay)? = nil, log: Log, time: any TimeSource = SystemTime(),
+        commands: (any CommandRelay)? = nil, log: Log, time: any TimeSource = SystemTime(),
         executor: (any TaskExecutor)? = nil, reports: @escaping @Sendable () -> [Alert] = { [] }
     ) {
         self.engine = engine
@@ -35,7 +35,7 @@ package struct ControllerPorts: Sendable {
         self.prober = prober
         self.handshakes = handshakes
         self.leadership = leadership
-        self.orders = orders
+        self.commands = commands
         self.log = log
         self.time = time
         self.executor = executor

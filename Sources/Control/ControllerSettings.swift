@@ -19,7 +19,7 @@ package struct ControllerSettings: Sendable {
     /// Seconds that exits have to recover by themselves once the machine is online again.
     package var recoverySeconds: Double
     /// Seconds that a change waits for the controller that leads: longer than a take-over takes.
-    package var orderSeconds: Double
+    package var commandSeconds: Double
     /// Seconds between two readings of a tunnel's last handshake, for the metrics, and tunnels read in a second at most:
     /// each is a program that starts in an exit.
     package var handshakeSeconds = 60.0
@@ -50,7 +50,7 @@ package struct ControllerSettings: Sendable {
     package init(
         rules: Planner.Rules = .init(), passSeconds: Double = 1, probeSeconds: Double = 0.5, probesPerSecond: Double = 200,
         deepSeconds: Double = 15, historySeconds: Double = 10, verifySeconds: Double = 15, recoverySeconds: Double = 15,
-        orderSeconds: Double = 15,
+        commandSeconds: Double = 15,
         checkName: String
     ) {
         self.rules = rules
@@ -61,7 +61,7 @@ package struct ControllerSettings: Sendable {
         self.historySeconds = historySeconds
         self.verifySeconds = verifySeconds
         self.recoverySeconds = recoverySeconds
-        self.orderSeconds = orderSeconds
+        self.commandSeconds = commandSeconds
         self.checkName = checkName
     }
 }

@@ -115,9 +115,9 @@ struct Parts: Sendable {
                 store: RedisState(store: store, usage: usageRecord, leadership: leadership, unstored: unstoredEvents, log: log),
                 catalog: PoolServers(catalog: catalog),
                 keys: keys, prober: prober, handshakes: HandshakeQuestions(catalog: catalog, measurement: latency), leadership: leadership,
-                orders: configuration.redisIsShared
-                    ? RedisOrders(
-                        queue: OrderQueue(connection: redis, prefix: configuration.redisPrefix), rootKey: rootKey,
+                commands: configuration.redisIsShared
+                    ? RedisCommandRelay(
+                        queue: CommandQueue(connection: redis, prefix: configuration.redisPrefix), rootKey: rootKey,
                         leadership: leadership, concerns: concerns, log: log) : nil,
                 log: log,
                 reports: { [gateway, catalog] in gateway.guessAlerts + [accessLog?.alert].compactMap(\.self) + catalog.alerts() }),

@@ -22,7 +22,7 @@ struct Welcome: Sendable {
         do {
             try await makeFirstUser()
             if parts.controller.snapshot.desired.pools[country] == nil {
-                try await carryOut(.setPool(Pool(country: country, size: 1)))
+                try await execute(.setPool(Pool(country: country, size: 1)))
             }
             let snapshot = await parts.controller.publicView.wait(seconds: 120) { snapshot in
                 snapshot.hasObserved && snapshot.exits.values.contains { $0.country == country && $0.state.takesTraffic }
@@ -42,13 +42,13 @@ struct Welcome: Sendable {
     private func makeFirstUser() async throws {
         guard parts.controller.snapshot.desired.users.isEmpty else { return }
         let password = Digest.randomWord(length: 24)
-        try await carryOut(.addUser(ProxyUser.make(name: Self.firstUser, password: password)))
+        try await execute(.addUser(ProxyUser.make(name: Self.firstUser, password: password)))
         try Files.write(password + "\n", to: passwordFile, mode: 0o600)
         parts.log.info("made the proxy user \(Self.firstUser)", ["password": passwordFile])
     }
 
-    private func carryOut(_ order: Order) async throws {
-        try await Originator.$current.withValue("run --open") { _ = try await parts.controller.carryOut(order) }
+    private func execute(_ command: ControllerCommand) async throws {
+        try await Originator.$current.withValue("run --open") { _ = try await parts.controller.execute(command) }
     }
 
     private func show(_ exit: Exit) async {

@@ -64,7 +64,7 @@ import Testing
             #expect(try await subject.call("POST", "/api/exits?wait=0", body: Self.create)["state"] == .string("pending"))
             #expect(subject.operations.with { $0.waits } == [])
             #expect(try await subject.call("POST", "/api/exits?wait=2.5", body: Self.create)["state"] == .string("serving"))
-            subject.operations.with { $0.neverSettles = true }
+            subject.operations.with { $0.neverServes = true }
             #expect(try await subject.call("POST", "/api/exits?wait=120", body: Self.create)["state"] == .string("pending"))
             #expect(subject.operations.with { $0.waits } == [2.5, 120])
         }

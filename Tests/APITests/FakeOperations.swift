@@ -13,7 +13,7 @@ final class FakeOperations: Operations, EventSource {
         var shown = OperatorState(revision: 1)
         var readings = 0
         var waits: [Double] = []
-        var neverSettles = false
+        var neverServes = false
         var catalogRevision = 1
         var rankings = 0
         var error: (any Error)?
@@ -124,17 +124,32 @@ final class FakeOperations: Operations, EventSource {
         return test
     }
 
-    func addExit(_ wish: ExitRequest) async throws -> Exit {
+    @discardableResult
+    func execute(_ command: ControllerCommand) async throws -> Exit? {
+        switch command {
+        case .addExit(let request): return try addExit(request)
+        case .removeExit(let id): return try removeExit(id)
+        case .rotateExit(let id): return try rotateExit(id)
+        case .setPool(let pool): try change { $0.pools[pool.country] = pool }
+        case .removePool(let country): try removePool(country)
+        case .addUser(let user): try addUser(user)
+        case .changeUser(let user): try changeUser(user)
+        case .removeUser(let name): try removeUser(name)
+        }
+        return nil
+    }
+
+    private func addExit(_ request: ExitRequest) throws -> Exit {
         try change { shown in
             let number = shown.exits.count + 1
-            let exit = Exit(id: ExitID(country: wish.country, number: number), slot: number, now: start)
+            let exit = Exit(id: ExitID(country: request.country, number: number), slot: number, now: start)
             shown.exits[exit.id] = exit
-            shown.pools[wish.country, default: wish.grown(nil)].size = number
+            shown.pools[request.country, default: request.grown(nil)].size = number
             return exit
         }
     }
 
-    func removeExit(_ id: ExitID) async throws -> Exit {
+    private func removeExit(_ id: ExitID) throws -> Exit {
         try change { shown in
             guard var exit = shown.exits.removeValue(forKey: id) else { throw Self.missing("exit \(id)") }
             exit.leaving = true
@@ -142,7 +157,7 @@ final class FakeOperations: Operations, EventSource {
         }
     }
 
-    func rotate(_ id: ExitID) async throws -> Exit {
+    private func rotateExit(_ id: ExitID) throws -> Exit {
         try change { shown in
             guard shown.exits[id] != nil else { throw Self.missing("exit \(id)") }
             shown.exits[id]?.leaving = true
@@ -208,23 +223,21 @@ final class FakeOperations: Operations, EventSource {
         }
     }
 
-    func settled(_ id: ExitID, seconds: Double) async -> Exit? {
+    func waitUntilServing(_ id: ExitID, seconds: Double) async -> Exit? {
         with { state in
             state.waits.append(seconds)
-            if !state.neverSettles { state.shown.exits[id]?.state = .serving }
+            if !state.neverServes { state.shown.exits[id]?.state = .serving }
             return state.shown.exits[id]
         }
     }
 
-    func setPool(_ pool: Pool) async throws { try change { $0.pools[pool.country] = pool } }
-
-    func removePool(_ country: CountryCode) async throws {
+    private func removePool(_ country: CountryCode) throws {
         try change { shown in
             guard shown.pools.removeValue(forKey: country) != nil else { throw Self.missing("pool of \(country)") }
         }
     }
 
-    func addUser(_ user: ProxyUser) async throws {
+    private func addUser(_ user: ProxyUser) throws {
         try change { shown in
             guard !shown.users.contains(where: { $0.name == user.name }) else {
                 throw APIProblem(status: 409, code: "exists", message: "there is one")
@@ -233,7 +246,7 @@ final class FakeOperations: Operations, EventSource {
         }
     }
 
-    func changeUser(_ user: ProxyUser) async throws {
+    private func changeUser(_ user: ProxyUser) throws {
         try change { shown in
             guard let index = shown.users.firstIndex(where: { $0.name == user.name }) else { throw Self.missing("user \(user.name)") }
             shown.users[index] = user
@@ -252,7 +265,7 @@ final class FakeOperations: Operations, EventSource {
             hours: (0..<hours).map { UsagePeriod(from: "hour \($0)") })
     }
 
-    func removeUser(_ name: String) async throws {
+    private func removeUser(_ name: String) throws {
         try change { shown in
             guard shown.users.contains(where: { $0.name == name }) else { throw Self.missing("user \(name)") }
             shown.users.removeAll { $0.name == name }

@@ -84,13 +84,13 @@ import Testing
         try await withServer { api, operations, url, client in
             let reader = Reader(client, "\(url)/api/stream/exits")
             try await eventually("the whole list", within: 60) { reader.text.contains("event: exits\ndata: {\"exits\":[{") }
-            _ = try await operations.addExit(ExitRequest(country: us))
+            try await operations.execute(.addExit(ExitRequest(country: us)))
             try await eventually("the new exit", within: 60) {
                 reader.text.contains("event: exit\ndata: {") && reader.text.contains("\"us-2\"")
             }
             let last = try #require(reader.place)
             reader.leave()
-            _ = try await operations.removeExit(try #require(ExitID("us-2")))
+            try await operations.execute(.removeExit(try #require(ExitID("us-2"))))
             try await eventually("it is published") { api.exitStream.readers >= 0 && operations.state.exits.count == 1 }
             let back = Reader(client, "\(url)/api/stream/exits", last: last)
             try await eventually("what came after") { back.text.contains("event: gone\ndata: {\"id\":\"us-2\"}") }
@@ -293,7 +293,7 @@ import Testing
         try await withServer { api, operations, url, client in
             let readers = (0..<200).map { _ in Reader(client, "\(url)/api/stream/exits") }
             try await eventually("all are there", within: 60) { api.exitStream.readers == 200 }
-            _ = try await operations.addExit(ExitRequest(country: us))
+            try await operations.execute(.addExit(ExitRequest(country: us)))
             try await eventually("all have it", within: 60) { readers.allSatisfy { $0.text.contains("\"us-2\"") } }
             for reader in readers { reader.leave() }
             try await eventually("those that left are forgotten", within: 30) {

@@ -4,7 +4,7 @@ import RedisStore
 import TestSupport
 import Testing
 
-/// The lease and the orders, on a real Redis.
+/// The lease and the queue of commands, on a real Redis.
 @Suite(.timeLimit(.minutes(1))) struct LeaseTests {
     private func claim(_ instance: String, token: String? = nil, fence: Int = 0, highest: Int? = nil, milliseconds: Int = 60_000)
         -> LeaseClaim
@@ -116,9 +116,9 @@ import Testing
         }
     }
 
-    @Test func `orders are taken once, in order, or taken back; answers are read once`() async throws {
+    @Test func `commands are taken once, in order, or taken back; answers are read once`() async throws {
         try await withRedis { _, _, connection in
-            let queue = OrderQueue(connection: connection, prefix: "test")
+            let queue = CommandQueue(connection: connection, prefix: "test")
             try await queue.send(#"{"a": "b c"}"#, id: "1")
             try await queue.send("x", id: "2")
             try await queue.send("y", id: "3")

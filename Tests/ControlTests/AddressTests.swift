@@ -11,7 +11,7 @@ import Testing
     @Test func `while the gateway can't be changed no address is given twice, and afterwards they are again`() async throws {
         try await withController { world, running in
             world.with { $0.network = IPv4Network(IPv4Address(0xAC1F_0000), prefix: 28) }
-            try await running.controller.setPool(Pool(country: us, size: 1))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 1)))
             try await running.serves(1)
             world.go(away: .gateway)
             for generation in 1...4 {
@@ -33,7 +33,7 @@ import Testing
                 state.network = IPv4Network(IPv4Address(0xAC1F_0000), prefix: 31)
                 state.gatewayHides = true
             }
-            try await running.controller.setPool(Pool(country: us, size: 1))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 1)))
             try await running.serves(1)
             world.end("us-1-g1", exitCode: 1)
             try await eventually("the second address is used") { world.runningContainers.contains { $0.name == "us-1-g2" } }
@@ -94,7 +94,7 @@ import Testing
                 state.network = IPv4Network(IPv4Address(0xAC1F_0000), prefix: 29)
                 state.foreignAddresses = ["172.31.0.0", "172.31.0.1", "172.31.0.2"]
             }
-            try await running.controller.setPool(Pool(country: us, size: 1))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 1)))
             try await running.serves(1)
             #expect(running.exit(1)?.endpoint?.address == "172.31.0.3" && running.exit(1)?.generation == 1)
             try await eventually("those are nobody's of ours") { Set(world.stored.addresses.keys) == ["172.31.0.3"] }
@@ -103,7 +103,7 @@ import Testing
 
     @Test func `an exit whose address answers as another container is lost at once, and its server is not to blame`() async throws {
         try await withController { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 1))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 1)))
             try await running.serves(1)
             let endpoint = try #require(running.exit(1)?.endpoint)
             let server = running.exit(1)?.server
@@ -118,7 +118,7 @@ import Testing
 
     @Test func `exits of an earlier version are replaced one after the other, each by one that is well`() async throws {
         try await withController(tune: { $0.rules.retirement.pauseSeconds = 0.2 }) { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 2))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await running.serves(2)
             // As the store of an earlier version has them, and the labels of its containers.
             world.with { state in

@@ -12,7 +12,7 @@ import Testing
     @Test func `servers that don't answer a handshake get no container`() async throws {
         try await withController(asksServers: true) { world, running in
             world.with { $0.deadServers = ["us1", "us2", "us3"] }
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             #expect(world.launches.map(\.server.hostname) == ["us4"] && running.exit(1)?.attempts == 0)
             #expect(running.controller.snapshot.breakers.isEmpty)
@@ -21,11 +21,11 @@ import Testing
 
     @Test func `no server that an exit holds is asked`() async throws {
         try await withController(servers: (1...30).map { server($0) }, asksServers: true) { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 2))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await running.serves(2)
             let held = Set(running.exits.values.compactMap(\.server?.hostname))
             world.with { $0.asked = [] }
-            try await running.controller.setPool(Pool(country: us, size: 10))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 10)))
             try await running.serves(10)
             let asked = world.with { Set($0.asked.flatMap { $0 }) }
             #expect(!asked.isEmpty && asked.isDisjoint(with: held))
@@ -35,11 +35,11 @@ import Testing
     @Test func `where handshakes of this machine don't arrive, exits find that out and servers are not asked again`() async throws {
         try await withController(asksServers: true) { world, running in
             world.with { $0.handshakesArrive = false }
-            try await running.controller.setPool(Pool(country: us, size: 1))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 1)))
             try await running.serves(1)
             let asked = world.with { $0.asked.count }
             #expect(asked == 1)
-            try await running.controller.setPool(Pool(country: us, size: 3))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 3)))
             try await running.serves(3)
             #expect(world.with { $0.asked.count } == asked && Set(world.launches.map(\.server.hostname)) == ["us1", "us2", "us3"])
         }
@@ -47,12 +47,12 @@ import Testing
 
     @Test func `a pool of which no server answers says so, spends no containers, and serves as soon as one does`() async throws {
         try await withController(asksServers: true) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: de))
+            try await running.controller.execute(.addExit(ExitRequest(country: de)))
             try await running.serves(1)
             world.with { state in
                 state.unreachable = Set(state.servers.map(\.hostname).filter { $0.hasPrefix("us") })
             }
-            try await running.controller.setPool(Pool(country: us, size: 2))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await eventually("it says so") {
                 running.exit(1)?.detail == "none of the 6 servers of US that were asked answers a handshake"
             }
@@ -66,7 +66,7 @@ import Testing
 
     @Test func `a key is at fault where servers that can be reached refuse it, and good again as soon as one takes it`() async throws {
         try await withController(asksServers: true) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.with { state in state.refusing = Set(state.servers.map(\.hostname)) }
             world.end("us-1-g1", exitCode: 137)
@@ -82,8 +82,8 @@ import Testing
         // Without a word from any server before: the containers are begun, and end with 65.
         try await withController(asksServers: true) { world, running in
             world.with { state in state.unreachable = Set(state.servers.map(\.hostname)) }
-            try await running.controller.setPool(Pool(country: us, size: 2))
-            try await running.controller.setPool(Pool(country: de, size: 2))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 2)))
+            try await running.controller.execute(.setPool(Pool(country: de, size: 2)))
             try await eventually("some have failed", within: 20) {
                 for container in world.runningContainers { world.end(container.name, exitCode: 65) }
                 return world.launches.count > 5
@@ -96,8 +96,8 @@ import Testing
 
     @Test func `an engine that restarts and has ended all containers costs moments, and nobody is blamed`() async throws {
         try await withController(asksServers: true) { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 3))
-            try await running.controller.setPool(Pool(country: de, size: 2))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 3)))
+            try await running.controller.execute(.setPool(Pool(country: de, size: 2)))
             try await running.serves(5)
             world.go(away: .engine)
             try await eventually("the engine's absence is told") { running.controller.snapshot.problems[.engine] != nil }
@@ -118,7 +118,7 @@ import Testing
 
     @Test func `after the loss of an exit the servers of its pool have been asked by the time that it is given up`() async throws {
         try await withController(asksServers: true, tune: { $0.passSeconds = 5 }) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             // Until what they have answered is too old to count.
             try await world.time.sleep(seconds: 3.2)

@@ -9,9 +9,9 @@ import Testing
     @Test func `an operator who opens and closes a country again and again waits for no budget`() async throws {
         try await withController { world, running in
             for _ in 1...8 {
-                _ = try await running.controller.addExit(ExitRequest(country: us))
+                try await running.controller.execute(.addExit(ExitRequest(country: us)))
                 try await running.serves(1)
-                try await running.controller.removePool(us)
+                try await running.controller.execute(.removePool(us))
                 try await eventually("it is gone") { running.exits.isEmpty }
             }
             #expect(world.launches.count == 8)

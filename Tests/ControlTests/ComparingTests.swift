@@ -9,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct ComparingTests {
     @Test func `an exit that serves without being compared is told by an alert, which ends by itself`() async throws {
         try await withController(tune: { $0.deepSeconds = 0.3 }) { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 2))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await running.serves(2)
             try await eventually("it is compared") { running.exit(1)?.health.comparedAt != nil && running.exit(1)?.health.placedAt != nil }
             #expect(running.controller.snapshot.alerts.isEmpty)
@@ -33,7 +33,7 @@ import Testing
         let world = FakeWorld(servers: (1...3).map { server($0) })
         world.with { $0.comparing = false }
         let first = Running(on: world, tune: { $0.deepSeconds = 0.3 })
-        try await first.controller.setPool(Pool(country: us, size: 1))
+        try await first.controller.execute(.setPool(Pool(country: us, size: 1)))
         try await first.serves(1)
         // Long enough for the exit to be one that was taken over.
         try await eventually("it is told, and stored", within: 20) {

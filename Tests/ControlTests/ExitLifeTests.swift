@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct ExitLifeTests {
     @Test func `an exit that is asked for comes up, is proved and is plugged in`() async throws {
         try await withController { world, running in
-            let asked = try await running.controller.addExit(ExitRequest(country: us))
+            let asked = try #require(try await running.controller.execute(.addExit(ExitRequest(country: us))))
             #expect(asked.id == id(1) && asked.state == .pending)
             try await running.serves(1)
             let exit = try #require(running.exit(1))
@@ -22,7 +22,7 @@ import Testing
     @Test func `an exit shows as verifying until the gateway has it`() async throws {
         try await withController { world, running in
             world.go(away: .gateway)
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await eventually("it is verified") { running.exit(1)?.publicAddress != nil && running.exit(1)?.state == .verifying }
             #expect(running.controller.snapshot.problems[.gateway] == "nobody answers")
             world.come(back: .gateway)
@@ -35,7 +35,7 @@ import Testing
         let world = FakeWorld(servers: [server(1)])
         world.go(away: .engine)
         let running = Running(on: world)
-        _ = try await running.controller.addExit(ExitRequest(country: us))
+        try await running.controller.execute(.addExit(ExitRequest(country: us)))
         try await eventually("the engine's absence is told") { running.controller.snapshot.problems[.engine] != nil }
         #expect(world.launches.isEmpty && running.exit(1)?.state == .pending)
         world.come(back: .engine)
@@ -46,7 +46,7 @@ import Testing
 
     @Test func `an engine that goes away later takes no exit with it`() async throws {
         try await withController { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 2))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await running.serves(2)
             world.go(away: .engine)
             try await eventually("the engine's absence is told") { running.controller.snapshot.problems[.engine] != nil }
@@ -62,7 +62,7 @@ import Testing
     @Test func `a launch that fails is told, and tried again after a pause`() async throws {
         try await withController { world, running in
             world.with { $0.launchFailures = [ExitFailure(reason: .imageMissing, detail: "no image")] }
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await eventually("the reason is told") { running.exit(1)?.reason == .imageMissing }
             #expect(running.exit(1)?.detail == "no image" && running.exit(1)?.attempts == 1)
             try await running.serves(1)
@@ -74,7 +74,7 @@ import Testing
     @Test(arguments: [0, 67, 137, 143])
     func `a container that is ended from outside is replaced, and nothing is held against its server`(code: Int) async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             let first = try #require(running.exit(1)?.container)
             world.end(first, exitCode: code)
@@ -86,7 +86,7 @@ import Testing
 
     @Test func `a quiet world is reconciled now and then, not without a pause`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             let before = world.with { $0.lists }
             try await world.time.sleep(seconds: 1)
@@ -97,7 +97,7 @@ import Testing
 
     @Test func `a container that somebody removes is made again`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.with { $0.containers = [:] }
             world.tellListeners()
@@ -108,7 +108,7 @@ import Testing
     @Test func `a server through which nothing comes is left for another`() async throws {
         try await withController { world, running in
             world.with { $0.deadServers = ["us1"] }
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             #expect(running.exit(1)?.server?.hostname == "us2" && running.exit(1)?.avoid.map(\.hostname) == ["us1"])
             #expect(world.launches.map(\.server.hostname) == ["us1", "us2"])
@@ -117,7 +117,7 @@ import Testing
 
     @Test func `while the machine has lost the internet nothing is moved, and afterwards all serves on`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.with {
                 $0.deadServers = Set($0.servers.map(\.hostname))
@@ -136,7 +136,7 @@ import Testing
 
     @Test func `of several exits not even the first to fail is moved while the machine is offline`() async throws {
         try await withController { world, running in
-            for _ in 0..<3 { _ = try await running.controller.addExit(ExitRequest(country: us)) }
+            for _ in 0..<3 { try await running.controller.execute(.addExit(ExitRequest(country: us))) }
             try await running.serves(3)
             world.with {
                 $0.deadServers = Set($0.servers.map(\.hostname))
@@ -150,7 +150,7 @@ import Testing
     @Test func `a server that the internet sees elsewhere is left for another`() async throws {
         try await withController { world, running in
             world.with { $0.misplaced = ["us1": de] }
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await eventually("the reason is told") { running.exit(1)?.reason == .wrongCountry }
             #expect(running.exit(1)?.detail == "the internet sees it in DE")
             try await running.serves(1)
@@ -164,7 +164,7 @@ import Testing
                 state.misplaced = ["us1": de]
                 state.faults = ["us1": .wrongCountry]
             }
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             let deep = world.with { $0.deepProbes }
             try await eventually("it is examined again and again", within: 20) { world.with { $0.deepProbes } >= deep + 4 }
@@ -176,7 +176,7 @@ import Testing
 
     @Test func `an exit whose probes fail is replaced, though its container runs`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.with { $0.deadServers = ["us1"] }
             try await eventually("another server serves") {
@@ -192,7 +192,7 @@ import Testing
     @Test func `a container that ends while it is proved isn't waited for until the deadline`() async throws {
         try await withController(verifySeconds: 30) { world, running in
             world.go(away: .prober)
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await eventually("it is being proved") { running.exit(1)?.state == .verifying }
             world.end("us-1-g1", exitCode: 65)
             try await eventually("the entry point's status is told", within: 5) { running.exit(1)?.reason == .handshakeTimeout }
@@ -209,7 +209,7 @@ import Testing
                 state.listMilliseconds = 300
                 state.launchMilliseconds = 150
             }
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             let calls = running.lifeline.calls
             try await eventually("it has made more passes") { running.lifeline.calls > calls + 60 }

@@ -14,7 +14,7 @@ final class Gate: Sendable {
 }
 
 /// One controller's line to the lease in the world.
-struct FakeLease: LeaseStore, OrderRelay {
+struct FakeLease: LeaseStore, CommandRelay {
     let world: FakeWorld
     let gate: Gate
 
@@ -43,17 +43,19 @@ struct FakeLease: LeaseStore, OrderRelay {
         try await reach { state in if state.lease?.claim.token == token { state.lease = nil } }
     }
 
-    func send(_ order: HandedOrder, id: String) async throws { try await reach { $0.orders.append((id, order)) } }
+    func send(_ command: ForwardedCommand, id: String) async throws { try await reach { $0.commands.append((id, command)) } }
 
-    func withdraw(_ order: HandedOrder, id: String) async throws -> Bool {
+    func withdraw(_ command: ForwardedCommand, id: String) async throws -> Bool {
         try await reach { state in
-            let index = state.orders.firstIndex { $0.id == id }
-            if let index { state.orders.remove(at: index) }
+            let index = state.commands.firstIndex { $0.id == id }
+            if let index { state.commands.remove(at: index) }
             return index != nil
         }
     }
 
-    func answer(to id: String) async throws -> OrderAnswer? { try await reach { $0.answers.removeValue(forKey: id) } }
-    func next() async throws -> (id: String, order: HandedOrder)? { try await reach { $0.orders.isEmpty ? nil : $0.orders.removeFirst() } }
-    func answer(_ id: String, with answer: OrderAnswer) async throws { try await reach { $0.answers[id] = answer } }
+    func answer(to id: String) async throws -> CommandAnswer? { try await reach { $0.answers.removeValue(forKey: id) } }
+    func next() async throws -> (id: String, command: ForwardedCommand)? {
+        try await reach { $0.commands.isEmpty ? nil : $0.commands.removeFirst() }
+    }
+    func answer(_ id: String, with answer: CommandAnswer) async throws { try await reach { $0.answers[id] = answer } }
 }

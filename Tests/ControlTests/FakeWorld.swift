@@ -74,8 +74,8 @@ final class FakeWorld: Sendable {
         var lease: (claim: LeaseClaim, fence: Int, until: ContinuousClock.Instant)?
         var fence = 0
         var version = 0
-        var orders: [(id: String, order: HandedOrder)] = []
-        var answers: [String: OrderAnswer] = [:]
+        var commands: [(id: String, command: ForwardedCommand)] = []
+        var answers: [String: CommandAnswer] = [:]
         /// Who did what: the instance of each launch, removal and publishing.
         var acts: [(instance: String, act: String)] = []
         var listeners: [Int: AsyncThrowingStream<Void, any Error>.Continuation] = [:]

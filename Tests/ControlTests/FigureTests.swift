@@ -84,7 +84,7 @@ import Testing
         let de4 = (1...4).map { server($0, de) }
         try await withController(servers: de4, tune: { $0.handshakeSeconds = 0.2 }) { world, running in
             let before = (Metrics.failovers.total, Metrics.failoverDuration.total, Metrics.exitFailures.total, Metrics.probeSeconds.total)
-            try await running.controller.setPool(Pool(country: de, size: 1))
+            try await running.controller.execute(.setPool(Pool(country: de, size: 1)))
             try await running.serves(1)
             try await eventually("it is probed") { Metrics.probeSeconds.total > before.3 }
             world.end("de-1-g1", exitCode: 67)
@@ -95,7 +95,7 @@ import Testing
             #expect(Metrics.failovers.total > before.0 && Metrics.exitFailures.total > before.2)
             #expect(Metrics.failovers.values[["engine", "proxy_down"]] ?? 0 >= 1)
             try await eventually("the tunnel's handshake is read") { Metrics.handshakeAge.values[["de-1", "DE"]] != nil }
-            try await running.controller.removePool(de)
+            try await running.controller.execute(.removePool(de))
             try await eventually("and forgotten with its exit") { Metrics.handshakeAge.values[["de-1", "DE"]] == nil }
         }
     }

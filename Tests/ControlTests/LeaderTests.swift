@@ -26,7 +26,7 @@ import Testing
 
     @Test func `only the one that leads acts, and the other shows the same`() async throws {
         try await withTwo { first, second in
-            try await first.controller.carryOut(.setPool(Pool(country: us, size: 2)))
+            try await first.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await first.serves(2)
             try await second.serves(2)
             #expect(second.controller.snapshot.leader == "one" && first.controller.snapshot.leader == nil)
@@ -38,7 +38,7 @@ import Testing
 
     @Test func `when the leader dies the other one takes over, and launches nothing that runs`() async throws {
         try await withTwo { first, second in
-            try await first.controller.carryOut(.setPool(Pool(country: us, size: 2)))
+            try await first.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await first.serves(2)
             try await eventually("it is saved") { world.stored.exits.values.count { $0.state == .serving } == 2 }
             first.gate.close()
@@ -52,7 +52,7 @@ import Testing
 
     @Test func `one that was stopped in the middle of its work touches nothing when it wakes up`() async throws {
         try await withTwo { first, second in
-            try await first.controller.carryOut(.setPool(Pool(country: us, size: 2)))
+            try await first.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await first.serves(2)
             try await eventually("it is saved") { world.stored.exits.values.count { $0.state == .serving } == 2 }
             // What it has begun when it stops: a pass that has found a death.
@@ -75,7 +75,7 @@ import Testing
     @Test func `a leader that can't renew its lease stops before another one can begin`() async throws {
         let first = Running(on: world, instance: "one")
         try await eventually("it leads") { world.with { $0.lease?.claim.instance } == "one" }
-        try await first.controller.carryOut(.setPool(Pool(country: us, size: 1)))
+        try await first.controller.execute(.setPool(Pool(country: us, size: 1)))
         try await first.serves(1)
         world.go(away: .store)
         let end = try #require(world.with { $0.lease?.until })
@@ -94,7 +94,7 @@ import Testing
     @Test func `one that can be no other's goes on from memory while the store is away`() async throws {
         let first = Running(on: world, instance: "one", isShared: false)
         try await eventually("it leads") { first.isLeader }
-        try await first.controller.carryOut(.setPool(Pool(country: us, size: 1)))
+        try await first.controller.execute(.setPool(Pool(country: us, size: 1)))
         try await first.serves(1)
         world.go(away: .store)
         let end = try #require(world.with { $0.lease?.until })
@@ -110,8 +110,8 @@ import Testing
         try await withTwo { first, second in
             try await eventually("it follows") { second.controller.snapshot.leader == "one" }
             first.gate.close()
-            async let change = second.controller.carryOut(.setPool(Pool(country: us, size: 1)))
-            let id = try await eventually("it is handed over") { world.with { $0.orders.isEmpty ? nil : $0.orders.removeFirst().id } }
+            async let change = second.controller.execute(.setPool(Pool(country: us, size: 1)))
+            let id = try await eventually("it is handed over") { world.with { $0.commands.isEmpty ? nil : $0.commands.removeFirst().id } }
             world.with { $0.answers[id] = .missed }
             first.gate.open()
             _ = try await change
@@ -122,15 +122,15 @@ import Testing
     @Test func `changes that a follower is asked for are carried out by the leader, with its answers`() async throws {
         try await withTwo { first, second in
             try await eventually("it follows") { second.controller.snapshot.leader == "one" }
-            let exit = try #require(try await second.controller.carryOut(.addExit(ExitRequest(country: us))))
+            let exit = try #require(try await second.controller.execute(.addExit(ExitRequest(country: us))))
             #expect(exit.id == id(1) && second.exit(1) != nil)
             try await first.serves(1)
-            let error = try await #require(throws: OperationError.self) { try await second.controller.carryOut(.rotate(id(7))) }
+            let error = try await #require(throws: OperationError.self) { try await second.controller.execute(.rotateExit(id(7))) }
             #expect(error.code == .notFound && error.message == "there is no exit us-7")
             let alice = ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))
-            try await second.controller.carryOut(.addUser(alice))
+            try await second.controller.execute(.addUser(alice))
             #expect(first.controller.snapshot.desired.users == [alice] && second.controller.snapshot.desired.users == [alice])
-            try await second.controller.carryOut(.removePool(us))
+            try await second.controller.execute(.removePool(us))
             try await first.serves(0)
             #expect(acts(of: "two").isEmpty)
         }
@@ -142,24 +142,24 @@ import Testing
             let pool = Pool(
                 country: us, size: 2, provider: .nordvpn, city: "A", strategy: .latency, standby: 1, rotateEvery: 3_600,
                 rotateAfterMegabytes: 500, spread: .score, fallback: [de])
-            try await second.controller.carryOut(.setPool(pool))
+            try await second.controller.execute(.setPool(pool))
             #expect(world.stored.pools[us] == pool && second.controller.snapshot.desired.pools[us] == pool)
             try await eventually("the leader has them all") {
                 first.exits.values.map(\.state.rawValue).sorted() == ["serving", "serving", "standby"]
             }
             let serving = try #require(first.exits.values.first { $0.state == .serving })
-            #expect(try await second.controller.carryOut(.rotate(serving.id))?.leaving == true)
+            #expect(try await second.controller.execute(.rotateExit(serving.id))?.leaving == true)
             try await eventually("it has left") { first.exits[serving.id] == nil && first.exits.count == 3 }
             let other = try #require(first.exits.values.first { $0.state == .serving })
-            #expect(try await second.controller.carryOut(.removeExit(other.id))?.id == other.id)
+            #expect(try await second.controller.execute(.removeExit(other.id))?.id == other.id)
             #expect(world.stored.pools[us]?.size == 1)
             var user = ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))
             user.limits.bytesPerDay = 1_000
-            try await second.controller.carryOut(.addUser(user))
+            try await second.controller.execute(.addUser(user))
             user.limits.bytesPerMonth = 5_000
-            try await second.controller.carryOut(.changeUser(user))
+            try await second.controller.execute(.changeUser(user))
             #expect(world.stored.users == [user] && first.controller.snapshot.desired.users == [user])
-            try await second.controller.carryOut(.removeUser("alice"))
+            try await second.controller.execute(.removeUser("alice"))
             #expect(world.stored.users == [])
             #expect(acts(of: "two").isEmpty)
         }
@@ -169,22 +169,22 @@ import Testing
         try await withTwo { first, second in
             try await eventually("it follows") { second.controller.snapshot.leader == "one" }
             first.gate.close()
-            try await second.controller.carryOut(.setPool(Pool(country: us, size: 1)))
+            try await second.controller.execute(.setPool(Pool(country: us, size: 1)))
             #expect(world.with { $0.lease?.claim.instance } == "two")
             try await second.serves(1)
         }
     }
 
     @Test func `a change that nobody takes is taken back`() async throws {
-        let first = Running(on: world, instance: "one", orderSeconds: 0.3)
+        let first = Running(on: world, instance: "one", commandSeconds: 0.3)
         let end = world.time.instant + .seconds(60)
         world.with { state in
             let claim = LeaseClaim(instance: "other", token: "x", fence: 0, highest: 0, milliseconds: 0, mayInherit: false)
             state.lease = (claim, 5, end)
         }
         try await eventually("it follows") { first.controller.snapshot.leader == "other" }
-        let error = try await #require(throws: OperationError.self) { try await first.controller.carryOut(.removePool(us)) }
-        #expect(error.code == .notLeader && world.with { $0.orders.isEmpty })
+        let error = try await #require(throws: OperationError.self) { try await first.controller.execute(.removePool(us)) }
+        #expect(error.code == .notLeader && world.with { $0.commands.isEmpty })
         await first.stop()
     }
 
@@ -202,7 +202,7 @@ import Testing
     @Test func `a store that has lost its memory is given it back`() async throws {
         let first = Running(on: world, instance: "one", isShared: false)
         try await eventually("it leads") { first.isLeader }
-        try await first.controller.carryOut(.setPool(Pool(country: us, size: 1)))
+        try await first.controller.execute(.setPool(Pool(country: us, size: 1)))
         try await first.serves(1)
         try await eventually("it is saved") { world.stored.exits[id(1)]?.state == .serving }
         world.with { state in (state.stored, state.version, state.fence, state.lease) = (StoredState(), 0, 0, nil) }

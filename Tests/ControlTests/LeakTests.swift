@@ -17,7 +17,7 @@ import Testing
         async throws
     {
         try await withController(tune: Self.quiet) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             try await eventually("its counter is read") { running.exit(1)?.health.countsLeaks == true }
             #expect(running.exit(1)?.health.leakedPackets == 0 && running.exit(1)?.generation == 1)
@@ -42,7 +42,7 @@ import Testing
     ) async throws {
         try await withController(tune: Self.quiet) { world, running in
             world.with { $0.leaks = leaks }
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             try await eventually("its tunnel is read") { running.exit(1)?.health.handshakeAge != nil || leaks == .unread }
             let lists = world.with { $0.lists }

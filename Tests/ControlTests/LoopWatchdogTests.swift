@@ -34,7 +34,7 @@ import Testing
         let world = FakeWorld(servers: [server(1)])
         let held = Held()
         let running = Running(on: world, time: HeldTime(held: held), tune: { $0.standstillSeconds = 0.5 })
-        try await running.controller.setPool(Pool(country: us, size: 1))
+        try await running.controller.execute(.setPool(Pool(country: us, size: 1)))
         try await running.serves(1)
         #expect(running.controller.snapshot.problems.isEmpty)
         held.set(true)

@@ -10,7 +10,7 @@ import Testing
     /// Runs with a controller one of whose exits has died, and left a container that can't be removed: `us-1-g1`.
     private func withStuckContainer(_ body: (FakeWorld, Running) async throws -> Void) async throws {
         try await withController(tune: { $0.removalSeconds = 0.05 }) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.with { $0.resisting = ["us-1-g1"] }
             world.end("us-1-g1", exitCode: 67)
@@ -70,7 +70,7 @@ import Testing
 
     @Test func `while the store hangs a dead exit is out and another one serves before anything is saved`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             try await eventually("it is saved") { world.stored.exits[id(1)]?.state == .serving }
             world.with {
@@ -90,7 +90,7 @@ import Testing
         // One after another, so that it waits.
         world.with { $0.launchFailures = Array(repeating: ExitFailure(reason: .startFailed, detail: "not now"), count: 2) }
         let running = Running(on: world)
-        _ = try await running.controller.addExit(ExitRequest(country: us))
+        try await running.controller.execute(.addExit(ExitRequest(country: us)))
         try await eventually("it waits") { running.exit(1)?.attempts == 2 && running.exit(1)?.state == .pending }
         try #require(world.time as? SimulatedTime).setWall(by: seconds)
         try await running.serves(1, within: 30)

@@ -12,7 +12,7 @@ import Testing
             settings.deepSeconds = 0.2
         }
         try await withController(tune: tune) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             let fast = world.with { $0.probes }
             let deep = world.with { $0.deepProbes }
@@ -26,7 +26,7 @@ import Testing
     @Test func `an exit of which the gateway gets an error is probed at once`() async throws {
         let tune: (inout ControllerSettings) -> Void = { settings in (settings.probeSeconds, settings.deepSeconds) = (6_000, 6_000) }
         try await withController(tune: tune) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             let lists = world.with { $0.lists }
             try await eventually("the gateway was observed") { world.with { $0.lists } > lists + 3 }
@@ -45,7 +45,7 @@ import Testing
         // Its pool may make no other planned move for hours.
         let tune: (inout ControllerSettings) -> Void = { ($0.deepSeconds, $0.rules.retirement.pauseSeconds) = (6_000, 6_000) }
         try await withController(tune: tune) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             // Bytes come all the same, so that it is kept.
             world.with { ($0.deadServers, $0.busyServers) = (["us1"], ["us1"]) }
@@ -65,7 +65,7 @@ import Testing
             (settings.handshakeSeconds, settings.handshakesPerSecond) = (0.2, 100)
         }
         try await withController(tune: tune) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             let lists = world.with { $0.lists }
             try await eventually("some handshakes are read") { world.with { $0.lists } > lists + 10 }
@@ -87,7 +87,7 @@ import Testing
             settings.deepSeconds = 60
         }
         try await withController(servers: (1...8).map { server($0) }, tune: tune) { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 6))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 6)))
             try await running.serves(6)
             func checked() -> [Timestamp?] { running.exits.values.map(\.health.checkedAt) }
             try await eventually("each is probed", within: 20) { checked().allSatisfy { $0 != nil } }

@@ -9,7 +9,7 @@ import Testing
     @Test func `a new controller adopts what runs, and launches and removes nothing`() async throws {
         let world = FakeWorld(servers: (1...4).map { server($0) })
         let first = Running(on: world)
-        try await first.controller.setPool(Pool(country: us, size: 3))
+        try await first.controller.execute(.setPool(Pool(country: us, size: 3)))
         try await first.serves(3)
         try await eventually("all is saved") { world.stored.exits.values.count { $0.state == .serving } == 3 }
         await first.kill()
@@ -28,7 +28,7 @@ import Testing
         let world = FakeWorld(servers: (1...4).map { server($0) })
         let first = Running(on: world, verifySeconds: 20)
         world.with { _ = $0.away.insert(.prober) }
-        try await first.controller.setPool(Pool(country: us, size: 1))
+        try await first.controller.execute(.setPool(Pool(country: us, size: 1)))
         try await eventually("it is to prove its tunnel, and the gateway has its pool") {
             first.exit(1)?.state == .verifying && world.with { $0.published?.pools.isEmpty } == false
         }
@@ -52,7 +52,7 @@ import Testing
     @Test func `what died while no controller ran is replaced by the next one`() async throws {
         let world = FakeWorld(servers: (1...4).map { server($0) })
         let first = Running(on: world)
-        try await first.controller.setPool(Pool(country: us, size: 2))
+        try await first.controller.execute(.setPool(Pool(country: us, size: 2)))
         try await first.serves(2)
         try await eventually("all is saved") { world.stored.exits.values.count { $0.state == .serving } == 2 }
         await first.kill()
@@ -73,7 +73,7 @@ import Testing
         let stored = [Breaker.name(server: "us1"): killed, Breaker.name(server: "us2"): silent]
         world.with { $0.stored.breakers = stored }
         let running = Running(on: world)
-        _ = try await running.controller.addExit(ExitRequest(country: us))
+        try await running.controller.execute(.addExit(ExitRequest(country: us)))
         try await running.serves(1)
         #expect(running.exit(1)?.server?.hostname == "us1")
         try await eventually("the store forgets it too") { world.stored.breakers.keys.sorted() == [Breaker.name(server: "us2")] }
@@ -117,9 +117,9 @@ import Testing
     func `a controller killed in the middle of a failover loses no exit and leaves none behind`(calls: Int) async throws {
         let world = FakeWorld(servers: (1...6).map { server($0) })
         let zero = Running(on: world)
-        try await zero.controller.setPool(Pool(country: us, size: 2))
+        try await zero.controller.execute(.setPool(Pool(country: us, size: 2)))
         try await zero.serves(2)
-        _ = try await zero.controller.rotate(id(2))
+        try await zero.controller.execute(.rotateExit(id(2)))
         await zero.kill()
         world.with { $0.deadServers = ["us1"] }
 

@@ -29,7 +29,7 @@ struct Running: Sendable {
     /// - Parameter instance: its name among several controllers; nil for one that is alone.
     init(
         on world: FakeWorld, calls: Int = .max, verifySeconds: Double = 0.3, drainSeconds: Double = 0.2, instance: String? = nil,
-        isShared: Bool = true, asksServers: Bool = false, orderSeconds: Double = 40, devices: DeviceBudget = DeviceBudget(),
+        isShared: Bool = true, asksServers: Bool = false, commandSeconds: Double = 40, devices: DeviceBudget = DeviceBudget(),
         time: any TimeSource = SimulatedTime.current, tune: (inout ControllerSettings) -> Void = { _ in }
     ) {
         self.time = time
@@ -47,14 +47,14 @@ struct Running: Sendable {
         rules.devices = devices
         var settings = ControllerSettings(
             rules: rules, passSeconds: 0.1, probeSeconds: 0.15, deepSeconds: 0.5, historySeconds: 0.2, verifySeconds: verifySeconds,
-            orderSeconds: orderSeconds, checkName: "check.test")
+            commandSeconds: commandSeconds, checkName: "check.test")
         tune(&settings)
         let executor = time as? SimulatedTime
         let controller = Controller(
             ports: .init(
                 engine: ports, gateway: ports, store: ports, catalog: ports, keys: ports, prober: ports,
                 handshakes: asksServers ? ports : nil, leadership: leadership,
-                orders: instance == nil ? nil : lease, log: .none, time: time, executor: executor),
+                commands: instance == nil ? nil : lease, log: .none, time: time, executor: executor),
             settings: settings)
         self.controller = controller
         loop = Task(executorPreference: executor) { await controller.run() }

@@ -15,20 +15,22 @@ import Testing
         try await withController { world, running in
             let controller = running.controller
             let alice = ProxyUser(name: "alice", salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))
-            try await controller.setPool(Pool(country: us, size: 2))
-            try await controller.addUser(alice)
+            try await controller.execute(.setPool(Pool(country: us, size: 2)))
+            try await controller.execute(.addUser(alice))
             try await running.serves(2)
             try await eventually("all is saved") { world.stored.exits.values.count { $0.state == .serving } == 2 }
             world.go(away: .store)
             let before = controller.snapshot
-            try await refused { _ = try await controller.addExit(ExitRequest(country: us)) }
-            try await refused { _ = try await controller.addExit(ExitRequest(country: de)) }
-            try await refused { try await controller.setPool(Pool(country: us, size: 5)) }
-            try await refused { try await controller.removePool(us) }
-            try await refused { _ = try await controller.removeExit(id(1)) }
-            try await refused { _ = try await controller.rotate(id(1)) }
-            try await refused { try await controller.addUser(ProxyUser(name: "bob", salt: "00", digest: "11", createdAt: alice.createdAt)) }
-            try await refused { try await controller.removeUser("alice") }
+            try await refused { try await controller.execute(.addExit(ExitRequest(country: us))) }
+            try await refused { try await controller.execute(.addExit(ExitRequest(country: de))) }
+            try await refused { try await controller.execute(.setPool(Pool(country: us, size: 5))) }
+            try await refused { try await controller.execute(.removePool(us)) }
+            try await refused { try await controller.execute(.removeExit(id(1))) }
+            try await refused { try await controller.execute(.rotateExit(id(1))) }
+            try await refused {
+                try await controller.execute(.addUser(ProxyUser(name: "bob", salt: "00", digest: "11", createdAt: alice.createdAt)))
+            }
+            try await refused { try await controller.execute(.removeUser("alice")) }
             #expect(controller.snapshot.desired == before.desired)
             #expect(controller.snapshot.exits.mapValues(\.leaving) == before.exits.mapValues(\.leaving))
             #expect(controller.snapshot.problems[.store] == "nobody answers")
@@ -37,7 +39,7 @@ import Testing
 
     @Test func `while the store is away failover goes on from memory, and the store hears of it later`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             try await eventually("it is saved") { world.stored.exits[id(1)]?.state == .serving }
             world.go(away: .store)
@@ -56,7 +58,7 @@ import Testing
     @Test func `a controller that can't read the store touches nothing that runs`() async throws {
         let world = FakeWorld(servers: (1...3).map { server($0) })
         let first = Running(on: world)
-        _ = try await first.controller.addExit(ExitRequest(country: us))
+        try await first.controller.execute(.addExit(ExitRequest(country: us)))
         try await first.serves(1)
         try await eventually("it is saved") { world.stored.exits[id(1)]?.state == .serving }
         await first.kill()
@@ -65,8 +67,10 @@ import Testing
         let second = Running(on: world)
         try await eventually("the store's absence is told") { second.controller.snapshot.problems[.store] != nil }
         #expect(world.with { $0.removals }.isEmpty && world.runningContainers.count == 1 && world.readyEndpoints == before)
-        // Nor does it take orders as if there were nothing.
-        let error = try await #require(throws: OperationError.self) { try await second.controller.setPool(Pool(country: us, size: 3)) }
+        // Nor does it take commands as if there were nothing.
+        let error = try await #require(throws: OperationError.self) {
+            try await second.controller.execute(.setPool(Pool(country: us, size: 3)))
+        }
         #expect(error.code == .storeUnavailable)
         world.come(back: .store)
         try await second.serves(1)
@@ -81,7 +85,7 @@ import Testing
         let controller = Controller(
             ports: .init(engine: ports, gateway: ports, store: ports, catalog: ports, keys: ports, prober: ports, log: .none),
             settings: .init(checkName: "check.test"))
-        _ = try await controller.addExit(ExitRequest(country: us))
+        try await controller.execute(.addExit(ExitRequest(country: us)))
         #expect(world.stored.pools[us]?.size == 4)
     }
 }

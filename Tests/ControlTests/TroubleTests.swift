@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct TroubleTests {
     @Test func `events that stand still are noticed by what they don't tell, and followed anew`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.hangEvents()
             world.end("us-1-g1", exitCode: 67)
@@ -21,7 +21,7 @@ import Testing
 
     @Test func `while the engine hangs a dead exit is out and its standby in; afterwards all is as wanted`() async throws {
         try await withController { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 1, standby: 1))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 1, standby: 1)))
             try await eventually("both are there") { Set(running.exits.values.map(\.state)) == [.serving, .standby] }
             let lost = try #require(running.exits.values.first { $0.state == .serving })
             let spare = try #require(running.exits.values.first { $0.state == .standby })
@@ -43,8 +43,8 @@ import Testing
     @Test func `with a dead engine and a dead exit, a fallback serves, and the page says what only the engine can do`() async throws {
         try await withController(tune: { $0.engineHangSeconds = 0.5 }) { world, running in
             world.with { $0.servers.append(server(9, de)) }
-            try await running.controller.setPool(Pool(country: de, size: 1))
-            try await running.controller.setPool(Pool(country: us, size: 1, fallback: [de]))
+            try await running.controller.execute(.setPool(Pool(country: de, size: 1)))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 1, fallback: [de])))
             try await running.serves(2)
             let (lost, other) = (try #require(running.exit(1)), try #require(running.exit(1, de)))
             world.with { state in
@@ -68,7 +68,7 @@ import Testing
 
     @Test func `an exit through which bytes come is kept though its probes fail, and given up when none come any more`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.with { ($0.deadServers, $0.busyServers) = (["us1"], ["us1"]) }
             try await eventually("it is degraded") { running.exit(1)?.state == .degraded }
@@ -83,7 +83,7 @@ import Testing
 
     @Test func `a container that resists is nobody's way, is told once with the remedy, and goes in the end`() async throws {
         try await withController(tune: { $0.removalSeconds = 0.05 }) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.with { $0.resisting = ["us-1-g1"] }
             world.end("us-1-g1", exitCode: 67)
@@ -102,10 +102,10 @@ import Testing
 
     @Test func `a loop that stands still is told, and a human too, until it goes on`() async throws {
         try await withController(tune: { $0.standstillSeconds = 1 }) { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.with { $0.gatewayHangs = true }
-            _ = try await running.controller.addExit(ExitRequest(country: de))
+            try await running.controller.execute(.addExit(ExitRequest(country: de)))
             try await eventually("it is told") { running.controller.snapshot.problems[.loop]?.contains("stands still") ?? false }
             world.with { $0.gatewayHangs = false }
             try await running.serves(2)
@@ -115,7 +115,7 @@ import Testing
 
     @Test func `exits that all fail at once are blamed on what they share: one is tried elsewhere, the rest stay`() async throws {
         try await withController(tune: { $0.recoverySeconds = 1 }) { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 3))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 3)))
             try await running.serves(3)
             // Also the other servers are silent.
             world.with { $0.deadServers = Set($0.servers.map(\.hostname)) }
@@ -134,7 +134,7 @@ import Testing
 
     @Test func `where the trial shows that other servers answer, the rest follow at once`() async throws {
         try await withController(tune: { $0.recoverySeconds = 1 }) { world, running in
-            try await running.controller.setPool(Pool(country: us, size: 3))
+            try await running.controller.execute(.setPool(Pool(country: us, size: 3)))
             try await running.serves(3)
             let old = Set(running.exits.values.compactMap(\.server?.hostname))
             world.with {
@@ -151,7 +151,7 @@ import Testing
 
     @Test func `an exit that leaks is cut off also while the machine is offline`() async throws {
         try await withController { world, running in
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             world.with {
                 $0.faults = ["us1": .leak]
@@ -167,7 +167,7 @@ import Testing
         try await withController { world, running in
             // So slow that an answer which is late on a busy machine is not suspected.
             world.with { $0.probeMilliseconds = 1_000 }
-            _ = try await running.controller.addExit(ExitRequest(country: us))
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
             try await eventually("it has been probed") { world.with { $0.probes } > 0 }
             // Nor does anything come through its tunnel, which would speak for it.

@@ -74,7 +74,7 @@ extension API {
 
     func createExit(_ request: ServerRequest) async throws -> ServerResponse {
         let seconds = request.number("wait")
-        let wish: ExitRequest = try request.body { reader in
+        let wanted: ExitRequest = try request.body { reader in
             let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
             let city = reader.string("city", atLeast: 1, limit: 100)
             let limits = reader.serverLimits()
@@ -84,13 +84,13 @@ extension API {
             }
             return ExitRequest(country: country, provider: provider, city: city, limits: limits, strategy: strategy)
         }
-        var exit = try await operations.addExit(wish)
+        var exit = try await operations.exit(after: .addExit(wanted))
         if let seconds, seconds > 0 {
             let (id, operations) = (exit.id, operations)
-            guard let settled = await waits.during({ await operations.settled(id, seconds: seconds) }) else {
+            guard let served = await waits.during({ await operations.waitUntilServing(id, seconds: seconds) }) else {
                 throw APIProblem(status: 409, code: "removed", message: "exit \(exit.id) was removed before it served")
             }
-            exit = settled
+            exit = served
         }
         return .json(ExitView(exit, proxy: proxy), status: 202, headers: [("Location", "/api/exits/\(exit.id)")])
     }
@@ -104,11 +104,11 @@ extension API {
     }
 
     func deleteExit(_ request: ServerRequest) async throws -> ServerResponse {
-        return .json(ExitView(try await operations.removeExit(try request.exitID()), proxy: proxy), status: 202)
+        return .json(ExitView(try await operations.exit(after: .removeExit(try request.exitID())), proxy: proxy), status: 202)
     }
 
     func rotateExit(_ request: ServerRequest) async throws -> ServerResponse {
-        return .json(ExitView(try await operations.rotate(try request.exitID()), proxy: proxy), status: 202)
+        return .json(ExitView(try await operations.exit(after: .rotateExit(try request.exitID())), proxy: proxy), status: 202)
     }
 
     func showLogs(_ request: ServerRequest) async throws -> ServerResponse {

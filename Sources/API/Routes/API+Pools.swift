@@ -79,12 +79,12 @@ extension API {
                 strategy: strategy, standby: standby, rotateEvery: rotateEvery, rotateAfterMegabytes: rotateAfter, spread: spread,
                 fallback: fallback)
         }
-        try await operations.setPool(pool)
+        try await operations.execute(.setPool(pool))
         return .json(PoolView(pool, state: operations.state), status: isNew ? 201 : 200)
     }
 
     func deletePool(_ request: ServerRequest) async throws -> ServerResponse {
-        try await operations.removePool(try knownCountry(request))
+        try await operations.execute(.removePool(try knownCountry(request)))
         return .noContent
     }
 

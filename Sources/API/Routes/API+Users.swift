@@ -93,7 +93,7 @@ extension API {
         let password = chosen ?? Digest.randomWord(length: 24)
         var user = changes
         user.passwords = [.make(password)]
-        try await operations.addUser(user)
+        try await operations.execute(.addUser(user))
         return .json(UserView(user, password: chosen == nil ? password : nil), status: 201)
     }
 
@@ -105,7 +105,7 @@ extension API {
             Self.read(reader, into: &user)
             return user
         }
-        try await operations.changeUser(user)
+        try await operations.execute(.changeUser(user))
         return .json(UserView(user, blocked: operations.state.blockedUsers[user.name]))
     }
 
@@ -122,12 +122,12 @@ extension API {
             ProxyUser.Password(salt: password.salt, digest: password.digest, expiresAt: min(password.expiresAt ?? end, end))
         }
         user.passwords = [.make(password)] + (overlap > 0 ? old : [])
-        try await operations.changeUser(user)
+        try await operations.execute(.changeUser(user))
         return .json(UserView(user, password: chosen == nil ? password : nil))
     }
 
     func deleteUser(_ request: ServerRequest) async throws -> ServerResponse {
-        try await operations.removeUser(request.parameters["name"] ?? "")
+        try await operations.execute(.removeUser(request.parameters["name"] ?? ""))
         return .noContent
     }
 

@@ -1,6 +1,6 @@
 import Model
 
-/// `tags`, `hostnames` and `exclude`, as pools and wishes for exits have them.
+/// `tags`, `hostnames` and `exclude`, as pools and requests for exits have them.
 extension API {
     static let limitFields: [Schema.Field] = [
         .maybe("tags", .list(.text("p2p", pattern: "^[!-~]{1,32}$"), limit: ServerLimits.tagLimit), "only servers with all of these tags"),

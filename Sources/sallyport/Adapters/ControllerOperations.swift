@@ -78,13 +78,13 @@ struct ControllerOperations: Operations {
         }
     }
 
-    func addExit(_ wish: ExitRequest) async throws -> Exit { try await exit(after: .addExit(wish)) }
-    func removeExit(_ id: ExitID) async throws -> Exit { try await exit(after: .removeExit(id)) }
-    func rotate(_ id: ExitID) async throws -> Exit { try await exit(after: .rotate(id)) }
+    func execute(_ command: ControllerCommand) async throws -> Exit? { try await asProblems { try await controller.execute(command) } }
+
     func history(of id: ExitID, limit: Int) async throws -> [HealthSample] {
-        try await mapped { try await controller.history(of: id, limit: limit) }
+        try await asProblems { try await controller.history(of: id, limit: limit) }
     }
-    func logs(of id: ExitID, lines: Int) async throws -> String { try await mapped { try await controller.logs(of: id, lines: lines) } }
+
+    func logs(of id: ExitID, lines: Int) async throws -> String { try await asProblems { try await controller.logs(of: id, lines: lines) } }
     func speedTest(of id: ExitID) -> SpeedTest? { speedTester.latest(of: id) }
 
     func testSpeed(of id: ExitID, bytes: Int, seconds: Double) async throws -> SpeedTest {
@@ -96,11 +96,6 @@ struct ControllerOperations: Operations {
         }
         return try await speedTester.run(id, through: credentials.proxy(of: proxy), bytes: bytes, seconds: seconds)
     }
-
-    func setPool(_ pool: Pool) async throws { _ = try await mapped { try await controller.carryOut(.setPool(pool)) } }
-    func removePool(_ country: CountryCode) async throws { _ = try await mapped { try await controller.carryOut(.removePool(country)) } }
-    func addUser(_ user: ProxyUser) async throws { _ = try await mapped { try await controller.carryOut(.addUser(user)) } }
-    func changeUser(_ user: ProxyUser) async throws { _ = try await mapped { try await controller.carryOut(.changeUser(user)) } }
 
     func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport {
         guard let user = controller.snapshot.desired.users.first(where: { $0.name == name }) else {
@@ -119,9 +114,7 @@ struct ControllerOperations: Operations {
         }
     }
 
-    func removeUser(_ name: String) async throws { _ = try await mapped { try await controller.carryOut(.removeUser(name)) } }
-
-    func settled(_ id: ExitID, seconds: Double) async -> Exit? {
+    func waitUntilServing(_ id: ExitID, seconds: Double) async -> Exit? {
         let snapshot = await controller.publicView.wait(seconds: seconds) { snapshot in
             guard let exit = snapshot.exits[id] else { return true }
             // A standby has come as far as it is to come where its pool has all that serve.
@@ -131,33 +124,5 @@ struct ControllerOperations: Operations {
             return exit.state.takesTraffic || exit.state == .failed || waits
         }
         return snapshot.exits[id]
-    }
-
-    private func exit(after order: Order) async throws -> Exit {
-        guard let exit = try await mapped({ try await controller.carryOut(order) }) else {
-            throw APIProblem(status: 503, code: "not_leader", message: "the leader's answer has no exit", headers: [("Retry-After", "10")])
-        }
-        return exit
-    }
-
-    private func mapped<Value>(_ body: () async throws -> Value) async throws -> Value {
-        do { return try await body() } catch let error as OperationError {
-            if error.code == .networksTooWide {
-                let field = FieldProblem(field: "addresses", message: error.message)
-                throw APIProblem(status: 422, code: "invalid", message: field.description, fields: [field])
-            }
-            let status: Int
-            var headers: [(name: String, value: String)] = []
-            switch error.code {
-            case .notFound: status = 404
-            case .poolFull, .deviceLimit, .exists: status = 409
-            case .unknownProvider, .networksTooWide: status = 422
-            case .catalogUnreadable: status = 500
-            case .noServer, .catalogUnavailable, .storeUnavailable, .engineUnavailable, .notLeader:
-                status = 503
-                headers = [("Retry-After", "10")]
-            }
-            throw APIProblem(status: status, code: error.code.rawValue, message: error.message, headers: headers)
-        }
     }
 }

@@ -5,35 +5,41 @@ import Platform
 import RedisStore
 import Synchronization
 
-/// Orders and their answers as JSON in Redis, each with a code: an order is an operator's change, and none may be made up, altered or
-/// given twice. An order counts for one leader's term, so that what that leader has done is not done by the next one again.
-final class RedisOrders: OrderRelay {
+/// Commands and their answers as JSON in Redis, each with a code: no command may be made up, altered or given twice.
+/// A command counts for one leader's term, so that the next leader does not do again what that one has done.
+final class RedisCommandRelay: CommandRelay {
     /// What is handed over; the time is by Redis's clock, which all controllers share.
     private struct Envelope: Codable {
         var at: Int
         /// The fencing number of the leader that it is meant for; nil in answers.
         var term: Int?
-        var order: String
+        /// A command, or an answer to one, as JSON.
+        var text: String
         var code: String
+
+        private enum CodingKeys: String, CodingKey {
+            case at, term, code
+            case text = "order"
+        }
     }
 
-    /// Seconds of Redis's clock that an order counts: as long as anybody waits for its answer.
+    /// Seconds of Redis's clock that a command counts: as long as anybody waits for its answer.
     private let seconds: Int
-    /// Seconds that the alert of an order which is none stands.
+    /// Seconds that the alert of a command which is none stands.
     private static let alertSeconds = 600.0
     private static let concern = "store/orders"
-    private let queue: OrderQueue
+    private let queue: CommandQueue
     private let authenticator: Authenticator
     private let leadership: Leadership
     private let concerns: Concerns
     private let log: Log
-    /// Orders on their way, as they were sent; and those that were taken lately, with their time.
+    /// Commands on their way, as they were sent; and those that were taken lately, with their time.
     private let sent = Mutex<[String: String]>([:])
     private let taken = Mutex<[String: Int]>([:])
-    /// How many orders were refused since the alert began, and when the last one was.
+    /// How many commands were refused since the alert began, and when the last one was.
     private let refused = Mutex<(count: Int, last: ContinuousClock.Instant)?>(nil)
 
-    init(queue: OrderQueue, rootKey: RootKey, leadership: Leadership, concerns: Concerns, log: Log, seconds: Int = 16) {
+    init(queue: CommandQueue, rootKey: RootKey, leadership: Leadership, concerns: Concerns, log: Log, seconds: Int = 16) {
         self.queue = queue
         authenticator = Authenticator(rootKey, purpose: "store/orders")
         self.leadership = leadership
@@ -42,11 +48,11 @@ final class RedisOrders: OrderRelay {
         self.seconds = seconds
     }
 
-    func send(_ order: HandedOrder, id: String) async throws {
+    func send(_ command: ForwardedCommand, id: String) async throws {
         let at = try await queue.now()
-        let (words, term) = (try text(order), leadership.term)
+        let (words, term) = (try text(command), leadership.term)
         let code = authenticator.code(Self.parts(id, at, term, words))
-        let envelope = try text(Envelope(at: at, term: term, order: words, code: code))
+        let envelope = try text(Envelope(at: at, term: term, text: words, code: code))
         sent.withLock { $0[id] = envelope }
         try await queue.send(envelope, id: id)
     }
@@ -55,28 +61,28 @@ final class RedisOrders: OrderRelay {
         ["order", id, String(at), String(term), words]
     }
 
-    func withdraw(_ order: HandedOrder, id: String) async throws -> Bool {
+    func withdraw(_ command: ForwardedCommand, id: String) async throws -> Bool {
         guard let envelope = sent.withLock({ $0.removeValue(forKey: id) }) else { return false }
         return try await queue.withdraw(envelope, id: id)
     }
 
-    func answer(to id: String) async throws -> OrderAnswer? {
+    func answer(to id: String) async throws -> CommandAnswer? {
         guard let text = try await queue.answer(to: id) else { return nil }
         guard let envelope = try? JSONDecoder().decode(Envelope.self, from: Data(text.utf8)),
-            authenticator.check(envelope.code, ["answer", id, envelope.order]) == .valid
+            authenticator.check(envelope.code, ["answer", id, envelope.text]) == .valid
         else {
-            log.error("an answer to an order is not used: no controller of this store has written it", ["id": id])
+            log.error("an answer to a command is not used: no controller of this store has written it", ["id": id])
             return nil
         }
         sent.withLock { $0[id] = nil }
-        return try JSONDecoder().decode(OrderAnswer.self, from: Data(envelope.order.utf8))
+        return try JSONDecoder().decode(CommandAnswer.self, from: Data(envelope.text.utf8))
     }
 
-    func next() async throws -> (id: String, order: HandedOrder)? {
+    func next() async throws -> (id: String, command: ForwardedCommand)? {
         clearOld()
         while let (id, text) = try await queue.next() {
             guard let envelope = try? JSONDecoder().decode(Envelope.self, from: Data(text.utf8)), let term = envelope.term,
-                authenticator.check(envelope.code, Self.parts(id, envelope.at, term, envelope.order)) == .valid
+                authenticator.check(envelope.code, Self.parts(id, envelope.at, term, envelope.text)) == .valid
             else {
                 refuse(id, "no controller of this store has written it")
                 continue
@@ -88,12 +94,12 @@ final class RedisOrders: OrderRelay {
             }
             guard term == leadership.fence else {
                 // Whoever waits for it sends it anew. An answer that is there already stays.
-                log.info("an order was meant for another leader", ["id": id])
+                log.info("a command was meant for another leader", ["id": id])
                 try await answer(id, with: .missed, isFirst: true)
                 continue
             }
-            _ = try Document(json: envelope.order.utf8)
-            return (id, try JSONDecoder().decode(HandedOrder.self, from: Data(envelope.order.utf8)))
+            _ = try Document(json: envelope.text.utf8)
+            return (id, try JSONDecoder().decode(ForwardedCommand.self, from: Data(envelope.text.utf8)))
         }
         return nil
     }
@@ -105,10 +111,10 @@ final class RedisOrders: OrderRelay {
         }
         // Who floods the queue does not flood the log.
         if count == 1 || count.isMultiple(of: 1000) {
-            log.error("an order is not carried out: \(reason)", ["id": id, "refused": String(count)])
+            log.error("a command is not carried out: \(reason)", ["id": id, "refused": String(count)])
         }
         concerns.raise(
-            Self.concern, "orders that came through Redis are not carried out, the last because \(reason); so far \(count)",
+            Self.concern, "commands that came through Redis are not carried out, the last because \(reason); so far \(count)",
             remedy: "somebody else may write to Redis: find out who")
     }
 
@@ -128,11 +134,11 @@ final class RedisOrders: OrderRelay {
         }
     }
 
-    func answer(_ id: String, with answer: OrderAnswer) async throws { try await self.answer(id, with: answer, isFirst: false) }
+    func answer(_ id: String, with answer: CommandAnswer) async throws { try await self.answer(id, with: answer, isFirst: false) }
 
-    private func answer(_ id: String, with answer: OrderAnswer, isFirst: Bool) async throws {
+    private func answer(_ id: String, with answer: CommandAnswer, isFirst: Bool) async throws {
         let words = try text(answer)
-        let envelope = Envelope(at: 0, term: nil, order: words, code: authenticator.code(["answer", id, words]))
+        let envelope = Envelope(at: 0, term: nil, text: words, code: authenticator.code(["answer", id, words]))
         try await queue.answer(id, with: text(envelope), isFirst: isFirst)
     }
 

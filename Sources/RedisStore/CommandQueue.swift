@@ -1,13 +1,13 @@
-/// Orders that a controller without the lease hands to the one that holds it, and their answers, in Redis.
+/// Commands that a controller without the lease hands to the one that holds it, and their answers, in Redis.
 ///
 /// | key | type | holds |
 /// | --- | --- | --- |
-/// | `<prefix>:orders` | list that expires | orders that nobody has taken yet, oldest first, as `<id> <text>` |
-/// | `<prefix>:answer:<id>` | string that expires | the answer to an order |
-package struct OrderQueue: Sendable {
+/// | `<prefix>:orders` | list that expires | commands that nobody has taken yet, oldest first, as `<id> <text>` |
+/// | `<prefix>:answer:<id>` | string that expires | the answer to a command |
+package struct CommandQueue: Sendable {
     private let connection: RedisConnection
     private let prefix: String
-    /// Seconds after which an order that nobody took, or an answer that nobody fetched, is forgotten.
+    /// Seconds after which a command that nobody took, or an answer that nobody fetched, is forgotten.
     private static let seconds = "60"
 
     package init(connection: RedisConnection, prefix: String) {
@@ -30,12 +30,12 @@ package struct OrderQueue: Sendable {
         ])
     }
 
-    /// Takes an order back; false when somebody has taken it already.
+    /// Takes a command back; false when somebody has taken it already.
     package func withdraw(_ text: String, id: String) async throws -> Bool {
         try await connection.command(["LREM", "\(prefix):orders", "1", "\(id) \(text)"]).integer == 1
     }
 
-    /// Takes the oldest order, if there is one.
+    /// Takes the oldest command, if there is one.
     package func next() async throws -> (id: String, text: String)? {
         guard let entry = try await connection.command(["LPOP", "\(prefix):orders"]).text, let blank = entry.firstIndex(of: " ") else {
             return nil
@@ -48,7 +48,7 @@ package struct OrderQueue: Sendable {
         try await connection.command(["SET", "\(prefix):answer:\(id)", text, "EX", Self.seconds] + (isFirst ? ["NX"] : []))
     }
 
-    /// The answer to an order; nil while there is none. It can be read once.
+    /// The answer to a command; nil while there is none. It can be read once.
     package func answer(to id: String) async throws -> String? {
         try await connection.command(["GETDEL", "\(prefix):answer:\(id)"]).text
     }

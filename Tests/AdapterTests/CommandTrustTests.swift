@@ -6,8 +6,8 @@ import Platform
 import TestSupport
 import Testing
 
-/// Orders and answers in real Redis, with somebody who may write there.
-@Suite(.timeLimit(.minutes(1))) struct OrderTrustTests {
+/// Commands and answers in real Redis, with somebody who may write there.
+@Suite(.timeLimit(.minutes(1))) struct CommandTrustTests {
     private static let key = RootKey(text: Secret(String(repeating: "5a", count: 32)))
     private static let queue = "test:orders"
 
@@ -15,15 +15,15 @@ import Testing
     private struct Side {
         let leadership: Leadership
         let concerns = Concerns()
-        let orders: RedisOrders
+        let relay: RedisCommandRelay
 
-        init(_ name: String, _ redis: PrivateRedis, _ folder: String, key: RootKey = OrderTrustTests.key, seconds: Int = 16) {
+        init(_ name: String, _ redis: PrivateRedis, _ folder: String, key: RootKey = CommandTrustTests.key, seconds: Int = 16) {
             let connection = RedisConnection(address: .unix(path: redis.socket), deadline: 20)
             let lease = RedisLease(
                 record: LeaseRecord(connection: connection, prefix: "test"), mark: FenceMark(folder: "\(folder)/\(name)"))
             leadership = Leadership(.init(instance: name, isShared: true, leaseSeconds: 600), store: lease)
-            orders = RedisOrders(
-                queue: OrderQueue(connection: connection, prefix: "test"), rootKey: key, leadership: leadership, concerns: concerns,
+            relay = RedisCommandRelay(
+                queue: CommandQueue(connection: connection, prefix: "test"), rootKey: key, leadership: leadership, concerns: concerns,
                 log: .none, seconds: seconds)
         }
     }
@@ -39,20 +39,20 @@ import Testing
         }
     }
 
-    private func order(_ name: String) -> HandedOrder { HandedOrder(.removeUser(name), by: "admin") }
+    private func command(_ name: String) -> ForwardedCommand { ForwardedCommand(.removeUser(name), by: "admin") }
 
     private func entries(_ connection: RedisConnection) async throws -> [String] {
         try await connection.command(["LRANGE", Self.queue, "0", "-1"]).list?.compactMap(\.text) ?? []
     }
 
-    @Test func `an order that no controller of the store has written is not carried out, and an alert says so`() async throws {
+    @Test func `a command that no controller of the store has written is not carried out, and an alert says so`() async throws {
         try await withSides { leader, follower, connection, redis, folder in
             // As the version before sent them; under another key; one that was altered, and one under another name.
             let plain = #"{"removeUser":{"_0":"alice"},"by":"admin"}"#
             let strange = Side("c", redis, folder, key: RootKey(text: Secret(String(repeating: "a5", count: 32))))
             _ = await strange.leadership.claim()
-            try await strange.orders.send(order("alice"), id: "strange")
-            try await follower.orders.send(order("bob"), id: "good")
+            try await strange.relay.send(command("alice"), id: "strange")
+            try await follower.relay.send(command("bob"), id: "good")
             let (forged, good) = (try await entries(connection)[0], try await entries(connection)[1])
             let others = [
                 "plain \(plain)", good.replacing("bob", with: "alice"), "other" + good.dropFirst(4), "garbage", "", "x {}", "y []",
@@ -61,26 +61,26 @@ import Testing
             ]
             try await connection.command(["DEL", Self.queue])
             for entry in [forged] + others + [good] { try await connection.command(["RPUSH", Self.queue, entry]) }
-            var found: [HandedOrder] = []
+            var found: [ForwardedCommand] = []
             try await eventually("all are looked at") {
-                if let next = try await leader.orders.next() { found.append(next.order) }
+                if let next = try await leader.relay.next() { found.append(next.command) }
                 return try await entries(connection).isEmpty
             }
-            #expect(found == [order("bob")])
+            #expect(found == [command("bob")])
             let alert = try #require(leader.concerns.alerts.first { $0.id == "store/orders" })
             #expect(alert.message.contains("no controller of this store has written it"), "\(alert)")
             #expect(try await connection.command(["KEYS", "test:answer:*"]).list?.isEmpty ?? false)
         }
     }
 
-    @Test func `an order is carried out once, also where another controller leads by then`() async throws {
+    @Test func `a command is carried out once, also where another controller leads by then`() async throws {
         try await withSides { leader, follower, connection, redis, folder in
-            try await follower.orders.send(order("alice"), id: "one")
+            try await follower.relay.send(command("alice"), id: "one")
             let entry = try await entries(connection)
-            #expect(try await leader.orders.next()?.order == order("alice"))
-            try await leader.orders.answer("one", with: .done)
+            #expect(try await leader.relay.next()?.command == command("alice"))
+            try await leader.relay.answer("one", with: .done)
             try await connection.command(["RPUSH", Self.queue] + entry + entry)
-            #expect(try await leader.orders.next() == nil)
+            #expect(try await leader.relay.next() == nil)
             #expect(leader.concerns.alerts.contains { $0.message.contains("an old one that was put back") })
             #expect(try await entries(connection).isEmpty)
             // The one that takes over has seen nothing of it.
@@ -88,72 +88,72 @@ import Testing
             _ = await follower.leadership.claim()
             #expect(follower.leadership.isLeader)
             try await connection.command(["RPUSH", Self.queue] + entry)
-            #expect(try await follower.orders.next() == nil)
+            #expect(try await follower.relay.next() == nil)
             #expect(try await entries(connection).isEmpty)
-            #expect(try await follower.orders.answer(to: "one") == .done, "the answer that was there stays")
+            #expect(try await follower.relay.answer(to: "one") == .done, "the answer that was there stays")
             // Nor has one that takes over from that.
             let third = Side("c", redis, folder)
             await follower.leadership.resign()
             _ = await third.leadership.claim()
             try await connection.command(["RPUSH", Self.queue] + entry)
             #expect(third.leadership.isLeader)
-            #expect(try await third.orders.next() == nil)
+            #expect(try await third.relay.next() == nil)
         }
     }
 
-    @Test func `an order for a leader that is gone is answered so, and counts when it is sent anew`() async throws {
+    @Test func `a command for a leader that is gone is answered so, and counts when it is sent anew`() async throws {
         try await withSides { leader, follower, _, redis, folder in
-            try await follower.orders.send(order("alice"), id: "one")
+            try await follower.relay.send(command("alice"), id: "one")
             await leader.leadership.resign()
             let next = Side("c", redis, folder)
             _ = await next.leadership.claim()
             #expect(next.leadership.isLeader)
-            #expect(try await next.orders.next() == nil)
-            #expect(try await follower.orders.answer(to: "one") == .missed)
+            #expect(try await next.relay.next() == nil)
+            #expect(try await follower.relay.answer(to: "one") == .missed)
             #expect(next.concerns.alerts.isEmpty, "that is nobody's fault")
             _ = await follower.leadership.claim()
-            try await follower.orders.send(order("alice"), id: "two")
-            #expect(try await next.orders.next()?.order == order("alice"))
+            try await follower.relay.send(command("alice"), id: "two")
+            #expect(try await next.relay.next()?.command == command("alice"))
         }
     }
 
-    @Test func `orders in another order are each carried out once, and no answer is taken for another one's`() async throws {
+    @Test func `commands in another order are each carried out once, and no answer is taken for another one's`() async throws {
         try await withSides { leader, follower, connection, _, _ in
-            for name in ["alice", "bob"] { try await follower.orders.send(order(name), id: name) }
+            for name in ["alice", "bob"] { try await follower.relay.send(command(name), id: name) }
             let sent = try await entries(connection)
             try await connection.command(["DEL", Self.queue])
             try await connection.command(["RPUSH", Self.queue] + sent.reversed())
             var found: [String] = []
-            while let (id, next) = try await leader.orders.next() {
-                #expect(next == order(id))
+            while let (id, next) = try await leader.relay.next() {
+                #expect(next == command(id))
                 found.append(id)
             }
             #expect(found == ["bob", "alice"])
-            try await leader.orders.answer("alice", with: .done)
-            try await leader.orders.answer("bob", with: .refused(code: "not_found", message: "no bob"))
+            try await leader.relay.answer("alice", with: .done)
+            try await leader.relay.answer("bob", with: .refused(code: "not_found", message: "no bob"))
             let answers = try await connection.command(["MGET", "test:answer:alice", "test:answer:bob"]).list?.compactMap(\.text) ?? []
             try await connection.command(["MSET", "test:answer:alice", answers[1], "test:answer:bob", answers[0]])
-            for name in ["alice", "bob"] { #expect(try await follower.orders.answer(to: name) == nil) }
+            for name in ["alice", "bob"] { #expect(try await follower.relay.answer(to: name) == nil) }
             for forged in ["", "{}", #"{"at":0,"order":"{\"done\":{}}","code":""}"#, answers[0].replacing("done", with: "missed")] {
                 try await connection.command(["SET", "test:answer:alice", forged])
-                #expect(try await follower.orders.answer(to: "alice") == nil)
+                #expect(try await follower.relay.answer(to: "alice") == nil)
             }
         }
     }
 
-    @Test func `an order that somebody has held back does not count when nobody waits for it any more`() async throws {
+    @Test func `a command that somebody has held back does not count when nobody waits for it any more`() async throws {
         try await withRedis { redis, folder, connection in
             let (leader, follower) = (Side("a", redis, folder, seconds: 1), Side("b", redis, folder))
             for side in [leader, follower] { _ = await side.leadership.claim() }
-            try await follower.orders.send(order("alice"), id: "one")
+            try await follower.relay.send(command("alice"), id: "one")
             let entry = try await entries(connection)
             try await connection.command(["DEL", Self.queue])
-            #expect(try await follower.orders.withdraw(order("alice"), id: "one") == false)
-            let queue = OrderQueue(connection: connection, prefix: "test")
+            #expect(try await follower.relay.withdraw(command("alice"), id: "one") == false)
+            let queue = CommandQueue(connection: connection, prefix: "test")
             let end = try await queue.now() + 2
             try await eventually("Redis's clock has gone on") { try await queue.now() >= end }
             try await connection.command(["RPUSH", Self.queue] + entry)
-            #expect(try await leader.orders.next() == nil)
+            #expect(try await leader.relay.next() == nil)
             #expect(leader.concerns.alerts.contains { $0.message.contains("an old one") })
         }
     }
