@@ -6,7 +6,10 @@ enum Main {
     static func main() async {
         Signals.ignorePipe()
         CryptoLibrary.initialize()
-        exit(await run(Array(CommandLine.arguments.dropFirst())))
+        var status = await run(Array(CommandLine.arguments.dropFirst()))
+        // A script that redirects into a file must not take half a table for a whole one.
+        if let lost = StandardOutput.finish() { status = complain(lost, max(status, Command.Status.failure)) }
+        exit(status)
     }
 
     /// Finds the command and runs it; every error ends here as one line and a status.

@@ -108,6 +108,16 @@ struct OperatorTests {
         }
     }
 
+    @Test func `output that a full disk does not take is an error, and a reader that has enough is none`() async throws {
+        let program = Repository.built("sallyport")
+        for words in ["help", "help exits", "--version"] {
+            let full = try await Programs.run("sh", ["-c", "\(program) \(words) >/dev/full"])
+            #expect(full.status == 1 && full.output.contains("standard output: No space left on device"), "\(words): \(full)")
+            let head = try await Programs.run("bash", ["-c", "set -o pipefail; \(program) \(words) | true"])
+            #expect(head.status == 0 && head.output.isEmpty, "\(words): \(head)")
+        }
+    }
+
     @Test(arguments: Command.all.map(\.name)) func `help knows every command`(name: String) async throws {
         let help = try #require(Command.all.first { $0.name == name }).help
         for words in [["help", name], ["--help", name], ["-h", name]] {
