@@ -85,7 +85,7 @@ import Testing
                 if hard[index] == "exit 2" {
                     #expect(answer.text == "exit 2")
                 } else {
-                    #expect(answer.status == 502 && answer.headers["x-sallyport-reason"] == "exit_failed")
+                    #expect(answer.status == 502 && answer.headers["x-sallyport-reason"] == "exit_failed", "\(answer)")
                 }
             }
             // Now it is unplugged, and another one has its slot.
