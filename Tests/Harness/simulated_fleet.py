@@ -19,6 +19,40 @@ import urllib.parse
 COUNTRIES = "us gb ca de fr nl au jp se ch it es pl be at dk no fi cz ie pt ro br mx ar".split()
 SERVERS_PER_COUNTRY = 40
 GATEWAY = "127.77.0.1"
+# What a container's summary and its network have besides, as Docker says it.
+SUMMARY = {
+    "ImageID": "sha256:" + "1" * 64,
+    "Command": "/exit",
+    "Created": 1790000000,
+    "Ports": [],
+    "Status": "Up 5 minutes (healthy)",
+    "Mounts": [
+        {
+            "Type": "volume",
+            "Name": "4" * 64,
+            "Source": "",
+            "Destination": "/config",
+            "Driver": "local",
+            "Mode": "",
+            "RW": True,
+            "Propagation": "",
+        }
+    ],
+}
+NETWORK = {
+    "IPAMConfig": None,
+    "Links": None,
+    "Aliases": None,
+    "NetworkID": "2" * 64,
+    "EndpointID": "3" * 64,
+    "Gateway": GATEWAY,
+    "IPPrefixLen": 16,
+    "IPv6Gateway": "",
+    "GlobalIPv6Address": "",
+    "GlobalIPv6PrefixLen": 0,
+    "MacAddress": "02:42:ac:1f:00:02",
+    "DriverOpts": None,
+}
 
 
 @functools.cache
@@ -64,50 +98,15 @@ class Engine:
     # What a client sees
 
     def summary(self, name, container):
-        network = container["HostConfig"]["NetworkMode"]
-        return {
+        mode = container["HostConfig"]["NetworkMode"]
+        return SUMMARY | {
             "Id": container["Id"],
             "Names": ["/" + name],
             "Image": container["Image"],
-            "ImageID": "sha256:" + "1" * 64,
-            "Command": "/exit",
-            "Created": 1790000000,
-            "Ports": [],
             "Labels": container["Labels"],
             "State": "running" if container["running"] else "exited" if container.get("killed") else "created",
-            "Status": "Up 5 minutes (healthy)",
-            "HostConfig": {"NetworkMode": network},
-            "NetworkSettings": {
-                "Networks": {
-                    network: {
-                        "IPAMConfig": None,
-                        "Links": None,
-                        "Aliases": None,
-                        "NetworkID": "2" * 64,
-                        "EndpointID": "3" * 64,
-                        "Gateway": GATEWAY,
-                        "IPAddress": container["address"],
-                        "IPPrefixLen": 16,
-                        "IPv6Gateway": "",
-                        "GlobalIPv6Address": "",
-                        "GlobalIPv6PrefixLen": 0,
-                        "MacAddress": "02:42:ac:1f:00:02",
-                        "DriverOpts": None,
-                    }
-                }
-            },
-            "Mounts": [
-                {
-                    "Type": "volume",
-                    "Name": "4" * 64,
-                    "Source": "",
-                    "Destination": "/config",
-                    "Driver": "local",
-                    "Mode": "",
-                    "RW": True,
-                    "Propagation": "",
-                }
-            ],
+            "HostConfig": {"NetworkMode": mode},
+            "NetworkSettings": {"Networks": {mode: NETWORK | {"IPAddress": container["address"]}}},
         }
 
     async def answer(self, method, path, query, body, writer):

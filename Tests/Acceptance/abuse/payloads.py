@@ -38,6 +38,13 @@ HEADERS = [
     "X-\x7f: 1", "Expect: 100-continue", "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__", "Range: bytes=0-,0-",
     "Cookie: " + "a" * 9000, "X: " + "b" * 70000, "Proxy-Authorization: Basic bWFsbG9yeTp4", ": empty", "no colon", "X:\x01", "Max-Forwards: 0", "TE: trailers",
 ]
+# Of SOCKS5: what begins a connection, and places to go to.
+GREETINGS = [b"\x05\x01\x02"] * 8 + [
+    b"\x05\x00", b"\x05\x01\x00", b"\x05\xff" + b"\x02" * 255, b"\x05\x02\x00\x02", b"\x05", b"\x05\x01", b"\x04\x01\x00P\x7f\0\0\x01x\0",
+]
+PLACES = [
+    b"\x03\x0ewww\r\nHost: x.y", b"\x03\x00", b"\x03\xff" + b"a" * 255, b"\x05abcd", b"\x09", b"\x03\x09127.0.0.1", b"\x03\x03::1",
+]
 # What a good client may send.
 HARMLESS = [
     "X-Forwarded-For: 10.0.0.1", "Via: 1.1 me", "Forwarded: for=127.0.0.1", "X-Real-IP: 127.0.0.1",
@@ -180,18 +187,7 @@ class Payloads:
         r = self.random
         name = self.name().encode("utf-8", "surrogateescape")[:255] if r.random() < 0.6 else b"alice-country-us"
         word = self.password().encode("utf-8", "surrogateescape")[:255] if r.random() < 0.5 else PASSWORD.encode()
-        greeting = r.choice(
-            [b"\x05\x01\x02"] * 8
-            + [
-                b"\x05\x00",
-                b"\x05\x01\x00",
-                b"\x05\xff" + b"\x02" * 255,
-                b"\x05\x02\x00\x02",
-                b"\x05",
-                b"\x05\x01",
-                b"\x04\x01\x00P\x7f\0\0\x01x\0",
-            ]
-        )
+        greeting = r.choice(GREETINGS)
         login = r.choice(
             [b"\x01" + bytes([len(name)]) + name + bytes([len(word)]) + word] * 8
             + [b"\x02\x01a\x01b", b"\x01\x00\x00", b"\x01\xff" + b"a" * 255 + b"\xff" + b"b" * 255]
@@ -204,18 +200,7 @@ class Payloads:
         except ValueError:
             raw = host.encode("utf-8", "surrogateescape")[:255]
             body = b"\x03" + bytes([len(raw)]) + raw
-        body = r.choice(
-            [body] * 10
-            + [
-                b"\x03\x0ewww\r\nHost: x.y",
-                b"\x03\x00",
-                b"\x03\xff" + b"a" * 255,
-                b"\x05abcd",
-                b"\x09",
-                b"\x03\x09127.0.0.1",
-                b"\x03\x03::1",
-            ]
-        )
+        body = r.choice([body] * 10 + PLACES)
         request = b"\x05" + r.choice([b"\x01"] * 8 + [b"\x02", b"\x03", b"\xf0"]) + b"\x00" + body + struct.pack(">H", number)
         parts = [greeting, login, request]
         if r.random() < 0.1:
