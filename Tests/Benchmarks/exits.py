@@ -7,6 +7,7 @@ loopback, and takes all of it away.
 """
 
 import argparse
+import ipaddress
 import json
 import os
 import shutil
@@ -52,12 +53,14 @@ def open_by_hand(folder, image, key, server_key):
     """The same exit by `docker create`, `cp`, `start`: no choice, no proof from outside, no gateway."""
     start = time.monotonic()
     name = "sallyport-bench-by-hand"
-    network = json.loads(docker("network", "inspect", OWNER))[0]
+    pool = json.loads(docker("network", "inspect", OWNER))[0]["IPAM"]["Config"][0]
+    # An engine that was asked for none takes the first address, and may not say so.
+    gateway = pool.get("Gateway") or next(ipaddress.ip_network(pool["Subnet"]).hosts())
     docker("create", "--name", name, *by_hand(image, OWNER))
     write(
         f"{folder}/exit.conf",
         f"PRIVATE_KEY={key}\nPUBLIC_KEY={server_key}\nADDRESS=10.5.0.2/32\nENDPOINT=198.18.1.10:51820\nDNS={ADDRESS}\n"
-        f"MTU=1380\nKEEPALIVE=25\nGATEWAY={network['IPAM']['Config'][0]['Gateway']}/32\nPROXY_PORT=3128\nCHECK_NAME=check.lab.test\n"
+        f"MTU=1380\nKEEPALIVE=25\nGATEWAY={gateway}/32\nPROXY_PORT=3128\nCHECK_NAME=check.lab.test\n"
         f"EXIT_SECRET={'0' * 64}\nPOOL_SECRET={'0' * 64}\n",
     )
     docker("cp", f"{folder}/exit.conf", f"{name}:/config/exit.conf")
