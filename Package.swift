@@ -71,14 +71,28 @@ let package = Package(
         // What Sallyport does, in terms of protocols that it declares itself.
         library("Control", ["Model", "Planning", "Platform"]),
         library("Webhooks", ["Model", "Planning", "Platform"]),
-        library("API", ["Model", "Platform", "HTTPServing"]),
+
+        // The parts of the HTTP API, and the API as their composition.
+        library("AuditLog", ["Model", "Platform"]),
+        library("TimeSeries", ["Model", "Platform"]),
+        library("AccessControl", ["Model", "Platform", "HTTPServing"]),
+        library("OpenAPI", ["Model", "HTTPServing"]),
+        library("EventStreams", ["Model", "Platform", "HTTPServing", "AccessControl"]),
+        library(
+            "RequestPipeline", ["Model", "Platform", "HTTPServing", "AuditLog", "AccessControl", "OpenAPI", "EventStreams"]),
+        library(
+            "API",
+            ["Model", "Platform", "HTTPServing", "AuditLog", "TimeSeries", "AccessControl", "OpenAPI", "EventStreams", "RequestPipeline"]),
 
         // The only places where concrete parts meet.
         program(
             "sallyport",
             [
                 "Model", "Planning", "Platform", "HTTPTransport", "HTTPServing", "DockerEngine", "EngineGuard", "HAProxyControl",
-                "RedisStore", "Providers", "Latency", "Catalog", "Control", "Webhooks", "API", "CYAML",
+                "RedisStore", "Providers", "Latency", "Catalog", "Control", "Webhooks", "AuditLog", "TimeSeries", "AccessControl",
+                "OpenAPI", "EventStreams",
+                "RequestPipeline", "API",
+                "CYAML",
             ]),
         program("CatalogBench", ["Model", "Planning", "Platform", "Providers", "Latency"]),
         program("Lab", ["Model", "Platform", "HTTPServing", "HTTPTransport", "DockerEngine"]),
@@ -92,14 +106,25 @@ let package = Package(
             "AdapterTests",
             [
                 "DockerEngine", "HAProxyControl", "RedisStore", "Providers", "Latency", "Catalog", "HTTPServing", "HTTPTransport",
-                "Planning", "API", "Control", "Webhooks", "Lab", "sallyport",
+                "Planning", "AuditLog", "TimeSeries", "AccessControl", "EventStreams", "RequestPipeline", "API", "Control", "Webhooks",
+                "Lab", "sallyport",
                 "Model", "Platform",
             ]),
         tests("EngineGuardTests", ["EngineGuard", "DockerEngine", "HTTPTransport", "Model", "Platform"]),
         tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),
-        tests("APITests", ["API", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
         tests(
-            "CommandTests", ["sallyport", "API", "Control", "HTTPServing", "HTTPTransport", "Model", "Platform", "Providers", "RedisStore"]),
+            "APITests",
+            [
+                "API", "AuditLog", "TimeSeries", "AccessControl", "OpenAPI", "EventStreams", "RequestPipeline", "HTTPServing",
+                "HTTPTransport", "Model",
+                "Platform",
+            ]),
+        tests(
+            "CommandTests",
+            [
+                "sallyport", "AccessControl", "RequestPipeline", "API", "Control", "HTTPServing", "HTTPTransport", "Model", "Platform",
+                "Providers", "RedisStore",
+            ]),
         tests("LabTests", ["Lab", "Latency", "DockerEngine", "EngineGuard", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
     ],
     swiftLanguageModes: [.v6],

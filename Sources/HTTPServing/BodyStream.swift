@@ -52,14 +52,14 @@ package final class BodyStream: Sendable {
 
     private let state: Mutex<State>
     private let limit: Int
-    private let farewell: [UInt8]
+    private let closingMessage: [UInt8]
 
     /// - Parameters:
     ///   - limit: bytes that are kept for a client that does not take them.
-    ///   - farewell: what one that was too slow is told.
-    package init(limit: Int = 256 << 10, farewell: [UInt8] = [], onEnd: (@Sendable () -> Void)? = nil) {
+    ///   - closingMessage: sent last to a client that was too slow.
+    package init(limit: Int = 256 << 10, closingMessage: [UInt8] = [], onEnd: (@Sendable () -> Void)? = nil) {
         self.limit = limit
-        self.farewell = farewell
+        self.closingMessage = closingMessage
         state = Mutex(State(onEnd: onEnd))
     }
 
@@ -77,7 +77,7 @@ package final class BodyStream: Sendable {
         return goesOn
     }
 
-    /// Ends the stream with its farewell, as for a client that is too slow.
+    /// Ends the stream with its closing message, as for a client that is too slow.
     package func drop() {
         let wake = state.withLock { state in
             if !state.isOver, !state.hasEnded { giveUp(&state) }
@@ -90,12 +90,12 @@ package final class BodyStream: Sendable {
     private func giveUp(_ state: inout State) {
         // A piece that has begun to leave is finished: half of one would be no text of its kind.
         state.keepOnlyBegun()
-        state.append(farewell)
+        state.append(closingMessage)
         state.isOver = true
         state.wasTooSlow = true
     }
 
-    /// True where its client got the farewell in place of what it did not take.
+    /// True where its client got the closing message in place of what it did not take.
     package var wasTooSlow: Bool { state.withLock { $0.wasTooSlow } }
 
     /// Bytes that the client has not taken yet.

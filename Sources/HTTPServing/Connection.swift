@@ -1,28 +1,29 @@
 import Synchronization
 
-/// A client's connection: its clock, and the head that it said last.
+/// A client's connection: its deadline, and its last head.
 final class Connection: Sendable {
-    let clock: ConnectionClock
+    let deadline: ConnectionDeadline
     /// The client's, in its numbers.
     let address: String
     /// Who the connection counts for: the address, or its network.
     let holder: String
     /// True for one beyond the limits.
     let isSurplus: Bool
-    private let head = Mutex(KeptHead())
-    /// In milliseconds of `ConnectionClock.now`; the largest number while a request is under way.
-    private let idle = Atomic<Int64>(ConnectionClock.now)
+    private let head = Mutex(HeadCache())
+    /// In milliseconds of `ConnectionDeadline.now`; the largest number while a request is under way.
+    private let idle = Atomic<Int64>(ConnectionDeadline.now)
     private let hasLeft = Atomic(false)
 
     init(descriptor: Int32, address: String, holder: String, isSurplus: Bool, seconds: Double) {
         (self.address, self.holder, self.isSurplus) = (address, holder, isSurplus)
-        clock = ConnectionClock(descriptor: descriptor, seconds: seconds)
+        deadline = ConnectionDeadline(descriptor: descriptor, seconds: seconds)
     }
 
     /// A request whose target is there, and nothing else yet.
     func begin(target: UnsafeRawBufferPointer) -> Exchange {
         idle.store(.max, ordering: .relaxed)
-        return Exchange(target: head.withLock { $0.news(target) }, targetEnd: UInt(bitPattern: target.baseAddress) + UInt(target.count))
+        return Exchange(
+            target: head.withLock { $0.changedTarget(target) }, targetEnd: UInt(bitPattern: target.baseAddress) + UInt(target.count))
     }
 
     /// The head of that request.
@@ -32,8 +33,8 @@ final class Connection: Sendable {
 
     /// Its request is done with.
     func finish(seconds: Double) {
-        clock.set(seconds)
-        idle.store(ConnectionClock.now, ordering: .relaxed)
+        deadline.set(seconds)
+        idle.store(ConnectionDeadline.now, ordering: .relaxed)
     }
 
     var idleSince: Int64 { idle.load(ordering: .relaxed) }

@@ -22,7 +22,7 @@ final class Exchange: Sendable {
         state = Mutex(State(target: target))
     }
 
-    /// The caller's own name for it where that is plain, else one of ours.
+    /// The caller's own id for it where that is plain, else one of ours.
     var id: String { state.withLock { $0.id } }
 
     var answer: ServerResponse? { state.withLock { $0.answer } }
@@ -46,7 +46,7 @@ final class Exchange: Sendable {
             let head = read(state.target, targetEnd)
             state.head = head
             state.target = nil
-            state.id = head.name ?? RequestName.next()
+            state.id = head.givenID ?? RequestID.next()
             return head
         }
     }

@@ -59,7 +59,7 @@ package final class HTTPServer: Sendable {
     let dispatch: @Sendable (ServerRequest) -> Dispatch
     let refuse: @Sendable (ServerRequest, APIProblem) -> ServerResponse
     private let listeningSocket: Int32
-    private let alarm: Alarm
+    private let waker: ThreadWaker
     /// The head that is read just now, in memory that each uses again.
     let headReading = Mutex(HeadReading())
     private let answersAlways: @Sendable (RequestHead) -> Bool
@@ -80,7 +80,7 @@ package final class HTTPServer: Sendable {
         state = Mutex(State(connections: ConnectionTable(limits)))
         self.dispatch = dispatch
         self.refuse = refuse
-        alarm = try Alarm()
+        waker = try ThreadWaker()
         (listeningSocket, self.port) = try Ports.listen(address, port)
         let this = Unmanaged.passUnretained(self).toOpaque()
         guard
@@ -108,7 +108,7 @@ package final class HTTPServer: Sendable {
                 state.waiters.append(continuation)
                 return false
             }
-            if hasEnded { continuation.resume() } else { alarm.ring() }
+            if hasEnded { continuation.resume() } else { waker.wake() }
         }
     }
 
@@ -142,7 +142,7 @@ package final class HTTPServer: Sendable {
             }
             if let rest = checkClocks(&nextCheck) { wait = wait < 0 ? rest : min(wait, rest) }
             // While requests come one after another, or connections go, MHD's own look at its sockets is enough.
-            if seen == answered || isStopping { alarm.wait(beside: epoll, milliseconds: wait) }
+            if seen == answered || isStopping { waker.wait(beside: epoll, milliseconds: wait) }
             seen = answered
             MHD_run(daemon)
         }
@@ -157,8 +157,8 @@ package final class HTTPServer: Sendable {
         let now = ContinuousClock.now
         if now >= next {
             next = now + .seconds(1)
-            let coarse = ConnectionClock.now
-            for connection in state.withLock({ $0.connections.connections }) { connection.clock.check(coarse) }
+            let coarse = ConnectionDeadline.now
+            for connection in state.withLock({ $0.connections.connections }) { connection.deadline.check(coarse) }
         }
         return state.withLock { $0.connections.count == 0 } ? nil : Int32(clamping: Int64(((next - now) / .milliseconds(1)).rounded(.up)))
     }
@@ -195,8 +195,8 @@ package final class HTTPServer: Sendable {
     }
 
     func open(descriptor: Int32, address: String) -> Connection {
-        let (new, leaving) = state.withLock { $0.connections.open(descriptor: descriptor, address: address, ConnectionClock.now) }
-        leaving?.clock.hangUp()
+        let (new, leaving) = state.withLock { $0.connections.open(descriptor: descriptor, address: address, ConnectionDeadline.now) }
+        leaving?.deadline.hangUp()
         return new
     }
 
@@ -243,6 +243,6 @@ package final class HTTPServer: Sendable {
     /// for resumed connections, so the thread is woken here too.
     func resumed() {
         state.withLock { $0.suspended -= 1 }
-        alarm.ring()
+        waker.wake()
     }
 }

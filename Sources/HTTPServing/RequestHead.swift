@@ -1,8 +1,8 @@
 import Model
 import Synchronization
 
-/// What the head of a request says, read and checked once. Where a connection says the same again, its next request has this one too:
-/// what can be known of a request by its head alone is worked out once, and kept here.
+/// The head of a request, read and checked once. A connection that sends the same bytes again gets the same object, so what follows from
+/// the head alone is worked out once, and kept here.
 package final class RequestHead: Sendable {
     package let method: String
     /// Segments of the raw path, each percent-decoded after the split: an encoded slash never makes a new segment. Empty where the
@@ -11,17 +11,17 @@ package final class RequestHead: Sendable {
     package let query: [(name: String, value: String)]
     /// By lower-case name.
     package let headers: [String: String]
-    /// The caller's own name for the request, where that is plain.
-    let name: String?
+    /// The request's id as the caller gave it, where that is plain.
+    let givenID: String?
     /// Why the request can't be used.
     let problem: APIProblem?
     /// True where nothing that follows on its connection could be told apart.
     let endsConnection: Bool
-    private let kept = Mutex<(any AnyObject & Sendable)?>(nil)
+    private let analyzed = Mutex<(any AnyObject & Sendable)?>(nil)
 
     package init(method: String, path: [String], query: [(name: String, value: String)] = [], headers: [String: String] = [:]) {
         (self.method, self.path, self.query, self.headers) = (method, path, query, headers)
-        (name, problem, endsConnection) = (nil, nil, false)
+        (givenID, problem, endsConnection) = (nil, nil, false)
     }
 
     /// - Parameter limit: bytes that target and fields may have.
@@ -43,7 +43,7 @@ package final class RequestHead: Sendable {
         path = target.text?.path ?? []
         query = target.text?.query ?? []
         headers = fields.headers
-        self.name = RequestName.plain(fields.headers["x-request-id"])
+        givenID = RequestID.given(fields.headers["x-request-id"])
         endsConnection = fields.flaw != nil
         problem =
             if let flaw = fields.flaw {
@@ -62,11 +62,11 @@ package final class RequestHead: Sendable {
     /// The same without its query.
     package var withoutQuery: RequestHead { RequestHead(method: method, path: path, headers: headers) }
 
-    /// What somebody makes of this head, made once; there is one who asks.
-    package func kept<Meaning: AnyObject & Sendable>(_ make: () -> Meaning) -> Meaning {
-        if let kept = kept.withLock({ $0 }) as? Meaning { return kept }
+    /// An analysis of this head, made once; all callers must ask for the same type.
+    package func analysis<Analysis: AnyObject & Sendable>(_ make: () -> Analysis) -> Analysis {
+        if let present = analyzed.withLock({ $0 }) as? Analysis { return present }
         let made = make()
-        kept.withLock { $0 = made }
+        analyzed.withLock { $0 = made }
         return made
     }
 }

@@ -7,7 +7,7 @@ extension ServerCallbacks {
         _ answer: ServerResponse, of exchange: Exchange, by server: HTTPServer, on connection: OpaquePointer
     ) -> MHD_Result {
         let client = of(connection)
-        client?.clock.set(answer.stream == nil ? server.limits.answerSeconds : nil)
+        client?.deadline.set(answer.stream == nil ? server.limits.answerSeconds : nil)
         guard let made = response(of: answer, by: server, on: connection) else { return MHD.no }
         defer { MHD_destroy_response(made) }
         for (name, value) in answer.headers { add(name, value, to: made) }
@@ -55,7 +55,7 @@ extension ServerCallbacks {
             self.server = server
             self.connection = connection
             server.began(stream)
-            if let client = ServerCallbacks.of(connection) { stream.watch { client.clock.peerHasLeft } }
+            if let client = ServerCallbacks.of(connection) { stream.watch { client.deadline.peerHasLeft } }
         }
     }
 

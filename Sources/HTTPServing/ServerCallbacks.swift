@@ -62,7 +62,7 @@ enum ServerCallbacks {
         }
         guard let (whole, problem) = exchange.request(clientAddress: client.address) else { return MHD.no }
         if let problem = problem ?? surplusProblem { return send(server.refuse(whole, problem), of: exchange, by: server, on: connection) }
-        client.clock.set(nil)
+        client.deadline.set(nil)
         return answer(whole, of: exchange, by: server, on: connection)
     }
 

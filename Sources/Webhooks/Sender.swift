@@ -140,13 +140,13 @@ package final class WebhookSender: Sendable {
         // A try that our own end cut short says nothing about the receiver.
         if Task.isCancelled, !delivery.isDelivered { return nil }
         let after = settings.rules.state(state, after: delivery, cursor: cursor, salt: UInt64.random(in: .min ... .max))
-        let event = farewell(kept.hook, after) ?? loss(kept.hook, state, after, delivery)
+        let event = disabledEvent(kept.hook, after) ?? loss(kept.hook, state, after, delivery)
         let next = try await record.settle(kept, as: after, delivery: delivery, event: event)
         return delivery.isDelivered ? next : nil
     }
 
     /// The event that tells that a hook was disabled.
-    private func farewell(_ hook: Webhook, _ state: WebhookState) -> Event? {
+    private func disabledEvent(_ hook: Webhook, _ state: WebhookState) -> Event? {
         guard !state.isEnabled, let at = state.disabledAt else { return nil }
         log.warning("a webhook is disabled: it is gone, or has failed for too long", ["webhook": hook.id, "error": state.lastError ?? ""])
         return Event(

@@ -1,4 +1,6 @@
 import API
+import AccessControl
+import AuditLog
 import Control
 import Glibc
 import HAProxyControl
@@ -6,6 +8,7 @@ import HTTPServing
 import Model
 import Platform
 import RedisStore
+import RequestPipeline
 import Webhooks
 
 /// A start that can't go on, with the remedy.
@@ -73,7 +76,7 @@ enum Daemon {
         api.configure(configuration.api.serving, auditRetentionDays: configuration.api.auditRetentionDays)
         let server = try HTTPServer(
             address: configuration.api.address, port: configuration.api.port, limits: limits(configuration, log),
-            answersAlways: API.isHealth, refuse: api.refuser(), dispatch: api.dispatcher())
+            answersAlways: RequestPipeline.isHealth, refuse: api.refuser(), dispatch: api.dispatcher())
         log.info("API on http://\(configuration.api.address):\(server.port)", ["admin_key": configuration.adminKeyFile])
 
         let loop = Task { await parts.controller.run() }
@@ -110,7 +113,7 @@ enum Daemon {
         traefik?.cancel()
         warmUp.cancel()
         refreshing.cancel()
-        api.endWaits()
+        api.cancelLongPolls()
         await server.stop()
         // After the last request: what it did is written down too.
         serving.cancel()

@@ -1,4 +1,5 @@
 import API
+import AuditLog
 import Catalog
 import Control
 import DockerEngine

@@ -1,4 +1,5 @@
 import API
+import AccessControl
 import Control
 import Model
 import Platform

@@ -1,6 +1,9 @@
 @testable import API
+@testable import RequestPipeline
+@testable import AccessControl
 import HTTPServing
 import Model
+@testable import OpenAPI
 import Platform
 import TestSupport
 import Testing
@@ -11,10 +14,10 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
     var method: String { route.method }
     var target: String { route.exampleTarget }
     var role: Role? { if case .role(let role) = route.access.access { role } else { nil } }
-    var body: String? { route.exampleBody.map { String(decoding: OpenAPI.encoded($0), as: UTF8.self) } }
+    var body: String? { route.exampleBody?.jsonText }
     var testDescription: String { "\(method) \(route.pattern)" }
 
-    static let all: [RouteCase] = ((try? Subject(.direct))?.api.routes ?? []).map(RouteCase.init)
+    static let all: [RouteCase] = ((try? Subject(.direct))?.api.pipeline.table.routes ?? []).map(RouteCase.init)
 }
 
 @Suite(.timeLimit(.minutes(1))) struct AccessTests {
@@ -29,7 +32,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
                 if let wanted = call.role, role.map({ $0 < wanted }) ?? true {
                     #expect(answer.status == (role == nil ? 401 : 403))
                     #expect(answer.error == (role == nil ? "key_missing" : "role_too_low"))
-                    #expect(Schema.named("Problem").problems(with: answer.json) == [])
+                    #expect(Schema.problem.problems(with: answer.json) == [])
                     if role == nil { #expect(answer.headers["www-authenticate"]?.hasPrefix("Bearer ") == true) }
                     return
                 }
@@ -47,7 +50,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
         try await Subject.with(.direct) { subject in
             func key(_ id: String, expiresAt: Timestamp? = nil) -> String {
                 let secret = id + String(repeating: "s", count: 40)
-                subject.api.keys.add(
+                subject.api.pipeline.access.keys.add(
                     APIKey(
                         id: id, name: id, role: .admin, digest: Digest.sha256(secret), createdAt: SystemClock.now(), expiresAt: expiresAt))
                 return secret
@@ -55,7 +58,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
             let expired = key("expired", expiresAt: SystemClock.now() + -1)
             let revoked = key("revoked")
             #expect(try await subject.call("GET", "/api/auth/me", headers: [("X-API-Key", revoked)]).status == 200)
-            subject.api.keys.remove("revoked")
+            subject.api.pipeline.access.keys.remove("revoked")
             for offered in [expired, revoked, String(repeating: "w", count: 43)] where call.role != nil {
                 let answer = try await subject.call(call.method, call.target, headers: [("X-API-Key", offered)], body: call.body)
                 #expect(answer.status == 401 && answer.error == "key_unknown", "\(answer.text)")
@@ -69,7 +72,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
             let secret = "changing" + String(repeating: "s", count: 40)
             func give(_ role: Role, expiresAt: Timestamp? = nil) {
                 let digest = Digest.sha256(secret)
-                subject.api.keys.add(
+                subject.api.pipeline.access.keys.add(
                     APIKey(id: "changing", name: "c", role: role, digest: digest, createdAt: SystemClock.now(), expiresAt: expiresAt))
             }
             let raw = try Raw(port: try #require(subject.port))
@@ -90,7 +93,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
             #expect(try await status() == "401")
             give(.admin)
             #expect(try await status() == "200")
-            subject.api.keys.remove("changing")
+            subject.api.pipeline.access.keys.remove("changing")
             #expect(try await status() == "401")
         }
     }

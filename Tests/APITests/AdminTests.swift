@@ -1,6 +1,10 @@
 @testable import API
+@testable import AccessControl
+@testable import AuditLog
 import Model
+@testable import OpenAPI
 import Platform
+@testable import RequestPipeline
 import Synchronization
 import TestSupport
 import Testing
@@ -13,7 +17,7 @@ import Testing
             #expect(try await subject.call("PATCH", "/api/settings", body: #"{"rekwests":1}"#).fields == ["rekwests"])
             #expect(try await subject.call("GET", "/api/settings").json == before)
             let changed = try await subject.call("PATCH", "/api/settings", body: #"{"requests":70000,"audit_requests":true}"#)
-            #expect(changed["requests"] == .integer(70_000) && subject.api.settings.requests == 70_000)
+            #expect(changed["requests"] == .integer(70_000) && subject.api.live.values.serving.requests == 70_000)
             let text = try await subject.call("GET", "/audit/export").text
             #expect(text.contains(#""before":{"audit_requests":false"#) && text.contains(#""requests":70000"#))
         }
@@ -27,7 +31,7 @@ import Testing
             #expect(
                 try await subject.call("PATCH", "/api/settings", body: #"{"requests":70000}"#)["changed"] == .array([.string("requests")]))
             #expect(store.kept.withLock { $0 } == ["requests": "70000"])
-            var configured = API.Settings()
+            var configured = RequestSettings()
             (configured.requests, configured.strictRequests) = (80_000, 90_000)
             subject.api.configure(configured, auditRetentionDays: 7)
             let after = try await subject.call("GET", "/api/settings")
@@ -36,7 +40,7 @@ import Testing
 
             store.isAway.withLock { $0 = true }
             let refused = try await subject.call("PATCH", "/api/settings", body: #"{"requests":1}"#)
-            #expect(refused.status == 503 && refused.error == "store_unavailable" && subject.api.settings.requests == 70_000)
+            #expect(refused.status == 503 && refused.error == "store_unavailable" && subject.api.live.values.serving.requests == 70_000)
             store.isAway.withLock { $0 = false }
 
             let back = try await subject.call("PATCH", "/api/settings", body: #"{"requests":null,"audit_retention_days":3}"#)
@@ -53,9 +57,10 @@ import Testing
         var parts = API.Parts()
         parts.settings = store
         try await Subject.with(.direct, parts: parts) { subject in
-            try await eventually("the good one is taken over", within: 30) { subject.api.settings.strictRequests == 71_000 }
+            try await eventually("the good one is taken over", within: 30) { subject.api.live.values.serving.strictRequests == 71_000 }
             #expect(
-                subject.api.settings.requests == 100_000 && subject.api.settings.logsRequests && subject.api.settings.failedKeys == 100_000)
+                subject.api.live.values.serving.requests == 100_000 && subject.api.live.values.serving.logsRequests
+                    && subject.api.live.values.serving.failedKeys == 100_000)
             #expect(try await subject.call("GET", "/api/settings")["changed"] == .array([.string("strict_requests")]))
         }
     }
@@ -103,7 +108,7 @@ import Testing
         }
         try await Subject.with(way, parts: parts) { subject in
             let answer = try await subject.call("GET", "/admin/routes")
-            #expect(Schema.named("Routes").problems(with: answer.json) == [])
+            #expect(Schema.routes.problems(with: answer.json) == [])
             #expect(
                 answer.text
                     == #"{"routes":[{"address":"127.0.0.1:8128","by":"user","names":[],"open":true,"protocols":["http","socks5"]},"#
@@ -113,7 +118,7 @@ import Testing
     }
 
     @Test func `an address that has used its limit up begins anew when it is cleared`() async throws {
-        var settings = API.Settings()
+        var settings = RequestSettings()
         (settings.requests, settings.strictRequests, settings.windowSeconds) = (3, 100, 3600)
         try await Subject.with(.direct, settings: settings) { subject in
             for _ in 0..<3 { _ = try await subject.call("GET", "/api/pools", as: nil) }

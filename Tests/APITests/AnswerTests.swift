@@ -1,4 +1,5 @@
 @testable import API
+@testable import AccessControl
 import HTTPServing
 import Model
 import Platform
@@ -47,13 +48,14 @@ import Testing
     }
 
     @Test func `the list of exits is encoded once for each state`() throws {
-        let subject = try Subject(.direct)
-        let first = subject.api.allExits().body
+        let operations = FakeOperations()
+        let list = ExitList(operations, proxy: ProxyAddress(host: "127.0.0.1", port: 8128))
+        let first = list.response.body
         // The same revision is the same state by its promise: another content shows that nothing was encoded anew.
-        subject.operations.with { $0.shown.exits = [:] }
-        #expect(subject.api.allExits().body == first)
-        subject.operations.with { $0.shown.revision += 1 }
-        #expect(String(decoding: subject.api.allExits().body, as: UTF8.self) == #"{"exits":[]}"#)
+        operations.with { $0.shown.exits = [:] }
+        #expect(list.response.body == first)
+        operations.with { $0.shown.revision += 1 }
+        #expect(String(decoding: list.response.body, as: UTF8.self) == #"{"exits":[]}"#)
     }
 
     @Test(arguments: Way.allCases)

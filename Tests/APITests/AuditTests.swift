@@ -1,6 +1,8 @@
 @testable import API
+@testable import AuditLog
 import Model
 import Platform
+@testable import RequestPipeline
 import TestSupport
 import Testing
 

@@ -1,9 +1,11 @@
 @testable import API
+@testable import AccessControl
 import FoundationEssentials
 import HTTPServing
 import HTTPTransport
 import Model
 import Platform
+@testable import RequestPipeline
 import Testing
 
 /// The two ways in which every test body runs.
@@ -40,8 +42,8 @@ struct Subject: Sendable {
     private let dispatcher: @Sendable (ServerRequest) -> Dispatch
     private let live: (server: HTTPServer, client: HTTPClient)?
 
-    init(_ way: Way, settings: API.Settings? = nil, parts: API.Parts = .init()) throws {
-        var generous = API.Settings()
+    init(_ way: Way, settings: RequestSettings? = nil, parts: API.Parts = .init()) throws {
+        var generous = RequestSettings()
         (generous.requests, generous.strictRequests, generous.failedKeys) = (100_000, 100_000, 100_000)
         (generous.streams, generous.streamsPerKey) = (100_000, 100_000)
         let keys = KeyRing(Self.keys.map { APIKey(name: $0.key.rawValue, role: $0.key, digest: Digest.sha256($0.value)) })
@@ -62,7 +64,7 @@ struct Subject: Sendable {
 
     /// Runs a body on an API, and ends its server.
     static func with(
-        _ way: Way, settings: API.Settings? = nil, parts: API.Parts = .init(), _ body: (Subject) async throws -> Void
+        _ way: Way, settings: RequestSettings? = nil, parts: API.Parts = .init(), _ body: (Subject) async throws -> Void
     ) async throws {
         let subject = try Subject(way, settings: settings, parts: parts)
         let running = Task { [api = subject.api] in await api.run() }

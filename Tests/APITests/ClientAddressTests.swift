@@ -1,7 +1,9 @@
 @testable import API
+@testable import AccessControl
 import HTTPServing
 import Model
 import Platform
+@testable import RequestPipeline
 import TestSupport
 import Testing
 
@@ -96,7 +98,7 @@ import Testing
             ("198.51.100.7:1234", nil), ("::ffff:198.51.100.7", nil), ("[::ffff:198.51.100.7]:443", nil), (nil, nil),
         ] as [(String?, String?)])
     func `allowed networks see the client, whatever form its address has`(header: String?, error: String?) async throws {
-        var settings = API.Settings()
+        var settings = RequestSettings()
         settings.trustedProxies = ["127.0.0.0/8"].compactMap(IPNetwork.init)
         settings.allowedNetworks = ["127.0.0.0/8", "198.51.100.0/24"].compactMap(IPNetwork.init)
         try await Subject.with(.live, settings: settings) { subject in
@@ -110,7 +112,7 @@ import Testing
     }
 
     @Test func `several headers are one list, and an unreadable client has limits of its own`() async throws {
-        var settings = API.Settings()
+        var settings = RequestSettings()
         settings.trustedProxies = ["127.0.0.1"].compactMap(IPNetwork.init)
         (settings.requests, settings.windowSeconds) = (2, 3600)
         try await Subject.with(.live, settings: settings) { subject in

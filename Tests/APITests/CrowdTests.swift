@@ -1,7 +1,9 @@
 @testable import API
+@testable import EventStreams
 import HTTPServing
 import Model
 import Platform
+@testable import RequestPipeline
 import TestSupport
 import Testing
 
@@ -10,15 +12,16 @@ import Testing
     private static let host = "HTTP/1.1\r\nHost: x\r\n"
 
     private func withServer(
-        _ change: (inout HTTPServer.Limits, inout API.Settings) -> Void, _ body: (API, HTTPServer) async throws -> Void
+        _ change: (inout HTTPServer.Limits, inout RequestSettings) -> Void, _ body: (API, HTTPServer) async throws -> Void
     ) async throws {
-        var (limits, settings) = (HTTPServer.Limits(), API.Settings())
+        var (limits, settings) = (HTTPServer.Limits(), RequestSettings())
         (settings.requests, settings.strictRequests, settings.failedKeys, settings.streamsPerKey) = (100_000, 100_000, 100_000, 100_000)
         change(&limits, &settings)
         let subject = try Subject(.direct, settings: settings)
         let api = subject.api
         let server = try HTTPServer(
-            address: "127.0.0.1", port: 0, limits: limits, answersAlways: API.isHealth, refuse: api.refuser(), dispatch: api.dispatcher())
+            address: "127.0.0.1", port: 0, limits: limits, answersAlways: RequestPipeline.isHealth, refuse: api.refuser(),
+            dispatch: api.dispatcher())
         let running = Task { await api.run() }
         defer { running.cancel() }
         do { try await body(api, server) } catch {
@@ -113,7 +116,7 @@ import Testing
                 raw.send("GET /api/stream/exits \(Self.host)\(key(.viewer))\r\n")
                 return raw
             }
-            try await eventually("all read", within: 60) { api.exitStream.readers == 40 }
+            try await eventually("all read", within: 60) { api.streams.exits.readers == 40 }
             try await checkHealth(server)
             #expect(try await ask(server, "GET /api/exits \(Self.host)\(key(.admin))\r\n").hasPrefix("HTTP/1.1 503"))
             streams.removeLast(20)
@@ -146,7 +149,7 @@ import Testing
                 held.append(raw)
             }
             #expect(try await open(.viewer).answer.contains("(api.streams)"))
-            #expect(api.metrics.refusedStreams.values == [["key"]: 1, ["all"]: 1])
+            #expect(api.streams.metrics.refused.values == [["key"]: 1, ["all"]: 1])
             // At once, though nothing was sent to it since.
             held.removeFirst()
             #expect(try await open(.admin).answer.hasPrefix("HTTP/1.1 200"))

@@ -1,6 +1,8 @@
 @testable import API
+@testable import RequestPipeline
 import HTTPServing
 import Model
+@testable import OpenAPI
 import Platform
 import Testing
 
@@ -47,13 +49,13 @@ import Testing
     }
 
     @Test func `an old name is marked as one`() throws {
-        let text = String(decoding: try Subject(.direct).api.documents.openAPI.body, as: UTF8.self)
+        let text = String(decoding: try Subject(.direct).api.pipeline.table.documents.openAPI.body, as: UTF8.self)
         #expect(text.components(of: "\"deprecated\":true") >= 12)
         for (schema, old, new) in [
-            ("Server", "identifier", "hostname"), ("Server", "latency", "latency_ms"), ("Server", "country", "country_name"),
-            ("Pool", "name", "country_name"), ("Health", "handshake_age_s", "handshake_age_seconds"), ("ExitUsage", "id", "exit"),
+            (Schema.server, "identifier", "hostname"), (.server, "latency", "latency_ms"), (.server, "country", "country_name"),
+            (.pool, "name", "country_name"), (.health, "handshake_age_s", "handshake_age_seconds"), (.exitUsage, "id", "exit"),
         ] {
-            guard case .object(let fields)? = Schemas.all[schema]?.kind else { return #expect(Bool(false)) }
+            guard case .object(let fields) = schema.resolved.kind else { return #expect(Bool(false)) }
             #expect(fields.first { $0.name == old }?.newName == new && fields.contains { $0.name == new && $0.newName == nil })
         }
     }

@@ -1,4 +1,5 @@
 import API
+@testable import EventStreams
 import HTTPServing
 import Model
 import Synchronization

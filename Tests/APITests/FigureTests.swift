@@ -3,9 +3,11 @@ import FoundationEssentials
 import HTTPServing
 import Model
 import Platform
+@testable import RequestPipeline
 import Synchronization
 import TestSupport
 import Testing
+@testable import TimeSeries
 
 /// Figures over time, and the metrics against their own page and rules.
 @Suite(.timeLimit(.minutes(1))) struct FigureTests {
@@ -73,7 +75,7 @@ import Testing
     }
 
     @Test func `a reader takes all that was stored, once, and skips what it can't read`() async throws {
-        let (store, figures) = (SharedFigures(), KeptFigures())
+        let (store, figures) = (SharedFigures(), FigureHistory())
         _ = figures.add(sample(-500, 7))
         var reader = FigureReader()
         let texts = try [sample(0, 1), sample(10, 2)].map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) }
@@ -87,14 +89,14 @@ import Testing
 
     @Test func `a meter counts from its first sample on`() throws {
         var meter = FigureMeter()
-        let (api, state) = (APIMetrics(), FakeOperations().state)
+        let (api, state) = (RequestMetrics(), FakeOperations().state)
         api.requests.add(5, "GET", "/a", "200")
-        let first = meter.sample(state, api, at: start)
+        let first = meter.sample(FigureReading(state, api), at: start)
         #expect(first == nil)
         api.requests.add(2, "GET", "/a", "200")
         api.requests.add(1, "GET", "/a", "503")
         api.seconds.observe(0.25, "/a")
-        let second = meter.sample(state, api, at: start + 10)
+        let second = meter.sample(FigureReading(state, api), at: start + 10)
         let sample = try #require(second)
         #expect(sample.values["api_requests_per_second"] == 3 && sample.values["api_errors_per_second"] == 1)
         #expect(sample.values["api_latency_ms"] == 250 && sample.values["exits_serving"] == 1 && sample.values["probe_latency_ms"] == 1.5)
@@ -105,7 +107,7 @@ import Testing
         try await Subject.with(way) { subject in
             let now = SystemClock.now()
             for number in 0..<6 {
-                _ = subject.api.figures.add(
+                _ = subject.api.history.add(
                     FigureSample(at: now + Double(number - 6) * 10, seconds: 10, values: ["exits": 2, "proxy_bytes_in_per_second": 100]))
             }
             let answer = try await subject.call("GET", "/api/metrics?series=exits,loop_ms,proxy_bytes_in_per_second", as: .viewer)

@@ -2,9 +2,12 @@
 import Glibc
 import HTTPServing
 import HTTPTransport
+import Model
 import Platform
+@testable import RequestPipeline
 import TestSupport
 import Testing
+@testable import TimeSeries
 
 /// The metrics as Prometheus takes them, and that page, rules and metrics name the same ones.
 @Suite(.timeLimit(.minutes(2))) struct MonitoringTests {
@@ -99,7 +102,7 @@ import Testing
         let name = "named\(isSet)"
         Metrics.userBytes.add(7, name, "US", "in")
         Metrics.userConnections.add(2, name, "US")
-        var settings = API.Settings()
+        var settings = RequestSettings()
         settings.showsUserNames = isSet
         try await Subject.with(.live, settings: settings) { subject in
             for role in Role.allCases + Role.allCases {

@@ -1,6 +1,7 @@
 @testable import API
 import HTTPServing
 import HTTPTransport
+import Model
 import Platform
 import TestSupport
 import Testing

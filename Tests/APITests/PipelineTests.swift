@@ -1,14 +1,16 @@
 @testable import API
+@testable import AccessControl
 import HTTPServing
 import Model
 import Platform
+@testable import RequestPipeline
 import Synchronization
 import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct PipelineTests {
-    private func settings(_ change: (inout API.Settings) -> Void) -> API.Settings {
-        var settings = API.Settings()
+    private func settings(_ change: (inout RequestSettings) -> Void) -> RequestSettings {
+        var settings = RequestSettings()
         change(&settings)
         return settings
     }
@@ -58,7 +60,7 @@ import Testing
             for _ in 0..<3 { #expect(try await subject.call("GET", "/api/exits", headers: wrong).status == 401) }
             let answer = try await subject.call("GET", "/api/exits", as: .admin)
             #expect(answer.status == 429 && answer.error == "too_many_tries" && answer.headers["retry-after"] != nil)
-            #expect(subject.api.keys.lastUse(of: "config.admin") == nil, "it was not used")
+            #expect(subject.api.pipeline.access.keys.lastUse(of: "config.admin") == nil, "it was not used")
         }
     }
 
@@ -125,7 +127,7 @@ import Testing
     {
         try await Subject.with(.live) { subject in
             let answer = try await subject.call("GET", path)
-            for header in Dressing.security.all { #expect(answer.headers[header.name.lowercased()] == header.value) }
+            for header in ResponseDecorator.security.all { #expect(answer.headers[header.name.lowercased()] == header.value) }
             #expect(answer.headers["x-request-id"] != nil && answer.headers["x-response-time"] != nil)
         }
     }
@@ -145,12 +147,12 @@ import Testing
             for turn in 1...12 {
                 let answer = try await subject.call(method, path, headers: headers.map { (name: $0.0, value: $0.1) }, body: body)
                 #expect(answer.status == status && answer["request_id"] != nil)
-                for header in Dressing.security.all { #expect(answer.headers[header.name.lowercased()] == header.value) }
+                for header in ResponseDecorator.security.all { #expect(answer.headers[header.name.lowercased()] == header.value) }
                 #expect(answer.headers["x-request-id"] != nil && answer.headers["x-response-time"] != nil)
                 #expect(answer.headers["x-ratelimit-remaining"] == String(max(0, 10 - turn)))
             }
             #expect(try await subject.call("GET", "/api/exits").status == 429)
-            #expect(subject.api.metrics.requests.values[[method, "none", String(status)]] == 12)
+            #expect(subject.api.pipeline.metrics.requests.values[[method, "none", String(status)]] == 12)
         }
     }
 
@@ -168,7 +170,7 @@ import Testing
                 let answer = try await subject.call("GET", "/api/exits")
                 #expect(answer.status == 200 && answer.headers["x-ratelimit-limit"] == nil)
             }
-            #expect(subject.api.limiter.size == 1, "only wrong keys are counted")
+            #expect(subject.api.pipeline.access.limiter.size == 1, "only wrong keys are counted")
             for status in [200, 200, 429] { #expect(try await subject.call("GET", "/admin/status").status == status) }
         }
     }

@@ -1,4 +1,5 @@
 @testable import API
+@testable import AccessControl
 import Model
 import Platform
 import Synchronization

@@ -1,4 +1,7 @@
 @testable import API
+@testable import RequestPipeline
+@testable import AccessControl
+@testable import EventStreams
 @testable import HTTPServing
 import HTTPTransport
 import Model
@@ -91,7 +94,7 @@ import Testing
             let last = try #require(reader.place)
             reader.leave()
             try await operations.execute(.removeExit(try #require(ExitID("us-2"))))
-            try await eventually("it is published") { api.exitStream.readers >= 0 && operations.state.exits.count == 1 }
+            try await eventually("it is published") { api.streams.exits.readers >= 0 && operations.state.exits.count == 1 }
             let back = Reader(client, "\(url)/api/stream/exits", last: last)
             try await eventually("what came after") { back.text.contains("event: gone\ndata: {\"id\":\"us-2\"}") }
             #expect(!back.text.contains("event: exits"), "nothing twice")
@@ -169,7 +172,7 @@ import Testing
         try await withServer { api, operations, url, client in
             let words = String(repeating: "x", count: 1000)
             operations.with { $0.moreEvents = (4...703).map { event($0, .exitGone, words) } }
-            try await eventually("the feed is at the end", within: 60) { api.eventFeed.last?.milliseconds == 703 }
+            try await eventually("the feed is at the end", within: 60) { api.streams.events.last?.milliseconds == 703 }
             let reader = Reader(client, "\(url)/api/stream/events", last: "0-1")
             try await eventually("it has all", within: 90) { reader.ids.count >= 703 }
             let wrong = zip(reader.ids, 1...703).first { $0 != "\($1)-0" }
@@ -182,15 +185,15 @@ import Testing
     @Test func `a line of the log that was lost is a gap, and so is another process`() async throws {
         try await withServer { api, operations, url, client in
             let reader = Reader(client, "\(url)/api/stream/logs")
-            try await eventually("it is there", within: 60) { api.logStream.readers == 1 }
-            for number in [1, 2] { api.logStream.publish("line", "\(number)", number: number) }
+            try await eventually("it is there", within: 60) { api.streams.logs.readers == 1 }
+            for number in [1, 2] { api.streams.logs.publish("line", "\(number)", number: number) }
             try await eventually("two lines", within: 60) { reader.events.compactMap { $0["data"] } == ["1", "2"] }
             let place = try #require(reader.place)
             reader.leave()
-            api.logStream.publish("line", "3", number: 3)
+            api.streams.logs.publish("line", "3", number: 3)
             let back = Reader(client, "\(url)/api/stream/logs", last: place)
             try await eventually("the third", within: 60) { back.events.compactMap { $0["data"] } == ["3"] }
-            api.logStream.publish("line", "7", number: 7)
+            api.streams.logs.publish("line", "7", number: 7)
             try await eventually("the gap and the seventh", within: 60) { back.events.map { $0["event"] } == ["line", "gap", "line"] }
             let late = Reader(client, "\(url)/api/stream/logs", last: place)
             try await eventually("it may not go on across the gap", within: 60) { late.events.map { $0["event"] } == ["gap", "line"] }
@@ -207,14 +210,14 @@ import Testing
             let slow = try Raw(port: port)
             let quick = Reader(client, "\(url)/api/stream/logs", keeps: false)
             slow.send("GET /api/stream/logs HTTP/1.1\r\nHost: x\r\nX-API-Key: \(Subject.keys[.admin] ?? "")\r\n\r\n")
-            try await eventually("both are there", within: 60) { api.logStream.readers == 2 }
+            try await eventually("both are there", within: 60) { api.streams.logs.readers == 2 }
             // More than the sockets' buffers hold: one that takes nothing must not be kept everything for.
             let line = "\"\(String(repeating: "x", count: 50_000))\""
             for number in 1...300 {
-                api.logStream.publish("line", line)
+                api.streams.logs.publish("line", line)
                 try await eventually("the quick one keeps up", within: 60) { quick.count > (number - 3) * 50_000 }
             }
-            #expect(api.logStream.readers == 1, "the slow one is no reader any more")
+            #expect(api.streams.logs.readers == 1, "the slow one is no reader any more")
             let end = try await Blocking.run {
                 var end = ""
                 while !end.contains("event: dropped"), let bytes = slow.receive(milliseconds: 60_000), !bytes.isEmpty {
@@ -223,7 +226,7 @@ import Testing
                 return end
             }
             #expect(end.contains("event: dropped\ndata: {\"reason\":\"too_slow\"}\n\n"), "\(end)")
-            #expect(api.metrics.droppedReaders.values == [["logs"]: 1])
+            #expect(api.streams.metrics.droppedReaders.values == [["logs"]: 1])
         }
     }
 
@@ -233,22 +236,22 @@ import Testing
             func key(_ id: String, _ role: Role = .operator) -> APIKey {
                 APIKey(id: id, name: id, role: role, digest: Digest.sha256(Self.secret(id)), createdAt: SystemClock.now())
             }
-            for id in ["revoked", "expired", "lowered", "kept"] { api.keys.add(key(id)) }
+            for id in ["revoked", "expired", "lowered", "kept"] { api.pipeline.access.keys.add(key(id)) }
             let readers = ["revoked", "expired", "lowered", "kept"].map {
                 Reader(client, "\(url)/api/stream/\(stream)", key: Self.secret($0))
             }
             try await eventually("all read", within: 60) { readers.allSatisfy { $0.count > 0 } }
-            api.keys.remove("revoked")
+            api.pipeline.access.keys.remove("revoked")
             var expired = key("expired")
             expired.expiresAt = SystemClock.now()
-            api.keys.add(expired)
+            api.pipeline.access.keys.add(expired)
             // A viewer may not read the log, but the other two.
-            api.keys.add(key("lowered", .viewer))
+            api.pipeline.access.keys.add(key("lowered", .viewer))
             let ended = stream == "logs" ? [0, 1, 2] : [0, 1]
             try await eventually("theirs have ended", within: 60) { ended.allSatisfy { readers[$0].hasEnded } }
             for index in ended { #expect(readers[index].text.hasSuffix("event: dropped\ndata: {\"reason\":\"key_invalid\"}\n\n")) }
             for index in Set(readers.indices).subtracting(ended) { #expect(!readers[index].hasEnded) }
-            #expect(api.metrics.droppedReaders.total == 0)
+            #expect(api.streams.metrics.droppedReaders.total == 0)
         }
     }
 
@@ -267,7 +270,7 @@ import Testing
             #expect(
                 answers.count == 4 && answers.dropLast().allSatisfy { $0.hasSuffix("\r\n\r\n") && !$0.contains("\r\n\r\n0") }, "\(text)")
             #expect(answers.dropLast().allSatisfy { $0.contains("Content-Type: text/event-stream") })
-            for hub in [api.exitStream, api.logStream] {
+            for hub in [api.streams.exits, api.streams.logs] {
                 hub.beat()
                 #expect(hub.readers == 0)
             }
@@ -292,20 +295,20 @@ import Testing
     @Test func `two hundred readers get the same`() async throws {
         try await withServer { api, operations, url, client in
             let readers = (0..<200).map { _ in Reader(client, "\(url)/api/stream/exits") }
-            try await eventually("all are there", within: 60) { api.exitStream.readers == 200 }
+            try await eventually("all are there", within: 60) { api.streams.exits.readers == 200 }
             try await operations.execute(.addExit(ExitRequest(country: us)))
             try await eventually("all have it", within: 60) { readers.allSatisfy { $0.text.contains("\"us-2\"") } }
             for reader in readers { reader.leave() }
             try await eventually("those that left are forgotten", within: 30) {
-                api.exitStream.beat()
-                return api.exitStream.readers == 0
+                api.streams.exits.beat()
+                return api.streams.exits.readers == 0
             }
-            #expect(api.metrics.droppedReaders.values.isEmpty, "one who leaves was not too slow")
+            #expect(api.streams.metrics.droppedReaders.values.isEmpty, "one who leaves was not too slow")
         }
     }
 
     @Test func `a reader that is too slow is told and ended, and nobody waits for it`() throws {
-        let stream = BodyStream(limit: 100, farewell: Array("bye".utf8))
+        let stream = BodyStream(limit: 100, closingMessage: Array("bye".utf8))
         #expect(stream.send([UInt8](repeating: 65, count: 60)))
         var buffer = [UInt8](repeating: 0, count: 10)
         // Half of a piece has left: the rest of it must follow, or the text is broken.
@@ -329,7 +332,7 @@ import Testing
             let lines = try await subject.call("GET", "/api/logs?level=warn&lines=10")
             #expect(lines.text.contains(#""message":"another \"line\"""#) && !lines.text.contains("a line"))
             let all = try await subject.call("GET", "/api/logs")
-            #expect(all.text.contains(#""fields":{"exit":"us-1"}"#) && all["last"] == .string(subject.api.logStream.id(2)))
+            #expect(all.text.contains(#""fields":{"exit":"us-1"}"#) && all["last"] == .string(subject.api.streams.logs.id(2)))
         }
     }
 }

@@ -2,6 +2,7 @@
 @testable import HTTPServing
 import Model
 import Platform
+@testable import RequestPipeline
 import TestSupport
 import Testing
 
@@ -33,7 +34,7 @@ import Testing
         var parts = API.Parts()
         parts.logTail = tail
         let log = Log(descriptor: 1_000_000, tail: tail)
-        var settings = API.Settings()
+        var settings = RequestSettings()
         settings.showsUserNames = isSet
         try await Subject.with(.direct, settings: settings, parts: parts) { subject in
             prepare(subject)

@@ -1,11 +1,12 @@
 @testable import API
+@testable import AuditLog
 import Glibc
 import Model
 import Platform
 @testable import RedisStore
-@testable import sallyport
 import TestSupport
 import Testing
+@testable import sallyport
 
 /// The audit log in real Redis, with somebody who may write there.
 @Suite(.timeLimit(.minutes(2))) struct AuditSetBackTests {

@@ -5,10 +5,11 @@ import Model
 import Planning
 import Platform
 @testable import RedisStore
-@testable import sallyport
 import TestSupport
 import Testing
+@testable import TimeSeries
 @testable import Webhooks
+@testable import sallyport
 
 /// Figures over time, quotas and queues on a real Redis.
 @Suite(.timeLimit(.minutes(1))) struct FigureStoreTests {
@@ -27,18 +28,18 @@ import Testing
             let other = RedisConnection(address: .unix(path: redis.socket))
             let follower = APIStore(connection: other, prefix: "test")
             var reader = FigureReader()
-            let figures = KeptFigures()
+            let figures = FigureHistory()
             for number in 0..<3 { try await leader.append(try text(number), to: .fine) }
             await reader.read(from: follower, into: figures)
             try await leader.append(try text(3), to: .fine)
             try await leader.append(try text(0), to: .coarse)
             await reader.read(from: follower, into: figures)
             await reader.read(from: follower, into: figures)
-            func values(_ figures: KeptFigures) -> [Double?] {
+            func values(_ figures: FigureHistory) -> [Double?] {
                 figures.points(since: start, step: 10, now: start + 40).points.map { $0.sample?.shown(.exits) }
             }
             #expect(values(figures) == [0, 1, 2, 3])
-            let late = KeptFigures()
+            let late = FigureHistory()
             var lateReader = FigureReader()
             await lateReader.read(from: follower, into: late)
             #expect(values(late) == [0, 1, 2, 3])

@@ -1,12 +1,15 @@
 @testable import API
+@testable import AccessControl
+@testable import AuditLog
 import HTTPServing
 import Model
 import Platform
 @testable import RedisStore
-@testable import sallyport
+@testable import RequestPipeline
 import Synchronization
 import TestSupport
 import Testing
+@testable import sallyport
 
 /// What two controllers' APIs have together in one real Redis.
 @Suite(.timeLimit(.minutes(1))) struct SharedAPITests {
@@ -77,7 +80,10 @@ import Testing
     @Test func `a setting that one controller changes counts at the other, and after a restart`() async throws {
         try await withRedis { redis, _, connection in
             let store = APIStore(connection: connection, prefix: "test")
-            func values() -> LiveSettings { LiveSettings(LiveValues(serving: API.Settings(), retentionDays: 365)) }
+            func values() -> LiveSettings {
+                LiveSettings(
+                    LiveValues(serving: RequestSettings(), retentionDays: 365), audit: AuditLog(store: MemoryAuditStore(), log: .none))
+            }
             try await store.save(settings: ["requests": "70000", "log_requests": "false"])
             let other = values()
             #expect(other.take(try await store.settings(), edition: 0) == [])
@@ -105,7 +111,7 @@ import Testing
             func post(_ idempotency: Idempotency, _ body: String, _ name: String = "one") async -> ServerResponse {
                 let head = RequestHead(method: "POST", path: ["api", "webhooks"], headers: ["idempotency-key": name])
                 let request = ServerRequest(head: head, body: Array(body.utf8), id: "r")
-                return await idempotency.answer(Call(request, HeadMeaning(head), settings: .init()), isSecret: true) {
+                return await idempotency.answer(RequestContext(request, RequestAnalysis(head), settings: .init()), isSecret: true) {
                     count.withLock { $0 += 1 }
                     return .json(["id": "w1", "secret": "hush-hush"], status: 201, headers: [("Location", "/api/webhooks/w1")])
                 }
@@ -133,9 +139,9 @@ import Testing
             let (gate, open) = AsyncStream<Void>.makeStream()
             let (began, begin) = AsyncStream<Void>.makeStream()
             let head = RequestHead(method: "POST", path: ["api", "exits"], headers: ["idempotency-key": "one"])
-            let call = Call(ServerRequest(head: head, id: "r"), HeadMeaning(head), settings: .init())
+            let context = RequestContext(ServerRequest(head: head, id: "r"), RequestAnalysis(head), settings: .init())
             let first = Task {
-                await both[0].answer(call, isSecret: false) {
+                await both[0].answer(context, isSecret: false) {
                     begin.finish()
                     for await _ in gate {}
                     return ServerResponse(status: 503)
@@ -143,13 +149,13 @@ import Testing
             }
             for await _ in began {}
             for idempotency in both {
-                let refused = await idempotency.answer(call, isSecret: false) { ServerResponse(status: 202) }
+                let refused = await idempotency.answer(context, isSecret: false) { ServerResponse(status: 202) }
                 #expect(refused.status == 409 && refused.headers.contains { $0 == ("Retry-After", "1") })
             }
             open.finish()
             #expect(await first.value.status == 503)
-            #expect(await both[1].answer(call, isSecret: false) { ServerResponse(status: 202) }.status == 202)
-            let replayed = await both[0].answer(call, isSecret: false) { ServerResponse(status: 500) }
+            #expect(await both[1].answer(context, isSecret: false) { ServerResponse(status: 202) }.status == 202)
+            let replayed = await both[0].answer(context, isSecret: false) { ServerResponse(status: 500) }
             #expect(replayed.status == 202 && replayed.headers.contains { $0 == (Idempotency.replayed, "true") })
         }
     }

@@ -1,11 +1,12 @@
 @testable import API
+@testable import AccessControl
 import Glibc
 import Model
 import Platform
 @testable import RedisStore
-@testable import sallyport
 import TestSupport
 import Testing
+@testable import sallyport
 
 /// Rows of rights in real Redis, with somebody who may write there.
 @Suite(.timeLimit(.minutes(2))) struct SignedTableTests {

@@ -1,11 +1,13 @@
 @testable import API
+@testable import AccessControl
+@testable import AuditLog
 import HTTPServing
 import Model
 import Platform
 @testable import RedisStore
-@testable import sallyport
 import TestSupport
 import Testing
+@testable import sallyport
 
 /// What two APIs on one Redis know together.
 @Suite(.timeLimit(.minutes(1))) struct TwoControllersTests {

@@ -1,12 +1,14 @@
 import API
+@testable import AccessControl
 import Model
 import Planning
 import Platform
+import RequestPipeline
 import Providers
 import RedisStore
-@testable import sallyport
 import TestSupport
 import Testing
+@testable import sallyport
 
 @Suite struct ConfigurationTests {
     private let folder: TemporaryFolder

@@ -45,8 +45,8 @@ import Testing
         #expect(drained.bytes.count == 800_000 && drained.bytes[131_073] == 0 && drained.bytes[131_074] == 1)
     }
 
-    @Test func `one that is too slow gets the rest of what it had begun with, its farewell and the end`() {
-        let stream = BodyStream(limit: 10, farewell: [9, 9])
+    @Test func `one that is too slow gets the rest of what it had begun with, its closingMessage and the end`() {
+        let stream = BodyStream(limit: 10, closingMessage: [9, 9])
         #expect(stream.send([1, 2, 3, 4]) && stream.send([5, 6]))
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2, alignment: 1)
         defer { buffer.deallocate() }

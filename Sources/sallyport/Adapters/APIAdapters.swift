@@ -1,7 +1,10 @@
 import API
+import AccessControl
+import AuditLog
 import FoundationEssentials
 import Model
 import RedisStore
+import TimeSeries
 
 // What the API keeps outside of the process, in Redis.
 

@@ -1,4 +1,5 @@
 import API
+import EventStreams
 import Model
 import RedisStore
 

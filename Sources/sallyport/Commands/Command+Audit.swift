@@ -1,4 +1,5 @@
 import API
+import AuditLog
 import Model
 import Platform
 

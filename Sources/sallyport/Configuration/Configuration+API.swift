@@ -1,7 +1,9 @@
 import API
+import AccessControl
 import HTTPServing
 import Model
 import Platform
+import RequestPipeline
 
 extension Configuration {
     static func readAPI(_ reader: FieldReader) -> APISettings {
@@ -23,8 +25,8 @@ extension Configuration {
             auditRetentionDays: reader.section("audit").number("retention_days", in: 0...36_500) ?? 365)
     }
 
-    private static func readServing(_ reader: FieldReader) -> API.Settings {
-        var settings = API.Settings()
+    private static func readServing(_ reader: FieldReader) -> RequestSettings {
+        var settings = RequestSettings()
         let limits = reader.section("limits")
         settings.requests = limits.integer("requests", in: 0...100_000_000) ?? settings.requests
         settings.strictRequests = limits.integer("strict_requests", in: 1...100_000_000) ?? settings.strictRequests

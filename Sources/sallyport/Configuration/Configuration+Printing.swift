@@ -1,8 +1,10 @@
 import API
+import AccessControl
 import HTTPServing
 import Model
 import Planning
 import Platform
+import RequestPipeline
 import Providers
 
 extension Configuration {

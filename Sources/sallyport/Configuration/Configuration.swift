@@ -1,4 +1,5 @@
 import API
+import AccessControl
 import HAProxyControl
 import HTTPServing
 import Model
@@ -6,6 +7,7 @@ import Planning
 import Platform
 import Providers
 import RedisStore
+import RequestPipeline
 
 /// How often exits are probed, in seconds.
 struct HealthSettings: Sendable, Equatable {
@@ -19,7 +21,7 @@ struct Configuration: Sendable {
         var address: String
         var port: Int
         var keys: [APIKey]
-        var serving: API.Settings
+        var serving: RequestSettings
         var limits: HTTPServer.Limits
         var auditRetentionDays: Double
     }

@@ -1,0 +1,59 @@
+import AccessControl
+import AuditLog
+import EventStreams
+import Model
+import OpenAPI
+import Platform
+import RequestPipeline
+import TimeSeries
+
+extension API {
+    /// What several groups of routes need.
+    struct Shared: Sendable {
+        let operations: any Operations
+        let proxy: ProxyAddress
+        let keys: KeyRing
+        let audit: AuditLog
+        let live: LiveSettings
+        let figures: FigureRecorder
+        let limiter = RateLimiter()
+        let streams = Streams()
+        let longPolls = LongPolls()
+        let metrics = RequestMetrics()
+    }
+
+    /// The table of routes, in the order in which the pages show them.
+    static func table(_ shared: Shared, _ parts: Parts, version: String) -> RouteTable {
+        let (operations, responses) = (shared.operations, ResponseCache())
+        let list = ExitList(operations, proxy: shared.proxy)
+        let names = UserNameAccess(keys: shared.keys, settings: shared.live)
+        let health = HealthRoutes(operations: operations, audit: shared.audit)
+        let process = ProcessFacts(version: version)
+        let exporter = MetricsExporter(
+            process: process, audit: shared.audit, limiter: shared.limiter, metrics: shared.metrics.all + shared.streams.metrics.all)
+        let groups: [any RouteGroup] = [
+            ExitRoutes(operations: operations, proxy: shared.proxy, list: list, longPolls: shared.longPolls),
+            MonitoringRoutes(operations: operations, events: parts.events, names: names),
+            SpeedTestRoutes(operations: operations),
+            PoolRoutes(operations: operations, responses: responses),
+            ServerRoutes(operations: operations, responses: responses),
+            UserRoutes(operations: operations),
+            KeyRoutes(keys: shared.keys, store: parts.keys),
+            AuditRoutes(audit: shared.audit, keys: shared.keys),
+            StreamRoutes(streams: shared.streams, list: list, names: names, tail: parts.logTail),
+            WebhookRoutes(store: parts.webhooks, webhookSender: parts.webhookSender, events: parts.events),
+            health,
+            MetricsRoutes(operations: operations, exporter: exporter, history: shared.figures.history, names: names),
+            ControllerRoutes(
+                operations: operations, process: process, streams: shared.streams, settings: shared.live,
+                configuration: parts.configuration,
+                readConfiguration: parts.reload),
+            EntryRoutes(operations: operations, entries: parts.entries),
+            SettingsRoutes(settings: shared.live, store: parts.settings),
+            LimitRoutes(limiter: shared.limiter, memory: parts.memory, settings: shared.live),
+        ]
+        return RouteTable(version: version) { documentation in
+            health.liveness + documentation + groups.flatMap(\.routes)
+        }
+    }
+}

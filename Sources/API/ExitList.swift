@@ -1,0 +1,31 @@
+import HTTPServing
+import Model
+import RequestPipeline
+import Synchronization
+
+/// The answer with all exits, made once for each revision of the state. Thread-safe.
+final class ExitList: Sendable {
+    private let operations: any Operations
+    private let proxy: ProxyAddress
+    private let made = Mutex<(revision: Int, response: ServerResponse)?>(nil)
+
+    init(_ operations: any Operations, proxy: ProxyAddress) {
+        self.operations = operations
+        self.proxy = proxy
+    }
+
+    var response: ServerResponse {
+        let revision = operations.revision
+        if let response = made.withLock({ $0?.revision == revision ? $0?.response : nil }) { return response }
+        let state = operations.state
+        var json = JSONWriter()
+        json.object { json in
+            json.list("exits", ExitView.list(state.exits.values, proxy: proxy)) { json, exit in json.object { exit.write(into: &$0) } }
+        }
+        var response = ServerResponse.json(bytes: json.bytes)
+        response.prepare()
+        let prepared = response
+        made.withLock { $0 = (state.revision, prepared) }
+        return prepared
+    }
+}

@@ -1,0 +1,91 @@
+import HTTPServing
+package import Model
+import OpenAPI
+
+/// One way in for proxy users.
+package struct ProxyEntry: Sendable {
+    /// What picks the country: the port, the user's name, or the name that a TLS client asks for.
+    package enum Choice: String, Sendable, CaseIterable { case port, user, name }
+
+    package var address: String
+    /// `http`, `socks5`; `https` where TLS comes first; `proxy` for one in front that speaks the PROXY protocol.
+    package var protocols: [String]
+    package var choice: Choice
+    /// Nil where the choice is the user's.
+    package var country: CountryCode?
+    /// Host names that lead there.
+    package var names: [String]
+    /// False where it stays closed: another program has the port, or there is no certificate.
+    package var isOpen: Bool
+
+    package init(
+        address: String, protocols: [String], choice: Choice, country: CountryCode? = nil, names: [String] = [], isOpen: Bool
+    ) {
+        self.address = address
+        self.protocols = protocols
+        self.choice = choice
+        self.country = country
+        self.names = names
+        self.isOpen = isOpen
+    }
+}
+
+/// `/admin/routes`: which entry leads to which exits.
+struct EntryRoutes: RouteGroup {
+    let operations: any Operations
+    /// Where proxy users can connect, in a state.
+    let entries: (@Sendable (OperatorState) -> [ProxyEntry])?
+
+    var routes: [APIRoute] {
+        [
+            Route(
+                "GET", "/admin/routes",
+                Contract(
+                    .role(.admin), "Where proxy users connect, and which exits that leads to",
+                    answers: [.json(200, "the ways in", .routes)], limit: .strict), .ready(showEntries))
+        ]
+    }
+
+    private struct EntryView: Encodable {
+        let address: String
+        let protocols: [String]
+        let by: String
+        let country: CountryCode?
+        let names: [String]
+        let open: Bool
+        let exits: [ExitID]?
+        let fallback: [CountryCode]?
+    }
+
+    func showEntries(_ request: ServerRequest) throws -> ServerResponse {
+        let state = operations.state
+        let views = (entries?(state) ?? []).map { entry in
+            let exits = entry.country.map { country in
+                state.exits.values.filter { $0.country == country && $0.state.takesTraffic }.map(\.id).sorted()
+            }
+            return EntryView(
+                address: entry.address, protocols: entry.protocols, by: entry.choice.rawValue, country: entry.country, names: entry.names,
+                open: entry.isOpen, exits: exits, fallback: entry.country.map { state.pools[$0]?.fallback ?? [] })
+        }
+        return .json(["routes": views])
+    }
+}
+
+extension Schema {
+    static let routes = named(
+        "Routes",
+        .object(
+            .always(
+                "routes",
+                .list(
+                    .object(
+                        .always("address", .text("127.0.0.1:20538")),
+                        .always("protocols", .list(.choice(["http", "socks5", "https", "proxy"]))),
+                        .always("by", .choice(ProxyEntry.Choice.self), "what picks the country"),
+                        .maybe("country", .text("US"), "absent where the user picks it, or any will do"),
+                        .always("names", .list(.text("proxy-us.example.com")), "host names that lead there"),
+                        .always("open", .flag, "false where another program has the port, or there is no certificate"),
+                        .maybe("exits", .list(.text("us-1")), "those of the country that take traffic"),
+                        .maybe("fallback", .list(.text("CA")), "countries that take over while there are none")
+                    ).showing(["open": .bool(true), "names": .array([]), "protocols": .array([.string("http"), .string("socks5")])])))))
+}

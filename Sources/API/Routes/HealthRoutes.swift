@@ -1,0 +1,129 @@
+import AuditLog
+import HTTPServing
+import Model
+import OpenAPI
+
+/// `/health`: whether the process answers, whether its parts do; `/health/deep`: each part, whether it was asked, and its answer.
+struct HealthRoutes: RouteGroup {
+    let operations: any Operations
+    let audit: AuditLog
+
+    var liveness: [APIRoute] {
+        [
+            Route(
+                "GET", "/health/live",
+                Contract(
+                    .open, "Says that the process answers", answers: [.json(200, "the process answers", .live)], limit: .none),
+                .ready { _ in .json(["status": "live"]) }),
+            Route(
+                "GET", "/health",
+                Contract(.open, "The same as /health/live", answers: [.json(200, "the process answers", .live)], limit: .none),
+                .ready { _ in .json(["status": "live"]) }),
+            Route(
+                "GET", "/health/ready",
+                Contract(
+                    .open, "Says which outside parts don't answer",
+                    answers: [
+                        .json(200, "all parts answer", .readiness),
+                        .json(
+                            503, "some parts don't answer", .readiness,
+                            showing: [
+                                "status": .string("not_ready"), "problems": .object(["engine": .string("no Docker Engine answers")]),
+                            ]),
+                    ], limit: .none),
+                .ready { _ in self.ready() }),
+        ]
+    }
+
+    var routes: [APIRoute] {
+        [
+            Route(
+                "GET", "/health/deep",
+                Contract(
+                    .role(.viewer), "The state of each part",
+                    "`ok`: it answered when it was last asked. `unknown`: this controller has not asked it.",
+                    answers: [.json(200, "each part", .deepHealth)]),
+                .ready(showDeepHealth))
+        ]
+    }
+
+    private func ready() -> ServerResponse {
+        struct Body: Encodable {
+            let status: String
+            let problems: [String: String]
+            let role: String
+            let leader: String?
+        }
+        let state = operations.state
+        let isReady = state.problems.isEmpty
+        let body = Body(
+            status: isReady ? "ready" : "not_ready", problems: state.problems, role: state.leader == nil ? "leader" : "follower",
+            leader: state.leader)
+        return .json(body, status: isReady ? 200 : 503)
+    }
+
+    private struct PartView: Encodable {
+        var status: String
+        var problem: String?
+        var note: String?
+        var askedAt: Timestamp?
+    }
+
+    func showDeepHealth(_ request: ServerRequest) throws -> ServerResponse {
+        struct Health: Encodable {
+            let status: String
+            let role: String
+            let parts: [String: PartView]
+        }
+        let state = operations.state
+        let names = Set(["engine", "gateway", "store", "catalog", "host", "loop"]).union(state.problems.keys)
+        var parts = names.reduce(into: [:]) { $0[$1] = Self.part($1, state) }
+        let figures = audit.figures
+        let trouble = figures.trouble ?? figures.problems.first.map { "not intact: \($0)" }
+        parts["audit"] = PartView(status: trouble == nil ? "ok" : "troubled", problem: trouble)
+        let isTroubled = parts.values.contains { $0.status == "troubled" }
+        return .json(
+            Health(status: isTroubled ? "troubled" : "healthy", role: state.leader == nil ? "leader" : "follower", parts: parts))
+    }
+
+    private static func part(_ name: String, _ state: OperatorState) -> PartView {
+        let time = state.asked[name]
+        if let problem = state.problems[name] { return PartView(status: "troubled", problem: problem, askedAt: time) }
+        if let time { return PartView(status: "ok", askedAt: time) }
+        let why =
+            if let leader = state.leader {
+                "not asked: controller \(leader) leads"
+            } else if name == "host" {
+                "not asked: no exit serves, nor has one died"
+            } else {
+                "not asked yet"
+            }
+        return PartView(status: "unknown", note: why)
+    }
+}
+
+extension Schema {
+    static let deepHealth = named(
+        "DeepHealth",
+        .object(
+            .always("status", .choice(["healthy", "troubled"]), "troubled where a part that was asked is"),
+            .always("role", .choice(["leader", "follower"])),
+            .always(
+                "parts",
+                .map(
+                    .object(
+                        .always("status", .choice(["ok", "troubled", "unknown"])),
+                        .maybe("problem", .text("nobody answers"), "what is wrong"),
+                        .maybe("note", .text("not asked: controller host-3f9a1c leads"), "why it is unknown"),
+                        .maybe("asked_at", .time, "when it was last asked")
+                    ).showing(["problem": nil, "note": nil]), key: "engine"))))
+    static let live = named("Live", .object(.always("status", .choice(["live"]))))
+    static let readiness = named(
+        "Readiness",
+        .object(
+            .always("status", .choice(["ready", "not_ready"])),
+            .always("problems", .map(.text("no Docker Engine answers"), key: "engine"), "outside parts that don't answer, with the reason"),
+            .always("role", .choice(["leader", "follower"]), "a follower shows what the leader does, and hands changes to it"),
+            .maybe("leader", .text("host-3f9a1c"), "who leads, where it is another controller")
+        ).showing(["problems": .object([:]), "leader": nil]))
+}

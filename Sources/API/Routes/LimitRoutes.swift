@@ -1,0 +1,79 @@
+import AccessControl
+import HTTPServing
+import Model
+import OpenAPI
+import RequestPipeline
+import Platform
+
+/// `/admin/ratelimit`: what an address has used of its limits.
+struct LimitRoutes: RouteGroup {
+    let limiter: RateLimiter
+    let memory: (any SharedMemory)?
+    let settings: LiveSettings
+
+    var routes: [APIRoute] {
+        let stats = Answer.json(200, "what it has used", .limitStats)
+        return [
+            Route(
+                "GET", "/admin/ratelimit/stats/{ip}",
+                Contract(.role(.admin), "What an address has used of its limits", answers: [stats], limit: .strict), .ready(showLimit)),
+            Route(
+                "POST", "/admin/ratelimit/clear/{ip}",
+                Contract(.role(.admin), "Lets an address begin anew", answers: [stats], limit: .strict), .waiting(clearLimit)),
+        ]
+    }
+
+    private func address(_ request: ServerRequest) throws -> String {
+        let text = request.parameters["ip"] ?? ""
+        let hidden = "unreadable behind "
+        guard let address = IPNetwork(text.hasPrefix(hidden) ? String(text.dropFirst(hidden.count)) : text), !text.contains("/") else {
+            throw APIProblem.invalid([FieldProblem(field: "ip", message: "want an IPv4 or IPv6 address, or 'unreadable behind' one")])
+        }
+        let client = address.description
+        return (text.hasPrefix(hidden) ? ClientAddress.unreadable(behind: client) : .known(client)).counted
+    }
+
+    func showLimit(_ request: ServerRequest) throws -> ServerResponse { stats(of: try address(request)) }
+
+    private func stats(of address: String) -> ServerResponse {
+        struct Use: Encodable {
+            let used: Int
+            let limit: Int
+        }
+        struct Stats: Encodable {
+            let address: String
+            let windowSeconds: Int
+            let standard: Use
+            let strict: Use
+            let failedKeys: Use
+        }
+        let settings = settings.values.serving
+        func use(_ name: String, _ limit: Int) -> Use {
+            Use(used: limiter.used("\(name):address:\(address)", window: settings.windowSeconds), limit: limit)
+        }
+        return .json(
+            Stats(
+                address: address, windowSeconds: settings.windowSeconds, standard: use("standard", settings.requests),
+                strict: use("strict", settings.strictRequests), failedKeys: use("failed", settings.failedKeys)))
+    }
+
+    func clearLimit(_ request: ServerRequest) async throws -> ServerResponse {
+        let address = try address(request)
+        let names = ["standard", "strict", "failed"].map { "\($0):address:\(address)" }
+        let keys = limiter.clear(names, window: settings.values.serving.windowSeconds)
+        // Where the shared memory is away, its counters end by themselves.
+        try? await memory?.remove(keys)
+        return stats(of: address)
+    }
+}
+
+extension Schema {
+    static let limitStats = named(
+        "LimitStats",
+        .object(
+            .always("address", .text("127.0.0.1")), .always("window_seconds", .whole(60)),
+            .always("standard", .limitUse), .always("strict", .limitUse), .always("failed_keys", .limitUse)))
+    static let limitUse = named(
+        "LimitUse",
+        .object(.always("used", .whole(3)), .always("limit", .whole(6000))))
+}

@@ -1,0 +1,114 @@
+import AccessControl
+import EventStreams
+import HTTPServing
+package import Model
+import OpenAPI
+
+/// A breaker as the API shows it.
+package struct BreakerView: Encodable, Hashable, Sendable {
+    package var name: String
+    package var state: String
+    package var reason: String?
+    package var openings: Int
+    package var openUntil: Timestamp?
+
+    package init(name: String, state: String, reason: String?, openings: Int, openUntil: Timestamp?) {
+        self.name = name
+        self.state = state
+        self.reason = reason
+        self.openings = openings
+        self.openUntil = openUntil
+    }
+}
+
+/// History, events, alerts and breakers: what happened, and what needs somebody.
+struct MonitoringRoutes: RouteGroup {
+    let operations: any Operations
+    let events: (any EventSource)?
+    let names: UserNameAccess
+
+    var routes: [APIRoute] {
+        [
+            Route(
+                "GET", "/api/exits/{id}/health/history",
+                Contract(
+                    .role(.viewer), "What an exit's probes said",
+                    query: [Parameter("limit", .whole(1...2000, 100), "samples at most; there is one each ten seconds")],
+                    answers: [.json(200, "the samples", .healthHistory)]),
+                .waiting(showHistory)),
+            Route(
+                "GET", "/api/events",
+                Contract(
+                    .role(.viewer), "What happened",
+                    "Without `after`: the latest ones. `last` is the id to go on after, also where the filters leave nothing.",
+                    query: [
+                        Parameter(
+                            "after", .text("1763686923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"),
+                            "the id of the last event that is known"),
+                        Parameter("limit", .whole(1...1000, 100), "events at most, before those of other countries and kinds are left out"),
+                        .country, Parameter("kind", .choice(EventKind.self), "only of this kind"),
+                    ], answers: [.json(200, "the events", .events)]),
+                .waiting(listEvents)),
+            Route(
+                "GET", "/api/alerts",
+                Contract(.role(.viewer), "What needs a human, and what to do", answers: [.json(200, "the alerts", .alerts)]),
+                .ready(listAlerts)),
+            Route(
+                "GET", "/api/breakers",
+                Contract(
+                    .role(.viewer), "Servers and credentials that failed, and for how long they are left alone",
+                    answers: [.json(200, "the breakers", .breakers)]),
+                .ready(listBreakers)),
+        ]
+    }
+
+    func showHistory(_ request: ServerRequest) async throws -> ServerResponse {
+        struct Answer: Encodable {
+            let exit: ExitID
+            let samples: [HealthSample]
+        }
+        let id = try request.exitID()
+        let limit = request.number("limit").map { Int($0) } ?? 100
+        return .json(Answer(exit: id, samples: try await operations.history(of: id, limit: limit)))
+    }
+
+    func listEvents(_ request: ServerRequest) async throws -> ServerResponse {
+        struct Answer: Encodable {
+            let events: [EventView]
+            let last: String
+            let gap: String?
+        }
+        let after = request.query("after")
+        if let after, !StoredEvent.isValidID(after) {
+            throw APIProblem.invalid([FieldProblem(field: "after", message: "not an event's id, want one like 1763686923456-0")])
+        }
+        let country = try request.country("country")
+        let kind = request.query("kind").flatMap(EventKind.init(rawValue:))
+        let limit = request.number("limit").map { Int($0) } ?? 100
+        let page = try await eventPage(after: after.flatMap(EventPlace.init), limit: limit)
+        let filter = EventFilter(country: country, kind: kind, showsNames: names.areShown(to: request))
+        return .json(
+            Answer(
+                events: page.events.filter { filter.contains($0.event) }.map { EventView(id: $0.id, filter.shown($0.event)) },
+                last: page.end?.description ?? after ?? EventPlace.start.description, gap: page.gap?.rawValue))
+    }
+
+    private func eventPage(after place: EventPlace?, limit: Int) async throws -> EventPage {
+        guard let source = events else { return EventPage(events: [], end: nil) }
+        do {
+            guard let place else { return try await source.latest(limit: limit) }
+            return try await source.page(after: place, limit: limit)
+        } catch {
+            throw APIProblem(
+                status: 503, code: "store_unavailable", message: "the store does not answer: \(error)", headers: [("Retry-After", "10")])
+        }
+    }
+
+    func listAlerts(_ request: ServerRequest) throws -> ServerResponse {
+        let alerts = operations.state.alerts
+        guard !names.areShown(to: request) else { return .json(["alerts": alerts]) }
+        return .json(["alerts": alerts.enumerated().map { $1.withoutUserName(number: $0 + 1) }])
+    }
+
+    func listBreakers(_ request: ServerRequest) throws -> ServerResponse { .json(["breakers": operations.state.breakers]) }
+}

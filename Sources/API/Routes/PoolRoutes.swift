@@ -1,0 +1,116 @@
+import HTTPServing
+import Model
+import OpenAPI
+import RequestPipeline
+
+/// `/api/pools`, `/api/countries`
+struct PoolRoutes: RouteGroup {
+    let operations: any Operations
+    let responses: ResponseCache
+
+    var routes: [APIRoute] {
+        [
+            Route(
+                "GET", "/api/pools", Contract(.role(.viewer), "All pools", answers: [.json(200, "the pools", .pools)]),
+                .ready(listPools)),
+            Route(
+                "GET", "/api/pools/{cc}", Contract(.role(.viewer), "One pool", answers: [.json(200, "the pool", .pool)]),
+                .ready(showPool)),
+            Route(
+                "PUT", "/api/pools/{cc}",
+                Contract(
+                    .role(.operator), "Makes or changes a pool", "Sets the whole pool: a field that is left out becomes its default.",
+                    body: Body(
+                        .object(
+                            [
+                                .always("size", .whole(1...Pool.sizeLimit, 2), "wanted exits"),
+                                .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
+                                .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
+                                .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
+                                .maybe("standby", .whole(0...Pool.standbyLimit, 1), "proved exits that wait unplugged"),
+                                .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is moved"),
+                                .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is moved"),
+                                .maybe("spread", .choice(Spread.self), "how connections without a session are spread over the exits"),
+                                .maybe(
+                                    "fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves"),
+                            ] + Schema.serverLimitFields),
+                        example: .object(["size": .integer(2)])),
+                    answers: [.json(200, "the changed pool", .pool), .json(201, "the new pool", .pool)],
+                    problems: [409]),
+                .waiting(setPool)),
+            Route(
+                "DELETE", "/api/pools/{cc}",
+                Contract(.role(.operator), "Ends a pool", "Its exits drain and go.", answers: [.empty("the pool has ended")]),
+                .waiting(deletePool)),
+            Route(
+                "GET", "/api/countries",
+                Contract(.role(.viewer), "Countries with servers", answers: [.json(200, "the countries", .countries)]),
+                .waiting(listCountries)),
+        ]
+    }
+
+    func listPools(_ request: ServerRequest) throws -> ServerResponse {
+        let state = operations.state
+        return .json(["pools": state.pools.values.sorted { $0.country < $1.country }.map { PoolView($0, state: state) }])
+    }
+
+    func showPool(_ request: ServerRequest) throws -> ServerResponse {
+        let country = try knownCountry(request)
+        let state = operations.state
+        guard let pool = state.pools[country] else { throw APIProblem.notFound("pool of \(country)") }
+        return .json(PoolView(pool, state: state))
+    }
+
+    func setPool(_ request: ServerRequest) async throws -> ServerResponse {
+        let country = try knownCountry(request)
+        let isNew = operations.state.pools[country] == nil
+        let pool: Pool = try request.body { reader in
+            let provider = reader.string("provider", limit: 64).map(ProviderName.init(rawValue:))
+            let city = reader.string("city", atLeast: 1, limit: 100)
+            let limits = reader.serverLimits()
+            let strategy = reader.choice("strategy", Strategy.self) ?? .balanced
+            let spread = reader.choice("spread", Spread.self)
+            let fallback = reader.countries("fallback", limit: 10)
+            if fallback?.contains(country) ?? false { reader.problem("fallback", "names \(country) itself, want other countries") }
+            let standby = reader.integer("standby", in: 0...Pool.standbyLimit) ?? 0
+            let rotateEvery = reader.integer("rotate_every", in: Pool.rotateEveryRange)
+            let rotateAfter = reader.integer("rotate_after_mb", in: Pool.rotateAfterRange)
+            // A field that was not read when it ends is taken for one that is unknown.
+            guard let size = reader.required("size", reader.integer("size", in: 1...Pool.sizeLimit), want: "1 to \(Pool.sizeLimit)") else {
+                return nil
+            }
+            return Pool(
+                country: country, size: size, provider: provider, city: city, limits: ServerLimits().changed(by: limits),
+                strategy: strategy, standby: standby, rotateEvery: rotateEvery, rotateAfterMegabytes: rotateAfter, spread: spread,
+                fallback: fallback)
+        }
+        try await operations.execute(.setPool(pool))
+        return .json(PoolView(pool, state: operations.state), status: isNew ? 201 : 200)
+    }
+
+    func deletePool(_ request: ServerRequest) async throws -> ServerResponse {
+        try await operations.execute(.removePool(try knownCountry(request)))
+        return .noContent
+    }
+
+    /// Of all providers: how many servers, the best load, and the exits.
+    func listCountries(_ request: ServerRequest) async throws -> ServerResponse {
+        let catalog = try await operations.catalog(of: nil)
+        let state = operations.state
+        return try responses.response(to: request, at: "\(catalog.revision)/\(state.revision)") {
+            let byCountry = Dictionary(grouping: catalog.servers, by: \.country)
+            let countries = Set(byCountry.keys).union(state.exits.values.map(\.country))
+            return .json([
+                "countries": countries.sorted().map { country in
+                    let exits = state.exits.values.filter { $0.country == country }
+                    return CountryView(country, servers: byCountry[country] ?? [], exits: exits)
+                }
+            ])
+        }
+    }
+
+    private func knownCountry(_ request: ServerRequest) throws -> CountryCode {
+        guard let country = try request.country("cc") else { throw APIProblem.notFound("such pool") }
+        return country
+    }
+}

@@ -1,0 +1,62 @@
+import AuditLog
+import HTTPServing
+import Model
+import OpenAPI
+import Platform
+
+/// `/api/settings`: what can be changed while the controller runs, and is kept.
+struct SettingsRoutes: RouteGroup {
+    let settings: LiveSettings
+    let store: (any SettingStore)?
+
+    var routes: [APIRoute] {
+        let body = Schema.object(LiveSetting.allCases.map { .maybe($0.rawValue, $0.schema(isInput: true)) })
+        return [
+            Route(
+                "GET", "/api/settings",
+                Contract(
+                    .role(.admin), "Settings that can be changed while it runs", answers: [.json(200, "the settings", .settings)]),
+                .ready(showSettings)),
+            Route(
+                "PATCH", "/api/settings",
+                Contract(
+                    .role(.admin), "Changes some of these",
+                    "They stay so, also after a start or a reload, and within a second at other controllers of this Redis. null gives one back"
+                        + " to the configuration.",
+                    body: Body(body), answers: [.json(200, "all settings", .settings)]),
+                .waiting(changeSettings)),
+        ]
+    }
+
+    func showSettings(_ request: ServerRequest) throws -> ServerResponse {
+        let values = settings.values
+        var fields = Dictionary(uniqueKeysWithValues: LiveSetting.allCases.map { ($0.rawValue, $0.value(in: values)) })
+        fields["changed"] = .array(settings.changed.map(Document.string))
+        return .json(Document.object(fields), asIs: true)
+    }
+
+    func changeSettings(_ request: ServerRequest) async throws -> ServerResponse {
+        let changes: [LiveSetting: Document?] = try request.body { reader in
+            LiveSetting.allCases.reduce(into: [:]) { changes, setting in
+                if reader.names(setting.rawValue) { changes.updateValue(setting.read(reader), forKey: setting) }
+            }
+        }
+        if let store {
+            let texts = changes.reduce(into: [String: String?]()) { $0.updateValue($1.value.map(\.jsonText), forKey: $1.key.rawValue) }
+            do { try await store.save(settings: texts) } catch {
+                throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
+            }
+        }
+        settings.change(changes)
+        return try showSettings(request)
+    }
+}
+
+extension Schema {
+    static let settings = named(
+        "Settings",
+        .object(
+            LiveSetting.allCases.map { .always($0.rawValue, $0.schema(isInput: false)) } + [
+                .always("changed", .list(.choice(LiveSetting.self)), "those that were changed here, and so don't follow the configuration")
+            ]))
+}

@@ -1,0 +1,119 @@
+import EventStreams
+import FoundationEssentials
+import HTTPServing
+import Model
+import OpenAPI
+import Platform
+
+/// `/api/stream`, `/api/logs`: what happens, as it happens.
+struct StreamRoutes: RouteGroup {
+    let streams: Streams
+    let list: ExitList
+    let names: UserNameAccess
+    /// The latest lines of the log; nil where they are not kept.
+    let tail: LogTail?
+
+    var routes: [APIRoute] {
+        let about =
+            "Server-sent events. Last-Event-ID goes on where a reader was, in the life of one controller; one with another id is told by"
+            + " `gap`. One that is too slow is told so (`dropped`) and ended."
+        return [
+            Route(
+                "GET", "/api/stream/events",
+                Contract(
+                    .role(.viewer), "What happens, as it happens",
+                    "Server-sent events with the ids of `/api/events`. Last-Event-ID goes on where a reader was, at any controller of this"
+                        + " Redis and after any restart; where what came after it is no longer kept, `gap` says so first. While Redis is away"
+                        + " this controller's events come without an id. One that is too slow is told so (`dropped`) and ended.",
+                    query: [.country, Parameter("kind", .choice(EventKind.self), "only of this kind")],
+                    answers: [.text("the stream", "text/event-stream")]),
+                .ready(streamEvents)),
+            Route(
+                "GET", "/api/stream/exits",
+                Contract(
+                    .role(.viewer), "Changes of exits as they happen",
+                    about + " The first event, `exits`, has all of them, also after a gap.",
+                    answers: [.text("the stream", "text/event-stream")]),
+                .ready(streamExits)),
+            Route(
+                "GET", "/api/stream/logs",
+                Contract(
+                    .role(.operator), "The controller's log as it is written", about + " After a gap comes what is kept.",
+                    answers: [.text("the stream", "text/event-stream")]),
+                .ready(streamLogs)),
+            Route(
+                "GET", "/api/logs",
+                Contract(
+                    .role(.operator), "The controller's latest log lines", "Without the lines of requests.",
+                    query: [
+                        Parameter("lines", .whole(1...1000, 100), "the last ones"),
+                        Parameter(
+                            "level", .choice(["debug", "info", "warn", "warning", "error"]),
+                            "of this level or above; `warn` and `warning` are the same"),
+                    ], answers: [.json(200, "the lines", .logLines)]),
+                .ready(listLog)),
+        ]
+    }
+
+    func streamEvents(_ request: ServerRequest) throws -> ServerResponse {
+        let filter = EventFilter(
+            country: try request.country("country"), kind: request.query("kind").flatMap(EventKind.init(rawValue:)),
+            showsNames: names.areShown(to: request))
+        let place = try request.headers["last-event-id"].map { id in
+            guard let place = EventPlace(id) else {
+                throw APIProblem.invalid([
+                    FieldProblem(field: "Last-Event-ID", message: "not an event's id, want one like 1763686923456-0")
+                ])
+            }
+            return place
+        }
+        return try streams.events.open(filter, after: place)
+    }
+
+    func streamExits(_ request: ServerRequest) throws -> ServerResponse {
+        try streams.exits.join(
+            after: request.headers["last-event-id"],
+            beginning: .snapshot(event: "exits") { String(decoding: list.response.body, as: UTF8.self) })
+    }
+
+    func streamLogs(_ request: ServerRequest) throws -> ServerResponse {
+        try streams.logs.join(
+            after: request.headers["last-event-id"], beginning: .kept, showsNames: names.areShown(to: request))
+    }
+
+    func listLog(_ request: ServerRequest) throws -> ServerResponse {
+        struct Line: Encodable {
+            let time: Timestamp
+            let level: String
+            let message: String
+            let fields: [String: String]
+        }
+        struct Answer: Encodable {
+            let lines: [Line]
+            let last: String
+        }
+        let levels = ["debug", "info", "warn", "error"]
+        let least = request.query("level").map { $0 == "warning" ? "warn" : $0 }.flatMap(levels.firstIndex) ?? 0
+        let all = tail?.lines ?? []
+        let isTold = names.areShown(to: request)
+        let lines = all.filter { (levels.firstIndex(of: $0.level) ?? 0) >= least }.map { isTold ? $0 : $0.withoutUserName }
+        let shown = lines.suffix(Int(request.number("lines") ?? 100)).map {
+            Line(time: $0.time, level: $0.level, message: $0.message, fields: $0.fields)
+        }
+        return .json(Answer(lines: shown, last: streams.logs.id(all.last?.number ?? 0)), asIs: true)
+    }
+}
+
+extension Schema {
+    static let logLines = named(
+        "LogLines",
+        .object(
+            .always(
+                "lines",
+                .list(
+                    .object(
+                        .always("time", .time), .always("level", .choice(["debug", "info", "warn", "error"])),
+                        .always("message", .text("exit us-1 serves")), .always("fields", .map(.text("us-1"), key: "exit"))
+                    ).showing(["level": .string("info")]))),
+            .always("last", .text("3f9ab27c-17"), "Last-Event-ID for the lines after these")))
+}

@@ -1,0 +1,14 @@
+import AccessControl
+import HTTPServing
+import Model
+import RequestPipeline
+
+/// Whether a caller sees the names of proxy users: admins do, and everybody where `api.metrics_user_names` says so.
+struct UserNameAccess: Sendable {
+    let keys: KeyRing
+    let settings: LiveSettings
+
+    func areShown(to request: ServerRequest) -> Bool {
+        settings.values.serving.showsUserNames || (keys.key(of: request)?.role ?? .viewer) >= .admin
+    }
+}

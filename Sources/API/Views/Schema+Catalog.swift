@@ -1,0 +1,81 @@
+import Model
+import OpenAPI
+
+/// Servers, countries and providers.
+extension Schema {
+    static let countries = named(
+        "Countries",
+        .object(
+            .always(
+                "countries",
+                .list(
+                    .object(
+                        countryCode, countryCode.old("code"), nameOfCountry, nameOfCountry.old("name"), .always("servers", .whole(412)),
+                        .maybe("best_load", .whole(0...100, 3), "percent"), .always("exits", .whole(0)),
+                        .always("serving", .whole(0)))))))
+    static let providerCountries = named(
+        "ProviderCountries",
+        .object(
+            .always(
+                "countries",
+                .list(
+                    .object(
+                        countryCode, countryCode.old("code"), nameOfCountry, nameOfCountry.old("name"), .always("servers", .whole(412)),
+                        .maybe("best_load", .whole(0...100, 3), "percent"))))))
+    static let providers = named(
+        "Providers",
+        .object(
+            .always(
+                "providers",
+                .list(
+                    .object(
+                        providerName, providerName.old("name"), .always("servers", .whole(7211)),
+                        .always("dropped", .map(.whole(1454), key: "offline"), "rows of its list that are not used, by reason"),
+                        .maybe("fetched_at", .time), .always("stale", .flag, "true where the list is old, for no newer one could be had"),
+                        .maybe("problem", .text("nordvpn: too many requests (status 429)"), "why the last fetch failed"),
+                        .maybe("devices", .whole(10), "tunnels that an account may have at once")
+                    ).showing(["problem": nil])))))
+    static let server = named(
+        "Server",
+        .object(serverFields).showing(["score": nil, "score_parts": nil]))
+    static let servers = named(
+        "Servers",
+        .object(
+            .always("servers", .list(.server)), .always("total", .whole(1949)), .always("limit", .whole(1...20_000, 100)),
+            .always("offset", .whole(0))))
+    static let measuredServers = named(
+        "MeasuredServers",
+        .object(
+            .always("method", .choice(LatencyMethod.self)),
+            .always("servers", .list(.object(serverFields + latencyFields).showing(["score": nil, "score_parts": nil])))))
+    static let countryName = Field.always("country_name", .text("United States"), "in English")
+    private static let countryCode = Field.always("country", .text("DE"))
+    private static let nameOfCountry = Field.always("country_name", .text("Germany"), "in English")
+    private static let providerName = Field.always("provider", .text("nordvpn"))
+    private static let hostname = Field.always("hostname", .text("us9001.lab.test"))
+    private static let latency = Field.maybe(
+        "latency_ms", .number(0...1e9, 0.04), "median of the latest measurements, in milliseconds")
+    private static let jitter = Field.maybe(
+        "jitter_ms", .number(0...1e9, 0.01), "mean difference from one answer to the next, in milliseconds")
+    private static let serverFields: [Field] = [
+        providerName, countryName,
+        countryName.old(
+            "country", about: "the old name of `country_name`; from the next release on it is the code, as everywhere else"),
+        .always("country_code", .text("US"), "of ISO 3166-1, until `country` is that"), .maybe("city", .text("New York")), hostname,
+        hostname.old("identifier"),
+        .always("address", .text("198.18.1.10"), "or a name, where the provider tells only that"),
+        .always("port", .whole(1...65_535, 51820)),
+        .always("public_key", .text("yWPoYOUuQAnPjJxHYYQ4EUAbsSHWDbp0QKX0J5eKPWE=")), .maybe("load", .whole(0...100, 3), "percent"),
+        latency, latency.old("latency"),
+        .maybe("network", .text("Datapacket"), "whose network it stands in"), .always("tags", .list(.text("p2p"))),
+        .maybe("score", .number(0...1e9, 12.5), "with `explain`: points against it"),
+        .maybe(
+            "score_parts",
+            .list(.object(.always("name", .text("load")), .always("points", .number(0...1e9, 3)), .always("reason", .text("3 %"))))),
+    ]
+    private static let latencyFields: [Field] = [
+        jitter, jitter.old("jitter"),
+        .always("loss", .number(0...100, 0), "percent of the latest measurements without an answer"),
+        .always("samples", .whole(1...20, 1), "measurements that the figures are of"), .always("measured_at", .time),
+    ]
+}

@@ -1,0 +1,206 @@
+import HTTPServing
+import Model
+
+/// Where proxy users connect, for the answers that tell them.
+package struct ProxyAddress: Sendable {
+    package var host: String
+    package var port: Int
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+}
+
+/// An exit as the API shows it.
+struct ExitView: Encodable {
+    struct Server: Encodable {
+        let hostname: String
+        let address: String
+        let city: String?
+        let load: Int?
+        let latencyMs: Double?
+    }
+
+    struct Proxy: Encodable {
+        let url: String
+        let socks5: String
+        let username: String
+    }
+
+    struct HealthView: Encodable {
+        let verdict: Verdict
+        let reason: ExitReason?
+        let latencyMs: Double?
+        let successRate: Double?
+        let score: Double
+        let handshakeAgeSeconds: Double?
+        let handshakeAgeS: Double?
+        let comparedAt: Timestamp?
+        let comparedAgeSeconds: Double?
+        let comparedAgeS: Double?
+        let placedAt: Timestamp?
+        let comparisonProblem: String?
+        let otherExitIP: String?
+        let leaksCounted: Bool?
+        let leakedPackets: Int?
+        let leakedBytes: Int?
+        let checkedAt: Timestamp?
+    }
+
+    let id: ExitID
+    let country: String
+    let provider: ProviderName?
+    let server: Server?
+    let state: ExitState
+    let reason: ExitReason?
+    let detail: String?
+    let leaving: Bool
+    let exitIP: String?
+    let exitCountry: CountryCode?
+    let proxy: Proxy
+    let health: HealthView
+    let generation: Int
+    let attempts: Int
+    let retryAt: Timestamp?
+    let since: Timestamp
+
+    init(_ exit: Exit, proxy address: ProxyAddress) {
+        id = exit.id
+        country = exit.country.rawValue
+        provider = exit.server?.provider
+        server = exit.server.map {
+            Server(
+                hostname: $0.hostname, address: $0.address, city: $0.city, load: $0.load,
+                latencyMs: $0.latencyMilliseconds.map(Self.rounded))
+        }
+        state = exit.state
+        reason = exit.reason
+        detail = exit.detail
+        leaving = exit.leaving
+        exitIP = exit.publicAddress
+        exitCountry = exit.publicCountry
+        proxy = Proxy(
+            url: "http://\(address.host):\(address.port)", socks5: "socks5h://\(address.host):\(address.port)",
+            username: "<user>-country-\(exit.country.lowercased)")
+        health = Self.view(of: exit.health)
+        generation = exit.generation
+        attempts = exit.attempts
+        retryAt = exit.retryAt
+        since = exit.since
+    }
+
+    /// By name.
+    static func list(_ exits: some Collection<Exit>, proxy: ProxyAddress) -> [ExitView] {
+        exits.sorted { $0.id < $1.id }.map { ExitView($0, proxy: proxy) }
+    }
+
+    static func view(of health: Health) -> HealthView {
+        HealthView(
+            verdict: health.verdict, reason: health.reason, latencyMs: health.latencyMilliseconds.map(rounded),
+            successRate: health.successRate.map(rounded), score: rounded(health.score),
+            handshakeAgeSeconds: health.handshakeAge.map(rounded), handshakeAgeS: health.handshakeAge.map(rounded),
+            comparedAt: health.comparedAt, comparedAgeSeconds: health.comparedAge.map(rounded),
+            comparedAgeS: health.comparedAge.map(rounded), placedAt: health.placedAt,
+            comparisonProblem: health.comparisonProblem, otherExitIP: health.otherAddress,
+            leaksCounted: health.countsLeaks, leakedPackets: health.leakedPackets, leakedBytes: health.leakedBytes,
+            checkedAt: health.checkedAt)
+    }
+
+    /// Three digits behind the point are more than a measurement is worth.
+    private static func rounded(_ number: Double) -> Double { (number * 1000).rounded() / 1000 }
+}
+
+/// A pool as the API shows it.
+struct PoolView: Encodable {
+    let country: String
+    let countryName: String
+    let name: String
+    let size: Int
+    let serving: Int
+    let provider: ProviderName?
+    let city: String?
+    let tags: [String]?
+    let hostnames: [String]?
+    let exclude: [String]?
+    let strategy: Strategy
+    let standby: Int
+    let rotateEvery: Int?
+    let rotateAfterMb: Int?
+    let spread: Spread
+    let fallback: [String]
+    let exits: [ExitID]
+
+    init(_ pool: Pool, state: OperatorState) {
+        let members = state.exits.values.filter { $0.country == pool.country }
+        country = pool.country.rawValue
+        (countryName, name) = (pool.country.name, pool.country.name)
+        size = pool.size
+        serving = members.count { $0.state.takesTraffic }
+        provider = pool.provider
+        city = pool.city
+        tags = pool.limits.tags
+        hostnames = pool.limits.hostnames
+        exclude = pool.limits.exclude
+        strategy = pool.strategy
+        standby = pool.standby
+        rotateEvery = pool.rotateEvery
+        rotateAfterMb = pool.rotateAfterMegabytes
+        spread = pool.spread ?? .leastConnections
+        fallback = (pool.fallback ?? []).map(\.rawValue)
+        exits = members.map(\.id).sorted()
+    }
+}
+
+/// A country with servers; where nothing is said of its exits, they are not counted.
+struct CountryView: Encodable {
+    let country: String
+    let code: String
+    let countryName: String
+    let name: String
+    let servers: Int
+    let bestLoad: Int?
+    var exits: Int?
+    var serving: Int?
+
+    init(_ country: CountryCode, servers: [Server], exits: [Exit]? = nil) {
+        (self.country, code) = (country.rawValue, country.rawValue)
+        (countryName, name) = (country.name, country.name)
+        self.servers = servers.count
+        bestLoad = servers.compactMap(\.load).min()
+        self.exits = exits?.count
+        serving = exits?.count { $0.state.takesTraffic }
+    }
+}
+
+struct UserView: Encodable {
+    let name: String
+    let createdAt: Timestamp
+    let expiresAt: Timestamp?
+    let disabled: Bool
+    /// Why the user is refused for now: `quota_day`; nil for nothing.
+    let blocked: String?
+    let countries: [String]
+    let fallback: [String]
+    let addresses: [String]
+    let addressRule: ProxyUser.AddressRule
+    let limits: ProxyUser.Limits
+    /// When the older of two passwords stops being valid.
+    let oldPasswordExpiresAt: Timestamp?
+    /// Only in the answer that made it.
+    var password: String?
+
+    init(_ user: ProxyUser, blocked: String? = nil, password: String? = nil) {
+        name = user.name
+        createdAt = user.createdAt
+        expiresAt = user.expiresAt
+        disabled = user.isDisabled
+        self.blocked = blocked
+        countries = user.countries.map(\.rawValue)
+        fallback = user.fallback.map(\.rawValue)
+        addresses = user.addresses
+        addressRule = user.addressRule
+        limits = user.limits
+        oldPasswordExpiresAt = user.passwords.dropFirst().first?.expiresAt
+        self.password = password
+    }
+}

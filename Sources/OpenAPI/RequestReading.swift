@@ -1,0 +1,60 @@
+package import HTTPServing
+package import Model
+
+/// Requests turned into values, or into a problem that names every field at fault.
+extension ServerRequest {
+    /// Reads the JSON object in the body; an empty body is an empty object.
+    package func body<Value>(_ read: (FieldReader) -> Value?) throws -> Value {
+        var document = Document.object([:])
+        if !body.isEmpty {
+            do { document = try Document(json: body) } catch {
+                throw APIProblem(status: 400, code: "malformed_json", message: "the body is not JSON as it is read here, \(error)")
+            }
+        }
+        if case .null = document { throw APIProblem.invalid([FieldProblem(field: "body", message: "is null, want a JSON object")]) }
+        let reader = FieldReader(document)
+        let value = read(reader)
+        let problems = reader.finish()
+        guard problems.isEmpty, let value else { throw APIProblem.invalid(problems) }
+        return value
+    }
+
+    /// The number of a query parameter, which the table has checked.
+    package func number(_ name: String) -> Double? { query(name).flatMap(Double.init) }
+
+    package func time(_ name: String) throws -> Timestamp? {
+        guard let text = query(name) else { return nil }
+        guard let time = Timestamp(rfc3339: text) else {
+            throw APIProblem.invalid([FieldProblem(field: name, message: "want a time like 2026-11-21T01:02:03.456Z")])
+        }
+        return time
+    }
+
+    package func country(_ name: String) throws -> CountryCode? {
+        guard let text = parameters[name] ?? query(name) else { return nil }
+        guard let country = CountryCode(text) else {
+            throw APIProblem.invalid([FieldProblem(field: name, message: "unknown country, want an ISO 3166-1 alpha-2 code like us")])
+        }
+        return country
+    }
+
+    /// The exit that the path names.
+    package func exitID() throws -> ExitID {
+        let text = parameters["id"] ?? ""
+        guard let id = ExitID(text) else {
+            throw APIProblem(status: 404, code: "not_found", message: "there is no exit of that name, want one like us-1")
+        }
+        return id
+    }
+}
+
+extension APIProblem {
+    package static func invalid(_ problems: [FieldProblem]) -> APIProblem {
+        APIProblem(
+            status: 422, code: "invalid", message: problems.map(\.description).joined(separator: "; "), fields: problems)
+    }
+
+    package static func notFound(_ what: String) -> APIProblem {
+        APIProblem(status: 404, code: "not_found", message: "there is no \(what)")
+    }
+}

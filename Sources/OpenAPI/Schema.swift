@@ -1,0 +1,286 @@
+package import Model
+
+/// What a JSON value must look like: one description for the OpenAPI document, for the check of parameters and for tests.
+package struct Schema: Sendable {
+    indirect enum Kind: Sendable {
+        case string(choices: [String], length: ClosedRange<Int>?, pattern: String?, format: String?)
+        case integer(ClosedRange<Int>)
+        case number(ClosedRange<Double>)
+        case flag
+        case list(Schema, limit: Int?)
+        case object([Field])
+        /// Keys are data, values are all alike.
+        case map(Schema)
+        /// A component of the document, under its name there.
+        case named(String, Schema)
+        case anything
+        /// The same, or null.
+        case nullable(Schema)
+    }
+
+    /// One property of an object.
+    package struct Field: Sendable {
+        package let name: String
+        package let schema: Schema
+        let isRequired: Bool
+        package let about: String
+        /// The field that has the same value under the name that counts; nil for all but old names.
+        var newName: String?
+
+        /// A property that is always there.
+        package static func always(_ name: String, _ schema: Schema, _ about: String = "") -> Field {
+            Field(name: name, schema: schema, isRequired: true, about: about)
+        }
+
+        /// A property that may be left out.
+        package static func maybe(_ name: String, _ schema: Schema, _ about: String = "") -> Field {
+            Field(name: name, schema: schema, isRequired: false, about: about)
+        }
+
+        /// The old name of another field, kept for one release.
+        package func old(_ name: String, about: String? = nil) -> Field {
+            Field(
+                name: name, schema: schema, isRequired: isRequired,
+                about: about ?? "the old name of `\(self.name)`, which goes with the next release", newName: self.name)
+        }
+    }
+
+    let kind: Kind
+    private let leaf: Document
+    /// What the example of an object has in place of its fields' own; nil leaves a field out.
+    private var shown: [String: Document?] = [:]
+    private var mapKey = "key"
+
+    /// A value that it allows.
+    package var example: Document {
+        switch kind {
+        case .named(_, let schema): schema.showing(shown).example
+        case .object(let fields):
+            .object(
+                fields.reduce(into: [:]) { example, field in
+                    let name = field.newName ?? field.name
+                    example[field.name] = shown[field.name] ?? shown[name] ?? example[name] ?? field.schema.example
+                })
+        case .list(let schema, _): .array([schema.example])
+        case .map(let schema): .object([mapKey: schema.example])
+        case .nullable(let schema): schema.example
+        default: leaf
+        }
+    }
+
+    private init(kind: Kind, example: Document = .null) {
+        self.kind = kind
+        leaf = example
+    }
+
+    // MARK: - Ways to make one
+
+    /// - Parameter pattern: a regular expression of ECMA-262 for the whole text, for readers of the document.
+    package static func text(_ example: String, length: ClosedRange<Int>? = nil, pattern: String? = nil, format: String? = nil) -> Schema {
+        Schema(kind: .string(choices: [], length: length, pattern: pattern, format: format), example: .string(example))
+    }
+
+    private static let plainPattern = "^[^\\u0000-\\u001F\\u007F]*$"
+
+    /// A text that comes from outside, without control characters.
+    package static func plain(_ example: String, length: ClosedRange<Int>) -> Schema {
+        text(example, length: length, pattern: plainPattern)
+    }
+
+    private static let printablePattern = "^[ -~]*$"
+
+    /// ASCII without control characters: at most three bytes each where it is part of a URL.
+    package static func printable(_ example: String, length: ClosedRange<Int>) -> Schema {
+        text(example, length: length, pattern: printablePattern)
+    }
+
+    package static func choice(_ choices: [String]) -> Schema {
+        Schema(kind: .string(choices: choices, length: nil, pattern: nil, format: nil), example: .string(choices.first ?? ""))
+    }
+
+    package static func choice<Choice: RawRepresentable & CaseIterable>(_ type: Choice.Type) -> Schema where Choice.RawValue == String {
+        choice(Choice.allCases.map(\.rawValue))
+    }
+
+    package static func whole(_ range: ClosedRange<Int>, _ example: Int) -> Schema {
+        Schema(kind: .integer(range), example: .integer(example))
+    }
+
+    /// A count without a limit.
+    package static func whole(_ example: Int) -> Schema { whole(0...9_007_199_254_740_991, example) }
+
+    package static func number(_ range: ClosedRange<Double>, _ example: Double) -> Schema {
+        Schema(kind: .number(range), example: .number(example))
+    }
+
+    package static let flag = Schema(kind: .flag, example: .bool(false))
+    package static let anything = Schema(kind: .anything, example: .object([:]))
+    package static let time = text("2026-11-21T01:02:03.456Z", format: "date-time")
+    /// In either case, and with `uk`: exactly what `CountryCode` reads.
+    package static let country: Schema = {
+        let codes = CountryCode.all.map(\.rawValue) + ["UK"]
+        func either(_ letter: Character) -> String { "\(letter)\(letter.lowercased())" }
+        let groups = Dictionary(grouping: codes) { $0.first ?? "?" }.sorted { $0.key < $1.key }
+        let alternatives = groups.map { "[\(either($0.key))][\($0.value.compactMap(\.last).map(either).joined())]" }
+        return text("us", pattern: "^(?:\(alternatives.joined(separator: "|")))$")
+    }()
+    /// An IPv4 or IPv6 network, or an address; the format is one of ours.
+    package static let network = text("203.0.113.0/24", format: "ip-network")
+
+    package static func list(_ schema: Schema, limit: Int? = nil) -> Schema {
+        Schema(kind: .list(schema, limit: limit))
+    }
+
+    /// - Parameter key: of the example.
+    package static func map(_ schema: Schema, key: String = "key") -> Schema {
+        var map = Schema(kind: .map(schema))
+        map.mapKey = key
+        return map
+    }
+
+    /// What a name stands for.
+    var resolved: Schema { if case .named(_, let schema) = kind { schema } else { self } }
+
+    /// The same, with an example that could be: fields that are not there at the same time are not shown together.
+    package func showing(_ changes: [String: Document?]) -> Schema {
+        var schema = self
+        schema.shown.merge(changes) { $1 }
+        return schema
+    }
+
+    package static func object(_ fields: Field...) -> Schema { object(fields) }
+    package static func object(_ fields: [Field]) -> Schema { Schema(kind: .object(fields)) }
+    /// A component of the document: described there once, and referred to by its name.
+    package static func named(_ name: String, _ schema: Schema) -> Schema { Schema(kind: .named(name, schema)) }
+    package var orNull: Schema { if case .nullable = kind { self } else { Schema(kind: .nullable(self)) } }
+
+    /// As the body of a request, where null is as good as a field that is left out.
+    var asInput: Schema {
+        switch kind {
+        case .object(let fields): .object(fields.map { $0.isRequired ? $0 : .maybe($0.name, $0.schema.asInput.orNull, $0.about) })
+        case .nullable(let schema): schema.asInput.orNull
+        default: self
+        }
+    }
+
+    // MARK: - As JSON Schema (2020-12, which OpenAPI 3.1 uses)
+
+    var document: Document {
+        switch kind {
+        case .named(let name, _): return .object(["$ref": .string("#/components/schemas/\(name)")])
+        case .anything: return .object([:])
+        case .flag: return .object(["type": .string("boolean")])
+        case .string(let choices, let length, let pattern, let format):
+            var fields: [String: Document] = ["type": .string("string")]
+            if !choices.isEmpty { fields["enum"] = .array(choices.map(Document.string)) }
+            if let length {
+                fields["minLength"] = .integer(length.lowerBound)
+                fields["maxLength"] = .integer(length.upperBound)
+            }
+            if let pattern { fields["pattern"] = .string(pattern) }
+            if let format { fields["format"] = .string(format) }
+            return .object(fields)
+        case .integer(let range):
+            return .object(["type": .string("integer"), "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound)])
+        case .number(let range):
+            return .object(["type": .string("number"), "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)])
+        case .list(let schema, let limit):
+            var fields: [String: Document] = ["type": .string("array"), "items": schema.document]
+            if let limit { fields["maxItems"] = .integer(limit) }
+            return .object(fields)
+        case .map(let schema): return .object(["type": .string("object"), "additionalProperties": schema.document])
+        case .nullable(let schema): return .object(["anyOf": .array([schema.document, .object(["type": .string("null")])])])
+        case .object(let fields):
+            let properties = fields.reduce(into: [String: Document]()) { properties, field in
+                guard case .object(var described) = field.schema.document else { return }
+                if !field.about.isEmpty { described["description"] = .string(field.about) }
+                if field.newName != nil { described["deprecated"] = .bool(true) }
+                properties[field.name] = .object(described)
+            }
+            var result: [String: Document] = [
+                "type": .string("object"), "properties": .object(properties), "additionalProperties": .bool(false),
+            ]
+            let required = fields.filter(\.isRequired).map { Document.string($0.name) }
+            if !required.isEmpty { result["required"] = .array(required) }
+            return .object(result)
+        }
+    }
+
+    /// The components that it refers to, by name, itself among them where it is one.
+    var components: [String: Schema] {
+        switch kind {
+        case .named(let name, let schema): schema.components.merging([name: schema]) { $1 }
+        case .list(let schema, _), .map(let schema), .nullable(let schema): schema.components
+        case .object(let fields): fields.reduce(into: [:]) { $0.merge($1.schema.components) { $1 } }
+        default: [:]
+        }
+    }
+
+    // MARK: - As a check
+
+    /// Where the value is not as described: a path and what was wanted. Of patterns only those of `plain` and `printable` are looked
+    /// at, formats are not.
+    package func problems(with value: Document, at path: String = "") -> [FieldProblem] {
+        func problem(_ message: String) -> [FieldProblem] { [FieldProblem(field: path.isEmpty ? "body" : path, message: message)] }
+        switch (kind, value) {
+        case (.anything, _), (.nullable, .null): return []
+        case (.nullable(let schema), _): return schema.problems(with: value, at: path)
+        case (.named(_, let schema), _): return schema.problems(with: value, at: path)
+        case (.flag, .bool): return []
+        case (.string(let choices, let length, let pattern, _), .string(let text)):
+            if !choices.isEmpty, !choices.contains(text) { return problem("unknown value, want one of \(choices.joined(separator: ", "))") }
+            if let length, !length.contains(text.unicodeScalars.count) {
+                return problem("want \(length.lowerBound) to \(length.upperBound) characters")
+            }
+            if pattern == Self.plainPattern, text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
+                return problem("holds a control character, want plain text")
+            }
+            if pattern == Self.printablePattern, text.unicodeScalars.contains(where: { !(0x20...0x7E).contains($0.value) }) {
+                return problem("want letters, digits and signs of ASCII")
+            }
+            return []
+        case (.integer(let range), .integer(let number)):
+            return range.contains(number) ? [] : problem("want a whole number of \(range.lowerBound) to \(range.upperBound)")
+        case (.number(let range), .integer(let number)):
+            return range.contains(Double(number)) ? [] : problem("want a number of \(range.lowerBound) to \(range.upperBound)")
+        case (.number(let range), .number(let number)):
+            return range.contains(number) ? [] : problem("want a number of \(range.lowerBound) to \(range.upperBound)")
+        case (.list(let schema, let limit), .array(let items)):
+            if let limit, items.count > limit { return problem("want at most \(limit) entries") }
+            return items.enumerated().flatMap { schema.problems(with: $1, at: "\(path)[\($0)]") }
+        case (.map(let schema), .object(let fields)): return fields.flatMap { schema.problems(with: $1, at: Self.joined(path, $0)) }
+        case (.object(let wanted), .object(let fields)):
+            let missing = wanted.filter { $0.isRequired && fields[$0.name] == nil }
+            return missing.map { FieldProblem(field: Self.joined(path, $0.name), message: "is missing") }
+                + fields.flatMap { name, value in
+                    guard let field = wanted.first(where: { $0.name == name }) else {
+                        return [FieldProblem(field: Self.joined(path, name), message: "is not described")]
+                    }
+                    return field.schema.problems(with: value, at: Self.joined(path, name))
+                }
+        default: return problem("is \(value.kind)")
+        }
+    }
+
+    private static func joined(_ path: String, _ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+
+    /// What a parameter's text stands for; nil where it can't be what is wanted.
+    func value(of text: String) -> Document? {
+        switch kind {
+        case .integer: return Int(text).map(Document.integer)
+        case .number: return Double(text).flatMap { $0.isFinite ? .number($0) : nil }
+        case .flag: return text == "true" ? .bool(true) : text == "false" ? .bool(false) : nil
+        default: return .string(text)
+        }
+    }
+
+    /// What would have been right, in words.
+    var want: String {
+        switch kind {
+        case .integer(let range): "want a whole number of \(range.lowerBound) to \(range.upperBound)"
+        case .number(let range): "want a number of \(range.lowerBound) to \(range.upperBound)"
+        case .flag: "want true or false"
+        default: "want a string"
+        }
+    }
+}
