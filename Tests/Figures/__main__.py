@@ -12,17 +12,20 @@ from .duplicates import LENGTH, duplicated
 from .sources import WORKING_TREE, Revision
 
 # Targets that `country` does not pass on its way from `POST /api/exits` to HAProxy: where servers come from, what runs exits, the
-# store, receivers of events, and the program that puts the parts together.
+# store, receivers and streams of events, the audit log, figures over time, and the program that puts the parts together.
 OFF_THE_WAY = {
+    "AuditLog",
     "Catalog",
     "CatalogBench",
     "DockerEngine",
     "EngineGuard",
+    "EventStreams",
     "Lab",
     "Latency",
     "Providers",
     "RedisStore",
     "TestSupport",
+    "TimeSeries",
     "Webhooks",
     "sallyport",
 }
