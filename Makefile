@@ -16,10 +16,10 @@ SHELLCHECK := --severity=warning --exclude=SC2046,SC2187,SC3045
 
 .PHONY: controller-image clients figures try-compose help install install-test build images run stop test quick check format abuse bench clean
 
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
 
-install: ## install what running needs (as root; else list it)
+install: ## install the Debian packages for running (as root; else list them)
 	@containers/install $(BUILD_PACKAGES) $(RUN_PACKAGES) $(IMAGE_PACKAGES)
 
 install-test:
@@ -38,15 +38,15 @@ images: .build/images/exit.tar .build/images/lab.tar ## build the containers' im
 	@containers/rootfs containers/$* $@
 
 # The controller is linked with Swift's runtime in it, which needs a build folder of its own.
-controller-image: .build/images/exit.tar ## the image for containers/compose.yaml
+controller-image: .build/images/exit.tar ## build the image for containers/compose.yaml
 	@swift build -c release --static-swift-stdlib --scratch-path .build/static --product sallyport
 	@containers/rootfs containers/controller .build/images/controller.tar
 
-clients: install-test images ## real clients on every entry of the proxies
+clients: install-test images ## try real clients on every entry of the proxies
 	@swift build
 	@containers/engine run python3 -m Tests.Acceptance.clients
 
-try-compose: install-test images controller-image ## what containers/compose.yaml says, run by hand
+try-compose: install-test images controller-image ## try the services of containers/compose.yaml, started by docker run
 	@swift build
 	@containers/engine run python3 -m Tests.Acceptance.compose
 
@@ -55,14 +55,14 @@ run: install ## build everything, open a first exit, stay in the foreground
 	@time=$$SECONDS; $(MAKE) --no-print-directory build images; echo "built in $$((SECONDS - time)) s"
 	@exec containers/quickstart
 
-stop: ## take everything of ours away
+stop: ## stop and remove everything that `make run` started
 	@containers/teardown
 
-test: install-test ## every test, on real parts (about a quarter of an hour)
+test: install-test ## run every test, on real parts (about a quarter of an hour)
 	@$(MAKE) --no-print-directory images
 	@containers/engine run Tests/Acceptance/test
 
-quick: ## the tests that need no other program (under two minutes)
+quick: ## run the tests that need no other program (under two minutes)
 	@Tests/Acceptance/test quick
 
 check: install-test ## lint of Swift, Python and shell, warnings as errors, no package dependency, links of the pages
@@ -81,10 +81,10 @@ format: ## format the Swift and the Python code
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
 	@$(RUFF) check --quiet --fix Tests; $(RUFF) format --quiet Tests
 
-abuse: install-test ## 20,000 hostile requests to the gateway (ABUSE=count SEED=number for others)
+abuse: install-test ## send 20,000 hostile requests to the gateway (ABUSE=count SEED=number for others)
 	@SALLYPORT_ABUSE=$${ABUSE:-20000} SALLYPORT_ABUSE_SEED=$${SEED:-1} swift test --disable-xctest --filter AbuseTests
 
-bench: install-test ## measure, on the lab
+bench: install-test ## run the benchmarks, on the lab
 	@$(MAKE) --no-print-directory build images
 	@swift build -c release --product CatalogBench
 	@containers/engine run python3 -m Tests.Benchmarks.exits
@@ -92,8 +92,8 @@ bench: install-test ## measure, on the lab
 	@for name in fleet streams api held; do python3 -m Tests.Benchmarks.$$name; done
 	@containers/engine run python3 -m Tests.Benchmarks.proxies
 
-figures: ## figures of the code's structure (REVISIONS="v1 ." for several)
+figures: ## print figures of the code's structure (REVISIONS="v1 ." for several)
 	@python3 -m Tests.Figures $(REVISIONS)
 
-clean: ## remove what was built
+clean: ## remove build results
 	@rm -rf .build
