@@ -88,6 +88,8 @@ class Process(Controller):
         self.gateway_folder = partner.gateway_folder if partner else f"{folder}/d/haproxy"
         shared = {}
         if partner:
+            # What the store holds is signed and sealed with it.
+            redis += f"root_key_file: {partner.data}/root.key\n"
             shared = {"gateway": f"directory: {self.gateway_folder}, country_ports: 0", "gateway_port": partner.gateway}
         super().__init__(folder, lab.text, owner=OWNER, log=log, more=redis, **shared)
 
