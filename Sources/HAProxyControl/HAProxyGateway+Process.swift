@@ -45,7 +45,7 @@ extension HAProxyGateway {
     ///   - sockets: the socket of a worker that hands its open ports over; nil opens all of them anew.
     ///   - old: workers that are to finish their connections as soon as the new one takes them.
     func start(_ revision: String, takingPortsBy sockets: String? = nil, from old: [pid_t] = []) async throws {
-        guard settings.isStartedByUs else { return try await settle(on: revision, action: "waiting for HAProxy to be started") }
+        guard settings.isStartedByUs else { return try await awaitRevision(revision, action: "waiting for HAProxy to be started") }
         try warrant()
         try Files.write("", to: elsewhereMap, mode: 0o600)
         var words = ["-W", "-D", "-f", file, "-p", pidFile, "-S", "\(folder)/master.sock,mode,600"]
@@ -56,7 +56,7 @@ extension HAProxyGateway {
         guard result.status == 0 else {
             throw HAProxyError(code: .refused, action: "starting HAProxy", message: String(result.output.prefix(1000)))
         }
-        try await settle(on: revision, besides: old, action: "starting HAProxy")
+        try await awaitRevision(revision, besides: old, action: "starting HAProxy")
     }
 
     /// - Parameter isUrgent: true where requests fail meanwhile: then sessions may be lost.
@@ -73,7 +73,7 @@ extension HAProxyGateway {
         try Files.write(elsewhereText(counts), to: elsewhereMap, mode: 0o600)
         nobodyIsElsewhere = false
         _ = try await master.send("reload")
-        try await settle(on: revision, besides: [old].compactMap(\.self), action: "reloading HAProxy")
+        try await awaitRevision(revision, besides: [old].compactMap(\.self), action: "reloading HAProxy")
     }
 
     /// A worker of a first start hands no sessions over in its first 5 s, in which it waits for ones from before. So where
@@ -88,8 +88,9 @@ extension HAProxyGateway {
         }
     }
 
+    /// Waits until the worker that takes connections runs this revision, for at most 10 s.
     /// - Parameter old: workers whose answer is none.
-    private func settle(on revision: String, besides old: [pid_t] = [], action: String) async throws {
+    private func awaitRevision(_ revision: String, besides old: [pid_t] = [], action: String) async throws {
         let start = ContinuousClock.now
         while ContinuousClock.now - start < .seconds(10) {
             // The master runs itself anew once its worker is up, and its socket is deaf meanwhile.

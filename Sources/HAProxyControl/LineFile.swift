@@ -41,7 +41,7 @@ struct LineFile {
     /// Writes a line that has its end; false where it is lost.
     mutating func write(_ line: some Collection<UInt8>) -> Bool {
         look()
-        guard isDue, settle(), append(Array(line)) else {
+        guard isDue, openAndReportLoss(), append(Array(line)) else {
             lose(line: true)
             return false
         }
@@ -57,7 +57,7 @@ struct LineFile {
         if descriptor >= 0, stat(path, &found) != 0 || found.st_dev != node.device || found.st_ino != node.number { close() }
         // An own turn is only for a file that is ours by its place.
         if descriptor >= 0, found.st_size > sizeLimit, rename(path, "\(path).1") == 0 { close() }
-        if loss == nil { _ = open() } else if isDue { _ = settle() }
+        if loss == nil { _ = open() } else if isDue { _ = openAndReportLoss() }
     }
 
     // MARK: - Writing
@@ -66,7 +66,7 @@ struct LineFile {
     private var isDue: Bool { loss == nil || triedAt.map { .now - $0 >= .seconds(1) } ?? true }
 
     /// Opens the file and tells of lines that were lost; false where that can't be done.
-    private mutating func settle() -> Bool {
+    private mutating func openAndReportLoss() -> Bool {
         guard open() else {
             lose(line: false)
             return false

@@ -21,8 +21,8 @@ struct LineNumbers {
 
     private var counts: [String: Count] = [:]
     private var lookedAt: ContinuousClock.Instant = .now
-    /// False until the first second is over, in which lines come from workers that somebody else may have listened to.
-    private var isSettled = false
+    /// False in the first second, in which lines come from workers that somebody else may have listened to.
+    private var firstSecondIsOver = false
     /// Workers and frontends that are remembered at once.
     private static let limit = 256
 
@@ -41,7 +41,7 @@ struct LineNumbers {
         guard var count = counts[key], number + 10_000 > count.highest else {
             if counts.count >= Self.limit, let oldest = counts.min(by: { $0.value.usedAt < $1.value.usedAt })?.key { counts[oldest] = nil }
             // A worker that began while we listen sends 0 first.
-            counts[key] = Count(base: isSettled ? 0 : number, highest: number)
+            counts[key] = Count(base: firstSecondIsOver ? 0 : number, highest: number)
             return
         }
         if number < count.base { count.base = number }
@@ -55,7 +55,7 @@ struct LineNumbers {
     mutating func missed() -> Int {
         guard .now - lookedAt >= .seconds(1) else { return 0 }
         lookedAt = .now
-        isSettled = true
+        firstSecondIsOver = true
         var sum = 0
         for (key, count) in counts where count.lacking > 0 || count.missing > 0 {
             let certain = min(count.missing, count.lacking)

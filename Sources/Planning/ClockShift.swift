@@ -19,7 +19,8 @@ extension Exit {
     /// No pause of an exit is longer.
     private static let longestPause = 2_400.0
 
-    /// What was stored by a clock that was ahead of this one would hold an exit up until it has come so far.
+    /// Moves times of the future, which a clock that was ahead has stored, back to now: they would hold the exit up until the clock has come
+    /// so far.
     package mutating func clampTimes(to now: Timestamp) {
         func past(_ time: Timestamp?) -> Timestamp? { time.map { min($0, now) } }
         since = min(since, now)

@@ -21,13 +21,13 @@ package final class HighMarks: Sendable {
 
     private struct State {
         var marks: [String: Mark] = [:]
-        /// What the settled file is to hold next, and what it holds.
-        var ripening: [String: Mark] = [:]
-        var settled: [String: Mark] = [:]
+        /// What the durable file holds, and what it is to hold next.
+        var durable: [String: Mark] = [:]
+        var nextDurable: [String: Mark] = [:]
         var isTroubled = false
     }
 
-    /// Seconds between two looks at what has settled.
+    /// Seconds between two writes of the durable file.
     private static let seconds = 5.0
     private let path: String?
     private let log: Log
@@ -39,12 +39,12 @@ package final class HighMarks: Sendable {
         self.log = log
         var first = State()
         if let path {
-            first.settled = Self.read("\(path).settled", from: nil)
-            first.marks = first.settled
+            first.durable = Self.read("\(path).settled", from: nil)
+            first.marks = first.durable
             for (name, mark) in Self.read(path, from: Self.start) where mark.number >= first.marks[name]?.number ?? 0 {
                 first.marks[name] = mark
             }
-            first.ripening = first.marks
+            first.nextDurable = first.marks
         }
         state = Mutex(first)
     }
@@ -74,7 +74,7 @@ package final class HighMarks: Sendable {
             // Under the lock, so that an older content never replaces a newer one.
             var error = write(state.marks, to: path, isDurable: false)
             if isDurable {
-                (state.ripening, state.settled) = (state.marks, state.marks)
+                (state.nextDurable, state.durable) = (state.marks, state.marks)
                 error = write(state.marks, to: path.map { "\($0).settled" }, isDurable: true) ?? error
             }
             note(error, &state)
@@ -85,21 +85,21 @@ package final class HighMarks: Sendable {
     package func run() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(Self.seconds))
-            if !Task.isCancelled { try? await Blocking.run { self.settle() } }
+            if !Task.isCancelled { try? await Blocking.run { self.makeDurable() } }
         }
     }
 
-    /// One look at what has settled since the last one.
-    package func settle() {
-        let ripe = state.withLock { state -> [String: Mark]? in
-            let ripe = state.ripening
-            state.ripening = state.marks
-            guard ripe != state.settled else { return nil }
-            state.settled = ripe
-            return ripe
+    /// Forces to the disk what was remembered before the last call.
+    package func makeDurable() {
+        let marks = state.withLock { state -> [String: Mark]? in
+            let marks = state.nextDurable
+            state.nextDurable = state.marks
+            guard marks != state.durable else { return nil }
+            state.durable = marks
+            return marks
         }
         // Not under the lock: whoever remembers something must not wait for the disk.
-        if let ripe { note(write(ripe, to: path.map { "\($0).settled" }, isDurable: true)) }
+        if let marks { note(write(marks, to: path.map { "\($0).settled" }, isDurable: true)) }
     }
 
     // MARK: - The files

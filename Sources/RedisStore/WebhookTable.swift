@@ -72,8 +72,8 @@ package final class WebhookTable: Sendable {
     }
 
     /// Replaces state and perhaps definition where the state still is the one that was read; nil where it is not.
-    package func settle(
-        _ kept: KeptWebhook, as state: WebhookState, hook: Webhook? = nil, delivery: WebhookDelivery? = nil, event: Event? = nil
+    package func update(
+        _ kept: KeptWebhook, to state: WebhookState, hook: Webhook? = nil, delivery: WebhookDelivery? = nil, event: Event? = nil
     ) async throws -> KeptWebhook? {
         let id = kept.hook.id
         let version = try WebhookText.text(state)

@@ -10,7 +10,7 @@ package protocol WebhookRecord: Sendable {
     func count(after id: String, limit: Int) async throws -> Int
     /// Puts a new state in the place of the one that `kept` has, notes the try and tells the event, all or nothing.
     /// - Returns: the new one; nil where the state is another one by now, or gone: nothing was written then.
-    func settle(_ kept: KeptWebhook, as state: WebhookState, delivery: WebhookDelivery?, event: Event?) async throws -> KeptWebhook?
+    func update(_ kept: KeptWebhook, to state: WebhookState, delivery: WebhookDelivery?, event: Event?) async throws -> KeptWebhook?
     func note(_ delivery: WebhookDelivery, of id: String) async throws
 }
 

@@ -113,7 +113,7 @@ package final class WebhookSender: Sendable {
         guard let end = page.end else { return nil }
         // Also past what can't be read.
         state.cursor = end.description
-        return state == kept.state ? kept : try await record.settle(kept, as: state, delivery: nil, event: nil)
+        return state == kept.state ? kept : try await record.update(kept, to: state, delivery: nil, event: nil)
     }
 
     /// Tells one that was away for longer than events are kept what it has missed.
@@ -141,7 +141,7 @@ package final class WebhookSender: Sendable {
         if Task.isCancelled, !delivery.isDelivered { return nil }
         let after = settings.rules.state(state, after: delivery, cursor: cursor, salt: UInt64.random(in: .min ... .max))
         let event = disabledEvent(kept.hook, after) ?? loss(kept.hook, state, after, delivery)
-        let next = try await record.settle(kept, as: after, delivery: delivery, event: event)
+        let next = try await record.update(kept, to: after, delivery: delivery, event: event)
         return delivery.isDelivered ? next : nil
     }
 

@@ -53,7 +53,7 @@ local function enter(txn)
 end
 
 -- A connection whose head or handshake was judged, whatever came of it.
-function M.settle(txn)
+function M.leave(txn)
   local second = txn:get_var("sess.pending")
   if not second then return end
   txn:unset_var("sess.pending")

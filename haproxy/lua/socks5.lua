@@ -118,7 +118,7 @@ end
 
 local function socks5_request(txn)
   local connect, farewell, reason = negotiate(txn)
-  pending.settle(txn)
+  pending.leave(txn)
   -- What the client sent right behind its request stays in the buffer, after the CONNECT.
   if connect and txn.req:insert(connect, 0) == #connect then return act.CONTINUE end
   if connect then farewell = reply(FAILURE) end

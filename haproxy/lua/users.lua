@@ -250,7 +250,7 @@ end
 local function authenticate(txn)
   local function refuse(reason) txn:set_var("txn.reason", reason) end
 
-  pending.settle(txn)
+  pending.leave(txn)
   local source = txn.f:src() or ""
   local name, password = credentials(txn)
   local user, rest, side = nil, "", ""

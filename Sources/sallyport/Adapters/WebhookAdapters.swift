@@ -7,8 +7,8 @@ import Webhooks
 // Webhooks: their table in Redis, and requests by libcurl.
 
 extension WebhookTable: WebhookRecord {
-    func settle(_ kept: KeptWebhook, as state: WebhookState, delivery: WebhookDelivery?, event: Event?) async throws -> KeptWebhook? {
-        try await settle(kept, as: state, hook: nil, delivery: delivery, event: event)
+    func update(_ kept: KeptWebhook, to state: WebhookState, delivery: WebhookDelivery?, event: Event?) async throws -> KeptWebhook? {
+        try await update(kept, to: state, hook: nil, delivery: delivery, event: event)
     }
 }
 
@@ -16,7 +16,7 @@ extension WebhookTable: WebhookStore {
     func webhooks() async throws -> [KeptWebhook] { try await webhooks().hooks }
 
     func change(_ kept: KeptWebhook, to hook: Webhook, _ state: WebhookState) async throws -> KeptWebhook? {
-        try await settle(kept, as: state, hook: hook, delivery: nil, event: nil)
+        try await update(kept, to: state, hook: hook, delivery: nil, event: nil)
     }
 }
 
