@@ -68,10 +68,7 @@ struct MetricsExporter: Sendable {
     private static func breakers(_ state: OperatorState) -> [[String]: Double] {
         var counts: [[String]: Double] = [:]
         for kind in ["server", "credential"] { for name in ["closed", "open", "half_open"] { counts[[kind, name]] = 0 } }
-        for breaker in state.breakers {
-            let kind = breaker.name.prefix { $0 != ":" }
-            counts[[String(kind), breaker.state], default: 0] += 1
-        }
+        for breaker in state.breakers { counts[[breaker.name.kind, breaker.state], default: 0] += 1 }
         return counts
     }
 

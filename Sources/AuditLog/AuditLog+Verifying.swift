@@ -4,7 +4,6 @@ import Synchronization
 
 /// Looks at what was written: is all of it there, and as it was?
 extension AuditLog {
-    private static let concern = "audit"
 
     /// Reads the whole log and checks it, also against the head that this controller knows.
     package func verify(expecting heads: [AuditHead] = []) async throws -> AuditChain.Verifier {
@@ -57,10 +56,10 @@ extension AuditLog {
 
     func tell(_ open: [String]) {
         findings.withLock { $0.open = open }
-        guard let first = open.first else { return concerns.clear(Self.concern) }
+        guard let first = open.first else { return concerns.clear(.audit) }
         let more = open.count > 1 ? " (and \(open.count - 1) more)" : ""
         concerns.raise(
-            Self.concern, "the audit log is not intact: \(first)\(more)",
+            .audit, "the audit log is not intact: \(first)\(more)",
             remedy: "somebody has changed it in Redis, or Redis has lost writes: see `sallyport audit verify`, find out who may write to"
                 + " Redis, then `sallyport audit acknowledge`")
     }

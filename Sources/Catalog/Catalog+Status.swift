@@ -57,16 +57,15 @@ extension Catalog {
         if let since = status.lackingSince {
             guard now - since >= patience else { return nil }
             return Alert(
-                id: "list:\(name)", severity: isEmpty ? .critical : .warning,
-                message: "\(name) has never given a list of servers, so no exit of it can start: \(problem)",
+                .list(name), isEmpty ? .critical : .warning,
+                "\(name) has never given a list of servers, so no exit of it can start: \(problem)",
                 remedy:
                     "check providers.\(name).api_url and that this machine may reach it by name; GET /api/providers shows the last answer",
                 since: since)
         }
         guard status.isStale, let fetchedAt = status.fetchedAt, status.suspicion == nil else { return nil }
         return Alert(
-            id: "list:\(name)", severity: .warning,
-            message: "the list of \(name) is from \(fetchedAt), for it can't be renewed: \(problem)",
+            .list(name), .warning, "the list of \(name) is from \(fetchedAt), for it can't be renewed: \(problem)",
             remedy: "check that this machine reaches the API of \(name); the old list is used meanwhile", since: fetchedAt)
     }
 
@@ -75,16 +74,16 @@ extension Catalog {
         let name = status.provider
         if let words = status.suspicion, status.fetchedAt != nil {
             return Alert(
-                id: "size:\(name)", severity: .warning,
-                message: "the new list of \(name) looks cut short, for \(words): the old one is used until it has come three times",
+                .size(name), .warning,
+                "the new list of \(name) looks cut short, for \(words): the old one is used until it has come three times",
                 remedy: "compare with what \(name) says of its servers; where they are really gone, nothing is to be done", since: now)
         }
         guard let shrinkage = status.shrinkage, now - shrinkage.at < Shrinkage.seconds else { return nil }
         let countries =
             shrinkage.countries.isEmpty ? "" : " and none in \(shrinkage.countries.map(\.rawValue).joined(separator: ", ")) any more"
         return Alert(
-            id: "size:\(name)", severity: .warning,
-            message: "the list of \(name) has \(status.servers) servers\(countries), where there were \(shrinkage.servers): it is used, "
+            .size(name), .warning,
+            "the list of \(name) has \(status.servers) servers\(countries), where there were \(shrinkage.servers): it is used, "
                 + "for it came three times",
             remedy: "compare with what \(name) says of its servers; this ends when they are back, or after a day", since: shrinkage.at)
     }

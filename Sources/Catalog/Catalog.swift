@@ -58,8 +58,8 @@ package actor Catalog {
         package var pools: [Pool]
         /// Servers that exits hold.
         package var held: [Server]
-        package var breakers: [String: Breaker.State]
-        package init(pools: [Pool] = [], held: [Server] = [], breakers: [String: Breaker.State] = [:]) {
+        package var breakers: [BreakerKey: Breaker.State]
+        package init(pools: [Pool] = [], held: [Server] = [], breakers: [BreakerKey: Breaker.State] = [:]) {
             self.pools = pools
             self.held = held
             self.breakers = breakers

@@ -6,21 +6,27 @@ import Synchronization
 /// What is remembered of failed calls to the providers' APIs. Usable from any thread.
 package final class ProviderBreakers: Sendable {
     /// A provider's list and an account's key come from different services: one may work while the other does not.
-    package enum Service: String, Sendable, CaseIterable {
-        case list = "provider"
-        case account
+    package enum Service: Sendable {
+        case list, account
+
+        func key(_ provider: ProviderName) -> BreakerKey {
+            switch self {
+            case .list: .list(provider)
+            case .account: .account(provider)
+            }
+        }
     }
 
     private let rules: Breaker.Rules
-    private let state = Mutex<[String: Breaker]>([:])
+    private let state = Mutex<[BreakerKey: Breaker]>([:])
 
     package init(rules: Breaker.Rules = Breaker.ofProviders) { self.rules = rules }
 
-    /// By `Breaker.name`; only those that have something to remember.
-    package var all: [String: Breaker] { state.withLock { $0 } }
+    /// Only those that have something to remember.
+    package var all: [BreakerKey: Breaker] { state.withLock { $0 } }
 
     package subscript(service: Service, provider: ProviderName) -> Breaker {
-        state.withLock { $0[Self.name(service, provider)] ?? Breaker() }
+        state.withLock { $0[service.key(provider)] ?? Breaker() }
     }
 
     package func allows(_ service: Service, _ provider: ProviderName) -> Bool {
@@ -61,13 +67,11 @@ package final class ProviderBreakers: Sendable {
     ) -> Value {
         let now = SystemClock.now()
         return state.withLock { breakers in
-            let name = Self.name(service, provider)
-            var breaker = breakers[name] ?? Breaker()
+            let key = service.key(provider)
+            var breaker = breakers[key] ?? Breaker()
             let value = body(&breaker, now)
-            breakers[name] = breaker
+            breakers[key] = breaker
             return value
         }
     }
-
-    private static func name(_ service: Service, _ provider: ProviderName) -> String { "\(service.rawValue):\(provider)" }
 }

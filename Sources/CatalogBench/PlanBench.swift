@@ -70,7 +70,7 @@ enum PlanBench {
         for entry in listed.values.flatMap({ $0.prefix(4) }).prefix(100) {
             var breaker = Breaker()
             breaker.fail("blackhole", now + -5, Breaker.ofServers)
-            world.breakers[Breaker.name(server: entry.server.hostname)] = breaker
+            world.breakers[BreakerKey.server(entry.server.hostname)] = breaker
         }
         return world
     }

@@ -50,30 +50,27 @@ extension Controller {
         guard let containers else { return }
         ledger.note(exits.values, containers, now: ports.now())
         let idle = ledger.idle(exits, containers)
-        if !idle.isEmpty, published != nil, problems[.gateway] == nil {
+        if !idle.isEmpty, published != nil, alerts.troubles[.gateway] == nil {
             let term = term
             // What is idle stays so until it is let go: it is not given to anybody meanwhile.
             let reach = await ports.gateway.reach()
             guard term == self.term, ports.leadership.isLeader else { return }
             if reach.isWhole { ledger.release(idle.subtracting(reach.addresses)) }
         }
-        if !ledger.unsaved.isEmpty { await saveAddresses() }
+        if !ledger.writes.pending.isEmpty { await saveAddresses() }
     }
 
     /// Tells the store, so that whoever comes after us gives none of them to another exit. A store that hangs is not waited for.
     private func saveAddresses() async {
         let save = spawn { await $0.saveAddressChanges() }
-        if problems[.store] == nil { _ = await ports.result(of: save, within: settings.saveSeconds) }
+        if alerts.troubles[.store] == nil { _ = await ports.result(of: save, within: settings.saveSeconds) }
     }
 
     private func saveAddressChanges() async {
         await saves.pass {
-            let changes = ledger.changes()
-            guard !changes.isEmpty else { return }
-            do { try await ports.store.save(addresses: changes) } catch {
-                ledger.keep(changes)
-                note(.store, error)
-            }
+            let addresses = ledger.writes.begin()
+            let isWritten = await write(addresses) { try await ports.store.save(addresses: ledger.holders(of: $0)) }
+            ledger.writes.end(addresses, isWritten: isWritten)
         }
     }
 }

@@ -38,19 +38,19 @@ extension Controller {
     /// failed before.
     func noteKeyTaken(by provider: ProviderName) {
         handshakeFailures[provider] = nil
-        let name = Breaker.name(credential: provider)
-        guard breakers[name] != nil else { return }
-        set(Breaker(), name)
+        let key = BreakerKey.credential(provider)
+        guard breakers[key] != nil else { return }
+        record(breakers.reset(key, ports.now()), of: key)
         wake()
     }
 
     /// What an exit's failure says about its provider's key.
     func learnAboutCredential(of server: Server, _ reason: ExitReason, _ now: Timestamp) {
-        let name = Breaker.name(credential: server.provider)
-        if reason == .credentialsRejected { return openCredential(name, reason, now) }
+        let key = BreakerKey.credential(server.provider)
+        if reason == .credentialsRejected { return record(breakers.fail(key, reason, now), of: key) }
         guard reason == .handshakeTimeout else { return }
         // A trial that failed, where nothing else says more.
-        if ports.handshakes == nil, breakers[name]?.state(now) == .halfOpen { return openCredential(name, reason, now) }
+        if ports.handshakes == nil, breakers[key]?.state(now) == .halfOpen { return record(breakers.fail(key, reason, now), of: key) }
         noteSilence(of: [server], now)
     }
 
@@ -79,7 +79,7 @@ extension Controller {
         let isRefused = await isKeyRefused(by: provider)
         doubted.remove(provider)
         guard isRefused, !isWell(provider) else { return }
-        openCredential(Breaker.name(credential: provider), .handshakeTimeout, ports.now())
+        record(breakers.fail(.credential(provider), .handshakeTimeout, ports.now()), of: .credential(provider))
         wake()
     }
 
@@ -98,12 +98,6 @@ extension Controller {
             return false
         }
         return await handshakes.reachable(asked).count >= settings.serversUntilCredential
-    }
-
-    private func openCredential(_ name: String, _ reason: ExitReason, _ now: Timestamp) {
-        changeBreaker(name) { breaker in
-            breaker.fail(reason.rawValue, now, Breaker.ofCredentials, salt: UInt64(truncatingIfNeeded: now.milliseconds))
-        }
     }
 
     // MARK: - The engine

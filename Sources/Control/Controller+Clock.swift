@@ -21,19 +21,15 @@ extension Controller {
 
     private func shift(by seconds: Double) {
         for id in exits.keys { exits[id]?.shift(by: seconds) }
-        unsaved.formUnion(exits.keys)
+        exitWrites.mark(exits.keys)
         for watch in watches.values { watch.shift(by: seconds) }
-        for name in breakers.keys { breakers[name]?.shift(by: seconds) }
-        unsavedBreakers.formUnion(breakers.keys)
-        for (id, alert) in alerts { alerts[id]?.since = alert.since + seconds }
-        unsavedAlerts.formUnion(alerts.keys)
+        breakers.shift(by: seconds)
+        alerts.shift(by: seconds)
         handshakeFailures = handshakeFailures.mapValues { $0.map { HandshakeFailure(server: $0.server, at: $0.at + seconds) } }
         handshakes.shift(by: seconds)
         launches = launches.mapValues { $0.map { $0 + seconds } }
         searchedAt = searchedAt.mapValues { $0 + seconds }
         servers = servers.mapValues { ($0.ranked, $0.at + seconds) }
-        unserved = unserved.mapValues { $0 + seconds }
-        problemsSince = problemsSince.mapValues { $0 + seconds }
         hostReturnedAt = hostReturnedAt.map { $0 + seconds }
         allFailedAt = allFailedAt.map { $0 + seconds }
         hostCheck = hostCheck.map { ($0.isOnline, $0.at + seconds) }

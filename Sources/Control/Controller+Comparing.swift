@@ -12,8 +12,8 @@ extension Controller {
     func beginComparing(_ watch: Watch, _ exit: Exit) {
         let now = watch.uncomparedSince
         if let provedAt = exit.provedAt, now - provedAt > 5 {
-            watch.uncomparedSince = min(now, recalledComparisons[.address] ?? now)
-            watch.unplacedSince = min(now, recalledComparisons[.country] ?? now)
+            watch.uncomparedSince = min(now, alerts.since(.comparison(.address)) ?? now)
+            watch.unplacedSince = min(now, alerts.since(.comparison(.country)) ?? now)
         }
         tellComparison(of: exit.id, exit.health)
     }
@@ -45,7 +45,7 @@ extension Controller {
         return watches.flatMap { id, watch -> [Alerts.Uncompared] in
             guard let exit = exits[id], exit.state.isProbed else { return [] }
             let hasCountry = exit.health.placedAt != nil || exit.publicCountry != nil
-            let all: [(Alerts.Uncompared.What, Timestamp)] =
+            let all: [(AlertSubject.Comparison, Timestamp)] =
                 [(.address, watch.uncomparedSince)] + (hasCountry ? [(.country, watch.unplacedSince)] : [])
             return all.filter { now - $0.1 >= limit }.map {
                 .init(exit: id, what: $0.0, since: $0.1, problem: exit.health.comparisonProblem)

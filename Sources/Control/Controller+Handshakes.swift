@@ -12,7 +12,7 @@ extension Controller {
             try? await ports.sleep(seconds: pause)
             guard let watch = watches[id], watch.generation == generation, !Task.isCancelled else { return }
             // While probes fail others read it, and an engine that doesn't answer is not asked for this.
-            if watch.record.failures == 0, problems[.engine] == nil, let container = exits[id]?.container {
+            if watch.record.failures == 0, alerts.troubles[.engine] == nil, let container = exits[id]?.container {
                 let reading = try? await ports.engine.tunnel(of: container)
                 guard watches[id]?.generation == generation, !Task.isCancelled else { return }
                 if let reading { note(reading, of: id, generation) }

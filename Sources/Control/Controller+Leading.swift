@@ -20,7 +20,7 @@ extension Controller {
         case .leads(let isNew, let isForgotten):
             if isNew { beginTerm() } else if isForgotten, hasLoaded { await giveBack() }
             if storeRefusedAt != nil { await tryStore() }
-            if hasLoaded, unsaved.isEmpty { clear(.store) }
+            if hasLoaded, exitWrites.isEmpty { clear(.store) }
         case .follows(let leader, let version):
             endTerm(leader)
             storeRefusedAt = nil
@@ -64,12 +64,11 @@ extension Controller {
     private func forgetTerm() {
         term += 1
         for operation in operations.values { operation.cancel() }
-        unsaved = []
         published = nil
         failovers = FailoverClock()
         checks.forget()
         hasLoaded = false
-        (unsavedBreakers, unsavedAlerts) = ([], [])
+        (exitWrites, breakers.writes, alerts.writes) = (WriteBehind(), WriteBehind(), WriteBehind())
         knowsGatewaysAddresses = false
         followWatches()
     }
@@ -109,10 +108,10 @@ extension Controller {
         } catch {
             note(.store, error)
         }
-        unsaved.formUnion(exits.keys)
-        unsavedBreakers.formUnion(breakers.keys)
-        unsavedAlerts.formUnion(alerts.keys)
-        ledger.forgetSaves()
+        exitWrites.mark(exits.keys)
+        breakers.markAll()
+        alerts.markAll()
+        ledger.markAll()
         await saveExits()
     }
 }

@@ -65,7 +65,7 @@ extension Controller {
         if await apply(plan.steps) { publishedEdition = max(publishedEdition, edition) }
         await reviewAddresses(world.containers)
         guard term == self.term else { return nil }
-        forgetOldBreakers()
+        breakers.forgetOld(ports.now())
         forgetStuckContainers(world.containers)
         reviewAlerts()
         saveMemories()

@@ -11,7 +11,7 @@ extension Controller {
         world.servers = freshServers()
         world.searchedAt = searchedAt
         world.searchProblems = searchProblems
-        world.breakers = breakers
+        world.breakers = breakers.all
         world.launches = recentLaunches()
         world.handshakes = ports.handshakes == nil ? nil : handshakes
         handshakes.considered(ports.now())
@@ -31,7 +31,7 @@ extension Controller {
         guard exits.values.contains(where: { $0.state.takesTraffic && $0.health.verdict == .dead }) else {
             // Nobody was asked; but traffic that comes back proves the same.
             let isProved = exits.values.contains { $0.state.takesTraffic && $0.health.verdict == .healthy }
-            if isProved || problems[.host] != nil { clear(.host) }
+            if isProved || alerts.troubles[.host] != nil { clear(.host) }
             (hostReturnedAt, allFailedAt) = (nil, nil)
             return true
         }
@@ -53,9 +53,9 @@ extension Controller {
         case .none: break
         }
         // What still fails gets a while to recover, and a short one where a trial has shown that another server helps.
-        if problems[.host] != nil { hostReturnedAt = now + (trialHasWorked ? min(0, 2 - settings.recoverySeconds) : 0) }
+        if alerts.troubles[.host] != nil { hostReturnedAt = now + (trialHasWorked ? min(0, 2 - settings.recoverySeconds) : 0) }
         allFailedAt = nil
-        if problems[.host] != nil { nudgeWatches() }
+        if alerts.troubles[.host] != nil { nudgeWatches() }
         clear(.host)
         return hostReturnedAt.map { now - $0 >= settings.recoverySeconds } ?? true
     }
@@ -121,7 +121,7 @@ extension Controller {
             let containers = try result.get()
             if let fence = containers.map(\.fence).max() { ports.leadership.saw(fence: fence) }
             eventStream.received(containers, now: ports.instant)
-            if problems[.engine] != nil { welcomeEngine() }
+            if alerts.troubles[.engine] != nil { welcomeEngine() }
             clear(.engine)
             return containers
         } catch {
@@ -168,7 +168,7 @@ extension Controller {
     func forgetStuckContainers(_ containers: [ExitContainer]?) {
         guard let containers else { return }
         let names = Set(containers.map(\.name))
-        for name in stuckContainers.keys where !names.contains(name) { stuckContainers[name] = nil }
+        alerts.clearStuck(allBut: names)
         for name in removalTries.keys where !names.contains(name) { removalTries[name] = nil }
     }
 

@@ -57,18 +57,15 @@ extension Controller {
         if let failure = new.lastFailure, failure != old?.lastFailure, let server = failure.server {
             // A leak is the container's fault, or this machine's: another server is only a precaution.
             if failure.isServersFault, failure.reason != .leak {
-                changeBreaker(Breaker.name(server: server.hostname)) { breaker in
-                    breaker.fail(failure.reason.rawValue, now, Breaker.ofServers, salt: UInt64(truncatingIfNeeded: now.milliseconds))
-                }
+                record(breakers.fail(.server(server.hostname), failure.reason, now), of: .server(server.hostname))
             }
             learnAboutCredential(of: server, failure.reason, now)
         }
         guard let server = new.server, old?.state != new.state else { return }
         switch new.state {
         case .starting:
-            for name in [Breaker.name(server: server.hostname), Breaker.name(credential: server.provider)] where breakers[name] != nil {
-                changeBreaker(name) { $0.begin(now) }
-            }
+            breakers.begin(.server(server.hostname), now)
+            breakers.begin(.credential(server.provider), now)
         case .standby:
             handshakes.proved(server, new.country, now)
             noteKeyTaken(by: server.provider)
@@ -78,56 +75,26 @@ extension Controller {
 
     /// A server whose exit has served for a while is a good one again.
     func noteProven(_ exit: Exit) {
-        let now = ports.now()
-        guard let name = exit.server.map({ Breaker.name(server: $0.hostname) }), breakers[name].map({ $0.state(now) != .closed }) ?? false
-        else { return }
-        changeBreaker(name) { $0.rest(now) }
+        guard let key = exit.server.map({ BreakerKey.server($0.hostname) }) else { return }
+        record(breakers.rest(key, ports.now()), of: key)
     }
 
-    func changeBreaker(_ name: String, _ body: (inout Breaker) -> Void) {
-        var breaker = breakers[name] ?? Breaker()
-        body(&breaker)
-        set(breaker, name)
-    }
-
-    func set(_ breaker: Breaker, _ name: String) {
-        let now = ports.now()
-        let old = breakers[name]?.state(now) ?? .closed
-        // A closed one that remembers nothing is the same as none.
-        let isIdle = breaker.isForgettable(now, Breaker.ofServers)
-        guard breakers[name] != (isIdle ? nil : breaker) else { return }
-        breakers[name] = isIdle ? nil : breaker
-        unsavedBreakers.insert(name)
-        let new = breaker.state(now)
-        if new == .open, old != .open {
-            let seconds = breaker.openUntil.map { Figures.decimal($0 - now, digits: 0) } ?? "?"
+    /// Records that a breaker has opened or closed.
+    func record(_ transition: BreakerRegistry.Transition?, of key: BreakerKey) {
+        switch transition {
+        case .opened(let breaker):
+            let seconds = breaker.openUntil.map { Figures.decimal($0 - ports.now(), digits: 0) } ?? "?"
             let again = breaker.openings > 1 ? " (\(breaker.openings) times in a row)" : ""
-            record(.breakerOpened, .warning, "\(name) is left alone for \(seconds) s: \(breaker.reason ?? "it failed")\(again)")
-        } else if new == .closed, old != .closed {
-            record(.breakerClosed, .info, "\(name) is good again")
-        }
-    }
-
-    /// Forgets those that have been closed for long, and those that have been quiet for a day after their cool-down.
-    func forgetOldBreakers() {
-        let now = ports.now()
-        for (name, breaker) in breakers {
-            guard breaker.isForgettable(now, Breaker.ofServers) || breaker.openUntil.map({ now - $0 > 86_400 }) ?? false else { continue }
-            breakers[name] = nil
-            unsavedBreakers.insert(name)
+            record(.breakerOpened, .warning, "\(key) is left alone for \(seconds) s: \(breaker.reason ?? "it failed")\(again)")
+        case .closed: record(.breakerClosed, .info, "\(key) is good again")
+        case nil: return
         }
     }
 
     private func saveBreakers() async {
-        guard !unsavedBreakers.isEmpty else { return }
-        let names = unsavedBreakers
-        unsavedBreakers = []
-        do {
-            try await ports.store.save(breakers: names.reduce(into: [:]) { $0.updateValue(breakers[$1], forKey: $1) })
-        } catch {
-            unsavedBreakers.formUnion(names)
-            note(.store, error)
-        }
+        let keys = breakers.writes.begin()
+        let isWritten = await write(keys) { try await ports.store.save(breakers: breakers.values(of: $0)) }
+        breakers.writes.end(keys, isWritten: isWritten)
     }
 
     // MARK: - Alerts
@@ -135,75 +102,32 @@ extension Controller {
     /// Raises what has become true and clears what is no more.
     func reviewAlerts() {
         let now = ports.now()
-        for pool in desired.pools.values {
-            let isServed = exits.of(pool.country).contains {
-                $0.state.takesTraffic && ($0.health.verdict != .dead || problems[.host] != nil)
-            }
-            if isServed { unserved[pool.country] = nil } else if unserved[pool.country] == nil { unserved[pool.country] = now }
-        }
-        for country in unserved.keys where desired.pools[country] == nil { unserved[country] = nil }
-        var facts = Alerts.Facts(
-            desired: desired, exits: exits, breakers: breakers,
-            problems: problems.reduce(into: [:]) { $0[$1.key.rawValue] = ($1.value, problemsSince[$1.key] ?? now) },
-            unserved: unserved, stuckContainers: stuckContainers, uncompared: uncompared(now))
+        var facts = Alerts.Facts(desired: desired, exits: exits, breakers: breakers.all, uncompared: uncompared(now))
         facts.reported = ports.reports()
-        facts.remedies = remedies.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value }
-        let old = alerts
-        let certain = Alerts.of(facts, now: now)
-        let wanted = certain + unaskedAlerts.filter { alert in !certain.contains { $0.id == alert.id } }
-        alerts = wanted.reduce(into: [:]) { result, alert in
-            var alert = alert
-            alert.since = old[alert.id]?.since ?? alert.since
-            result[alert.id] = alert
+        guard let changes = alerts.review(facts, asked: Set(checks.times.keys), now: now) else { return }
+        for alert in changes.raised {
+            record(.alertRaised, alert.severity, "alert \(alert.subject): \(alert.message); \(alert.remedy)")
         }
-        let raised = wanted.filter { old[$0.id] == nil }
-        let cleared = old.keys.filter { alerts[$0] == nil }.sorted()
-        for alert in raised { record(.alertRaised, alert.severity, "alert \(alert.id): \(alert.message); \(alert.remedy)") }
-        for id in cleared { record(.alertCleared, .info, "alert \(id) is over") }
-        guard old != alerts else { return }
-        unsavedAlerts.formUnion(Set(old.keys).union(alerts.keys).filter { old[$0] != alerts[$0] })
+        for subject in changes.cleared { record(.alertCleared, .info, "alert \(subject) is over") }
         publishView()
     }
 
-    /// Alerts about parts that nobody has asked yet since this controller has begun to lead: nobody knows that they are over. But
-    /// what need not be asked for that long is no trouble any more.
-    private var unaskedAlerts: [Alert] {
-        guard let loadedAt, ports.instant - loadedAt < .seconds(settings.unaskedSeconds) else { return [] }
-        let asked = checks.times
-        // Providers' lists are asked for anew, and missed only after a while.
-        let lists =
-            ports.instant - loadedAt < .seconds(Alerts.patience + 10)
-            ? alerts.values.filter { $0.id.hasPrefix("list:") || $0.id.hasPrefix("size:") } : []
-        return lists + Dependency.allCases.filter { asked[$0] == nil }.compactMap { alerts["part:\($0.rawValue)"] }
-    }
-
     private func saveAlerts() async {
-        guard !unsavedAlerts.isEmpty else { return }
-        let ids = unsavedAlerts
-        unsavedAlerts = []
-        do {
-            try await ports.store.save(alerts: ids.compactMap { alerts[$0] }, cleared: ids.filter { alerts[$0] == nil })
-        } catch {
-            unsavedAlerts.formUnion(ids)
-            note(.store, error)
+        let subjects = alerts.writes.begin()
+        let isWritten = await write(subjects) { subjects in
+            let (open, cleared) = alerts.values(of: subjects)
+            try await ports.store.save(alerts: open, cleared: cleared)
         }
+        alerts.writes.end(subjects, isWritten: isWritten)
     }
 
     /// Saves breakers and alerts beside the loop, which must not wait for a store that hangs.
     func saveMemories() {
-        guard savingMemories == nil, !unsavedBreakers.isEmpty || !unsavedAlerts.isEmpty else { return }
+        guard savingMemories == nil, !breakers.writes.isEmpty || !alerts.writes.isEmpty else { return }
         savingMemories = spawn { controller in
             await controller.saveBreakers()
             await controller.saveAlerts()
             controller.savingMemories = nil
         }
-    }
-
-    /// What stood when the last controller ended, and since when: nothing of that is over because another one has begun.
-    func recall(_ stored: [Alert]) {
-        alerts = stored.reduce(into: [:]) { $0[$1.id] = $1 }
-        stuckContainers = Alerts.stuckContainers(in: stored)
-        unserved = Alerts.unserved(in: stored)
-        recalledComparisons = Alerts.comparisons(in: stored)
     }
 }

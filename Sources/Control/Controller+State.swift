@@ -15,7 +15,7 @@ extension Controller {
     private func noteChange(of id: ExitID, to new: Exit?) {
         tell(from: exits[id], to: new)
         if let new { learn(from: exits[id], to: new) }
-        if !Self.differOnlyInFigures(exits[id], new) { unsaved.insert(id) }
+        if !Self.differOnlyInFigures(exits[id], new) { exitWrites.mark(id) }
     }
 
     /// True where only the figures of a probe differ, which is nothing that a restart must remember.
@@ -41,26 +41,32 @@ extension Controller {
         view.show(shown(exit))
     }
 
+    /// One write of what is pending; false where the store does not take it. Failover goes on from memory, and a later write brings the store
+    /// what it has missed.
+    func write<Key: Sendable>(_ keys: Set<Key>, _ body: (Set<Key>) async throws -> Void) async -> Bool {
+        guard !keys.isEmpty else { return true }
+        do { try await body(keys) } catch {
+            note(.store, error)
+            return false
+        }
+        return true
+    }
+
     func saveExits() async {
         await saves.pass {
-            guard !unsaved.isEmpty else { return }
-            let ids = unsaved
-            unsaved = []
-            do {
-                try await ports.store.save(ids.compactMap { exits[$0] }, removed: ids.filter { exits[$0] == nil })
+            let ids = exitWrites.begin()
+            let isWritten = await write(ids) {
+                try await ports.store.save($0.compactMap { exits[$0] }, removed: $0.filter { exits[$0] == nil })
                 noteWritten()
-            } catch {
-                // Failover goes on from memory; the store hears of it when it is back.
-                unsaved.formUnion(ids)
-                note(.store, error)
             }
+            exitWrites.end(ids, isWritten: isWritten)
         }
     }
 
     /// Saves the exits before anything is done with them: what is begun is then known to whoever comes after us. But a dead exit doesn't
     /// wait for a store that hangs, and one that is known to be away is not waited for at all.
     func saveForStep() async {
-        guard saving != nil || !unsaved.isEmpty else { return }
+        guard saving != nil || !exitWrites.pending.isEmpty else { return }
         let save =
             saving
             ?? spawn { controller in
@@ -69,20 +75,21 @@ extension Controller {
                 controller.saving = nil
             }
         saving = save
-        if problems[.store] == nil { _ = await ports.result(of: save, within: settings.saveSeconds) }
+        if alerts.troubles[.store] == nil { _ = await ports.result(of: save, within: settings.saveSeconds) }
     }
 
     /// Saves an exit as it will be, before it is; whatever happens, the next pass saves it as it is.
     func saveAhead(_ exit: Exit) async throws {
-        defer { unsaved.insert(exit.id) }
+        defer { exitWrites.mark(exit.id) }
         try await saves.pass { try await ports.store.save([exit], removed: []) }
     }
 
     func publishView() {
         view.set(
             Snapshot(
-                hasObserved: hasObserved || isFollowing, desired: desired, exits: exits.mapValues(shown), problems: problems,
-                breakers: breakers, alerts: alerts.values.sorted { $0.id < $1.id }, leader: ports.leadership.leader))
+                hasObserved: hasObserved || isFollowing, desired: desired, exits: exits.mapValues(shown),
+                problems: alerts.troubles.mapValues(\.message),
+                breakers: breakers.all, alerts: alerts.open.values.sorted { $0.subject < $1.subject }, leader: ports.leadership.leader))
     }
 
     private func shown(_ exit: Exit) -> Exit {
@@ -99,15 +106,8 @@ extension Controller {
         checks.note(part, ports.now())
         let full = error as? StoreFull
         if full != nil { storeRefusedAt = ports.instant }
-        remedies[part] = full?.remedy
-        let words = "\(error)"
-        if problems[part] == nil {
-            // Where an alert of an earlier controller's stands, it has been so all the time.
-            problemsSince[part] = alerts["part:\(part.rawValue)"]?.since ?? ports.now()
-            record(.partTroubled, .warning, "trouble with the \(part.rawValue)", log: ["error": words])
-        }
-        guard problems[part] != words else { return }
-        problems[part] = words
+        guard let change = alerts.note(part, "\(error)", remedy: full?.remedy, ports.now()) else { return }
+        if change == .began { record(.partTroubled, .warning, "trouble with the \(part.rawValue)", log: ["error": "\(error)"]) }
         publishView()
     }
 
@@ -122,10 +122,7 @@ extension Controller {
     /// A part has answered. A full store answers too, and is not well for that.
     func clear(_ part: Dependency) {
         checks.note(part, ports.now())
-        guard problems[part] != nil, part != .store || storeRefusedAt == nil else { return }
-        problems[part] = nil
-        remedies[part] = nil
-        problemsSince[part] = nil
+        guard part != .store || storeRefusedAt == nil, alerts.clear(part) else { return }
         record(.partRecovered, .info, "the \(part.rawValue) is well again")
         publishView()
     }

@@ -107,7 +107,7 @@ extension Controller {
         var last = ExitFailure(
             reason: .verifyTimeout, detail: "its proxy did not open within \(Int(settings.verifySeconds)) s",
             // Without the engine nobody knows whether its container runs.
-            isServersFault: problems[.engine] == nil)
+            isServersFault: alerts.troubles[.engine] == nil)
         while ports.instant < deadline {
             // A proxy that does not listen yet may do so in a moment; what services answer will not be another in that.
             var pause = 0.5
@@ -185,13 +185,13 @@ extension Controller {
             await tellLastWords(of: container)
             try await ports.engine.remove(container)
             removalTries[container] = nil
-            stuckContainers[container] = nil
+            alerts.clear(stuck: container)
         } catch {
             ports.log.warning("container can't be removed", ["container": container, "error": "\(error)"])
             removalTries[container, default: 0] += 1
             // Whoever must be called is called once; the tries go on, seldom.
             let tries = removalTries[container] ?? 1
-            if tries >= 3, problems[.engine] == nil { stuckContainers[container] = "\(error)" }
+            if tries >= 3, alerts.troubles[.engine] == nil { alerts.note(stuck: container, "\(error)") }
             try? await ports.sleep(seconds: min(60, settings.removalSeconds * Double(tries)))
         }
         removing.remove(container)

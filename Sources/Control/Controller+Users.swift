@@ -95,7 +95,7 @@ extension Controller {
     private func gatewayKnows(_ edition: Int) async {
         let begin = ports.instant
         while publishedEdition < edition, !Task.isCancelled {
-            let patience = problems[.gateway] == nil ? settings.usersSeconds : settings.usersSecondsIfAway
+            let patience = alerts.troubles[.gateway] == nil ? settings.usersSeconds : settings.usersSecondsIfAway
             guard ports.instant - begin < .seconds(patience) else { return }
             try? await ports.sleep(seconds: 0.01)
         }

@@ -14,10 +14,7 @@ package actor Controller {
     var failovers = FailoverClock()
     var desired = Desired()
     var exits: [ExitID: Exit] = [:]
-    var problems: [Dependency: String] = [:]
-    var problemsSince: [Dependency: Timestamp] = [:]
-    /// What to do about a problem, where it is known better than from the part alone.
-    var remedies: [Dependency: String] = [:]
+    var alerts = AlertRegistry()
     /// When a full store has last refused a write; nil where it takes them.
     var storeRefusedAt: ContinuousClock.Instant?
     /// Operations under way, one at most for each exit.
@@ -28,25 +25,16 @@ package actor Controller {
     var watchWakesAt: ContinuousClock.Instant?
     /// When it was last said that probes can't be made.
     var toldUnaskedAt: Timestamp?
-    var breakers: [String: Breaker] = [:]
-    var unsavedBreakers: Set<String> = []
+    var breakers = BreakerRegistry()
     var handshakeFailures: [ProviderName: [HandshakeFailure]] = [:]
     /// What servers have answered without an exit, the pools whose servers are being asked, and the providers whose key is in doubt.
     var handshakes = HandshakeKnowledge()
     var asking: Set<CountryCode> = []
     var doubted: Set<ProviderName> = []
-    var alerts: [String: Alert] = [:]
-    /// Those that the store has not been told of yet, or that they are over; and who tells it of these and of breakers.
-    var unsavedAlerts: Set<String> = []
+    /// Writes breakers and alerts.
     var savingMemories: Task<Void, Never>?
     /// The save of exits for which a pass did not wait any longer.
     var saving: Task<Void, Never>?
-    /// Pools that nobody serves, and since when.
-    var unserved: [CountryCode: Timestamp] = [:]
-    /// Since when exits were not compared, where an earlier controller's alert says so.
-    var recalledComparisons: [Alerts.Uncompared.What: Timestamp] = [:]
-    /// Containers whose removal was refused, and why.
-    var stuckContainers: [String: String] = [:]
     var removalTries: [String: Int] = [:]
     /// When containers of each pool were begun lately, and when its servers were last asked for.
     var launches: [CountryCode: [Timestamp]] = [:]
@@ -84,10 +72,8 @@ package actor Controller {
     var allFailedAt: Timestamp?
     /// What the last question said, which is not repeated at every pass.
     var hostCheck: (isOnline: Bool, at: Timestamp)?
-    /// Exits that the store has not been told about yet.
-    var unsaved: Set<ExitID> = []
+    var exitWrites = WriteBehind<ExitID>()
     var hasLoaded = false
-    var loadedAt: ContinuousClock.Instant?
     /// Counts the terms in which we lead or follow: what began in another one is void.
     var term = 0
     /// Who led when we last asked, where it was another controller, and whether the store was read since.
@@ -153,7 +139,6 @@ package actor Controller {
         // An exit is saved as serving before it is plugged in, and the last controller may have ended between the two.
         if gateway.map({ GatewayLayout.of(desired: desired, exits: exits).differs(from: $0) }) ?? true { plugged = [] }
         hasLoaded = true
-        loadedAt = ports.instant
         clear(.store)
         followWatches()
         publishView()
@@ -167,15 +152,9 @@ package actor Controller {
             exit.clampTimes(to: now)
             return exit
         }
-        breakers = state.breakers.filter { !$0.value.blamesNobody }.mapValues { breaker in
-            var breaker = breaker
-            breaker.clampTimes(to: now)
-            return breaker
-        }
-        unsavedBreakers.formUnion(state.breakers.keys.filter { breakers[$0] == nil })
-        recall(state.alerts)
-        let held = state.addresses.compactMap { address, holder in IPv4Address(address).map { ($0, holder) } }
-        ledger = AddressLedger(held: Dictionary(held, uniquingKeysWith: { first, _ in first }))
+        breakers = BreakerRegistry(stored: state.breakers, now: now)
+        alerts.recall(state.alerts, now: now)
+        ledger = AddressLedger(held: state.addresses)
         plugged = Set(exits.values.filter { $0.state.takesTraffic }.map(\.id))
     }
 }

@@ -34,8 +34,6 @@ package struct ControllerSettings: Sendable {
     /// Seconds without a list after which the engine counts as one that does not answer.
     package var engineHangSeconds = 3.0
     package var saveSeconds = 0.5
-    /// Seconds for which an alert about a part stands although the part has not been asked.
-    package var unaskedSeconds = 600.0
     /// Seconds without a finished pass after which the loop counts as standing still.
     package var standstillSeconds = 30.0
     /// Seconds between two tries to remove a container that resists, times the number of tries, up to a minute.

@@ -49,10 +49,10 @@ package protocol StateStore: Sendable {
     /// Who of these users is over a quota, with its name.
     func blocked(among users: [ProxyUser]) async throws -> [String: String]
     /// Nil forgets a breaker.
-    func save(breakers: [String: Breaker?]) async throws
-    func save(alerts: [Alert], cleared: [String]) async throws
-    /// By address; nil for one that is held no more.
-    func save(addresses: [String: HeldAddress?]) async throws
+    func save(breakers: [BreakerKey: Breaker?]) async throws
+    func save(alerts: [Alert], cleared: [AlertSubject]) async throws
+    /// Nil for one that is held no more.
+    func save(addresses: [IPv4Address: HeldAddress?]) async throws
     /// Writes something that nobody reads.
     /// - Throws: `StoreFull` where the store has no room.
     func tryToWrite() async throws
@@ -73,15 +73,15 @@ package struct StoredState: Sendable {
     package var pools: [CountryCode: Pool]
     package var exits: [ExitID: Exit]
     package var users: [ProxyUser]
-    package var breakers: [String: Breaker]
+    package var breakers: [BreakerKey: Breaker]
     package var alerts: [Alert]
     /// Users who are over a quota, with its name.
     package var blocked: [String: String]
     /// Addresses that are not to be given to another exit.
-    package var addresses: [String: HeldAddress]
+    package var addresses: [IPv4Address: HeldAddress]
     package init(
-        pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [], breakers: [String: Breaker] = [:],
-        alerts: [Alert] = [], blocked: [String: String] = [:], addresses: [String: HeldAddress] = [:]
+        pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [], breakers: [BreakerKey: Breaker] = [:],
+        alerts: [Alert] = [], blocked: [String: String] = [:], addresses: [IPv4Address: HeldAddress] = [:]
     ) {
         self.addresses = addresses
         self.blocked = blocked

@@ -12,14 +12,14 @@ package struct Snapshot: Sendable {
     package var desired: Desired
     package var exits: [ExitID: Exit]
     package var problems: [Dependency: String]
-    package var breakers: [String: Breaker]
+    package var breakers: [BreakerKey: Breaker]
     package var alerts: [Alert]
     /// The controller that leads, where it is another one.
     package var leader: String?
 
     package init(
         hasObserved: Bool = false, desired: Desired = .init(), exits: [ExitID: Exit] = [:], problems: [Dependency: String] = [:],
-        breakers: [String: Breaker] = [:], alerts: [Alert] = [], leader: String? = nil
+        breakers: [BreakerKey: Breaker] = [:], alerts: [Alert] = [], leader: String? = nil
     ) {
         self.breakers = breakers
         self.alerts = alerts

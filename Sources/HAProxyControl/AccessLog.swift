@@ -41,7 +41,7 @@ package struct AccessLog: Sendable {
     package var alert: Alert? {
         guard let trouble = trouble.now else { return nil }
         return Alert(
-            id: "access_log", severity: .warning, message: "the access log \(file) lacks lines: \(trouble.error)",
+            .accessLog, .warning, "the access log \(file) lacks lines: \(trouble.error)",
             remedy: trouble.error == Self.notReceived
                 ? "they came while no controller listened, or faster than it reads: raise net.unix.max_dgram_qlen; the log tells how many"
                 : "make room on its disk, or set gateway.access_log to off; the log tells how many lines are missing",

@@ -42,8 +42,7 @@ extension HAProxyGateway {
         var alerts: [Alert] {
             sources.withLock { $0 }.map { source, guess in
                 Alert(
-                    id: "guesses:\(source)", severity: .warning,
-                    message: "\(source) gives the proxies about \(guess.count) wrong passwords a minute",
+                    .guesses(source), .warning, "\(source) gives the proxies about \(guess.count) wrong passwords a minute",
                     remedy:
                         "see access.log for the names that it tries (client=\(source), reason=authentication_failed); shut it out in front "
                         + "of the gateway, or tell its user",

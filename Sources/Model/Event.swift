@@ -152,22 +152,3 @@ package struct EventPage: Sendable {
         self.gap = gap
     }
 }
-
-/// Something that a human should see to, for as long as it is true.
-package struct Alert: Hashable, Codable, Sendable {
-    /// What it is about, so that the same trouble is one alert: `host`, `credential:nordvpn`, `pool:us`.
-    package var id: String
-    package var severity: Severity
-    package var message: String
-    /// What a human should do.
-    package var remedy: String
-    package var since: Timestamp
-
-    package init(id: String, severity: Severity, message: String, remedy: String, since: Timestamp) {
-        self.id = id
-        self.severity = severity
-        self.message = message
-        self.remedy = remedy
-        self.since = since
-    }
-}

@@ -2,13 +2,11 @@
 package enum UserNames {
     /// What stands for a name.
     package static let mask = "***"
-    /// How an alert's id begins that is about one user.
-    package static let alertPrefix = "user:"
 
     /// A sentence of an event, an alert or the log without the name of the user whom it is about: what begins with `user NAME` or
     /// `alert user:NAME`, as every such sentence does, in the store's events of earlier versions too.
     package static func hidden(in message: String) -> String {
-        for beginning in ["user ", "alert \(alertPrefix)", alertPrefix] where message.hasPrefix(beginning) {
+        for beginning in ["user ", "alert user:", "user:"] where message.hasPrefix(beginning) {
             return hide(String(message.dropFirst(beginning.count).prefix(while: isOfName)), in: message, from: beginning)
         }
         return message
@@ -48,12 +46,11 @@ extension Event {
 }
 
 extension Alert {
-    /// The same without the name of the user whom it is about; `number` stands for it in the id.
+    /// The same without the name of the user whom it is about; `number` stands for it in the subject.
     package func withoutUserName(number: Int) -> Alert {
-        guard id.hasPrefix(UserNames.alertPrefix) else { return self }
-        let name = String(id.dropFirst(UserNames.alertPrefix.count))
+        guard case .user(let name) = subject else { return self }
         var alert = self
-        alert.id = "\(UserNames.alertPrefix)\(number)"
+        alert.subject = .user("\(number)")
         alert.message = UserNames.hide(name, in: message)
         alert.remedy = UserNames.hide(name, in: remedy)
         return alert

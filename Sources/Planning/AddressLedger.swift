@@ -6,8 +6,7 @@ package import Model
 /// to, every container, and the gateway with all of its workers and its file.
 package struct AddressLedger: Sendable, Equatable {
     package private(set) var held: [IPv4Address: HeldAddress]
-    /// What the store has not been told of.
-    package private(set) var unsaved: Set<IPv4Address> = []
+    package var writes = WriteBehind<IPv4Address>()
 
     package init(held: [IPv4Address: HeldAddress] = [:]) { self.held = held }
 
@@ -50,12 +49,12 @@ package struct AddressLedger: Sendable, Equatable {
     /// The exit did not get it: something else on the network has it.
     package mutating func disown(_ address: IPv4Address) {
         held[address]?.exit = nil
-        unsaved.insert(address)
+        writes.mark(address)
     }
 
     private mutating func hold(_ address: IPv4Address, for holder: HeldAddress) {
         held[address] = holder
-        unsaved.insert(address)
+        writes.mark(address)
     }
 
     /// Those that neither an exit nor a container has. None of them can be had again before it is let go.
@@ -73,20 +72,16 @@ package struct AddressLedger: Sendable, Equatable {
 
     /// Lets go of those that the gateway was seen without.
     package mutating func release(_ addresses: Set<IPv4Address>) {
-        for address in addresses where held.removeValue(forKey: address) != nil { unsaved.insert(address) }
+        for address in addresses where held.removeValue(forKey: address) != nil { writes.mark(address) }
     }
 
     // MARK: - The store
 
-    /// What the store is to be told; nil for one that is held no more.
-    package mutating func changes() -> [String: HeldAddress?] {
-        defer { unsaved = [] }
-        return Dictionary(uniqueKeysWithValues: unsaved.map { ("\($0)", held[$0]) })
+    /// What the store is to have of these; nil for one that is held no more.
+    package func holders(of addresses: Set<IPv4Address>) -> [IPv4Address: HeldAddress?] {
+        Dictionary(uniqueKeysWithValues: addresses.map { ($0, held[$0]) })
     }
 
-    /// It was not told.
-    package mutating func keep(_ changes: [String: HeldAddress?]) { unsaved.formUnion(changes.keys.compactMap { IPv4Address($0) }) }
-
-    /// All of it is to be told, to a store that has lost it.
-    package mutating func forgetSaves() { unsaved.formUnion(held.keys) }
+    /// Marks all of them, for a store that has lost them.
+    package mutating func markAll() { writes.mark(held.keys) }
 }

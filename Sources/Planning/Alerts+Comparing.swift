@@ -3,20 +3,13 @@ package import Model
 extension Alerts {
     /// An exit that serves, or stands by, although nobody has been able to compare it for a while.
     package struct Uncompared: Hashable, Sendable {
-        package enum What: String, Hashable, Sendable, CaseIterable {
-            /// With this machine's own address.
-            case address
-            /// With the country of its pool.
-            case country
-        }
-
         package var exit: ExitID
-        package var what: What
+        package var what: AlertSubject.Comparison
         package var since: Timestamp
         /// Why the last deep probe could not.
         package var problem: String?
 
-        package init(exit: ExitID, what: What, since: Timestamp, problem: String?) {
+        package init(exit: ExitID, what: AlertSubject.Comparison, since: Timestamp, problem: String?) {
             self.exit = exit
             self.what = what
             self.since = since
@@ -25,7 +18,7 @@ extension Alerts {
     }
 
     /// One alert for all exits: it is the services that they share.
-    static func alert(_ what: Uncompared.What, _ uncompared: [Uncompared]) -> Alert? {
+    static func alert(_ what: AlertSubject.Comparison, _ uncompared: [Uncompared]) -> Alert? {
         let exits = uncompared.filter { $0.what == what }.sorted { $0.exit < $1.exit }
         guard let since = exits.map(\.since).min() else { return nil }
         let names = exits.prefix(3).map(\.exit.description).joined(separator: ", ")
@@ -33,17 +26,8 @@ extension Alerts {
         let why = exits.lazy.compactMap(\.problem).first.map { ": \($0)" } ?? ""
         let other = what == .address ? "this machine's own address, so a leak may go unseen" : "their country"
         return Alert(
-            id: id(what), severity: .warning, message: "not compared since \(since): exits \(names)\(more) with \(other)\(why)",
+            .comparison(what), .warning, "not compared since \(since): exits \(names)\(more) with \(other)\(why)",
             remedy: "set verification.urls to services that answer here with an address and a country; they are asked through each exit",
             since: since)
-    }
-
-    private static func id(_ what: Uncompared.What) -> String { "comparison:\(what.rawValue)" }
-
-    /// Since when exits were not compared, as these alerts say.
-    package static func comparisons(in alerts: [Alert]) -> [Uncompared.What: Timestamp] {
-        Uncompared.What.allCases.reduce(into: [:]) { result, what in
-            result[what] = alerts.first { $0.id == id(what) }?.since
-        }
     }
 }

@@ -72,12 +72,6 @@ package struct Breaker: Hashable, Codable, Sendable {
 
     package init() {}
 
-    /// The names under which they are kept.
-    package static func name(server hostname: String) -> String { "server:\(hostname)" }
-    /// The host name that is in such a name; nil for one of something else.
-    static func server(_ name: String) -> String? { name.hasPrefix("server:") ? String(name.dropFirst("server:".count)) : nil }
-    package static func name(credential provider: ProviderName) -> String { "credential:\(provider)" }
-
     /// A server that failed once is left alone at once: there are others.
     package static let ofServers = Rules(threshold: 1, firstCoolDown: 60, longestCoolDown: 3600, trials: 1)
     /// A credential is opened by whoever counts the servers that refuse it.

@@ -152,6 +152,6 @@ extension Planner {
     }
 
     private func openUntil(_ server: Server) -> Timestamp {
-        world.breakers[Breaker.name(server: server.hostname)]?.openUntil ?? now
+        world.breakers[.server(server.hostname)]?.openUntil ?? now
     }
 }

@@ -18,10 +18,10 @@ extension Planner {
         }
         if let until = budget(id.country) { return wait(&exit, .restartBudget, "its pool has begun too many containers lately", until) }
         let providers = providers(in: id.country, known)
-        let blocked = providers.filter { !isAllowed(Breaker.name(credential: $0), Breaker.ofCredentials) }
+        let blocked = providers.filter { !isAllowed(.credential($0)) }
         let candidates = Self.without(blocked, known)
         if candidates.isEmpty, let provider = blocked.min(by: { $0.rawValue < $1.rawValue }) {
-            let isToken = world.breakers[Breaker.name(credential: provider)]?.isOfToken ?? false
+            let isToken = world.breakers[.credential(provider)]?.isOfToken ?? false
             let detail =
                 isToken
                 ? "\(provider) refuses the access token: it is tried seldom until it is taken"
@@ -58,8 +58,9 @@ extension Planner {
         steps.append(.launch(id))
         started.insert(id)
         begun[id.country, default: 0] += 1
-        for name in [Breaker.name(server: server.hostname), Breaker.name(credential: server.provider)]
-        where world.breakers[name]?.state(now) == .halfOpen { trials.insert(name) }
+        for key in [BreakerKey.server(server.hostname), .credential(server.provider)] where world.breakers[key]?.state(now) == .halfOpen {
+            trials.insert(key)
+        }
     }
 
     /// Whose servers a pool may take.
@@ -81,13 +82,11 @@ extension Planner {
         return next > now ? next : nil
     }
 
-    func isAllowed(_ name: String, _ rules: Breaker.Rules) -> Bool {
-        world.breakers[name].map { $0.allows(now, rules) && !trials.contains(name) } ?? true
+    private func isAllowed(_ key: BreakerKey) -> Bool {
+        world.breakers[key].map { $0.allows(now, key.rules) && !trials.contains(key) } ?? true
     }
 
-    func isAllowed(_ server: Server) -> Bool {
-        !brokenServers.contains(server.hostname) || isAllowed(Breaker.name(server: server.hostname), Breaker.ofServers)
-    }
+    func isAllowed(_ server: Server) -> Bool { isAllowed(.server(server.hostname)) }
 
     private mutating func wait(_ exit: inout Exit, _ reason: ExitReason, _ detail: String, _ until: Timestamp) {
         exit.move(to: exit.state == .failed ? .failed : .pending, reason: reason, now: now)

@@ -26,15 +26,14 @@ package struct Planner: Sendable {
     var requeueAt: Timestamp?
     /// Launches of this plan, and half-open breakers on which one of them is a trial.
     var begun: [CountryCode: Int] = [:]
-    var trials: Set<String> = []
+    var trials: Set<BreakerKey> = []
     var started: Set<ExitID> = []
     /// Addresses of the servers that exits had at the beginning of this pass.
     var held: Set<String> = []
     /// What is held while exits begin; nil before and after.
     var holdings: Holdings?
-    /// Whose servers each pool may take, and servers that have a breaker, by host name: the world's, and so the same for the whole plan.
+    /// Whose servers each pool may take: the world's, and so the same for the whole plan.
     var listedProviders: [CountryCode: Set<ProviderName>] = [:]
-    let brokenServers: Set<String>
 
     package static func plan(
         desired: Desired, exits: [ExitID: Exit], world: World, now: Timestamp, rules: Rules = Rules()
@@ -49,7 +48,6 @@ package struct Planner: Sendable {
         self.now = now
         self.rules = rules
         self.exits = exits
-        brokenServers = Set(world.breakers.keys.lazy.compactMap(Breaker.server))
     }
 
     private mutating func run() -> Plan {

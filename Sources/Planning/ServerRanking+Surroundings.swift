@@ -18,16 +18,14 @@ extension ServerRanking {
         }
 
         private var held: [ProviderName: Held] = [:]
-        /// By host name; absent ones are closed.
-        private let breakers: [String: Breaker.State]
+        /// Absent ones are closed.
+        private let breakers: [BreakerKey: Breaker.State]
 
         /// - Parameters:
         ///   - held: servers that exits hold.
-        ///   - breakers: by `Breaker.name(server:)`; absent ones are closed.
-        package init(held: some Sequence<Server>, breakers: [String: Breaker.State] = [:]) {
-            self.breakers = Dictionary(
-                breakers.lazy.filter { $0.value != .closed }.compactMap { name, state in Breaker.server(name).map { ($0, state) } },
-                uniquingKeysWith: { first, _ in first })
+        ///   - breakers: absent ones are closed.
+        package init(held: some Sequence<Server>, breakers: [BreakerKey: Breaker.State] = [:]) {
+            self.breakers = breakers.filter { $0.value != .closed }
             for server in held { add(server) }
         }
 
@@ -64,7 +62,7 @@ extension ServerRanking {
 
         private func counts(of server: Server) -> Counts {
             var counts = Counts()
-            if !breakers.isEmpty { counts.breaker = breakers[server.hostname] ?? .closed }
+            if !breakers.isEmpty { counts.breaker = breakers[.server(server.hostname)] ?? .closed }
             guard let held = held[server.provider] else { return counts }
             counts.isHeld = held.hostnames[server.hostname] ?? 0 > 0 || held.addresses[server.address] ?? 0 > 0
             counts.inCity = held.cities[Self.city(of: server)] ?? 0

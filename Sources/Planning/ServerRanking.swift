@@ -27,8 +27,8 @@ package enum ServerRanking {
         package var cities: [String: Double] = [:]
         /// Servers that exits hold.
         package var held: [Server] = []
-        /// By `Breaker.name(server:)`; absent ones are closed.
-        package var breakers: [String: Breaker.State] = [:]
+        /// Absent ones are closed.
+        package var breakers: [BreakerKey: Breaker.State] = [:]
 
         package init() {}
     }

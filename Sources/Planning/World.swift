@@ -28,8 +28,8 @@ package struct World: Sendable {
     package var hostIsOnline: Bool
     /// The one exit that may be moved all the same while all of them fail at once.
     package var trial: ExitID?
-    /// What is remembered of servers and credentials that failed, by `Breaker.name`.
-    package var breakers: [String: Breaker]
+    /// What is remembered of servers and credentials that failed.
+    package var breakers: [BreakerKey: Breaker]
     /// What servers have answered to handshakes of this machine; nil where none are sent.
     package var handshakes: HandshakeKnowledge?
     /// Pools whose servers are being asked for handshakes.
@@ -47,7 +47,7 @@ package struct World: Sendable {
 
     package init(
         containers: [ExitContainer]? = nil, gateway: GatewayObservation? = nil, published: GatewayLayout? = nil,
-        servers: [CountryCode: [RankedServer]] = [:], hostIsOnline: Bool = true, breakers: [String: Breaker] = [:],
+        servers: [CountryCode: [RankedServer]] = [:], hostIsOnline: Bool = true, breakers: [BreakerKey: Breaker] = [:],
         launches: [CountryCode: [Timestamp]] = [:], searchedAt: [CountryCode: Timestamp] = [:], busy: Set<ExitID> = [],
         removing: Set<String> = []
     ) {

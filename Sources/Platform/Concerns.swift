@@ -11,7 +11,7 @@ package final class Concerns: Sendable {
         case noted(String)
     }
 
-    private let state = Mutex<[String: Alert]>([:])
+    private let state = Mutex<[AlertSubject: Alert]>([:])
     /// Changes, for one who tells of them.
     package let changes: AsyncStream<Change>
     private let continuation: AsyncStream<Change>.Continuation
@@ -20,14 +20,14 @@ package final class Concerns: Sendable {
         (changes, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(100))
     }
 
-    package var alerts: [Alert] { state.withLock { $0.values.sorted { $0.id < $1.id } } }
+    package var alerts: [Alert] { state.withLock { $0.values.sorted { $0.subject < $1.subject } } }
 
     /// Raises a critical alert, or changes what it says.
-    package func raise(_ id: String, _ message: String, remedy: String) {
+    package func raise(_ subject: AlertSubject, _ message: String, remedy: String) {
         let raised = state.withLock { alerts -> Alert? in
-            let since = alerts[id]?.since
-            let alert = Alert(id: id, severity: .critical, message: message, remedy: remedy, since: since ?? SystemClock.now())
-            alerts[id] = alert
+            let since = alerts[subject]?.since
+            let alert = Alert(subject, .critical, message, remedy: remedy, since: since ?? SystemClock.now())
+            alerts[subject] = alert
             return since == nil ? alert : nil
         }
         if let raised { continuation.yield(.raised(raised)) }
@@ -36,7 +36,7 @@ package final class Concerns: Sendable {
     /// What is to be written down, in the audit log too.
     package func note(_ text: String) { continuation.yield(.noted(text)) }
 
-    package func clear(_ id: String) {
-        if let cleared = state.withLock({ $0.removeValue(forKey: id) }) { continuation.yield(.cleared(cleared)) }
+    package func clear(_ subject: AlertSubject) {
+        if let cleared = state.withLock({ $0.removeValue(forKey: subject) }) { continuation.yield(.cleared(cleared)) }
     }
 }

@@ -1,3 +1,4 @@
+import Model
 import Platform
 import Synchronization
 
@@ -30,8 +31,8 @@ extension SignedTables {
             lists.isEmpty ? nil : "\(lists.count) lists of codes of \(key(table)) were gone from Redis or altered in it",
         ]
         let message = "\(what.compactMap(\.self).joined(separator: ", and ")), and no controller had done that; they are written back"
-        state.withLock { $0.restoredAt["store/\(table.rawValue)"] = .now }
-        concerns.raise("store/\(table.rawValue)", message, remedy: Self.remedy)
+        state.withLock { $0.restoredAt[table] = .now }
+        concerns.raise(.table(table.rawValue), message, remedy: Self.remedy)
         concerns.note(message)
         return commands.count
     }

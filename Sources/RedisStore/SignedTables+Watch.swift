@@ -35,10 +35,9 @@ extension SignedTables {
 
     /// One look at a table, and what it leads to.
     func look(at table: SignedTable, fence: @escaping @Sendable () -> Int?) async {
-        let name = "store/\(table.rawValue)"
         do {
             var reading = try await read(table)
-            concerns.clear("store")
+            concerns.clear(.store)
             if let number = fence(), try await giveBack(reading, of: table, Guards(fence: { number })) > 0 {
                 reading = try await read(table)
             }
@@ -47,24 +46,25 @@ extension SignedTables {
                 reading.refused.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
                 + reading.missing.sorted().map { "\($0) is gone, and nobody has removed it" }
             for (field, reason) in reading.refused { tell("\(key(table))/\(field)", reason) }
-            guard !words.isEmpty else { return clearOld(name) }
+            guard !words.isEmpty else { return clearOld(table) }
             let more = words.count > 5 ? ", and \(words.count - 5) more" : ""
             concerns.raise(
-                name, "rows of \(table.rawValue) are not used: \(words.prefix(5).joined(separator: ", "))\(more)", remedy: Self.remedy)
+                .table(table.rawValue), "rows of \(table.rawValue) are not used: \(words.prefix(5).joined(separator: ", "))\(more)",
+                remedy: Self.remedy)
         } catch let error as RedisError where error.code == .distrusted {
             // A store that is distrusted as a whole is one alert, not one for each table.
-            guard isSigned else { return concerns.raise("store", error.message, remedy: Self.remedy) }
+            guard isSigned else { return concerns.raise(.store, error.message, remedy: Self.remedy) }
             if let fence = fence(), (try? await restore(table, fence: { fence }, because: error.message)) ?? false { return }
-            concerns.raise(name, error.message, remedy: Self.remedy)
+            concerns.raise(.table(table.rawValue), error.message, remedy: Self.remedy)
         } catch {
             // Whoever needs the store tells that it is away.
         }
     }
 
     /// An alert about what was put right stands for ten minutes.
-    private func clearOld(_ name: String) {
-        if let at = state.withLock({ $0.restoredAt[name] }), .now - at < .seconds(600) { return }
-        concerns.clear(name)
+    private func clearOld(_ table: SignedTable) {
+        if let at = state.withLock({ $0.restoredAt[table] }), .now - at < .seconds(600) { return }
+        concerns.clear(.table(table.rawValue))
     }
 
     /// Writes a table as this controller knows it over one that was set back.
@@ -83,9 +83,9 @@ extension SignedTables {
         remember(new, table)
         let message = "\(reason.split(separator: ",").first ?? ""); the leader has written it back as it knew it"
         log.error("a table of the store was set back, and written back", ["table": key(table), "reason": reason])
-        let name = "store/\(table.rawValue)"
-        state.withLock { $0.restoredAt[name] = .now }
-        concerns.raise(name, message, remedy: "find out who or what has set Redis back: an attacker, a failover, an old copy")
+        state.withLock { $0.restoredAt[table] = .now }
+        concerns.raise(
+            .table(table.rawValue), message, remedy: "find out who or what has set Redis back: an attacker, a failover, an old copy")
         concerns.note(message)
         return true
     }

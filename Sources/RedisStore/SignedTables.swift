@@ -45,7 +45,7 @@ package final class SignedTables: Sendable {
         /// Refused rows of which the log has told.
         var told: Set<String> = []
         /// When an alert's table was put right.
-        var restoredAt: [String: ContinuousClock.Instant] = [:]
+        var restoredAt: [SignedTable: ContinuousClock.Instant] = [:]
     }
 
     let connection: RedisConnection

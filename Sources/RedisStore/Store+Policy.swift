@@ -1,3 +1,4 @@
+import Model
 package import Platform
 
 /// Whether the server keeps what it is given.
@@ -25,14 +26,13 @@ extension Store {
 
     func checkPolicy(_ concerns: Concerns) async {
         do {
-            guard let policy = try await evictionPolicy() else { return concerns.clear(Self.concern) }
+            guard let policy = try await evictionPolicy() else { return concerns.clear(.storePolicy) }
             concerns.raise(
-                Self.concern, "Redis may throw users, pools and exits away when its memory is full: its maxmemory-policy is \(policy)",
+                .storePolicy, "Redis may throw users, pools and exits away when its memory is full: its maxmemory-policy is \(policy)",
                 remedy: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf or the service's settings")
         } catch {
             // That it does not answer is told by who needs it.
         }
     }
 
-    private static let concern = "store_policy"
 }

@@ -132,14 +132,14 @@ package final class Store: Sendable {
 
     // MARK: - Breakers and alerts
 
-    package func breakers<Value: Decodable>(as type: Value.Type) async throws -> [String: Value] {
-        try await hash("breakers").reduce(into: [:]) { $0[$1.0] = try? JSONDecoder().decode(type, from: Data($1.1.utf8)) }
+    package func breakers<Value: Decodable>(as type: Value.Type) async throws -> [BreakerKey: Value] {
+        try await hash("breakers").reduce(into: [:]) { $0[BreakerKey($1.0)] = try? JSONDecoder().decode(type, from: Data($1.1.utf8)) }
     }
 
     /// Nil forgets one.
-    package func save(breakers: [String: (some Encodable)?]) async throws {
-        let commands = try breakers.map { name, value in
-            [try value.map { ["HSET", key("breakers"), name, try text($0)] } ?? ["HDEL", key("breakers"), name]]
+    package func save(breakers: [BreakerKey: (some Encodable)?]) async throws {
+        let commands = try breakers.map { breaker, value in
+            [try value.map { ["HSET", key("breakers"), "\(breaker)", try text($0)] } ?? ["HDEL", key("breakers"), "\(breaker)"]]
         }
         try await write(commands)
     }
@@ -148,24 +148,25 @@ package final class Store: Sendable {
         try await hash("alerts").compactMap { try? JSONDecoder().decode(Alert.self, from: Data($0.1.utf8)) }
     }
 
-    package func save(alerts: [Alert], cleared: [String]) async throws {
-        let raised = try alerts.map { [["HSET", key("alerts"), $0.id, try text($0)]] }
-        try await write(raised + cleared.map { [["HDEL", key("alerts"), $0]] })
+    package func save(alerts: [Alert], cleared: [AlertSubject]) async throws {
+        let raised = try alerts.map { [["HSET", key("alerts"), "\($0.subject)", try text($0)]] }
+        try await write(raised + cleared.map { [["HDEL", key("alerts"), "\($0)"]] })
     }
 
     /// Addresses that are not to be given to another exit.
-    package func addresses() async throws -> [String: HeldAddress] {
-        try await hash("addresses").reduce(into: [:]) {
-            // One that can't be read is held all the same.
+    package func addresses() async throws -> [IPv4Address: HeldAddress] {
+        try await hash("addresses").reduce(into: [:]) { addresses, row in
+            guard let address = IPv4Address(row.0) else { return }
+            // A holder that can't be read holds it all the same.
             let unknown = HeldAddress(exit: nil, generation: 0, since: Timestamp(milliseconds: 0))
-            $0[$1.0] = (try? JSONDecoder().decode(HeldAddress.self, from: Data($1.1.utf8))) ?? unknown
+            addresses[address] = (try? JSONDecoder().decode(HeldAddress.self, from: Data(row.1.utf8))) ?? unknown
         }
     }
 
     /// Nil forgets one.
-    package func save(addresses: [String: HeldAddress?]) async throws {
+    package func save(addresses: [IPv4Address: HeldAddress?]) async throws {
         let groups = try addresses.map { address, holder in
-            [try holder.map { ["HSET", key("addresses"), address, try text($0)] } ?? ["HDEL", key("addresses"), address]]
+            [try holder.map { ["HSET", key("addresses"), "\(address)", try text($0)] } ?? ["HDEL", key("addresses"), "\(address)"]]
         }
         if !groups.isEmpty { try await write(groups, isChange: false) }
     }

@@ -282,8 +282,8 @@ struct Parts: Sendable {
                 audit.record(AuditEntry(.system, "store", details: text))
             case .raised(let alert):
                 await controller.tell(
-                    .alertRaised, "alert \(alert.id): \(alert.message); \(alert.remedy)", severity: alert.severity)
-            case .cleared(let alert): await controller.tell(.alertCleared, "alert \(alert.id) is over")
+                    .alertRaised, "alert \(alert.subject): \(alert.message); \(alert.remedy)", severity: alert.severity)
+            case .cleared(let alert): await controller.tell(.alertCleared, "alert \(alert.subject) is over")
             }
         }
     }

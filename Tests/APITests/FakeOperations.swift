@@ -42,8 +42,8 @@ final class FakeOperations: Operations, EventSource {
         var state = State()
         state.shown.exits = [exit.id: exit]
         state.shown.pools = [us: Pool(country: us, size: 1)]
-        state.shown.alerts = [Alert(id: "part:host", severity: .critical, message: "offline", remedy: "check the network", since: start)]
-        state.shown.breakers = [BreakerView(name: "server:us2", state: "open", reason: "blackhole", openings: 2, openUntil: start + 60)]
+        state.shown.alerts = [Alert(.part(.host), .critical, "offline", remedy: "check the network", since: start)]
+        state.shown.breakers = [BreakerView(name: .server("us2"), state: "open", reason: "blackhole", openings: 2, openUntil: start + 60)]
         state.shown.users = [ProxyUser(name: "alice", salt: "the salt", digest: "the digest", createdAt: start)]
         inner = Mutex(state)
     }

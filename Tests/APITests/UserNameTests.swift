@@ -11,12 +11,12 @@ import Testing
     private static let name = "bob.smith_2"
     private static let start = Timestamp(milliseconds: 1_700_000_000_000)
     private static let alert = Alert(
-        id: "user:\(name)", severity: .warning, message: "the addresses of user \(name) are too much",
+        .user(name), .warning, "the addresses of user \(name) are too much",
         remedy: "give \(name) networks of its own (sallyport users set \(name) --addresses)", since: start)
     private static let sentences: [(EventKind, String)] = [
         (.userAdded, "user \(name) was added"), (.userChanged, "user \(name) was changed: password, countries"),
         (.userChanged, "user \(name) is over a quota, and blocked: quota_day"), (.userRemoved, "user \(name) was removed"),
-        (.alertRaised, "alert \(alert.id): \(alert.message); \(alert.remedy)"), (.alertCleared, "alert \(alert.id) is over"),
+        (.alertRaised, "alert \(alert.subject): \(alert.message); \(alert.remedy)"), (.alertCleared, "alert \(alert.subject) is over"),
     ]
 
     private func prepare(_ subject: Subject) {

@@ -120,7 +120,7 @@ import Testing
             writing.send(sent, padding: 300)
         }
         let alert = try #require(writing.log.alert)
-        #expect(alert.message.contains("No space left on device") && alert.id == "access_log")
+        #expect(alert.message.contains("No space left on device") && alert.subject == .accessLog)
         let text = try Files.read(writing.file)
         #expect(text.hasSuffix("end=--\n") && writing.lines().allSatisfy { $0.hasSuffix("end=--") }, "no line is torn")
         unlink("\(folder.path)/filler")

@@ -113,7 +113,7 @@ import Testing
         let catalog = catalogOf(FakeSource(.nordvpn, american)) { _, _ in [:] }
         let free = try await catalog.ranked(for: Pool(country: us, size: 1))
         let held = american[1]
-        await catalog.follow { .init(held: [held], breakers: [Breaker.name(server: "us3"): .open]) }
+        await catalog.follow { .init(held: [held], breakers: [BreakerKey.server("us3"): .open]) }
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1)) == free)
         #expect(try await catalog.explained(ServerWish(country: us), strategy: .balanced).map(\.server.hostname) == ["us1", "us3", "us2"])
     }

@@ -116,7 +116,9 @@ import Testing
         let now = SystemClock.now()
         #expect(catalog.alerts(now).isEmpty, "not yet: it may come in a moment")
         let alerts = catalog.alerts(now + 31)
-        #expect(alerts.map(\.id) == ["list:other"] && alerts[0].severity == .warning && alerts[0].message.contains("status 503"))
+        #expect(
+            alerts.map(\.subject) == [.list(ProviderName(rawValue: "other"))] && alerts[0].severity == .warning
+                && alerts[0].message.contains("status 503"))
         let none = patient(failing)
         _ = try? await none.countries()
         #expect(none.alerts(now + 3_600).map(\.severity) == [.critical])
@@ -161,7 +163,7 @@ import Testing
         try await eventually("it is believed", within: 40) { try await catalog.countries() == [us: 4] }
         let now = SystemClock.now()
         let words = "the list of nordvpn has 4 servers and none in DE any more, where there were 13: it is used, for it came three times"
-        #expect(catalog.alerts(now).map(\.id) == ["size:nordvpn"] && catalog.alerts(now).map(\.message) == [words])
+        #expect(catalog.alerts(now).map(\.subject) == [.size(.nordvpn)] && catalog.alerts(now).map(\.message) == [words])
         #expect(catalog.alerts(now + 86_401).isEmpty)
         let next = patient(FakeSource(.nordvpn, Array(whole.prefix(4))), store: store)
         _ = try await next.countries()
@@ -207,7 +209,7 @@ import Testing
             _ = try? await catalog.countries()
             return breakers[.list, .nordvpn].openings > 0
         }
-        #expect(source.asked.withLock(\.count) >= 3 && breakers.all.keys.sorted() == ["provider:nordvpn"])
+        #expect(source.asked.withLock(\.count) >= 3 && breakers.all.keys.sorted() == [.list(.nordvpn)])
         answers.withLock { $0 = true }
         try await eventually("three trials have closed it", within: 40) {
             _ = try? await catalog.countries()

@@ -67,7 +67,7 @@ import Testing
                 return try await entries(connection).isEmpty
             }
             #expect(found == [command("bob")])
-            let alert = try #require(leader.concerns.alerts.first { $0.id == "store/orders" })
+            let alert = try #require(leader.concerns.alerts.first { $0.subject == .orders })
             #expect(alert.message.contains("no controller of this store has written it"), "\(alert)")
             #expect(try await connection.command(["KEYS", "test:answer:*"]).list?.isEmpty ?? false)
         }

@@ -199,14 +199,30 @@ import Testing
             let store = Store(connection: connection, prefix: "test")
             var breaker = Breaker()
             breaker.fail("timeout", Timestamp(milliseconds: 5), .init(threshold: 1))
-            try await store.save(breakers: ["server:us1": breaker, "server:us2": Breaker()])
-            #expect(try await store.breakers(as: Breaker.self) == ["server:us1": breaker, "server:us2": Breaker()])
-            try await store.save(breakers: ["server:us2": Breaker?.none])
-            #expect(try await store.breakers(as: Breaker.self) == ["server:us1": breaker])
-            let alert = Alert(id: "host", severity: .critical, message: "m", remedy: "r", since: Timestamp(milliseconds: 1))
+            try await store.save(breakers: [.server("us1"): breaker, .server("us2"): Breaker()])
+            #expect(try await store.breakers(as: Breaker.self) == [.server("us1"): breaker, .server("us2"): Breaker()])
+            try await store.save(breakers: [.server("us2"): Breaker?.none])
+            #expect(try await store.breakers(as: Breaker.self) == [.server("us1"): breaker])
+            // A key of another version, and a row that can't be read.
+            let text = try #require(try await connection.command(["HGET", "test:breakers", "server:us1"]).text)
+            try await connection.command(["HSET", "test:breakers", "moon:us9", text, "server:us3", "{"])
+            #expect(try await store.breakers(as: Breaker.self) == [.server("us1"): breaker, BreakerKey("moon:us9"): breaker])
+            try await store.save(breakers: [BreakerKey("moon:us9"): Breaker?.none])
+            #expect(try await connection.command(["HEXISTS", "test:breakers", "moon:us9"]) == .integer(0))
+            let alert = Alert(.part(.host), .critical, "m", remedy: "r", since: Timestamp(milliseconds: 1))
             try await store.save(alerts: [alert], cleared: [])
             #expect(try await store.alerts() == [alert])
-            try await store.save(alerts: [], cleared: ["host"])
+            #expect(try await connection.command(["HKEYS", "test:alerts"]).list?.compactMap(\.text) == ["part:host"])
+            // An alert of another version, and a row that can't be read.
+            let row = try #require(try await connection.command(["HGET", "test:alerts", "part:host"]).text)
+            try await connection.command([
+                "HSET", "test:alerts", "moon:us", row.replacing("part:host", with: "moon:us"), "pool:us", "{",
+            ])
+            let subjects = try await store.alerts().map(\.subject).sorted()
+            #expect(subjects == [AlertSubject("moon:us"), .part(.host)])
+            try await store.save(alerts: [], cleared: [AlertSubject("moon:us")])
+            #expect(try await store.alerts() == [alert])
+            try await store.save(alerts: [], cleared: [.part(.host)])
             #expect(try await store.alerts().isEmpty)
         }
     }

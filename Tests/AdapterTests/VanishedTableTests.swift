@@ -77,7 +77,9 @@ import Testing
             #expect(try await isWhole(leader))
             #expect(try await isWhole(try await store(connection)))
             let table = keys[0].split(separator: ":")[0]
-            #expect(table == "trust" || leader.tables.concerns.alerts.contains { $0.id == "store/\(table)" && $0.message.contains("back") })
+            #expect(
+                table == "trust"
+                    || leader.tables.concerns.alerts.contains { $0.subject == .table(String(table)) && $0.message.contains("back") })
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 /// Servers are asked for a handshake before a container is spent on one of them; and what silence says about the key.
 @Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct AskingTests {
-    private let key = Breaker.name(credential: .nordvpn)
+    private let key = BreakerKey.credential(.nordvpn)
 
     @Test func `servers that don't answer a handshake get no container`() async throws {
         try await withController(asksServers: true) { world, running in

@@ -14,14 +14,16 @@ import Testing
             try await eventually("it is compared") { running.exit(1)?.health.comparedAt != nil && running.exit(1)?.health.placedAt != nil }
             #expect(running.controller.snapshot.alerts.isEmpty)
             world.with { $0.comparing = false }
-            func alert(_ what: String) -> Alert? { running.controller.snapshot.alerts.first { $0.id == "comparison:\(what)" } }
+            func alert(_ what: AlertSubject.Comparison) -> Alert? {
+                running.controller.snapshot.alerts.first { $0.subject == .comparison(what) }
+            }
             // The exits' deep probes are not at the same moment: the alert begins with one of them.
             let address = try await eventually("an alert tells it of both", within: 20) {
-                alert("address").flatMap { $0.message.contains("us-1, us-2") ? $0 : nil }
+                alert(.address).flatMap { $0.message.contains("us-1, us-2") ? $0 : nil }
             }
             #expect(address.message.contains("status 429"), "\(address.message)")
             #expect(address.remedy.contains("verification.urls"))
-            try await eventually("and that of the country") { alert("country") != nil }
+            try await eventually("and that of the country") { alert(.country) != nil }
             #expect(running.exits.values.allSatisfy { $0.state == .serving && $0.generation == 1 && $0.health.verdict == .healthy })
             #expect(running.exit(1)?.health.comparedAge ?? 0 > 0.5 && running.exit(1)?.health.comparisonProblem == "status 429")
             world.with { $0.comparing = true }
@@ -37,15 +39,15 @@ import Testing
         try await first.serves(1)
         // Long enough for the exit to be one that was taken over.
         try await eventually("it is told, and stored", within: 20) {
-            world.stored.alerts.contains { $0.id == "comparison:address" && first.now() - $0.since > 6 }
+            world.stored.alerts.contains { $0.subject == .comparison(.address) && first.now() - $0.since > 6 }
         }
-        let since = world.stored.alerts.first { $0.id == "comparison:address" }?.since
+        let since = world.stored.alerts.first { $0.subject == .comparison(.address) }?.since
         await first.kill()
         let second = Running(on: world, tune: { $0.deepSeconds = 0.3 })
         try await second.controller.load()
         try await second.serves(1)
         try await eventually("the second one has observed the world") { second.controller.snapshot.hasObserved }
-        #expect(second.controller.snapshot.alerts.first { $0.id == "comparison:address" }?.since == since)
+        #expect(second.controller.snapshot.alerts.first { $0.subject == .comparison(.address) }?.since == since)
         #expect(world.with { $0.events }.count { $0.kind == .alertRaised && $0.message.contains("comparison:address") } == 1)
         world.with { $0.comparing = true }
         try await eventually("it ends", within: 20) { second.controller.snapshot.alerts.isEmpty }

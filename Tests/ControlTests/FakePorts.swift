@@ -194,17 +194,17 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     func blocked(among users: [ProxyUser]) async throws -> [String: String] {
         try call(.store) { state in state.stored.blocked.filter { entry in users.contains { $0.name == entry.key } } }
     }
-    func save(breakers: [String: Breaker?]) async throws {
+    func save(breakers: [BreakerKey: Breaker?]) async throws {
         try await store { state in for (name, breaker) in breakers { state.stored.breakers[name] = breaker } }
     }
-    func save(alerts: [Alert], cleared: [String]) async throws {
+    func save(alerts: [Alert], cleared: [AlertSubject]) async throws {
         try await store { state in
-            state.stored.alerts.removeAll { alert in cleared.contains(alert.id) || alerts.contains { $0.id == alert.id } }
+            state.stored.alerts.removeAll { alert in cleared.contains(alert.subject) || alerts.contains { $0.subject == alert.subject } }
             state.stored.alerts += alerts
         }
     }
 
-    func save(addresses: [String: HeldAddress?]) async throws {
+    func save(addresses: [IPv4Address: HeldAddress?]) async throws {
         try await store { state in for (address, holder) in addresses { state.stored.addresses[address] = holder } }
     }
 

@@ -31,7 +31,9 @@ import Testing
             try await eventually("the event tells it") {
                 world.with { $0.events }.contains { $0.reason == .leak && $0.severity == .critical && $0.message.contains(words) }
             }
-            let alert = try await eventually("an alert tells it") { running.controller.snapshot.alerts.first { $0.id == "leak:us-1" } }
+            let alert = try await eventually("an alert tells it") {
+                running.controller.snapshot.alerts.first { $0.subject == .leak(id(1)) }
+            }
             #expect(alert.severity == .critical && alert.message.contains(words))
         }
     }

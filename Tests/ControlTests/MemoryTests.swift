@@ -20,7 +20,7 @@ import Testing
 
     @Test func `an alert about a container is over when somebody removes it by hand`() async throws {
         try await withStuckContainer { world, running in
-            try await eventually("a human is told") { running.controller.snapshot.alerts.contains { $0.id == "container:us-1-g1" } }
+            try await eventually("a human is told") { running.controller.snapshot.alerts.contains { $0.subject == .container("us-1-g1") } }
             // What the remedy says.
             world.with { $0.containers["us-1-g1"] = nil }
             try await eventually("the alert is over") { running.controller.snapshot.alerts.isEmpty }
@@ -31,22 +31,22 @@ import Testing
     @Test func `an alert stands over a restart, without a word, for as long as it is true`() async throws {
         let world = FakeWorld(servers: [server(1)])
         let since = SimulatedTime.current.now() + -600
-        func alert(_ id: String, _ message: String = "") -> Alert {
-            Alert(id: id, severity: .critical, message: message, remedy: "do something", since: since)
+        func alert(_ subject: AlertSubject, _ message: String = "") -> Alert {
+            Alert(subject, .critical, message, remedy: "do something", since: since)
         }
         // As an earlier controller has left it: nobody serves, a container resists, the engine and the provider don't answer.
         world.with { state in
             state.stored.pools[us] = Pool(country: us, size: 1)
             state.stored.alerts = [
-                alert("pool:us"), alert("part:engine"), alert("part:catalog"),
-                alert("container:old", "container old can't be removed: device or resource busy"),
+                alert(.pool(us)), alert(.part(.engine)), alert(.part(.catalog)),
+                alert(.container("old"), "container old can't be removed: device or resource busy"),
             ]
             state.away = [.engine, .catalog]
         }
         let running = Running(on: world, tune: { $0.removalSeconds = 0.05 })
         try await eventually("it has made several passes") { world.with { $0.lists } > 5 }
         let alerts = running.controller.snapshot.alerts
-        #expect(alerts.map(\.id) == ["container:old", "part:catalog", "part:engine", "pool:us"])
+        #expect(alerts.map(\.subject) == [.container("old"), .part(.catalog), .part(.engine), .pool(us)])
         #expect(alerts.allSatisfy { $0.since == since })
         #expect(!world.with { $0.events }.contains { $0.kind == .alertCleared || $0.kind == .alertRaised })
         world.with { $0.away = [] }
@@ -58,7 +58,7 @@ import Testing
 
     @Test func `what alerts have become while the store was away it hears of later`() async throws {
         try await withStuckContainer { world, running in
-            try await eventually("it is stored") { world.stored.alerts.map(\.id) == ["container:us-1-g1"] }
+            try await eventually("it is stored") { world.stored.alerts.map(\.subject) == [.container("us-1-g1")] }
             world.go(away: .store)
             world.with { $0.resisting = [] }
             try await eventually("it is over") { running.controller.snapshot.alerts.isEmpty }
@@ -113,7 +113,7 @@ import Testing
             state.stored.exits[exit.id] = exit
             var breaker = Breaker()
             breaker.fail("handshake_timeout", later, Breaker.ofServers)
-            state.stored.breakers = [Breaker.name(server: "us1"): breaker]
+            state.stored.breakers = [BreakerKey.server("us1"): breaker]
         }
         let running = Running(on: world)
         try await running.serves(1, within: 30)

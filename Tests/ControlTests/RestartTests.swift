@@ -70,13 +70,13 @@ import Testing
         var (killed, silent) = (Breaker(), Breaker())
         killed.fail("container_exited", world.time.now(), Breaker.ofServers)
         silent.fail("blackhole", world.time.now(), Breaker.ofServers)
-        let stored = [Breaker.name(server: "us1"): killed, Breaker.name(server: "us2"): silent]
+        let stored = [BreakerKey.server("us1"): killed, BreakerKey.server("us2"): silent]
         world.with { $0.stored.breakers = stored }
         let running = Running(on: world)
         try await running.controller.execute(.addExit(ExitRequest(country: us)))
         try await running.serves(1)
         #expect(running.exit(1)?.server?.hostname == "us1")
-        try await eventually("the store forgets it too") { world.stored.breakers.keys.sorted() == [Breaker.name(server: "us2")] }
+        try await eventually("the store forgets it too") { world.stored.breakers.keys.sorted() == [BreakerKey.server("us2")] }
         await running.stop()
     }
 

@@ -53,7 +53,7 @@ import Testing
             }
             try await eventually("the fallback is what is left") { world.readyEndpoints == [other.endpoint] }
             let alert = try await eventually("a human is told", within: 20) {
-                running.controller.snapshot.alerts.first { $0.id == "pool:us" }
+                running.controller.snapshot.alerts.first { $0.subject == .pool(us) }
             }
             #expect(alert.severity == .critical && alert.message.contains("while the Docker Engine does not answer"))
             #expect(alert.message.contains("DE"), "who serves meanwhile: \(alert.message)")
@@ -62,7 +62,7 @@ import Testing
             try await eventually("another one serves", within: 20) {
                 running.exit(1)?.generation == 2 && running.exit(1)?.state == .serving
             }
-            try await eventually("the alert is over") { !running.controller.snapshot.alerts.contains { $0.id == "pool:us" } }
+            try await eventually("the alert is over") { !running.controller.snapshot.alerts.contains { $0.subject == .pool(us) } }
         }
     }
 
@@ -89,7 +89,7 @@ import Testing
             world.end("us-1-g1", exitCode: 67)
             try await eventually("another one serves") { running.exit(1)?.generation == 2 && running.exit(1)?.state == .serving }
             let alert = try await eventually("a human is told") {
-                running.controller.snapshot.alerts.first { $0.id == "container:us-1-g1" }
+                running.controller.snapshot.alerts.first { $0.subject == .container("us-1-g1") }
             }
             #expect(alert.message.contains("busy") && alert.remedy.contains("docker rm -f us-1-g1"))
             try await running.serves(1)

@@ -51,7 +51,7 @@ import Testing
             for server in listed where chance(20) {
                 var breaker = Breaker()
                 breaker.fail("blackhole", chance(50) ? now + -5 : now + -500, Breaker.ofServers)
-                world.breakers[Breaker.name(server: server.hostname)] = breaker
+                world.breakers[BreakerKey.server(server.hostname)] = breaker
             }
         }
 
@@ -78,7 +78,7 @@ import Testing
             knowledge.breakers = world.breakers.mapValues { $0.state(now) }
             let free = listed.filter { server in
                 !taken.contains(server.address) && !pending.avoid.contains { $0.hostname == server.hostname && $0.until > now }
-                    && world.breakers[Breaker.name(server: server.hostname)]?.state(now) != .open
+                    && world.breakers[BreakerKey.server(server.hostname)]?.state(now) != .open
             }
             return ServerRanking.ranked(free, strategy: pool.strategy, knowledge: knowledge).first?.server
         }
@@ -133,7 +133,7 @@ import Testing
         breaker.fail("blackhole", start, Breaker.ofServers)
         var world = World(containers: [])
         world.servers = [us: ServerRanking.byItself(listed, strategy: .load)]
-        world.breakers = [Breaker.name(server: "us1"): breaker, Breaker.name(server: "us2"): breaker]
+        world.breakers = [BreakerKey.server("us1"): breaker, BreakerKey.server("us2"): breaker]
         func chosen(_ seconds: Double) -> Server? {
             Planner.plan(desired: Desired(pools: [us: Pool(country: us, size: 1)]), exits: [:], world: world, now: start + seconds).exits[
                 id(1)]?
@@ -204,7 +204,7 @@ import Testing
         breaker.fail("blackhole", start, Breaker.ofServers)
         knowledge.heard(["us7"], of: listed, for: us, start + 1)
         var world = world(knowledge)
-        world.breakers = [Breaker.name(server: "us7"): breaker]
+        world.breakers = [BreakerKey.server("us7"): breaker]
         #expect(Planner.plan(desired: pool, exits: [:], world: world, now: start + 1).exits[id(1)]?.server == listed[6])
     }
 

@@ -22,6 +22,6 @@ import Testing
         var desired = Desired()
         desired.users = users
         let alerts = Alerts.of(Alerts.Facts(desired: desired, exits: [:]), now: Timestamp(milliseconds: 9))
-        #expect(alerts.map(\.id) == ["user:bob", "user:carol"] && alerts.allSatisfy { $0.message.contains("password") })
+        #expect(alerts.map(\.subject) == [.user("bob"), .user("carol")] && alerts.allSatisfy { $0.message.contains("password") })
     }
 }

@@ -14,9 +14,9 @@ import Testing
         for (reason, isToken) in [(ExitReason.credentialsRejected, true), (.handshakeTimeout, false)] {
             var breaker = Breaker()
             breaker.fail(reason.rawValue, start, Breaker.ofCredentials)
-            let breakers = [Breaker.name(credential: .nordvpn): breaker]
+            let breakers = [BreakerKey.credential(.nordvpn): breaker]
             let alerts = Alerts.of(Alerts.Facts(desired: Desired(), exits: [:], breakers: breakers), now: start)
-            #expect(alerts.count == 1 && alerts[0].id == "credential:nordvpn")
+            #expect(alerts.count == 1 && alerts[0].subject == .credential(.nordvpn))
             #expect(alerts[0].message.contains("refuses the access token") == isToken, "\(alerts[0].message)")
             #expect(alerts[0].message.contains("servers of nordvpn refuse its key") != isToken)
             #expect(!isToken || alerts[0].remedy.contains("access_token_file"))
@@ -35,8 +35,8 @@ import Testing
         let waiting = plan { $0.searchProblems = [us: words] }
         let exit = waiting.exits.values.first
         #expect(exit?.reason == .providerUnavailable && exit?.detail == words && waiting.steps.contains(.findServers(us)))
-        let facts = Alerts.Facts(desired: Desired(pools: [us: Pool(country: us, size: 1)]), exits: waiting.exits, unserved: [us: start])
-        let alert = Alerts.of(facts, now: start + 31).first
+        let facts = Alerts.Facts(desired: Desired(pools: [us: Pool(country: us, size: 1)]), exits: waiting.exits)
+        let alert = Alerts.of(facts, Alerts.Memory(unserved: [us: start]), now: start + 31).first
         #expect(alert?.message == "nobody serves US: \(words)" && alert?.remedy.contains("/api/providers") ?? false)
     }
 

@@ -63,9 +63,9 @@ import Testing
         knowledge.latencies = [
             "us1": figures(5, loss: 50), "us2": figures(20, loss: 0), "us3": figures(nil, loss: 100), "us4": figures(1, loss: 0),
         ]
-        knowledge.breakers = [Breaker.name(server: "us4"): .open]
+        knowledge.breakers = [BreakerKey.server("us4"): .open]
         #expect(order(four, .balanced, knowledge) == ["us2", "us1", "us3", "us4"])
-        knowledge.breakers = [Breaker.name(server: "us4"): .halfOpen]
+        knowledge.breakers = [BreakerKey.server("us4"): .halfOpen]
         #expect(order(four, .balanced, knowledge) == ["us4", "us2", "us1", "us3"])
     }
 

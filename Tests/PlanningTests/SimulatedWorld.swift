@@ -15,7 +15,7 @@ struct SimulatedWorld {
     /// Operations whose result is still to come.
     var running: [(id: ExitID, generation: Int, isLaunch: Bool)] = []
     var faults = true
-    var breakers: [String: Breaker] = [:]
+    var breakers: [BreakerKey: Breaker] = [:]
     var launches: [CountryCode: [Timestamp]] = [:]
     var hostIsOnline = true
     /// Handshakes without an exit: what they have said, and those whose answers are still to come. Some worlds send none.
@@ -181,7 +181,7 @@ struct SimulatedWorld {
                     // Its answer may be lost, and only that.
                     if chance(40) { make(exit) }
                     exit.failed(.startFailed, "", avoidServer: true, now: now)
-                    let name = Breaker.name(server: exit.server?.hostname ?? "")
+                    let name = BreakerKey.server(exit.server?.hostname ?? "")
                     breakers[name, default: Breaker()].fail("start", now, breakerRules)
                 } else {
                     make(exit)

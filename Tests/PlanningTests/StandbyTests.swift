@@ -119,7 +119,7 @@ import Testing
         }
         let all = plan(exits())
         #expect(all.exits.values.count(where: \.leaving) == 1 && all.launches.count == 1)
-        #expect(Alerts.of(Alerts.Facts(desired: Desired(), exits: all.exits), now: now).map(\.id) == ["exits"])
+        #expect(Alerts.of(Alerts.Facts(desired: Desired(), exits: all.exits), now: now).map(\.subject) == [.exits])
         // Where one is well it is no common fault: one of each pool moves.
         let most = plan(exits(1))
         #expect(most.exits.values.count(where: \.leaving) == 2)
@@ -165,7 +165,7 @@ import Testing
     @Test func `a server whose breaker is open is left out, unless there is no other`() {
         var breaker = Breaker()
         breaker.fail("blackhole", start, Breaker.ofServers)
-        let open = [Breaker.name(server: "us1"): breaker]
+        let open = [BreakerKey.server("us1"): breaker]
         #expect(plan(Pool(country: us, size: 1), []) { $0.breakers = open }.exits[id(1)]?.server == server(2))
         #expect(plan(Pool(country: us, size: 1), [], servers: [server(1)]) { $0.breakers = open }.exits[id(1)]?.server == server(1))
     }
@@ -173,7 +173,7 @@ import Testing
     @Test func `a key that is refused stops its provider's exits, and one trial goes when the pause is over`() {
         var breaker = Breaker()
         breaker.fail("handshake_timeout", start, Breaker.ofCredentials)
-        let open = [Breaker.name(credential: .nordvpn): breaker]
+        let open = [BreakerKey.credential(.nordvpn): breaker]
         let two = Pool(country: us, size: 2)
         let blocked = plan(two, []) { $0.breakers = open }
         #expect(blocked.launches.isEmpty && blocked.exits.values.allSatisfy { $0.reason == .credentialsRejected })
@@ -190,12 +190,14 @@ import Testing
         breaker.fail("handshake_timeout", start, Breaker.ofCredentials)
         let facts = Alerts.Facts(
             desired: Desired(pools: [us: Pool(country: us, size: 1)]), exits: [failed.id: failed],
-            breakers: [Breaker.name(credential: .nordvpn): breaker, Breaker.name(server: "us1"): breaker],
-            problems: ["host": ("offline", start), "engine": ("nobody answers", start)], unserved: [us: start],
-            stuckContainers: ["c-us-9-1": "busy"])
-        #expect(Alerts.of(facts, now: start + 1).map(\.id) == ["container:c-us-9-1", "credential:nordvpn", "part:host", "pool:us"])
-        let later = Alerts.of(facts, now: start + 31)
-        #expect(later.map(\.id) == ["container:c-us-9-1", "credential:nordvpn", "part:engine", "part:host", "pool:us"])
+            breakers: [BreakerKey.credential(.nordvpn): breaker, BreakerKey.server("us1"): breaker])
+        let memory = Alerts.Memory(
+            troubles: [.host: .init(message: "offline", since: start), .engine: .init(message: "nobody answers", since: start)],
+            unserved: [us: start], stuckContainers: ["c-us-9-1": "busy"])
+        let soon: [AlertSubject] = [.container("c-us-9-1"), .credential(.nordvpn), .part(.host), .pool(us)]
+        #expect(Alerts.of(facts, memory, now: start + 1).map(\.subject) == soon)
+        let later = Alerts.of(facts, memory, now: start + 31)
+        #expect(later.map(\.subject.description) == ["container:c-us-9-1", "credential:nordvpn", "part:engine", "part:host", "pool:us"])
         #expect(later.allSatisfy { !$0.remedy.isEmpty } && later.last?.severity == .critical)
         #expect(Alerts.of(Alerts.Facts(desired: facts.desired, exits: [id(1): serving(1, on: server(1))]), now: start + 31).isEmpty)
     }

@@ -6,13 +6,13 @@ import OpenAPI
 
 /// A breaker as the API shows it.
 package struct BreakerView: Encodable, Hashable, Sendable {
-    package var name: String
+    package var name: BreakerKey
     package var state: String
     package var reason: String?
     package var openings: Int
     package var openUntil: Timestamp?
 
-    package init(name: String, state: String, reason: String?, openings: Int, openUntil: Timestamp?) {
+    package init(name: BreakerKey, state: String, reason: String?, openings: Int, openUntil: Timestamp?) {
         self.name = name
         self.state = state
         self.reason = reason

@@ -100,12 +100,12 @@ struct RedisState: StateStore {
     }
 
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] { try await store.history(of: exit, limit: limit) }
-    func save(breakers: [String: Breaker?]) async throws { try await fenced { try await store.save(breakers: breakers) } }
-    func save(alerts: [Alert], cleared: [String]) async throws {
+    func save(breakers: [BreakerKey: Breaker?]) async throws { try await fenced { try await store.save(breakers: breakers) } }
+    func save(alerts: [Alert], cleared: [AlertSubject]) async throws {
         try await fenced { try await store.save(alerts: alerts, cleared: cleared) }
     }
 
-    func save(addresses: [String: HeldAddress?]) async throws { try await fenced { try await store.save(addresses: addresses) } }
+    func save(addresses: [IPv4Address: HeldAddress?]) async throws { try await fenced { try await store.save(addresses: addresses) } }
 
     func tryToWrite() async throws { try await fenced { try await store.tryToWrite() } }
 

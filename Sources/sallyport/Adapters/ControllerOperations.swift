@@ -35,7 +35,7 @@ struct ControllerOperations: Operations {
             blockedUsers: snapshot.desired.blocked, asked: controller.asked.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value })
     }
 
-    private static func view(of breaker: Breaker, name: String) -> BreakerView {
+    private static func view(of breaker: Breaker, name: BreakerKey) -> BreakerView {
         BreakerView(
             name: name, state: breaker.state(SystemClock.now()).rawValue, reason: breaker.reason, openings: breaker.openings,
             openUntil: breaker.openUntil)

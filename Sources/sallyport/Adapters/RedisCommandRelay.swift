@@ -27,7 +27,6 @@ final class RedisCommandRelay: CommandRelay {
     private let seconds: Int
     /// Seconds that the alert of a command which is none stands.
     private static let alertSeconds = 600.0
-    private static let concern = "store/orders"
     private let queue: CommandQueue
     private let authenticator: Authenticator
     private let leadership: Leadership
@@ -114,7 +113,7 @@ final class RedisCommandRelay: CommandRelay {
             log.error("a command is not carried out: \(reason)", ["id": id, "refused": String(count)])
         }
         concerns.raise(
-            Self.concern, "commands that came through Redis are not carried out, the last because \(reason); so far \(count)",
+            .orders, "commands that came through Redis are not carried out, the last because \(reason); so far \(count)",
             remedy: "somebody else may write to Redis: find out who")
     }
 
@@ -124,7 +123,7 @@ final class RedisCommandRelay: CommandRelay {
             refused = nil
             return true
         }
-        if isOver { concerns.clear(Self.concern) }
+        if isOver { concerns.clear(.orders) }
     }
 
     private func isNew(_ id: String, _ at: Int, _ now: Int) -> Bool {
