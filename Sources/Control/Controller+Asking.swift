@@ -2,32 +2,28 @@ import Model
 import Planning
 import Platform
 
-/// A server that did not answer our key, in an exit or without.
-struct HandshakeFailure {
-    var server: Server
-    var at: Timestamp
-}
-
 /// Handshakes without an exit: which servers are there and take our key, and whether the key is at fault.
 extension Controller {
-    /// Asks servers of a pool. The answers are there at the next pass.
+    /// Asks servers of a pool. The answers are there in the next pass.
     func ask(_ country: CountryCode, _ servers: [Server]) {
-        guard let asked = ports.handshakes, asking.insert(country).inserted else { return }
+        guard let asked = ports.handshakes, term.handshakes.beginAsking(country) else { return }
         spawn { await $0.ask(asked, country, servers) }
     }
 
     private func ask(_ asked: any ServerHandshakes, _ country: CountryCode, _ servers: [Server]) async {
+        let term = term
         let accepted = await asked.accepted(by: servers)
-        asking.remove(country)
+        term.handshakes.endAsking(country)
+        guard term === self.term else { return }
         let now = ports.now()
         if let accepted {
-            handshakes.heard(accepted, of: servers, for: country, now)
+            term.handshakes.knowledge.heard(accepted, of: servers, for: country, now)
             for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyTaken(by: provider) }
             // Where no server has ever answered this machine, silence says nothing about the key.
-            if accepted.isEmpty { noteSilence(of: servers.filter { handshakes.isTrusted($0.provider) }, now) }
+            if accepted.isEmpty { noteSilence(of: servers.filter { term.handshakes.knowledge.isTrusted($0.provider) }, now) }
             ports.log.debug("\(accepted.count) of \(servers.count) servers of \(country) took the key")
         } else {
-            handshakes.couldNotAsk(Set(servers.map(\.provider)), for: country, now)
+            term.handshakes.knowledge.couldNotAsk(Set(servers.map(\.provider)), for: country, now)
         }
         wake()
     }
@@ -37,31 +33,30 @@ extension Controller {
     /// A provider's key was taken, by a server that was asked or by one through which an exit is well: it is a good one, whatever has
     /// failed before.
     func noteKeyTaken(by provider: ProviderName) {
-        handshakeFailures[provider] = nil
+        term.handshakes.keyWasTaken(by: provider)
         let key = BreakerKey.credential(provider)
-        guard breakers[key] != nil else { return }
-        record(breakers.reset(key, ports.now()), of: key)
+        guard term.breakers[key] != nil else { return }
+        record(term.breakers.reset(key, ports.now()), of: key)
         wake()
     }
 
     /// What an exit's failure says about its provider's key.
     func learnAboutCredential(of server: Server, _ reason: ExitReason, _ now: Timestamp) {
         let key = BreakerKey.credential(server.provider)
-        if reason == .credentialsRejected { return record(breakers.fail(key, reason, now), of: key) }
+        if reason == .credentialsRejected { return record(term.breakers.fail(key, reason, now), of: key) }
         guard reason == .handshakeTimeout else { return }
         // A trial that failed, where nothing else says more.
-        if ports.handshakes == nil, breakers[key]?.state(now) == .halfOpen { return record(breakers.fail(key, reason, now), of: key) }
+        if ports.handshakes == nil, term.breakers[key]?.state(now) == .halfOpen {
+            return record(term.breakers.fail(key, reason, now), of: key)
+        }
         noteSilence(of: [server], now)
     }
 
     /// Servers that took our key before, or were meant to, and don't answer now.
     private func noteSilence(of servers: [Server], _ now: Timestamp) {
         for (provider, silent) in Dictionary(grouping: servers, by: \.provider) {
-            let names = Set(silent.map(\.hostname))
-            let recent = (handshakeFailures[provider] ?? []).filter { now - $0.at < 120 && !names.contains($0.server.hostname) }
-            let failures = (recent + silent.map { HandshakeFailure(server: $0, at: now) }).suffix(20)
-            handshakeFailures[provider] = Array(failures)
-            if failures.count >= settings.serversUntilCredential { doubtKey(of: provider) }
+            let count = term.handshakes.wereSilent(silent, of: provider, now: now)
+            if count >= settings.serversUntilCredential { doubtKey(of: provider) }
         }
     }
 
@@ -71,15 +66,16 @@ extension Controller {
 
     /// Many servers are silent: is it the key, or are they not there?
     private func doubtKey(of provider: ProviderName) {
-        guard !isWell(provider), doubted.insert(provider).inserted else { return }
+        guard !isWell(provider), term.handshakes.beginExamining(provider) else { return }
         spawn { await $0.examineKey(of: provider) }
     }
 
     private func examineKey(of provider: ProviderName) async {
+        let term = term
         let isRefused = await isKeyRefused(by: provider)
-        doubted.remove(provider)
-        guard isRefused, !isWell(provider) else { return }
-        record(breakers.fail(.credential(provider), .handshakeTimeout, ports.now()), of: .credential(provider))
+        term.handshakes.endExamining(provider)
+        guard term === self.term, isRefused, !isWell(provider) else { return }
+        record(term.breakers.fail(.credential(provider), .handshakeTimeout, ports.now()), of: .credential(provider))
         wake()
     }
 
@@ -87,7 +83,7 @@ extension Controller {
     /// their silence. Servers that can't be reached say nothing about it.
     private func isKeyRefused(by provider: ProviderName) async -> Bool {
         guard let handshakes = ports.handshakes else { return true }
-        let silent = (handshakeFailures[provider] ?? []).map(\.server)
+        let silent = term.handshakes.silentServers(of: provider)
         let sample = await handshakes.sample(of: provider, limit: 6)
         let held = Set(exits.values.filter { $0.keepsContainer }.compactMap(\.server?.address))
         var names: Set<String> = []
@@ -98,22 +94,5 @@ extension Controller {
             return false
         }
         return await handshakes.reachable(asked).count >= settings.serversUntilCredential
-    }
-
-    // MARK: - The engine
-
-    /// An engine that answers again may have lost all containers: nobody waits for what failed while it was away, nor is it counted.
-    func welcomeEngine() {
-        for (id, exit) in exits where exit.state == .pending || exit.state == .failed {
-            switch exit.lastFailure?.reason {
-            case .engineUnavailable, .startFailed, .containerExited, .containerGone, .verifyTimeout, .proxyDown:
-                let hadChanged = changedWhileLooking.contains(id)
-                change(id, generation: exit.generation) { $0.forgetFailures() }
-                // It is to be begun in this very pass.
-                if !hadChanged { changedWhileLooking.remove(id) }
-            default: continue
-            }
-        }
-        launches = [:]
     }
 }

@@ -93,7 +93,7 @@ extension Controller {
 
     /// Until the store was read, nobody knows what a change would change.
     func loaded() async throws {
-        if !hasLoaded { try await stored { try await load() } }
+        if !term.isLoaded { try await stored { try await load() } }
     }
 
     /// - Throws: `not_found`.

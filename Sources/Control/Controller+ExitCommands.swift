@@ -53,7 +53,7 @@ extension Controller {
         try await loaded()
         return try await changes.pass {
             let left = try await saveAsLeaving(try known(id), reason: .rotated)
-            servers[id.country] = nil
+            term.searches.forget(id.country)
             beginBudgetAnew(id.country)
             return await leave(id, reason: .rotated) ?? left
         }

@@ -61,7 +61,7 @@ extension Controller {
         Metrics.exitFailures.add(1, cause, failure.reason.rawValue)
         if failure.tookTraffic {
             Metrics.failovers.add(1, cause, failure.reason.rawValue)
-            failovers.lost(exit.id, at: failure.at, cause: cause)
+            term.failovers.lost(exit.id, at: failure.at, cause: cause)
         }
         let unwell = failure.at - (old?.health.degradedSince ?? failure.at)
         let isLeak = failure.reason == .leak

@@ -18,17 +18,17 @@ extension Controller {
     package func claimLease() async {
         switch await ports.leadership.claim() {
         case .leads(let isNew, let isForgotten):
-            if isNew { beginTerm() } else if isForgotten, hasLoaded { await giveBack() }
-            if storeRefusedAt != nil { await tryStore() }
-            if hasLoaded, exitWrites.isEmpty { clear(.store) }
+            if isNew { lead() } else if isForgotten, term.isLoaded { await giveBack() }
+            if term.store.refusedAt != nil { await tryStore() }
+            if term.isLoaded, term.store.exits.isEmpty { clear(.store) }
         case .follows(let leader, let version):
-            endTerm(leader)
-            storeRefusedAt = nil
-            if version != storeVersion || !isFollowing { await follow(version) } else { await followQuotas() }
+            if term.leader != leader { follow(leader) }
+            term.store.refusedAt = nil
+            if version != term.store.shownVersion { await show(version) } else { await showQuotas() }
         case .unanswered(let error):
             note(.store, error)
             // One that can't begin to lead for that has no loop that would call a human.
-            if error is StoreFull, !hasLoaded, !isFollowing { reviewAlerts() }
+            if error is StoreFull, !term.isLoaded, term.store.shownVersion == nil { reviewAlerts() }
         }
     }
 
@@ -42,45 +42,42 @@ extension Controller {
         }
     }
 
-    private func beginTerm() {
+    // MARK: - Terms
+
+    private func lead() {
         guard !ports.leadership.isAlone else { return }
         Metrics.leaderTerms.add()
         record(
             .leaderChanged, .info, "controller \(ports.leadership.settings.instance) leads", cause: "lease",
             log: ["fence": String(ports.leadership.fence)])
-        (followed, isFollowing) = (nil, false)
-        forgetTerm()
+        beginTerm(leader: nil)
         wake()
     }
 
-    private func endTerm(_ leader: String) {
-        guard followed != leader else { return }
+    private func follow(_ leader: String) {
         ports.log.info("controller \(leader) leads; this one stands by")
-        followed = leader
-        forgetTerm()
+        beginTerm(leader: leader)
     }
 
-    /// Nothing that a term has begun may go on in another one: what counts is in the store.
-    private func forgetTerm() {
-        term += 1
+    /// What the last term has begun and can't be voided with its state is ended here.
+    private func beginTerm(leader: String?) {
+        term = TermState(leader: leader, recoverySeconds: settings.recoverySeconds)
         for operation in operations.values { operation.cancel() }
-        published = nil
-        failovers = FailoverClock()
-        checks.forget()
-        hasLoaded = false
-        (exitWrites, breakers.writes, alerts.writes) = (WriteBehind(), WriteBehind(), WriteBehind())
-        knowsGatewaysAddresses = false
-        followWatches()
+        checks.endTerm()
+        followMonitors()
     }
+
+    // MARK: - Where another controller leads
 
     /// Shows what the store holds. Nothing is planned from it before we lead, and then it is read again.
-    private func follow(_ version: Int) async {
+    private func show(_ version: Int) async {
+        let term = term
         do {
             let state = try await ports.store.load()
             // We may lead by now, and know better.
-            guard ports.leadership.leader != nil else { return }
+            guard term === self.term, ports.leadership.leader != nil else { return }
             adopt(state)
-            (storeVersion, isFollowing) = (version, true)
+            term.store.shownVersion = version
             clear(.store)
             publishView()
         } catch {
@@ -89,15 +86,17 @@ extension Controller {
     }
 
     /// What users have used is no change of the store's, so that who is over a quota is asked for by itself.
-    private func followQuotas() async {
-        if let last = quotasAskedAt, ports.instant - last < .seconds(settings.quotaSeconds) { return }
-        quotasAskedAt = ports.instant
+    private func showQuotas() async {
+        if let last = term.store.quotasReadAt, ports.instant - last < .seconds(settings.quotaSeconds) { return }
+        term.store.quotasReadAt = ports.instant
         guard let blocked = try? await ports.store.blocked(among: desired.users), ports.leadership.leader != nil,
             blocked != desired.blocked
         else { return }
         desired.blocked = blocked
         publishView()
     }
+
+    // MARK: - A store that has lost its memory
 
     /// Writes everything into a store that has lost it.
     private func giveBack() async {
@@ -108,10 +107,10 @@ extension Controller {
         } catch {
             note(.store, error)
         }
-        exitWrites.mark(exits.keys)
-        breakers.markAll()
-        alerts.markAll()
-        ledger.markAll()
+        term.store.exits.mark(exits.keys)
+        term.breakers.markAll()
+        term.alerts.markAll()
+        term.addresses.ledger.markAll()
         await saveExits()
     }
 }

@@ -49,12 +49,12 @@ extension Controller {
         }
         if pool.size + pool.standby > (old.map { $0.size + $0.standby } ?? 0) { beginBudgetAnew(pool.country) }
         trimFailovers(of: pool.country)
-        if let ranked { servers[pool.country] = (ranked, ports.now()) }
+        if let ranked { term.searches.keep(ranked, for: pool.country, now: ports.now()) }
         publishView()
     }
 
     /// Containers that an operator asks for are no storm, however soon one command follows another.
-    func beginBudgetAnew(_ country: CountryCode) { launches[country] = nil }
+    func beginBudgetAnew(_ country: CountryCode) { term.launches.forget(country) }
 
     func forget(_ country: CountryCode) async throws {
         try await stored { try await ports.store.removePool(country) }
@@ -67,7 +67,7 @@ extension Controller {
     /// Nobody is waited for that the pool does not want any more.
     private func trimFailovers(of country: CountryCode) {
         let serving = exits.values.count { $0.country == country && $0.state.takesTraffic }
-        failovers.trim(country, to: max(0, (desired.pools[country]?.size ?? 0) - serving))
+        term.failovers.trim(country, to: max(0, (desired.pools[country]?.size ?? 0) - serving))
     }
 
     /// The servers of a pool; refuses one that could never have an exit.

@@ -48,7 +48,7 @@ extension Controller {
 
     /// The users as they are for certain: nil while another controller may lead, or the gateway was not given them yet.
     package func knownUsers() -> [ProxyUser]? {
-        hasLoaded && published != nil && ports.leadership.isLeader ? desired.users : nil
+        term.isLoaded && term.gateway.published != nil && ports.leadership.isLeader ? desired.users : nil
     }
 
     /// Says which accounts are over a quota, with its name: the gateway refuses their users.
@@ -84,18 +84,18 @@ extension Controller {
 
     /// Counts a change of users that is in the store: the next publishing takes it along with all that came before.
     private func usersChanged() -> Int {
-        usersEdition += 1
+        let edition = term.gateway.usersChanged()
         publishView()
         wake()
-        return usersEdition
+        return edition
     }
 
     /// Waits until the gateway has a change of users, which is in the store. Not for long for one that is away: it gets the users when it
     /// is back.
     private func gatewayKnows(_ edition: Int) async {
-        let begin = ports.instant
-        while publishedEdition < edition, !Task.isCancelled {
-            let patience = alerts.troubles[.gateway] == nil ? settings.usersSeconds : settings.usersSecondsIfAway
+        let (term, begin) = (term, ports.instant)
+        while term === self.term, !term.gateway.knowsUsers(edition), !Task.isCancelled {
+            let patience = problem(.gateway) == nil ? settings.usersSeconds : settings.usersSecondsIfAway
             guard ports.instant - begin < .seconds(patience) else { return }
             try? await ports.sleep(seconds: 0.01)
         }

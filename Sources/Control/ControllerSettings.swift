@@ -5,13 +5,7 @@ package struct ControllerSettings: Sendable {
     package var rules: Planner.Rules
     /// Seconds between passes when nothing wakes the loop.
     package var passSeconds: Double
-    /// Seconds between two fast probes of an exit, and fast probes of all exits in a second at most: with many exits the
-    /// pauses are longer.
-    package var probeSeconds: Double
-    package var probesPerSecond: Double
-    /// Seconds between two deep probes of an exit, and between two samples of its history.
-    package var deepSeconds: Double
-    package var historySeconds: Double
+    package var probing: ProbeSettings
     /// Servers that must refuse a provider's key, one after the other, for the key to be at fault.
     package var serversUntilCredential = 3
     /// Seconds that a new exit has to prove itself.
@@ -20,10 +14,6 @@ package struct ControllerSettings: Sendable {
     package var recoverySeconds: Double
     /// Seconds that a change waits for the controller that leads: longer than a take-over takes.
     package var commandSeconds: Double
-    /// Seconds between two readings of a tunnel's last handshake, for the metrics, and tunnels read in a second at most:
-    /// each is a program that starts in an exit.
-    package var handshakeSeconds = 60.0
-    package var handshakesPerSecond = 0.5
     /// Seconds that a change of users waits for the gateway to have it, and for one that is away to come back.
     package var usersSeconds = 10.0
     package var usersSecondsIfAway = 2.0
@@ -53,10 +43,8 @@ package struct ControllerSettings: Sendable {
     ) {
         self.rules = rules
         self.passSeconds = passSeconds
-        self.probeSeconds = probeSeconds
-        self.probesPerSecond = probesPerSecond
-        self.deepSeconds = deepSeconds
-        self.historySeconds = historySeconds
+        probing = ProbeSettings(
+            probeSeconds: probeSeconds, probesPerSecond: probesPerSecond, deepSeconds: deepSeconds, historySeconds: historySeconds)
         self.verifySeconds = verifySeconds
         self.recoverySeconds = recoverySeconds
         self.commandSeconds = commandSeconds

@@ -4,8 +4,8 @@ package import Platform
 import Synchronization
 
 /// Time that passes only while nobody has anything to do: one thread runs all tasks of a test, and when none is left to run, the clocks move
-/// on to the next moment that a task sleeps until. So a test of many seconds takes milliseconds, and the same things happen in the same order
-/// each time. What runs elsewhere (`Task {}` without this executor, threads) is not waited for.
+/// on to the next moment that a task sleeps until. So a test of many seconds takes milliseconds, and only random numbers change the order of things
+/// between two runs. What runs elsewhere (`Task {}` without this executor, threads) is not waited for.
 package final class SimulatedTime: TaskExecutor, TimeSource {
     private typealias Sleeper = UnsafeContinuation<Bool, Never>
 

@@ -8,7 +8,7 @@ import Testing
 /// Exits that nobody can compare: they go on, and it is told.
 @Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct ComparingTests {
     @Test func `an exit that serves without being compared is told by an alert, which ends by itself`() async throws {
-        try await withController(tune: { $0.deepSeconds = 0.3 }) { world, running in
+        try await withController(tune: { $0.probing.deepSeconds = 0.3 }) { world, running in
             try await running.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await running.serves(2)
             try await eventually("it is compared") { running.exit(1)?.health.comparedAt != nil && running.exit(1)?.health.placedAt != nil }
@@ -34,7 +34,7 @@ import Testing
     @Test func `what an earlier controller has told of it stands until an exit is compared`() async throws {
         let world = FakeWorld(servers: (1...3).map { server($0) })
         world.with { $0.comparing = false }
-        let first = Running(on: world, tune: { $0.deepSeconds = 0.3 })
+        let first = Running(on: world, tune: { $0.probing.deepSeconds = 0.3 })
         try await first.controller.execute(.setPool(Pool(country: us, size: 1)))
         try await first.serves(1)
         // Long enough for the exit to be one that was taken over.
@@ -43,7 +43,7 @@ import Testing
         }
         let since = world.stored.alerts.first { $0.subject == .comparison(.address) }?.since
         await first.kill()
-        let second = Running(on: world, tune: { $0.deepSeconds = 0.3 })
+        let second = Running(on: world, tune: { $0.probing.deepSeconds = 0.3 })
         try await second.controller.load()
         try await second.serves(1)
         try await eventually("the second one has observed the world") { second.controller.snapshot.hasObserved }

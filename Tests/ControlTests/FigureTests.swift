@@ -82,7 +82,7 @@ import Testing
 
     @Test func `probes, failures, verdicts and the way to the next exit are counted`() async throws {
         let de4 = (1...4).map { server($0, de) }
-        try await withController(servers: de4, tune: { $0.handshakeSeconds = 0.2 }) { world, running in
+        try await withController(servers: de4, tune: { $0.probing.handshakeSeconds = 0.2 }) { world, running in
             let before = (Metrics.failovers.total, Metrics.failoverDuration.total, Metrics.exitFailures.total, Metrics.probeSeconds.total)
             try await running.controller.execute(.setPool(Pool(country: de, size: 1)))
             try await running.serves(1)

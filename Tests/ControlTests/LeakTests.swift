@@ -8,8 +8,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct LeakTests {
     /// No deep probe is due for hours; tunnels are read all the time.
     private static func quiet(_ settings: inout ControllerSettings) {
-        settings.deepSeconds = 6_000
-        (settings.handshakeSeconds, settings.handshakesPerSecond) = (0.2, 100)
+        settings.probing.deepSeconds = 6_000
+        (settings.probing.handshakeSeconds, settings.probing.handshakesPerSecond) = (0.2, 100)
     }
 
     @Test(arguments: [(LeakCount.counted(packets: 1, bytes: 60), "1 packet (60 bytes)"), (.removed, "changed its rules")])

@@ -8,8 +8,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1)), .inSimulatedTime) struct ProbingTests {
     @Test func `a deep probe that finds all well stands for a fast one`() async throws {
         let tune: (inout ControllerSettings) -> Void = { settings in
-            settings.probeSeconds = 1
-            settings.deepSeconds = 0.2
+            settings.probing.probeSeconds = 1
+            settings.probing.deepSeconds = 0.2
         }
         try await withController(tune: tune) { world, running in
             try await running.controller.execute(.addExit(ExitRequest(country: us)))
@@ -24,7 +24,9 @@ import Testing
     }
 
     @Test func `an exit of which the gateway gets an error is probed at once`() async throws {
-        let tune: (inout ControllerSettings) -> Void = { settings in (settings.probeSeconds, settings.deepSeconds) = (6_000, 6_000) }
+        let tune: (inout ControllerSettings) -> Void = { settings in
+            (settings.probing.probeSeconds, settings.probing.deepSeconds) = (6_000, 6_000)
+        }
         try await withController(tune: tune) { world, running in
             try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
@@ -43,7 +45,7 @@ import Testing
 
     @Test func `a server that comes back in another country is found out at once`() async throws {
         // Its pool may make no other planned move for hours.
-        let tune: (inout ControllerSettings) -> Void = { ($0.deepSeconds, $0.rules.retirement.pauseSeconds) = (6_000, 6_000) }
+        let tune: (inout ControllerSettings) -> Void = { ($0.probing.deepSeconds, $0.rules.retirement.pauseSeconds) = (6_000, 6_000) }
         try await withController(tune: tune) { world, running in
             try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await running.serves(1)
@@ -61,8 +63,8 @@ import Testing
     @Test func `an exit that is well tells its tunnel's last handshake, and one whose handshake is too old is probed at once`() async throws
     {
         let tune: (inout ControllerSettings) -> Void = { settings in
-            (settings.probeSeconds, settings.deepSeconds) = (6_000, 6_000)
-            (settings.handshakeSeconds, settings.handshakesPerSecond) = (0.2, 100)
+            (settings.probing.probeSeconds, settings.probing.deepSeconds) = (6_000, 6_000)
+            (settings.probing.handshakeSeconds, settings.probing.handshakesPerSecond) = (0.2, 100)
         }
         try await withController(tune: tune) { world, running in
             try await running.controller.execute(.addExit(ExitRequest(country: us)))
@@ -83,8 +85,8 @@ import Testing
 
     @Test func `all exits of a fleet are probed, at the pace that they share`() async throws {
         let tune: (inout ControllerSettings) -> Void = { settings in
-            settings.probesPerSecond = 10
-            settings.deepSeconds = 60
+            settings.probing.probesPerSecond = 10
+            settings.probing.deepSeconds = 60
         }
         try await withController(servers: (1...8).map { server($0) }, tune: tune) { world, running in
             try await running.controller.execute(.setPool(Pool(country: us, size: 6)))

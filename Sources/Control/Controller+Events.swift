@@ -1,0 +1,45 @@
+package import Model
+import Planning
+import Platform
+
+/// Events: what happened, told to the log and to the store.
+extension Controller {
+    /// Tells of something that happened: to the log at once, to the store as soon as it answers.
+    func record(
+        _ kind: EventKind, _ severity: Severity = .info, _ message: String, exit: Exit? = nil, country: CountryCode? = nil,
+        reason: ExitReason? = nil, cause: String? = nil, by: String? = nil, log fields: KeyValuePairs<String, String> = [:]
+    ) {
+        Metrics.events.add(1, kind.rawValue)
+        switch severity {
+        case .info: ports.log.info(message, fields)
+        case .warning: ports.log.warning(message, fields)
+        case .critical: ports.log.error(message, fields)
+        }
+        events.add(
+            Event(
+                at: ports.now(), kind, severity, message, country: country, exit: exit?.id, server: exit?.server?.hostname, reason: reason,
+                cause: cause, by: by))
+    }
+
+    /// Records what happened outside of the loop.
+    package func tell(_ kind: EventKind, _ message: String, severity: Severity = .info, cause: String? = nil, by: String? = nil) {
+        record(kind, severity, message, cause: cause, by: by)
+    }
+
+    /// Stores events as they come, in their order; while the store is away they wait.
+    func keepEvents() async {
+        while !Task.isCancelled {
+            await events.added.wait()
+            while !events.isEmpty, !Task.isCancelled {
+                let batch = events.next
+                do {
+                    try await ports.store.append(batch)
+                    events.stored(batch)
+                } catch {
+                    note(.store, error)
+                    try? await ports.sleep(seconds: 1)
+                }
+            }
+        }
+    }
+}
