@@ -1,4 +1,5 @@
 import Glibc
+package import Model
 import Platform
 import Synchronization
 
@@ -6,25 +7,43 @@ import Synchronization
 package final class ScriptedServer: Sendable {
     /// 0 on a Unix socket.
     package let port: Int
+    private let address: String
     private let listener: Int32
     private let open = Mutex<(isStopped: Bool, connections: [Int: ScriptedConnection], count: Int)>((false, [:], 0))
 
     /// - Parameters:
-    ///   - path: of a Unix socket; nil for a free port on the loopback address.
+    ///   - path: of a Unix socket; nil for a free port on `address`.
     ///   - script: runs on a thread of its own; the connection is closed when it returns.
-    package init(unix path: String? = nil, _ script: @escaping @Sendable (ScriptedConnection) -> Void) throws {
+    package init(
+        unix path: String? = nil, address: String = "127.0.0.1", _ script: @escaping @Sendable (ScriptedConnection) -> Void
+    ) throws {
         Signals.ignorePipe()
+        self.address = address
         if let path {
             listener = try Self.listen(path)
             port = 0
         } else {
-            (listener, port) = try Ports.listen("127.0.0.1", 0)
+            (listener, port) = try Ports.listen(address, 0)
             _ = fcntl(listener, F_SETFL, 0)
         }
         SystemThread.start("test.scripted") { [self] in accept(script) }
     }
 
     deinit { stop() }
+
+    package var endpoint: Endpoint { Endpoint(address: address, port: port) }
+
+    /// A loopback address that no other server of this process has. Where nobody listens there, connections are refused; a port of
+    /// 127.0.0.1 may be another test's a moment after it was given up.
+    package static func ownAddress() -> String {
+        let number = addresses.withLock { next in
+            next += 1
+            return next
+        }
+        return "127.1.\(number / 250 % 250).\(number % 250 + 1)"
+    }
+
+    private static let addresses = Mutex(0)
 
     /// How many connections have come so far.
     package var count: Int { open.withLock { $0.count } }

@@ -62,7 +62,7 @@ final class GatewaySubject: Sendable {
     }
 
     static func slot(_ number: Int, _ exit: ScriptedServer, _ state: GatewaySlot.State = .ready, weight: Int = 100) -> GatewaySlot {
-        slot(number, Endpoint(address: "127.0.0.1", port: exit.port), state, weight: weight)
+        slot(number, exit.endpoint, state, weight: weight)
     }
 
     static func slot(
@@ -77,7 +77,7 @@ final class GatewaySubject: Sendable {
 
     /// An exit's proxy that answers every request with its own name, CONNECT with a tunnel to such an answer.
     static func exit(_ name: String) throws -> ScriptedServer {
-        try ScriptedServer { connection in
+        try ScriptedServer(address: ScriptedServer.ownAddress()) { connection in
             while let head = connection.head() {
                 if head.hasPrefix("CONNECT ") {
                     connection.write("HTTP/1.1 200 Established\r\n\r\n")
@@ -90,7 +90,7 @@ final class GatewaySubject: Sendable {
 
     /// An exit's proxy that answers a CONNECT with a tunnel, sends something through it and keeps it open.
     static func holdingExit(_ text: String = "") throws -> ScriptedServer {
-        try ScriptedServer { connection in
+        try ScriptedServer(address: ScriptedServer.ownAddress()) { connection in
             _ = connection.head()
             connection.write("HTTP/1.1 200 Established\r\n\r\n" + text)
             connection.hang()

@@ -11,8 +11,6 @@ import Testing
     private let alice = GatewaySubject.user("alice")
     private let fr = CountryCode("fr")!  // An ISO code.
 
-    private func endpoint(_ exit: ScriptedServer) -> Endpoint { Endpoint(address: "127.0.0.1", port: exit.port) }
-
     /// A pool whose exits have these weights, made as the planner makes it.
     private func layout(_ exits: [ScriptedServer], weights: [Int], _ spread: Spread) -> GatewayLayout {
         let now = Timestamp(milliseconds: 1_000_000)
@@ -20,7 +18,7 @@ import Testing
         for (index, exit) in exits.enumerated() {
             let id = ExitID(country: us, number: index + 1)
             var made = Exit(id: id, slot: index + 1, now: now)
-            (made.state, made.container, made.endpoint) = (.serving, "c", endpoint(exit))
+            (made.state, made.container, made.endpoint) = (.serving, "c", exit.endpoint)
             made.health.weight = weights[index]
             all[id] = made
         }
@@ -66,13 +64,13 @@ import Testing
         try await Subject.with { subject in
             let (holding, free, german) = (try Subject.holdingExit(), try Subject.exit("free"), try Subject.exit("german"))
             var pools = [
-                Subject.pool(us, [Subject.slot(1, endpoint(holding))], spread: .leastConnections),
-                Subject.pool(de, [Subject.slot(1, endpoint(german), country: de)], spread: .roundRobin),
+                Subject.pool(us, [Subject.slot(1, holding.endpoint)], spread: .leastConnections),
+                Subject.pool(de, [Subject.slot(1, german.endpoint, country: de)], spread: .roundRobin),
             ]
             try await subject.gateway.publish(GatewayLayout(pools: pools, users: [alice]))
             let held = (1...3).map { _ in Task { try await subject.client.send(subject.request(tunnels: true, deadline: 0)) } }
             try await eventually("three are held") { try await subject.gateway.observe().sessions(country: us, slot: 1) == 3 }
-            pools[0].slots[1] = Subject.slot(2, endpoint(free))
+            pools[0].slots[1] = Subject.slot(2, free.endpoint)
             try await subject.gateway.publish(GatewayLayout(pools: pools, users: [alice]))
             #expect(try await subject.answers(30, user: "alice-country-us,de") == ["free": 20, "german": 10])
             for task in held {
