@@ -27,10 +27,10 @@ enum Teardown {
         }
         await step("the gateway") {
             try await HAProxyGateway(
-                share: "\(configuration.shareFolder)/haproxy", settings: Parts.gatewaySettings(configuration), log: log
+                share: "\(configuration.shareFolder)/haproxy", settings: configuration.haproxySettings, log: log
             ).stop()
         }
-        await step("the exits and their network") { try await Parts.exits(configuration, client: client, log: log).removeAll() }
+        await step("the exits and their network") { try await configuration.exitContainers(client: client, log: log).removeAll() }
         if configuration.redis == nil {
             await step("the private Redis") { try await PrivateRedis(folder: "\(configuration.dataFolder)/redis").stop() }
         }

@@ -88,11 +88,14 @@ final class RunningProgram: Sendable {
         try await eventually("the controller is dead", within: 40) { waitpid(pid, &status, WNOHANG) != 0 }
     }
 
-    private func end() async throws {
-        guard let pid else { return }
-        kill(pid, SIGTERM)
+    /// Ends it in order; its status, or 128 plus the signal that ended it.
+    @discardableResult
+    func stop(by number: Int32 = SIGTERM) async throws -> Int32 {
+        guard let pid else { return 0 }
+        kill(pid, number)
         var status: Int32 = 0
         try await eventually("the controller ends", within: 40) { waitpid(pid, &status, WNOHANG) != 0 }
+        return status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
     }
 
     /// Takes away what it left.
@@ -111,7 +114,7 @@ final class RunningProgram: Sendable {
             try await body()
         }
         let logs = programs.map { $0.log.suffix(3000) }.joined(separator: "\n---\n")
-        for program in programs { try await program.end() }
+        for program in programs { try await program.stop() }
         for program in programs { try await program.clear() }
         do { try result.get() } catch { throw TimeoutError(what: "\(error)\n\(logs)") }
     }

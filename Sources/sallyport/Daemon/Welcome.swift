@@ -10,13 +10,11 @@ import Platform
 /// Opens a newcomer's first exit and shows how to use it.
 struct Welcome: Sendable {
     private let parts: Parts
-    private let configuration: Configuration
     private static let firstUser = "alice"
 
-    init(_ parts: Parts, _ configuration: Configuration) {
-        self.parts = parts
-        self.configuration = configuration
-    }
+    init(_ parts: Parts) { self.parts = parts }
+
+    private var configuration: Configuration { parts.configuration }
 
     func open(_ country: CountryCode) async {
         do {
@@ -96,7 +94,7 @@ struct Welcome: Sendable {
 
     /// All countries with their servers where they are few: what can be asked for next.
     private func countries() async -> String {
-        let counts = (try? await parts.catalog.countries()) ?? [:]
+        let counts = (try? await parts.servers.catalog.countries()) ?? [:]
         guard counts.count <= 12 else { return "\(counts.count); `sallyport countries` lists them" }
         return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key.lowercased) \($0.value)" }.joined(separator: ", ")
             + " servers"

@@ -1,0 +1,140 @@
+import API
+import AuditLog
+import Control
+import HAProxyControl
+import HTTPServing
+import Model
+import Platform
+import RedisStore
+import RequestPipeline
+import Webhooks
+
+/// What runs in the controller's process.
+struct ControllerServices: Sendable {
+    let parts: Parts
+    let api: APIParts
+    /// SIGHUP, each time that it comes.
+    let reloads: AsyncStream<Int32>
+    /// Where a newcomer's first exit is opened; nil for none.
+    let firstCountry: CountryCode?
+
+    private var configuration: Configuration { parts.configuration }
+    private var log: Log { parts.log }
+
+    /// In the order in which they start; they stop in reverse.
+    /// - Requests end before what carries them out, and the connections close when nobody uses them any more.
+    var inOrder: [Service] {
+        [connections, ports, privateRedis, controller] + keepers + [webhooks, apiTasks, server, reload] + helpers
+    }
+
+    // MARK: - What others need
+
+    private var connections: Service {
+        Service("connections") { lifecycle in
+            lifecycle.started()
+            await lifecycle.stopRequested()
+            await parts.close()
+        }
+    }
+
+    /// Names a port that somebody else has before anything is started.
+    private var ports: Service {
+        Service("ports", isFinite: true) { lifecycle in
+            try await PortCheck(configuration, gateway: parts.gateway).run()
+            lifecycle.started()
+        }
+    }
+
+    private var privateRedis: Service {
+        let redis = parts.storage.privateRedis.map { RedisSupervisor(redis: $0, controller: parts.controller, log: log) }
+        return Service("private Redis", isFinite: redis == nil) { lifecycle in
+            try await redis?.start()
+            lifecycle.started()
+            if let redis { await lifecycle.whileServing { await redis.run() } }
+        }
+    }
+
+    private var controller: Service {
+        Service("controller") { lifecycle in
+            await parts.controller.claimLease()
+            if parts.storage.leadership.isLeader {
+                do { try await parts.controller.load() } catch { log.warning("the store does not answer yet", ["error": "\(error)"]) }
+            }
+            lifecycle.started()
+            await lifecycle.whileServing { await parts.controller.run() }
+            await parts.storage.leadership.resign()
+        }
+    }
+
+    /// They keep watch over what is stored.
+    private var keepers: [Service] {
+        let storage = parts.storage
+        return [
+            .loop("marks") { await storage.marks.run() },
+            .loop("concerns") { await tellConcerns() },
+            .loop("signed tables") { await storage.tables.watch { storage.fenceWhileLeading } },
+            .loop("checkpoint") { await storage.tables.keepCheckpoint(configuration.checkpointFile) { storage.fenceWhileLeading } },
+            .loop("store policy") { await storage.store.watchPolicy(parts.concerns) },
+        ]
+    }
+
+    // MARK: - The API
+
+    private var webhooks: Service { .loop("webhooks") { await api.webhooks.run() } }
+
+    /// The audit log among them: it stops after the last request, so what that has done is written down too.
+    private var apiTasks: Service { .loop("API tasks") { await api.api.run() } }
+
+    private var server: Service {
+        Service("API server") { lifecycle in
+            let server = try HTTPServer(
+                address: configuration.api.address, port: configuration.api.port, limits: limits, answersAlways: RequestPipeline.isHealth,
+                refuse: api.api.refuser(), dispatch: api.api.dispatcher())
+            log.info("API on http://\(configuration.api.address):\(server.port)", ["admin_key": configuration.adminKeyFile])
+            lifecycle.started()
+            await lifecycle.stopRequested()
+            api.api.cancelLongPolls()
+            await server.stop()
+        }
+    }
+
+    /// Connections that fit into what descriptors there are.
+    private var limits: HTTPServer.Limits {
+        var limits = configuration.api.limits
+        let descriptors = DescriptorLimit.raise()
+        let fitting = UInt32(DescriptorLimit.connections(Int(limits.connections), of: descriptors))
+        if fitting < limits.connections {
+            log.warning(
+                "the API takes \(fitting) connections at once, not \(limits.connections): raise the limit of open files (ulimit -Hn)",
+                ["descriptors": String(descriptors)])
+            limits.connections = fitting
+        }
+        return limits
+    }
+
+    private var reload: Service {
+        .loop("reload") {
+            for await _ in reloads {
+                let report = try? await api.reloading.reload(telling: parts.controller, cause: "signal")
+                api.api.audit.record(
+                    AuditEntry(.system, "SIGHUP", details: report.map { "changed: \($0.changed.joined(separator: " "))" } ?? "refused"))
+            }
+        }
+    }
+
+    // MARK: - What nobody waits for
+
+    /// Some wait for programs and questions that can't be called off; the process ends without them.
+    private var helpers: [Service] {
+        var services: [Service] = [
+            .loop("catalog", stopSeconds: 0) { await parts.servers.keepFresh(for: parts.controller) },
+            .once("warm-up", stopSeconds: 0) { await warmUp() },
+            .loop("usage meter") { await parts.meter.run() },
+            .loop("gateway entries") { await watchEntries() },
+        ]
+        if let accessLog = parts.accessLog { services.append(.loop("access log") { await accessLog.run() }) }
+        if let traefik = parts.traefik { services.append(.loop("Traefik's file") { await traefik.follow(parts.controller) }) }
+        if let firstCountry { services.append(.once("first exit", stopSeconds: 0) { await Welcome(parts).open(firstCountry) }) }
+        return services
+    }
+}
