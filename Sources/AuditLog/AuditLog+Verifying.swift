@@ -86,7 +86,7 @@ extension AuditLog {
         let isAsKnown = knownHead.map { end.head == $0.text && end.last == $0.seq } ?? (end == AuditEnd())
         if !isAsKnown {
             // Others have added entries, or it was set back: whoever has the turn looks.
-            try await turns.pass {
+            try await mutex.withLock {
                 writing.withLock { if $0.uncertain == nil { $0.place = nil } }
                 _ = try await place()
             }

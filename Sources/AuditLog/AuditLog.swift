@@ -52,7 +52,7 @@ package final class AuditLog: Sendable {
     private let pull: AsyncStream<Void>.Continuation
     private let retention = Mutex<Double>(365)
     /// Writing takes entries off the front only when they are written: two at a time would write the same ones.
-    let turns = Turnstile()
+    let mutex = AsyncMutex()
 
     package init(
         store: any AuditStore, log: Log, marks: HighMarks = HighMarks(path: nil), concerns: Concerns = Concerns(),
@@ -121,7 +121,7 @@ package final class AuditLog: Sendable {
     }
 
     /// True when nothing is left to write.
-    package func flush() async -> Bool { await turns.pass { await writeAll() } }
+    package func flush() async -> Bool { await mutex.withLock { await writeAll() } }
 
     private func writeAll() async -> Bool {
         while true {

@@ -67,7 +67,7 @@ extension Controller {
     }
 
     private func saveAddressesNow() async {
-        await saves.pass {
+        await saves.withLock {
             let term = term
             let addresses = term.addresses.ledger.writes.begin()
             let isWritten = await write(addresses) { try await ports.store.save(addresses: term.addresses.ledger.holders(of: $0)) }

@@ -8,7 +8,7 @@ extension Controller {
     func addExit(_ request: ExitRequest) async throws -> Exit {
         try await loaded()
         let ranked = try await findServers(for: request.grown(desired.pools[request.country]))
-        return try await changes.pass {
+        return try await changes.withLock {
             let pool = request.grown(desired.pools[request.country])
             guard pool.size <= Pool.sizeLimit else {
                 throw OperationError(code: .poolFull, message: "the pool of \(pool.country) has \(Pool.sizeLimit) exits, which is the most")
@@ -36,7 +36,7 @@ extension Controller {
     /// Takes an exit away, after its connections; its pool shrinks by one, or ends.
     func removeExit(_ id: ExitID) async throws -> Exit {
         try await loaded()
-        return try await changes.pass {
+        return try await changes.withLock {
             let exit = try known(id)
             guard !exit.leaving else { return exit }
             let left = try await saveAsLeaving(exit, reason: .unwanted)
@@ -51,7 +51,7 @@ extension Controller {
     /// Moves an exit's place in the pool to another server: the new one serves before the old one leaves.
     func rotateExit(_ id: ExitID) async throws -> Exit {
         try await loaded()
-        return try await changes.pass {
+        return try await changes.withLock {
             let left = try await saveAsLeaving(try known(id), reason: .rotated)
             term.searches.forget(id.country)
             beginBudgetAnew(id.country)

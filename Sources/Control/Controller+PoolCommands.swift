@@ -8,7 +8,7 @@ extension Controller {
     func setPool(_ pool: Pool) async throws {
         try await loaded()
         let ranked = try await findServers(for: pool)
-        try await changes.pass {
+        try await changes.withLock {
             try checkDevices(pool)
             try await set(pool, servers: ranked)
         }
@@ -17,7 +17,7 @@ extension Controller {
 
     func removePool(_ country: CountryCode) async throws {
         try await loaded()
-        try await changes.pass {
+        try await changes.withLock {
             guard desired.pools[country] != nil else {
                 throw OperationError(code: .notFound, message: "there is no pool of \(country)")
             }

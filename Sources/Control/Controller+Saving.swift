@@ -55,7 +55,7 @@ extension Controller {
     }
 
     func saveExits() async {
-        await saves.pass {
+        await saves.withLock {
             let term = term
             let ids = term.store.exits.begin()
             let isWritten = await write(ids) {
@@ -69,7 +69,7 @@ extension Controller {
     /// Saves an exit as it will be, before it is; whatever happens, the next pass saves it as it is.
     func saveAhead(_ exit: Exit) async throws {
         defer { term.store.exits.mark(exit.id) }
-        try await saves.pass { try await ports.store.save([exit], removed: []) }
+        try await saves.withLock { try await ports.store.save([exit], removed: []) }
     }
 
     // MARK: - Breakers and alerts

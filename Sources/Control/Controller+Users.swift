@@ -6,7 +6,7 @@ import Platform
 extension Controller {
     func addUser(_ user: ProxyUser) async throws {
         try await loaded()
-        let edition = try await changes.pass {
+        let edition = try await changes.withLock {
             guard !desired.users.contains(where: { $0.name == user.name }) else {
                 throw OperationError(code: .exists, message: "there is a user \(user.name) already")
             }
@@ -23,7 +23,7 @@ extension Controller {
     /// Puts a user in the place of the one of that name.
     func changeUser(_ user: ProxyUser) async throws {
         try await loaded()
-        let edition = try await changes.pass {
+        let edition = try await changes.withLock {
             guard let index = desired.users.firstIndex(where: { $0.name == user.name }) else {
                 throw OperationError(code: .notFound, message: "there is no user \(user.name)")
             }
@@ -68,7 +68,7 @@ extension Controller {
 
     func removeUser(_ name: String) async throws {
         try await loaded()
-        let edition = try await changes.pass {
+        let edition = try await changes.withLock {
             guard desired.users.contains(where: { $0.name == name }) else {
                 throw OperationError(code: .notFound, message: "there is no user \(name)")
             }

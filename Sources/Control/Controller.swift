@@ -22,9 +22,9 @@ package actor Controller {
     var events = EventQueue()
     var eventStream: EventStreamWatchdog
     /// Operators' changes go through one by one: each must see what the one before has left.
-    let changes = Turnstile()
+    let changes = AsyncMutex()
     /// What is saved later must also arrive later.
-    let saves = Turnstile()
+    let saves = AsyncMutex()
 
     package init(ports: ControllerPorts, settings: ControllerSettings) {
         self.ports = ports

@@ -9,7 +9,7 @@ extension HAProxyGateway {
     /// reloads HAProxy.
     package func refreshCertificates() async throws {
         guard settings.certificateSource != nil else { return }
-        try await turns.pass {
+        try await mutex.withLock {
             let before = configuration.certificates
             await takeCertificates()
             if before != configuration.certificates, let layout = lastLayout { try await make(layout, isRepair: false) }

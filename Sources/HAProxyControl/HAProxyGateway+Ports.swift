@@ -7,12 +7,12 @@ import Platform
 extension HAProxyGateway {
     /// Opens the entries that were left out, once their ports are free.
     package func refreshPorts() async throws {
-        if hasRemains { await turns.pass { await sweep() } }
+        if hasRemains { await mutex.withLock { await sweep() } }
         guard let layout = lastLayout else { return }
         let address = settings.address(of: layout)
         let free = configuration.heldPorts.filter { (try? Ports.check(address, $0)) != nil }
         guard !free.isEmpty else { return }
-        try await turns.pass {
+        try await mutex.withLock {
             configuration.heldPorts.subtract(free)
             if let layout = lastLayout { try await make(layout, isRepair: false) }
         }

@@ -119,7 +119,7 @@ extension HAProxyGateway {
     }
 
     /// Ends HAProxy with all its connections. One that does not run is no error.
-    package func stop() async throws { try await turns.pass { try await end() } }
+    package func stop() async throws { try await mutex.withLock { try await end() } }
 
     func end() async throws {
         guard settings.isStartedByUs else { return }

@@ -25,7 +25,7 @@ package actor HAProxyGateway {
     let quickStats: RuntimeSocket
     let quickMaster: RuntimeSocket
     /// An actor lets a second publishing in at every `await`, in the middle of the first.
-    let turns = Turnstile()
+    let mutex = AsyncMutex()
     /// The text of each file that was written last.
     private(set) var written: [String: String]?
     private(set) var lastLayout: GatewayLayout?
@@ -142,7 +142,7 @@ package actor HAProxyGateway {
 
     /// Makes HAProxy equal to the layout: by the runtime API where that can, by a reload where the structure differs, by a
     /// start where it does not run. Returns when it has been read back.
-    package func publish(_ layout: GatewayLayout) async throws { try await turns.pass { try await make(layout) } }
+    package func publish(_ layout: GatewayLayout) async throws { try await mutex.withLock { try await make(layout) } }
 
     func make(_ wanted: GatewayLayout, isRepair: Bool = true) async throws {
         var layout = wanted

@@ -58,7 +58,7 @@ package final class SignedTables: Sendable {
     /// How a value is stored: sealed where it holds a secret.
     let sealer: Sealer?
     let state = Mutex(State())
-    private let turns = Turnstile()
+    private let mutex = AsyncMutex()
 
     package init(
         connection: RedisConnection, prefix: String, rootKey: RootKey? = nil, marks: HighMarks = HighMarks(path: nil),
@@ -205,7 +205,7 @@ package final class SignedTables: Sendable {
         async throws -> Bool
     {
         try await checkTrust()
-        return try await turns.pass {
+        return try await mutex.withLock {
             for _ in 0..<20 {
                 let known = try await known(table, guards)
                 let write = write(changes, to: table, known)
