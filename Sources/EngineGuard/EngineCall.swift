@@ -120,7 +120,7 @@ extension EngineCall {
     }
 
     /// Asks for a container by its name, which says whose it is before anything is done to it.
-    static func look(for name: ContainerName, version: String) -> EngineRequest {
+    static func inspect(_ name: ContainerName, version: String) -> EngineRequest {
         EngineRequest("GET", "/v\(version)/containers/\(PercentEncoding.encode(name.description))/json")
     }
 

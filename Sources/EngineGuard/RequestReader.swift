@@ -41,14 +41,14 @@ struct RequestReader {
     mutating func body(_ head: RequestHead, limit: Int) throws -> [UInt8] {
         guard let length = head.length else { throw Refusal.malformed("the header field content-length is missing") }
         guard length <= limit else { throw Refusal(status: 413, message: "the body has \(length) bytes, want at most \(limit)") }
-        try welcome(head)
+        try sendContinue(head)
         let body = try take(length)
         try end()
         return body
     }
 
     /// Tells a client that waits for it to send the body.
-    func welcome(_ head: RequestHead) throws {
+    func sendContinue(_ head: RequestHead) throws {
         if head.waitsForContinue { try client.write("HTTP/1.1 100 Continue\r\n\r\n".utf8) }
     }
 

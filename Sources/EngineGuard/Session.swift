@@ -32,17 +32,17 @@ struct Session {
         case .ready(let call):
             guard head.length ?? 0 == 0 else { throw Refusal.forbidden("this request takes no body") }
             try reader.end()
-            try carryOut(call)
-        case .body(let limit, let read): try carryOut(read(try reader.body(head, limit: limit)))
+            try perform(call)
+        case .body(let limit, let read): try perform(read(try reader.body(head, limit: limit)))
         case .archive(let call): try importArchive(call, head, &reader)
         }
     }
 
     // MARK: - Calls
 
-    private func carryOut(_ call: EngineCall) throws {
+    private func perform(_ call: EngineCall) throws {
         switch call.kind {
-        case .container(let name, let action): try carryOut(call, action, on: name)
+        case .container(let name, let action): try perform(call, action, on: name)
         case .create(let template):
             if let address = template.address, let refusal = try answer(to: address, call) { return try pass(on: refusal) }
             try relay(call.request(guardian.settings))
@@ -57,8 +57,8 @@ struct Session {
     }
 
     /// Nothing is done to a container before the engine has said whose it is; then it goes by the engine's own id.
-    private func carryOut(_ call: EngineCall, _ action: EngineCall.Action, on name: ContainerName) throws {
-        let found = try EngineAnswer.whole(of: EngineCall.look(for: name, version: call.version ?? ""), self)
+    private func perform(_ call: EngineCall, _ action: EngineCall.Action, on name: ContainerName) throws {
+        let found = try EngineAnswer.whole(of: EngineCall.inspect(name, version: call.version ?? ""), self)
         guard found.status == 200 else { return try pass(on: found) }
         let id = try found.id(of: name)
         let request = try call.request(guardian.settings, id: id)
@@ -88,7 +88,7 @@ struct Session {
             throw Refusal.forbidden("the archive has not the size of this guard's own")
         }
         reader.allow(seconds: guardian.settings.archiveSeconds)
-        try reader.welcome(head)
+        try reader.sendContinue(head)
         try archive.forEachPiece { piece in
             guard try reader.take(piece.count) == piece else { throw Refusal.forbidden("the archive is not this guard's own") }
         }

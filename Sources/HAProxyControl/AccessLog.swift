@@ -88,7 +88,7 @@ package struct AccessLog: Sendable {
             if count < 0, errno == EAGAIN || errno == EINTR {
                 // Somebody has taken the socket's file away: it is made anew.
                 if isStopped.isSet || Self.node(of: socket) != node { return }
-                output.look()
+                output.tick()
                 miss(numbers.missed(), &output)
                 review(output, isLost: false)
                 continue
@@ -120,7 +120,7 @@ package struct AccessLog: Sendable {
         Metrics.accessLogLost.add(Double(count))
         log.warning("lines of the access log were not received", ["file": file, "lost": "\(count)"])
         trouble.change { $0 = .init(since: $0?.since ?? now, lastAt: now, lost: ($0?.lost ?? 0) + count, error: Self.notReceived) }
-        _ = output.write(LineFile.tells(of: count, since: now.milliseconds, "not_received"))
+        _ = output.write(LineFile.lossLine(of: count, since: now.milliseconds, "not_received"))
     }
 
     /// Tells of the first line that is lost, and when none has been lost for a while.

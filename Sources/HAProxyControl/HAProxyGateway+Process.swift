@@ -95,7 +95,7 @@ extension HAProxyGateway {
         while ContinuousClock.now - start < .seconds(10) {
             // The master runs itself anew once its worker is up, and its socket is deaf meanwhile.
             if let info = try? await stats.send("show info"), RuntimeAnswers.info("description", in: info) == revision,
-                !old.contains(where: { RuntimeAnswers.info("Pid", in: info) == "\($0)" }), await onlyTheNewWorkerListens()
+                !old.contains(where: { RuntimeAnswers.info("Pid", in: info) == "\($0)" }), await onlyNewWorkerAccepts()
             {
                 return
             }
@@ -107,7 +107,7 @@ extension HAProxyGateway {
     }
 
     /// False while an old worker may still take a connection: it hears of no change at run time, and would answer as before.
-    private func onlyTheNewWorkerListens() async -> Bool {
+    private func onlyNewWorkerAccepts() async -> Bool {
         guard let text = try? await master.send("show proc") else { return false }
         for pid in RuntimeAnswers.processes(text).oldWorkers {
             // One that does not answer has ended meanwhile, which the next look shows.

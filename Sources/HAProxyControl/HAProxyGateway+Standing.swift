@@ -33,8 +33,8 @@ extension HAProxyGateway {
             try Task.checkCancellation()
             try checkDescriptors()
             let living = processes
-            letGoOn(living.newest)
-            async let knocked = knock()
+            resume(living.newest)
+            async let portAnswer = probePort()
             let (hasMaster, worker) = await answers()
             if let worker {
                 let hasSockets = socketsAreThere
@@ -46,7 +46,7 @@ extension HAProxyGateway {
             } else if living.entries.isEmpty {
                 return .isAway
             } else {
-                switch await knocked {
+                switch await portAnswer {
                 case .refused where isOver(Self.patienceWhileRefused): return hasMaster ? .finishes : .isAway
                 case .answered where isOver(Self.patience): return .isBeyondReach(handsOver: false)
                 case .silent where isOver(Self.patience): return .hangs
@@ -103,7 +103,7 @@ extension HAProxyGateway {
     }
 
     /// Lets processes go on that a signal has stopped: none of their connections is lost by that. Each is told once, until all answer again.
-    func letGoOn(_ entries: [GatewayProcesses.Entry]) {
+    func resume(_ entries: [GatewayProcesses.Entry]) {
         for entry in entries where entry.state == "T" && letGo.insert(entry.pid).inserted {
             kill(entry.pid, SIGCONT)
             Metrics.gatewayRepairs.add(1)
@@ -112,28 +112,28 @@ extension HAProxyGateway {
     }
 
     /// The same for the processes of the pid file, which costs little.
-    func letStoppedGoOn() {
+    func resumeStopped() {
         guard settings.isStartedByUs, let text = try? Files.read(pidFile), let master = pid_t(text.prefix { $0.isNumber }) else { return }
         let children = (try? Files.read("/proc/\(master)/task/\(master)/children"))?.split(separator: " ").compactMap { pid_t($0) } ?? []
         let stopped = ([master] + children).compactMap(GatewayProcesses.entry).filter { $0.state == "T" }
         // The number may be another process's by now: all of them are looked for.
-        if !stopped.isEmpty { letGoOn(processes.newest) }
+        if !stopped.isEmpty { resume(processes.newest) }
     }
 
     // MARK: - By the port itself
 
-    private enum Knock { case refused, answered, silent, unknown }
+    private enum PortAnswer { case refused, answered, silent, unknown }
 
     /// What comes of a connection to the gateway port. Any byte, and an end as well, is a worker's. What this process or machine lacks, a
     /// descriptor or a port, says nothing of HAProxy.
-    private func knock() async -> Knock {
+    private func probePort() async -> PortAnswer {
         let address = lastLayout.map { settings.address(of: $0) } ?? settings.gatewayAddress
         let target = address == "0.0.0.0" ? "127.0.0.1" : address
         let port = settings.gatewayPort
-        return (try? await Blocking.run { Self.knock(target, port) }) ?? .unknown
+        return (try? await Blocking.run { Self.probePort(target, port) }) ?? .unknown
     }
 
-    private static func knock(_ address: String, _ port: Int) -> Knock {
+    private static func probePort(_ address: String, _ port: Int) -> PortAnswer {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return .unknown }
         defer { close(descriptor) }

@@ -32,7 +32,7 @@ extension HAProxyGateway {
                 reading.counters["\(worker.name.process) exit \(name)"] = (occupant(of: name).map { .exit($0) }, usage)
             }
         }
-        try? await lookForGuesses()
+        try? await readGuesses()
         return (reading, isWhole)
     }
 

@@ -79,7 +79,7 @@ package actor HAProxyGateway {
     }
 
     private func observe(refused networks: [String], secrets: GatewayMap) async throws -> GatewayObservation {
-        letStoppedGoOn()
+        resumeStopped()
         let begin = ContinuousClock.now
         async let state = quickStats.send("show servers state")
         let finishing = await oldWorkers()

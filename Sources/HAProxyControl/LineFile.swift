@@ -40,7 +40,7 @@ struct LineFile {
 
     /// Writes a line that has its end; false where it is lost.
     mutating func write(_ line: some Collection<UInt8>) -> Bool {
-        look()
+        tick()
         guard isDue, openAndReportLoss(), append(Array(line)) else {
             lose(line: true)
             return false
@@ -49,7 +49,7 @@ struct LineFile {
     }
 
     /// What is to be done also while no line comes, a few times a second.
-    mutating func look() {
+    mutating func tick() {
         let now = ContinuousClock.now
         if let lookedAt, now - lookedAt < .milliseconds(250) { return }
         lookedAt = now
@@ -72,7 +72,8 @@ struct LineFile {
             return false
         }
         guard let loss else { return true }
-        guard append(Self.tells(of: loss.count, since: loss.since, String(cString: strerror(loss.error)).replacing(" ", with: "_"))) else {
+        guard append(Self.lossLine(of: loss.count, since: loss.since, String(cString: strerror(loss.error)).replacing(" ", with: "_")))
+        else {
             lose(line: false)
             return false
         }
@@ -81,7 +82,7 @@ struct LineFile {
     }
 
     /// The line that stands for lines that are missing.
-    static func tells(of count: Int, since: Int64, _ error: String) -> [UInt8] {
+    static func lossLine(of count: Int, since: Int64, _ error: String) -> [UInt8] {
         let now = SystemClock.now().milliseconds
         return Array("time=\(seconds(now)) reason=lines_lost lost=\(count) since=\(seconds(since)) error=\(error)\n".utf8)
     }

@@ -48,7 +48,7 @@ final class Lab: Sendable {
             try refuseForeignAddresses(Ports.localAddresses())
             try await engine.createNetwork(NetworkCreate(name: layout.name, subnet: layout.subnet, labels: [Self.label: layout.name]))
         }
-        try await openTheWay()
+        try await openFirewall()
         let countries = layout.servers.map { "\($0.address) \($0.country);\n" }.joined()
         try await start(
             "internet", entry: "/internet", address: layout.internet, file: "countries.map", text: countries, ready: "answers on")
@@ -88,7 +88,7 @@ final class Lab: Sendable {
             try await engine.removeContainer(container.id)
         }
         try await engine.removeNetwork(layout.name)
-        try await closeTheWay()
+        try await closeFirewall()
     }
 
     private func prepareImage() async throws {
@@ -138,7 +138,7 @@ final class Lab: Sendable {
         ]
     }
 
-    private func openTheWay() async throws {
+    private func openFirewall() async throws {
         // DOCKER-USER is documented to come first, but a dockerd that starts again with networks puts another chain before it.
         let forward = try await Programs.run("iptables", ["-w", "-S", "FORWARD"]).output.split(separator: "\n")
         if forward.first(where: { $0.hasPrefix("-A") }) != "-A FORWARD -j DOCKER-USER" {
@@ -151,7 +151,7 @@ final class Lab: Sendable {
         }
     }
 
-    private func closeTheWay() async throws {
+    private func closeFirewall() async throws {
         for rule in rules {
             while try await Programs.run("iptables", ["-w", "-D"] + rule).status == 0 {}
         }

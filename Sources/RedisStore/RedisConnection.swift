@@ -100,16 +100,16 @@ package actor RedisConnection {
         for words in all { append(words, to: context) }
         var replies: [RedisReply] = []
         for _ in all { replies.append(try reply(from: context)) }
-        for case .error(let message) in replies { throw complain(message) }
+        for case .error(let message) in replies { throw error(for: message) }
         refusal = nil
         guard isAtomic else { return replies }
         guard let results = replies.last?.list else { throw RedisError(code: .unreadable, message: "EXEC answered with no list") }
-        for case .error(let message) in results { throw complain(message) }
+        for case .error(let message) in results { throw error(for: message) }
         return results
     }
 
     /// The error that the server's words are. A connection that leads to the wrong server, or with a login that is not good, is given up.
-    private func complain(_ message: String) -> RedisError {
+    private func error(for message: String) -> RedisError {
         switch RedisRefusal(message) {
         case .elsewhere:
             Departures.note(address)
@@ -183,13 +183,13 @@ package actor RedisConnection {
             disconnect()
             throw RedisError(code: .unavailable, message: "\(address): the connection was ended")
         }
-        try greet(made)
+        try logIn(made)
         silentAt = nil
         return made
     }
 
     /// Logs in, chooses the database, and leaves a replica: what we wrote there would be refused, what we read may be old.
-    private func greet(_ context: UnsafeMutablePointer<redisContext>) throws {
+    private func logIn(_ context: UnsafeMutablePointer<redisContext>) throws {
         if let words = login {
             do { try say(words, context) } catch let error as RedisError where error.message.contains("wrong number of arguments") {
                 // Before Redis 6 there is the default user alone.
@@ -201,7 +201,7 @@ package actor RedisConnection {
         append(["ROLE"], to: context)
         switch try reply(from: context) {
         case .list(let items) where items.first?.text == "slave": throw leave("it is a replica", .unavailable)
-        case .error(let message) where RedisRefusal(message) == .elsewhere: throw complain(message)
+        case .error(let message) where RedisRefusal(message) == .elsewhere: throw error(for: message)
         // Who may not ask, or a server that does not know the question, finds out by the first write.
         default: return
         }
@@ -215,10 +215,10 @@ package actor RedisConnection {
     private func say(_ words: [String], _ context: UnsafeMutablePointer<redisContext>) throws {
         append(words, to: context)
         guard case .error(let message) = try reply(from: context) else { return }
-        let error = complain(message)
+        let problem = error(for: message)
         // The connection stays for another try to log in.
         if !message.contains("wrong number of arguments") { disconnect() }
-        throw error
+        throw problem
     }
 
     private static func time(_ seconds: Double) -> timeval {
