@@ -129,7 +129,7 @@ extension Catalog {
         switch try await source.list(newerThan: stamp) {
         case .unchanged:
             guard var listing = listings[name] else {
-                throw CatalogError(message: "\(name) says that nothing has changed since nothing", isUnreadable: true)
+                throw CatalogError(message: "\(name) answered 304 (unchanged), but no list is stored", isUnreadable: true)
             }
             listing.fetchedAt = SystemClock.now()
             listing.shrinkage = listing.shrinkage.flatMap { $0.isOver(listing.servers, listing.fetchedAt) ? nil : $0 }
@@ -141,7 +141,7 @@ extension Catalog {
             // No provider has given up all of its servers: such an answer must not cost us the list that we have.
             guard !servers.isEmpty else {
                 throw CatalogError(
-                    message: "\(name) lists no server that can be used (dropped: \(reasons.isEmpty ? "none" : reasons))", isUnreadable: true
+                    message: "\(name) lists no usable server (dropped: \(reasons.isEmpty ? "none" : reasons))", isUnreadable: true
                 )
             }
             let shrinkage = try believe(servers, unreadable: dropped["unreadable"] ?? 0, of: name)
@@ -167,10 +167,10 @@ extension Catalog {
         let count = (suspicions[provider]?.count ?? 0) + 1
         suspicions[provider] = (count, words)
         guard count >= Self.believedAfter else {
-            throw CatalogError(message: "the new list of \(provider) is held back, for \(words)", isUnreadable: true)
+            throw CatalogError(message: "the new list of \(provider) is held back: \(words)", isUnreadable: true)
         }
         suspicions[provider] = nil
-        log.warning("catalog of \(provider): a list that looks cut short is believed, for it came \(count) times", ["why": words])
+        log.warning("catalog of \(provider): a shorter list is accepted: it came \(count) times", ["why": words])
         guard let old else { return nil }
         let lost = ListComparison.lostCountries(old: old.servers, new: servers)
         return Shrinkage(

@@ -24,7 +24,7 @@ package final class EngineClient: Sendable {
         guard let socket = Self.socketPath(address) else {
             throw EngineError(
                 code: .unavailable, action: "reading the engine's address",
-                message: "\(address) is not a Unix socket, want unix:///path/to/docker.sock")
+                message: "\(address) is not a Unix socket, expected unix:///path/to/docker.sock")
         }
         self.socket = socket
         self.client = client
@@ -133,7 +133,7 @@ package final class EngineClient: Sendable {
         }
         guard offered >= Self.oldestVersion else {
             throw EngineError(
-                code: .tooOld, action: action, message: "the engine speaks API \(offered), want \(Self.oldestVersion) or newer")
+                code: .tooOld, action: action, message: "the engine speaks API \(offered), expected \(Self.oldestVersion) or newer")
         }
         let version = min(offered, Self.newestVersion).description
         negotiated.withLock { $0 = version }

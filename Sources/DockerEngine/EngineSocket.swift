@@ -6,7 +6,7 @@ enum EngineSocket {
     static func trouble(_ path: String) -> String? {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK {
-            return "\(path) is no socket: set docker.host to the engine's, like unix:///var/run/docker.sock"
+            return "\(path) is not a socket: set docker.host to the engine's, like unix:///var/run/docker.sock"
         }
         return words(failure(connecting: path), path)
     }

@@ -12,20 +12,20 @@ enum Difference {
             for name in Set(given.keys).union(wanted.keys).sorted() {
                 let field = path.isEmpty ? shown(name) : "\(path).\(shown(name))"
                 guard let right = wanted[name] else { return "\(field) is not allowed" }
-                guard let value = given[name] else { return "\(field) is missing, want \(json(right))" }
+                guard let value = given[name] else { return "\(field) is missing, expected \(json(right))" }
                 if let difference = first(value, right, at: field) { return difference }
             }
             // Names are equal here where they look equal.
             return Set(given.keys.map { Array($0.utf8) }) == Set(wanted.keys.map { Array($0.utf8) }) ? nil : "\(path) has another name"
         case (.array(let given), .array(let wanted)):
-            guard given.count == wanted.count else { return "\(path) has \(given.count) entries, want \(json(.array(wanted)))" }
+            guard given.count == wanted.count else { return "\(path) has \(given.count) entries, expected \(json(.array(wanted)))" }
             for (index, pair) in zip(given, wanted).enumerated() {
                 if let difference = first(pair.0, pair.1, at: "\(path)[\(index)]") { return difference }
             }
             return nil
         case (.string(let given), .string(let wanted)) where given.utf8.elementsEqual(wanted.utf8): return nil
-        case (.string, .string): return "\(path) is another text, want \(json(wanted))"
-        default: return given == wanted ? nil : "\(path) is \(given.kind), want \(json(wanted))"
+        case (.string, .string): return "\(path) is another text, expected \(json(wanted))"
+        default: return given == wanted ? nil : "\(path) is \(given.kind), expected \(json(wanted))"
         }
     }
 
@@ -51,21 +51,21 @@ enum CreateReading {
         let settings = rules.settings
         let document = try Difference.document(body)
         guard let name = name.flatMap({ ContainerName($0, owner: settings.owner) }) else {
-            throw Refusal.forbidden("name in the query is no name like \(settings.owner)-us-1-g1")
+            throw Refusal.forbidden("name in the query is not a name like \(settings.owner)-us-1-g1")
         }
         let image = try text(document, ["Image"])
         try rules.check(image: image)
         let server = try label(document, ExitLabel.server)
         guard let address = IPNetwork(server), address.description == server, !server.contains("/") else {
-            throw Refusal.forbidden("Labels.\(ExitLabel.server) is no address")
+            throw Refusal.forbidden("Labels.\(ExitLabel.server) is not an address")
         }
         let fingerprint = try label(document, ExitLabel.specification)
         guard (8...64).contains(fingerprint.utf8.count), fingerprint.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) }) else {
-            throw Refusal.forbidden("Labels.\(ExitLabel.specification) is no number of 8 to 64 hexadecimal digits")
+            throw Refusal.forbidden("Labels.\(ExitLabel.specification) is not 8 to 64 hexadecimal digits")
         }
         let fence = try label(document, ExitLabel.fence)
         guard let number = Int(fence), number >= 0, String(number) == fence else {
-            throw Refusal.forbidden("Labels.\(ExitLabel.fence) is no number from 0")
+            throw Refusal.forbidden("Labels.\(ExitLabel.fence) is not a number from 0")
         }
         let template = ExitTemplate(
             owner: settings.owner, image: image, network: settings.network, exit: name.exit, generation: name.generation, server: server,
@@ -78,7 +78,7 @@ enum CreateReading {
 
     private static func text(_ document: Document, _ path: [String]) throws -> String {
         guard case .string(let text)? = field(document, path) else {
-            throw Refusal.forbidden("\(path.joined(separator: ".")) is missing, or no text")
+            throw Refusal.forbidden("\(path.joined(separator: ".")) is missing, or not a text")
         }
         return text
     }
@@ -88,7 +88,7 @@ enum CreateReading {
         let path = ["NetworkingConfig", "EndpointsConfig", network, "IPAMConfig", "IPv4Address"]
         guard let value = field(document, path) else { return nil }
         guard case .string(let text) = value, let address = IPNetwork(text), !address.isIPv6, address.description == text else {
-            throw Refusal.forbidden("\(path.joined(separator: ".")) is no IPv4 address")
+            throw Refusal.forbidden("\(path.joined(separator: ".")) is not an IPv4 address")
         }
         return text
     }
@@ -128,7 +128,7 @@ enum ExecReading {
             difference = Difference.first(document, wanted, at: "")
             if difference == nil { return command }
         }
-        throw Refusal.forbidden("no program that the controller runs: \(difference ?? "there is none")")
+        throw Refusal.forbidden("not a program that the controller runs: \(difference ?? "there is none")")
     }
 
     static func start(_ body: [UInt8]) throws { try Difference.check(try Difference.document(body), ExecStart()) }

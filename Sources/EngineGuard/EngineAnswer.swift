@@ -56,7 +56,7 @@ struct EngineAnswer {
             ExitLabel.owner: name.owner, ExitLabel.exit: name.exit.description, ExitLabel.generation: String(name.generation),
         ]
         guard shown == "/\(name)", wanted.allSatisfy({ labels[$0.key] == .string($0.value) }) else {
-            throw Refusal.forbidden("the container is no exit of \(name.owner)")
+            throw Refusal.forbidden("the container is not an exit of \(name.owner)")
         }
         return try id()
     }

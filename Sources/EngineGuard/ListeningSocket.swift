@@ -34,7 +34,7 @@ final class ListeningSocket: Sendable {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
-            throw GuardError(description: "can't listen on \(path): something is there that is no socket; remove it")
+            throw GuardError(description: "can't listen on \(path): the path is used by something that is not a socket; remove it")
         }
         guard (try? Channel.connected(to: path)) == nil else {
             throw GuardError(description: "can't listen on \(path): another process does")

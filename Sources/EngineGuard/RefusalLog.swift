@@ -29,7 +29,7 @@ final class RefusalLog: Sendable {
             if state.count > Self.most { state.leftOut += 1 }
             return (state.count <= Self.most, leftOut)
         }
-        if leftOut > 0 { log.warning("refused more requests than are told", ["count": String(leftOut)]) }
+        if leftOut > 0 { log.warning("refused more requests than are logged", ["count": String(leftOut)]) }
         guard isDue else { return }
         log.warning(
             "refused a request", ["request": shown(what), "status": String(refusal.status), "why": String(refusal.message.prefix(300))])

@@ -22,13 +22,13 @@ struct RequestHead: Hashable {
     /// - Parameter bytes: up to and with the empty line.
     init(_ bytes: [UInt8]) throws(Refusal) {
         guard bytes.allSatisfy({ (0x20..<0x7F).contains($0) || $0 == 0x09 || $0 == 0x0D || $0 == 0x0A }) else {
-            throw .malformed("the head holds control characters or others than ASCII")
+            throw .malformed("the head has control or non-ASCII characters")
         }
         var lines = try Self.lines(bytes)
         guard let first = lines.popFirst() else { throw .malformed("a request line is missing") }
         let words = first.split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 3, words[2] == "HTTP/1.1", Self.isToken(words[0]) else {
-            throw .malformed("the first line is no request of HTTP/1.1")
+            throw .malformed("the first line is not an HTTP/1.1 request")
         }
         method = String(words[0])
         (path, query) = try Self.target(words[1])
@@ -47,7 +47,7 @@ struct RequestHead: Hashable {
             guard scalars.last == "\r", !scalars.dropLast().contains("\r") else { throw .malformed("a line does not end with CR LF") }
             read.append(Substring(scalars.dropLast()))
         }
-        guard read.removeLast() == "", !read.contains("") else { throw .malformed("an empty line stands in the head") }
+        guard read.removeLast() == "", !read.contains("") else { throw .malformed("the head has an empty line") }
         return read[...]
     }
 
@@ -68,12 +68,12 @@ extension RequestHead {
     private static func target(_ text: Substring) throws(Refusal) -> (path: String, query: [QueryItem]) {
         let parts = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         guard let path = parts.first, path.hasPrefix("/"), path.utf8.count <= 300 else {
-            throw .malformed("the target is no path of at most 300 bytes")
+            throw .malformed("the target is not a path of at most 300 bytes")
         }
         for byte in path.utf8 {
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: continue
-            default: guard "/-._%".utf8.contains(byte) else { throw .forbidden("the path holds characters that no path of ours has") }
+            default: guard "/-._%".utf8.contains(byte) else { throw .forbidden("the path has characters that are not allowed") }
             }
         }
         let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
@@ -88,11 +88,11 @@ extension RequestHead {
         for part in query.split(separator: "&", omittingEmptySubsequences: false) {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard pair.count == 2, let name = pair.first, !name.isEmpty, name.utf8.allSatisfy({ isLetter($0) }) else {
-                throw .forbidden("the query has a part that is no name=value")
+                throw .forbidden("the query has a part that is not name=value")
             }
             guard !items.contains(where: { $0.name == name }) else { throw .forbidden("the query has \(shown(name)) twice") }
             guard let value = decoded(pair[1]) else {
-                throw .forbidden("the value of \(shown(name)) in the query is not encoded as we read it")
+                throw .forbidden("the value of \(shown(name)) in the query has an unexpected encoding")
             }
             items.append(QueryItem(name: String(name), value: value))
         }
@@ -145,18 +145,18 @@ extension RequestHead {
         case "content-length":
             guard !value.isEmpty, value.utf8.count <= 10, value.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(value)
             else {
-                throw .malformed("the header field content-length is no number")
+                throw .malformed("the header field content-length is not a number")
             }
             length = number
         case "transfer-encoding", "trailer", "content-encoding", "upgrade", "http2-settings":
-            throw .malformed("the header field \(name) is not taken here, want a plain body with content-length")
+            throw .malformed("the header field \(name) is not taken here, expected a plain body with content-length")
         case "connection":
             let words = value.lowercased().split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" } }
             guard words.allSatisfy({ $0 == "close" || $0 == "keep-alive" }) else {
-                throw .malformed("the header field connection may say close or keep-alive alone")
+                throw .malformed("the header field connection may only be close or keep-alive")
             }
         case "expect":
-            guard value.lowercased() == "100-continue" else { throw .malformed("the header field expect may say 100-continue alone") }
+            guard value.lowercased() == "100-continue" else { throw .malformed("the header field expect may only be 100-continue") }
             waitsForContinue = true
         default: return
         }

@@ -40,7 +40,7 @@ struct RequestReader {
 
     mutating func body(_ head: RequestHead, limit: Int) throws -> [UInt8] {
         guard let length = head.length else { throw Refusal.malformed("the header field content-length is missing") }
-        guard length <= limit else { throw Refusal(status: 413, message: "the body has \(length) bytes, want at most \(limit)") }
+        guard length <= limit else { throw Refusal(status: 413, message: "the body has \(length) bytes, expected at most \(limit)") }
         try sendContinue(head)
         let body = try take(length)
         try end()

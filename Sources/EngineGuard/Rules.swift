@@ -104,14 +104,14 @@ struct Rules {
         try expect(head, "stdout", ["true", "1"])
         try expect(head, "stderr", ["true", "1"])
         guard let text = head.value("tail"), let lines = Int(text), (1...10_000).contains(lines), String(lines) == text else {
-            throw Refusal.forbidden("tail in the query is no number of 1 to 10000")
+            throw Refusal.forbidden("tail in the query is not a number of 1 to 10000")
         }
         if head.value("follow") != nil { try expect(head, "follow", ["true", "1", "false", "0"]) }
         return .logs(lines: lines, follows: ["true", "1"].contains(head.value("follow")))
     }
 
     private func exec(_ head: RequestHead, _ version: String, _ id: Substring, _ part: Substring) throws -> Route {
-        guard Tickets.isID(id) else { throw Refusal.forbidden("that is no id of a program that was begun here") }
+        guard Tickets.isID(id) else { throw Refusal.forbidden("that is not the id of a program that was created here") }
         switch part {
         case "start":
             try expect(head, "POST", parameters: [])
@@ -170,7 +170,7 @@ struct Rules {
     // MARK: - Queries
 
     private func expect(_ head: RequestHead, _ method: String, parameters names: Set<String>) throws {
-        guard head.method == method else { throw Refusal.forbidden("the method is \(shown(head.method)), want \(method)") }
+        guard head.method == method else { throw Refusal.forbidden("the method is \(shown(head.method)), expected \(method)") }
         if let stray = head.query.first(where: { !names.contains($0.name) }) {
             throw Refusal.forbidden("\(shown(stray.name)) in the query is not known here")
         }

@@ -47,10 +47,10 @@ struct Session {
             if let address = template.address, let refusal = try answer(to: address, call) { return try pass(on: refusal) }
             try relay(call.request(guardian.settings))
         case .startExec(let id):
-            guard guardian.tickets.start(id) else { throw Refusal.forbidden("that program was not begun here, or is started") }
+            guard guardian.tickets.start(id) else { throw Refusal.forbidden("that program was not created here, or is started already") }
             try relay(call.request(guardian.settings))
         case .inspectExec(let id):
-            guard guardian.tickets.has(id) else { throw Refusal.forbidden("that program was not begun here") }
+            guard guardian.tickets.has(id) else { throw Refusal.forbidden("that program was not created here") }
             try relay(call.request(guardian.settings))
         default: try relay(call.request(guardian.settings), isStream: call.isStream)
         }
@@ -78,14 +78,14 @@ struct Session {
         let network = try EngineAnswer.whole(of: request, self)
         guard network.status == 200 else { return network }
         guard try network.network().offers(address) else {
-            throw Refusal.forbidden("IPv4Address \(address) is none of the network \(guardian.settings.network) that an exit can have")
+            throw Refusal.forbidden("IPv4Address \(address) is not one of the network \(guardian.settings.network) that an exit can have")
         }
         return nil
     }
 
     private func importArchive(_ call: EngineCall, _ head: RequestHead, _ reader: inout RequestReader) throws {
         guard let archive = guardian.archive, head.length == archive.size else {
-            throw Refusal.forbidden("the archive has not the size of this guard's own")
+            throw Refusal.forbidden("the archive's size differs from this guard's own")
         }
         reader.allow(seconds: guardian.settings.archiveSeconds)
         try reader.sendContinue(head)

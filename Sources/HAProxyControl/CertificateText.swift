@@ -19,12 +19,12 @@ struct CertificateText: Sendable, Equatable {
         let blocks = try Self.blocks(of: certificate) + (key.map(Self.blocks) ?? [])
         let certificates = blocks.filter { $0.label.hasSuffix("CERTIFICATE") }
         let keys = blocks.filter { $0.label.hasSuffix("PRIVATE KEY") }
-        if certificates.isEmpty { throw Problem(description: "it holds no certificate, want the certificate, its chain and its key") }
-        if keys.contains(where: \.isEncrypted) { throw Problem(description: "its key is encrypted, want one without a passphrase") }
+        if certificates.isEmpty { throw Problem(description: "it holds no certificate, expected the certificate, its chain and its key") }
+        if keys.contains(where: \.isEncrypted) { throw Problem(description: "its key is encrypted, expected one without a passphrase") }
         guard let first = keys.first else {
-            throw Problem(description: "it has no private key, want it in the same file, or beside it in a file .pem.key or .key")
+            throw Problem(description: "it has no private key, expected it in the same file, or beside it in a file .pem.key or .key")
         }
-        if keys.contains(where: { $0 != first }) { throw Problem(description: "it has more than one private key, want one") }
+        if keys.contains(where: { $0 != first }) { throw Problem(description: "it has more than one private key, expected one") }
         let parameters = blocks.filter { $0.label == "DH PARAMETERS" }.prefix(1)
         pem = (certificates + [first] + parameters).map(\.text).joined()
     }
@@ -46,11 +46,11 @@ struct CertificateText: Sendable, Equatable {
         for bytes in text.utf8.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
             let line = String(decoding: bytes, as: UTF8.self).filter { $0 != "\u{FEFF}" }.trimmingBlanks
             if let label = label(of: line, "BEGIN") {
-                if let open { throw Problem(description: "its \(open.label) has no end, want whole PEM blocks") }
+                if let open { throw Problem(description: "its \(open.label) has no end, expected whole PEM blocks") }
                 open = Block(label: label, lines: [])
             } else if let label = label(of: line, "END") {
                 guard let block = open, block.label == label else {
-                    throw Problem(description: "it has the end of a block that does not begin, want whole PEM blocks")
+                    throw Problem(description: "it has the end of a block that does not begin, expected whole PEM blocks")
                 }
                 blocks.append(block)
                 open = nil
@@ -58,7 +58,7 @@ struct CertificateText: Sendable, Equatable {
                 open?.lines.append(line)
             }
         }
-        if let open { throw Problem(description: "its \(open.label) has no end, want whole PEM blocks") }
+        if let open { throw Problem(description: "its \(open.label) has no end, expected whole PEM blocks") }
         return blocks
     }
 

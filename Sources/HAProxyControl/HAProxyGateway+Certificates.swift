@@ -87,7 +87,7 @@ extension HAProxyGateway {
     /// What HAProxy finds wrong with a certificate: its first complaint, without the names of our own files.
     private static func reason(in output: String, about candidate: String) -> String {
         let alert = output.split(whereSeparator: \.isNewline).first { $0.contains("[ALERT]") }
-        guard let words = alert?.split(separator: " : ").last else { return "HAProxy refuses it without a word" }
+        guard let words = alert?.split(separator: " : ").last else { return "HAProxy refuses it without a message" }
         return String(words.replacing(" '\(candidate)'", with: "").prefix(300))
     }
 

@@ -21,7 +21,7 @@ extension HAProxyGateway {
             case .finishes, .isBeyondReach, .hangs: "replacement"
             }
         Metrics.gatewayLoads.add(1, kind)
-        let words = "the gateway's HAProxy runs a configuration anew"
+        let words = "HAProxy was given a whole configuration"
         guard kind == "replacement" else { return log.debug(words, ["kind": kind, "revision": revision]) }
         log.warning(words, ["kind": kind, "because": standing.words])
     }
@@ -81,11 +81,11 @@ extension HAProxyGateway.Standing {
     /// What was found, for the log.
     var words: String {
         switch self {
-        case .answers: "its structure is another"
-        case .finishes: "it had been told to finish, and took no connection"
-        case .isBeyondReach(true): "its master did not answer; its worker finishes what it has"
-        case .isBeyondReach(false): "its sockets were gone; its worker finishes what it has"
-        case .hangs: "its worker took connections and answered nobody"
+        case .answers: "its structure has changed"
+        case .finishes: "it had been told to finish, and accepted no connection"
+        case .isBeyondReach(true): "its master did not answer; its worker finishes its connections"
+        case .isBeyondReach(false): "its sockets were gone; its worker finishes its connections"
+        case .hangs: "its worker accepted connections and answered none"
         case .isAway: "it did not run"
         }
     }

@@ -107,7 +107,7 @@ extension HAProxyGateway {
         for entry in entries where entry.state == "T" && letGo.insert(entry.pid).inserted {
             kill(entry.pid, SIGCONT)
             Metrics.gatewayRepairs.add(1)
-            log.warning("HAProxy was stopped by a signal and is let go on", ["pid": "\(entry.pid)"])
+            log.warning("HAProxy was stopped by a signal and is continued", ["pid": "\(entry.pid)"])
         }
     }
 

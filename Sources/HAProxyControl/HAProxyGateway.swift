@@ -153,7 +153,7 @@ package actor HAProxyGateway {
         if isRepair, layout == lastLayout {
             repairs += 1
             Metrics.gatewayRepairs.add(1)
-            log.warning("the gateway differed from what it was given", ["repairs": "\(repairs)"])
+            log.warning("the gateway differed from its configuration", ["repairs": "\(repairs)"])
         }
         let standing = try await standing()
         var isLoaded = standing == .answers(revision: revision(of: layout))
@@ -197,7 +197,7 @@ package actor HAProxyGateway {
             try await adjustSlots(layout)
         }
         guard try await differs(layout, maps[0]) else { return }
-        throw HAProxyError(code: .disagrees, action: "publishing to HAProxy", message: "what it runs differs from what it was given")
+        throw HAProxyError(code: .disagrees, action: "publishing to HAProxy", message: "its running state differs from its configuration")
     }
 
     /// An address of this machine that has come or gone meanwhile is the next look's.

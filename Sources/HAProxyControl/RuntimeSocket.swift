@@ -62,7 +62,7 @@ struct RuntimeSocket: Sendable {
             guard count > 0 else { throw failure() }
             answer += chunk.prefix(count)
             guard answer.count < 64 << 20 else {
-                throw HAProxyError(code: .disagrees, action: "reading \(path)", message: "its answer has no end")
+                throw HAProxyError(code: .disagrees, action: "reading \(path)", message: "its answer is incomplete")
             }
         }
         while answer.last == 0x0A { answer.removeLast() }

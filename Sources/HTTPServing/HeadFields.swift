@@ -41,7 +41,7 @@ struct HeadFields {
 
     private mutating func add(_ name: String, _ value: String) {
         guard let present = headers.updateValue(value, forKey: name) else { return }
-        if Self.single.contains(name) { flaw = "a header field that must stand alone is there twice" }
+        if Self.single.contains(name) { flaw = "a header field that may come only once is there twice" }
         headers[name] = count <= Self.limit ? "\(present), \(value)" : present
     }
 }

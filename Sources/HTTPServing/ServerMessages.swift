@@ -98,7 +98,7 @@ package struct APIProblem: Error, Sendable {
         status: 503, code: "stopping", message: "the server is stopping", headers: [("Retry-After", "1")])
 
     static let tooManyConnections = APIProblem(
-        status: 503, code: "too_many_connections", message: "all connections that the server takes are in use",
+        status: 503, code: "too_many_connections", message: "all connections of the server are in use",
         headers: [("Retry-After", "2"), ("Connection", "close")])
 
     package func response(id: String) -> ServerResponse {

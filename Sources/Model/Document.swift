@@ -97,7 +97,7 @@ package final class FieldReader {
         case .null: fields = [:]
         default:
             fields = [:]
-            let message = "is \(document.kind), want an object"
+            let message = "is \(document.kind), expected an object"
             sink.problems.append(FieldProblem(field: path.isEmpty ? "body" : path, message: message, isTypeMismatch: true))
         }
     }
@@ -151,15 +151,15 @@ package final class FieldReader {
         guard case .string(let text) = value else { return mismatch(field, value, "a string") }
         let count = text.unicodeScalars.count
         guard count <= limit else {
-            problem(field, "has \(count) characters, want at most \(limit)")
+            problem(field, "has \(count) characters, expected at most \(limit)")
             return nil
         }
         guard count >= least else {
-            problem(field, "has \(count) characters, want at least \(least)")
+            problem(field, "has \(count) characters, expected at least \(least)")
             return nil
         }
         guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
-            problem(field, "holds a control character, want plain text")
+            problem(field, "holds a control character, expected plain text")
             return nil
         }
         return text
@@ -169,7 +169,7 @@ package final class FieldReader {
         guard let value = present(field) else { return nil }
         guard case .integer(let number) = value else { return mismatch(field, value, "a whole number") }
         guard range.contains(number) else {
-            problem(field, "is \(number), want \(range.lowerBound) to \(range.upperBound)")
+            problem(field, "is \(number), expected \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
         return number
@@ -184,7 +184,7 @@ package final class FieldReader {
         default: return mismatch(field, value, "a number")
         }
         guard range.contains(number) else {
-            problem(field, "is \(number), want \(range.lowerBound) to \(range.upperBound)")
+            problem(field, "is \(number), expected \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
         return number
@@ -200,13 +200,13 @@ package final class FieldReader {
         guard let value = present(field) else { return nil }
         guard case .array(let items) = value else { return mismatch(field, value, "a list of strings") }
         guard items.count <= limit else {
-            problem(field, "has \(items.count) entries, want at most \(limit)")
+            problem(field, "has \(items.count) entries, expected at most \(limit)")
             return nil
         }
         var texts: [String] = []
         for (index, item) in items.enumerated() {
             guard case .string(let text) = item else {
-                problem("\(field)[\(index)]", "is \(item.kind), want a string", isTypeMismatch: true)
+                problem("\(field)[\(index)]", "is \(item.kind), expected a string", isTypeMismatch: true)
                 continue
             }
             texts.append(text)
@@ -225,19 +225,19 @@ package final class FieldReader {
         guard let value = present(field) else { return nil }
         guard case .array(let items) = value else { return mismatch(field, value, "a list of whole numbers") }
         guard items.count <= limit else {
-            problem(field, "has \(items.count) entries, want at most \(limit)")
+            problem(field, "has \(items.count) entries, expected at most \(limit)")
             return nil
         }
         var numbers: [Int] = []
         for (index, item) in items.enumerated() {
             guard case .integer(let number) = item else {
-                problem("\(field)[\(index)]", "is \(item.kind), want a whole number", isTypeMismatch: true)
+                problem("\(field)[\(index)]", "is \(item.kind), expected a whole number", isTypeMismatch: true)
                 continue
             }
             if range.contains(number) {
                 numbers.append(number)
             } else {
-                problem("\(field)[\(index)]", "is \(number), want \(range.lowerBound) to \(range.upperBound)")
+                problem("\(field)[\(index)]", "is \(number), expected \(range.lowerBound) to \(range.upperBound)")
             }
         }
         return numbers
@@ -247,7 +247,7 @@ package final class FieldReader {
     package func timestamp(_ field: String) -> Timestamp? {
         guard let text = string(field) else { return nil }
         if let moment = Timestamp(rfc3339: text) { return moment }
-        problem(field, "is no moment, want one like 2026-01-31T12:00:00Z")
+        problem(field, "is not a time, expected one like 2026-01-31T12:00:00Z")
         return nil
     }
 
@@ -256,7 +256,7 @@ package final class FieldReader {
         guard let texts = strings(field, limit: limit) else { return nil }
         return texts.enumerated().compactMap { index, text in
             if let country = CountryCode(text) { return country }
-            problem("\(field)[\(index)]", "unknown country, want an ISO 3166-1 alpha-2 code like us")
+            problem("\(field)[\(index)]", "unknown country, expected an ISO 3166-1 alpha-2 code like us")
             return nil
         }
     }
@@ -266,20 +266,20 @@ package final class FieldReader {
     where Choice.RawValue == String {
         guard let text = string(field) else { return nil }
         if let choice = Choice(rawValue: text) { return choice }
-        problem(field, "unknown value, want one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        problem(field, "unknown value, expected one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
         return nil
     }
 
     package func country(_ field: String) -> CountryCode? {
         guard let text = string(field) else { return nil }
         if let country = CountryCode(text) { return country }
-        problem(field, "unknown country, want an ISO 3166-1 alpha-2 code like us")
+        problem(field, "unknown country, expected an ISO 3166-1 alpha-2 code like us")
         return nil
     }
 
     /// Reports the field as missing when it is; returns its value otherwise.
     package func required<Value>(_ field: String, _ value: Value?, want: String) -> Value? {
-        if value == nil, present(field) == nil { problem(field, "is missing, want \(want)") }
+        if value == nil, present(field) == nil { problem(field, "is missing, expected \(want)") }
         return value
     }
 
@@ -290,7 +290,7 @@ package final class FieldReader {
     }
 
     private func mismatch<Value>(_ field: String, _ value: Document, _ want: String) -> Value? {
-        problem(field, "is \(value.kind), want \(want)", isTypeMismatch: true)
+        problem(field, "is \(value.kind), expected \(want)", isTypeMismatch: true)
         return nil
     }
 

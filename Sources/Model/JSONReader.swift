@@ -43,19 +43,19 @@ private struct JSONReader {
     mutating func document() throws -> Document {
         try refuseOtherEncodings()
         skipBlanks()
-        guard place < bytes.count else { throw wrong("nothing is there, want a JSON value") }
+        guard place < bytes.count else { throw wrong("nothing is there, expected a JSON value") }
         let value = try self.value()
         skipBlanks()
-        guard place == bytes.count else { throw wrong("something follows the value, want the end") }
+        guard place == bytes.count else { throw wrong("something follows the value, expected the end") }
         return value
     }
 
     /// A JSON text begins with an ASCII character, and no other is zero (RFC 4627, section 3).
     private func refuseOtherEncodings() throws {
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) || bytes.starts(with: [0xFE, 0xFF]) || bytes.starts(with: [0xFF, 0xFE]) {
-            throw wrong("a byte order mark, want UTF-8 without one")
+            throw wrong("a byte order mark, expected UTF-8 without one")
         }
-        if bytes.prefix(4).contains(0) { throw wrong("a zero byte, as in UTF-16 or UTF-32, want UTF-8") }
+        if bytes.prefix(4).contains(0) { throw wrong("a zero byte, as in UTF-16 or UTF-32, expected UTF-8") }
     }
 
     mutating func skipBlanks() {
@@ -71,12 +71,12 @@ private struct JSONReader {
         case UInt8(ascii: "t"): return try word("true", .bool(true))
         case UInt8(ascii: "f"): return try word("false", .bool(false))
         case UInt8(ascii: "n"): return try word("null", .null)
-        default: throw wrong(place < bytes.count ? "no JSON value begins so" : "the text ends, want a value")
+        default: throw wrong(place < bytes.count ? "no JSON value begins so" : "the text ends, expected a value")
         }
     }
 
     private mutating func nested(_ read: (inout JSONReader) throws -> Document) throws -> Document {
-        guard depth < Self.deepest else { throw wrong("nested too deeply, want at most \(Self.deepest) levels") }
+        guard depth < Self.deepest else { throw wrong("nested too deeply, expected at most \(Self.deepest) levels") }
         depth += 1
         defer { depth -= 1 }
         place += 1
@@ -89,11 +89,11 @@ private struct JSONReader {
         if next == UInt8(ascii: "}") { return closed(.object(fields)) }
         while true {
             let start = place
-            guard next == UInt8(ascii: "\"") else { throw wrong("want a name in double quotes") }
+            guard next == UInt8(ascii: "\"") else { throw wrong("expected a name in double quotes") }
             let name = try string()
-            guard fields[name] == nil else { throw wrong("the name \(Self.shown(name)) is there twice, want it once", at: start) }
+            guard fields[name] == nil else { throw wrong("the name \(Self.shown(name)) is there twice, expected it once", at: start) }
             skipBlanks()
-            guard next == UInt8(ascii: ":") else { throw wrong("want a colon behind the name \(Self.shown(name))") }
+            guard next == UInt8(ascii: ":") else { throw wrong("expected a colon behind the name \(Self.shown(name))") }
             place += 1
             skipBlanks()
             fields[name] = try value()
@@ -119,17 +119,17 @@ private struct JSONReader {
     private mutating func isOver(_ end: UInt8) throws -> Bool {
         skipBlanks()
         if next == end { return true }
-        guard next == UInt8(ascii: ",") else { throw wrong("want a comma or the end of the \(end == 0x5D ? "list" : "object")") }
+        guard next == UInt8(ascii: ",") else { throw wrong("expected a comma or the end of the \(end == 0x5D ? "list" : "object")") }
         let comma = place
         place += 1
         skipBlanks()
-        guard next != end else { throw wrong("a comma with nothing behind it, want none", at: comma) }
+        guard next != end else { throw wrong("a comma with nothing behind it, expected none", at: comma) }
         return false
     }
 
     private mutating func word(_ word: StaticString, _ value: Document) throws -> Document {
         let isThere = word.withUTF8Buffer { bytes[place...].starts(with: $0) }
-        guard isThere else { throw wrong("want \(word)") }
+        guard isThere else { throw wrong("expected \(word)") }
         place += word.utf8CodeUnitCount
         return value
     }
@@ -155,19 +155,19 @@ extension JSONReader {
         if next == UInt8(ascii: "-") { place += 1 }
         let first = next
         let count = digits()
-        guard count > 0 else { throw wrong("want a digit") }
-        guard count == 1 || first != UInt8(ascii: "0") else { throw wrong("a number that begins with 0, want it without", at: start) }
+        guard count > 0 else { throw wrong("expected a digit") }
+        guard count == 1 || first != UInt8(ascii: "0") else { throw wrong("a number that begins with 0, expected it without", at: start) }
         var isWhole = true
         if next == UInt8(ascii: ".") {
             place += 1
             isWhole = false
-            guard digits() > 0 else { throw wrong("want a digit behind the point") }
+            guard digits() > 0 else { throw wrong("expected a digit behind the point") }
         }
         if next | 0x20 == UInt8(ascii: "e") {
             place += 1
             isWhole = false
             if next == UInt8(ascii: "+") || next == UInt8(ascii: "-") { place += 1 }
-            guard digits() > 0 else { throw wrong("want a digit in the exponent") }
+            guard digits() > 0 else { throw wrong("expected a digit in the exponent") }
         }
         let text = String(decoding: bytes[start..<place], as: UTF8.self)
         if isWhole, let number = Int(text) { return .integer(number) }
@@ -199,7 +199,7 @@ extension JSONReader {
                 text.append(contentsOf: Unicode.UTF8.encode(scalar) ?? .encodedReplacementCharacter)
                 unescaped = text
                 from = place
-            case 0..<0x20: throw wrong("a control character in a string, want it as an escape")
+            case 0..<0x20: throw wrong("a control character in a string, expected it as an escape")
             default: place += 1
             }
         }
@@ -222,13 +222,13 @@ extension JSONReader {
             if let scalar = Unicode.Scalar(unit) { return scalar }
             // A surrogate: the first of a pair, or nothing.
             guard unit < 0xDC00, next == UInt8(ascii: "\\"), place + 1 < bytes.count, bytes[place + 1] == UInt8(ascii: "u") else {
-                throw wrong("half of a pair of surrogates, want both", at: start)
+                throw wrong("half of a pair of surrogates, expected both", at: start)
             }
             place += 2
             let second = try hexadecimal()
             guard (0xDC00...0xDFFF).contains(second), let scalar = Unicode.Scalar(0x10000 + (unit - 0xD800) << 10 + (second - 0xDC00))
             else {
-                throw wrong("half of a pair of surrogates, want both", at: start)
+                throw wrong("half of a pair of surrogates, expected both", at: start)
             }
             return scalar
         default: throw wrong("an escape that JSON does not know", at: start)
@@ -242,7 +242,7 @@ extension JSONReader {
             switch next {
             case 0x30...0x39: digit = UInt32(next) - 0x30
             case 0x41...0x46, 0x61...0x66: digit = UInt32(next | 0x20) - 0x57
-            default: throw wrong("want four hexadecimal digits")
+            default: throw wrong("expected four hexadecimal digits")
             }
             value = value << 4 | digit
             place += 1

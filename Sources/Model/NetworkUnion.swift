@@ -31,9 +31,11 @@ package struct NetworkUnion: Sendable {
     /// Why these can't stand for a password; nil where they can.
     package var excess: String? {
         let (v4, v6) = (publicIPv4, publicIPv6)
-        if v4 > Self.mostIPv4 { return "\(v4) public IPv4 addresses, want at most \(Self.mostIPv4), as many as a /8 has," }
+        if v4 > Self.mostIPv4 { return "\(v4) public IPv4 addresses, expected at most \(Self.mostIPv4), as many as a /8 has," }
         // As a share: their number has up to 38 digits.
-        if v6 > Self.mostIPv6 { return "\((v6 + Self.mostIPv6 - 1) / Self.mostIPv6) times the IPv6 addresses of a /16, want at most one," }
+        if v6 > Self.mostIPv6 {
+            return "\((v6 + Self.mostIPv6 - 1) / Self.mostIPv6) times the IPv6 addresses of a /16, expected at most one,"
+        }
         return nil
     }
 

@@ -17,7 +17,7 @@ package enum PasswordRule {
     /// - Parameter user: whose it is; the name is no secret.
     package static func problem(with password: String, of user: String? = nil) -> String? {
         guard length.contains(password.utf8.count), password.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            return "want 12 to 128 printable ASCII characters without spaces"
+            return "expected 12 to 128 printable ASCII characters without spaces"
         }
         let text = Array(password.lowercased().utf8)
         if let user = user.map({ Array($0.lowercased().utf8) }), user.count >= 3, contains(text, user) || contains(plain(text), user) {
@@ -27,7 +27,7 @@ package enum PasswordRule {
         if different < leastDifferent { return "has only \(different) different characters, \(advice)" }
         let counted = counted(text)
         if counted < leastCounted {
-            return "is as easy to guess as \(counted) characters: it repeats, continues or is well known, \(advice)"
+            return "is as easy to guess as \(counted) characters: it has repeats, sequences or common words, \(advice)"
         }
         return nil
     }
@@ -35,15 +35,15 @@ package enum PasswordRule {
     /// Why a key is refused that a person wrote; nil where it is good. A key of 32 random hexadecimal digits is.
     package static func problem(withKey key: String) -> String? {
         guard key.utf8.count >= 32, key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            return "want 32 or more printable ASCII characters without spaces"
+            return "expected 32 or more printable ASCII characters without spaces"
         }
         guard Set(key.utf8).count >= leastDifferent, counted(Array(key.lowercased().utf8)) >= 20 else {
-            return "is easy to guess: it repeats, continues or is well known, want 32 random characters (openssl rand -hex 32)"
+            return "is easy to guess: it has repeats, sequences or common words, expected 32 random characters (openssl rand -hex 32)"
         }
         return nil
     }
 
-    private static let advice = "want four words that do not belong together, 12 random characters, or none: then one is made"
+    private static let advice = "use four unrelated words, 12 random characters, or no password: then one is made"
 
     /// Characters that do not follow from those before them.
     private static func counted(_ text: [UInt8]) -> Int {

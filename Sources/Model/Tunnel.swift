@@ -46,7 +46,7 @@ package enum LeakCount: Hashable, Sendable {
         switch self {
         case .counted(let packets, let bytes) where packets > 0:
             "\(packets) \(packets == 1 ? "packet" : "packets") (\(bytes) bytes) left beside its tunnel, as its own firewall counted"
-        case .removed: "its firewall does not count any more what leaves beside its tunnel: somebody has changed its rules"
+        case .removed: "its firewall no longer counts packets beside its tunnel: somebody has changed its rules"
         case .counted, .notCounted, .unread: nil
         }
     }

@@ -29,7 +29,7 @@ package struct Log: Sendable {
         self.tail = tail
         self.descriptor = descriptor
         buffer = LogBuffer(descriptor: descriptor) { lost in
-            let words = "\(lost) \(lost == 1 ? "line was" : "lines were") lost here, for nobody took them"
+            let words = "\(lost) \(lost == 1 ? "line was" : "lines were") lost here: they could not be written"
             return Self.line(.warning, words, [:], format, colours: false)
         }
         self.format = format

@@ -67,7 +67,7 @@ package enum Programs {
         }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-        guard !isLate else { throw ProgramError(program: program, message: "no end within \(deadline) s") }
+        guard !isLate else { throw ProgramError(program: program, message: "did not end within \(deadline) s") }
         let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
         return Result(status: code, output: String(decoding: output, as: UTF8.self))
     }

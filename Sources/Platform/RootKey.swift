@@ -20,7 +20,7 @@ package struct RootKey: Sendable {
     package struct Invalid: Error, CustomStringConvertible {
         package var path: String
         package var description: String {
-            "\(path) holds no root key, want 64 hexadecimal digits on each line; put the file back from a copy"
+            "\(path) holds no root key, expected 64 hexadecimal digits on each line; put the file back from a copy"
         }
     }
 

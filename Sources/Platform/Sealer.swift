@@ -10,7 +10,8 @@ package struct Sealer: Sendable {
         package var keyID: String?
         package init(keyID: String? = nil) { self.keyID = keyID }
         package var description: String {
-            keyID.map { "it is sealed with the root key \($0), which is not in root_key_file" } ?? "it was altered, or is not in its place"
+            keyID.map { "it is sealed with the root key \($0), which is not in root_key_file" }
+                ?? "it was changed, or moved to another place"
         }
     }
 

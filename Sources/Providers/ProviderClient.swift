@@ -91,7 +91,7 @@ package struct ProviderClient: Sendable {
             // A page for people in place of the list comes from what guards the API.
             guard response.headers["content-type"]?.lowercased().hasPrefix("text/html") ?? false else { throw error }
             throw ProviderError(
-                code: .blocked, provider: provider.name.rawValue, message: "it answers with a web page, as what blocks callers does")
+                code: .blocked, provider: provider.name.rawValue, message: "it answers with a web page, as services do that block callers")
         }
         // They go back into a header: one that can't be one is none.
         func sound(_ value: String?) -> String? {

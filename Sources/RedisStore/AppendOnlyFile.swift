@@ -49,13 +49,13 @@ struct AppendOnlyFile: Sendable {
         let copy = try copyAside()
         if bases.isEmpty {
             Files.remove(manifest)
-            return "the manifest of Redis's append-only file was empty and there were no files; it begins with nothing (copy in \(copy))"
+            return "the manifest of Redis's append-only file was empty and there were no files; it starts empty (copy in \(copy))"
         }
         let lines =
             bases.map { "file \($0.name) seq \($0.number) type b\n" } + increments.map { "file \($0.name) seq \($0.number) type i\n" }
         try Files.write(lines.joined(), to: manifest, mode: 0o644)
         return
-            "the manifest of Redis's append-only file was \(text == nil ? "missing" : "unreadable"); it was made anew from the files' names (copy in \(copy))"
+            "the manifest of Redis's append-only file was \(text == nil ? "missing" : "unreadable"); it was made again from the file names (copy in \(copy))"
     }
 
     private static func isManifest(_ text: String) -> Bool {
@@ -90,7 +90,8 @@ struct AppendOnlyFile: Sendable {
             let last = check.output.split(whereSeparator: \.isNewline).last.map(String.init) ?? "no word"
             throw RedisError(
                 code: .unavailable,
-                message: "the append-only file can't be mended (redis-check-aof: \(last)); restore \(folder) from a copy, or \(startAnew)")
+                message: "the append-only file can't be repaired (redis-check-aof: \(last)); restore \(folder) from a copy, or \(startAnew)"
+            )
         }
         let file = path == single ? single : "\(directory)/\(found.name ?? "")"
         guard found.size - found.good <= Self.tailLimit, let tail = Self.bytes(of: file, from: found.good), !Self.holdsCommand(tail) else {
@@ -194,7 +195,8 @@ struct AppendOnlyFile: Sendable {
         } catch {
             Files.remove(copy)
             throw RedisError(
-                code: .unavailable, message: "\(what) is damaged, and can't be copied to \(copy) before it is mended: make room on the disk"
+                code: .unavailable,
+                message: "\(what) is damaged, and can't be copied to \(copy) before it is repaired: make room on the disk"
             )
         }
         return copy

@@ -18,7 +18,7 @@ package struct PrivateRedis: Sendable {
     /// - Returns: true when it was started, false when it was found running.
     package func start(tell: (String) -> Void = { _ in }) async throws -> Bool {
         guard socket.utf8.count < 108 else {
-            throw RedisError(code: .unavailable, message: "\(socket) is longer than a Unix socket's 107 bytes, want a shorter data_dir")
+            throw RedisError(code: .unavailable, message: "\(socket) is longer than a Unix socket's 107 bytes, expected a shorter data_dir")
         }
         if await answers() { return false }
         if isAlive() || isTaken() {

@@ -63,7 +63,7 @@ extension RedisAddress {
         var rest = text[text.index(after: colon)...]
         let scheme = text[..<colon].lowercased()
         guard !["rediss", "valkeys", "redis+tls"].contains(scheme) else {
-            throw RedisAddressError(description: "TLS to Redis is not supported, want redis:// or unix://")
+            throw RedisAddressError(description: "TLS to Redis is not supported, expected redis:// or unix://")
         }
         let isUnix = ["unix", "redis+unix", "redis+socket"].contains(scheme)
         guard isUnix || ["redis", "valkey"].contains(scheme) else { throw Self.noScheme }
@@ -73,7 +73,7 @@ extension RedisAddress {
             try readLogin(rest[..<at])
             rest = rest[rest.index(after: at)...]
         }
-        guard !rest.contains("#") else { throw RedisAddressError(description: "has a # behind the host, want none") }
+        guard !rest.contains("#") else { throw RedisAddressError(description: "has a # behind the host, expected none") }
         if let mark = rest.firstIndex(of: "?") {
             try readQuery(rest[rest.index(after: mark)...])
             rest = rest[..<mark]
@@ -82,7 +82,7 @@ extension RedisAddress {
     }
 
     private static var noScheme: RedisAddressError {
-        RedisAddressError(description: "want redis://[user:password@]host[:port][/db] or unix:///path")
+        RedisAddressError(description: "expected redis://[user:password@]host[:port][/db] or unix:///path")
     }
 
     private mutating func readLogin(_ text: Substring) throws(RedisAddressError) {
@@ -90,7 +90,7 @@ extension RedisAddress {
         let name = text[..<(colon ?? text.endIndex)]
         // What stands there without a colon is a name, and with such a sign more likely a mistake.
         guard !name.contains(where: { "/?#".contains($0) }) else {
-            throw RedisAddressError(description: "has one of / ? # in its user name, want these percent-encoded")
+            throw RedisAddressError(description: "has one of / ? # in its user name, expected these percent-encoded")
         }
         if !name.isEmpty { user = try Self.decoded(name, "user name") }
         guard let colon else { return }
@@ -113,7 +113,7 @@ extension RedisAddress {
                 timeout = seconds
             default:
                 throw RedisAddressError(
-                    description: "has the unknown field \(parts[0].prefix(40)) behind the ?, want db, user, password or timeout")
+                    description: "has the unknown field \(parts[0].prefix(40)) behind the ?, expected db, user, password or timeout")
             }
         }
     }
@@ -121,7 +121,7 @@ extension RedisAddress {
     private mutating func readPath(_ text: Substring) throws(RedisAddressError) {
         let path = try Self.decoded(text, "path")
         guard !path.isEmpty, path != "/", path.utf8.count < 108, !path.utf8.contains(0) else {
-            throw RedisAddressError(description: "want the path of a socket of at most 107 bytes behind unix://")
+            throw RedisAddressError(description: "expected the path of a socket of at most 107 bytes behind unix://")
         }
         place = .unix(path: path)
     }
@@ -133,7 +133,7 @@ extension RedisAddress {
             if path.hasSuffix("/") { path = path.dropLast() }
             if !path.isEmpty {
                 let number = try Self.database(String(path))
-                guard database == 0 || database == number else { throw RedisAddressError(description: "names two databases, want one") }
+                guard database == 0 || database == number else { throw RedisAddressError(description: "names two databases, expected one") }
                 database = number
             }
             rest = text[..<slash]
@@ -147,11 +147,12 @@ extension RedisAddress {
             }
         } else {
             guard rest.count(where: { $0 == ":" }) < 2 else {
-                throw RedisAddressError(description: "has several colons in its host, want an IPv6 address in brackets, like [::1]:6379")
+                throw RedisAddressError(
+                    description: "has several colons in its host, expected an IPv6 address in brackets, like [::1]:6379")
             }
             host = rest.prefix { $0 != ":" }
             rest = rest.dropFirst(host.count)
-            guard !host.isEmpty else { throw RedisAddressError(description: "names no host, want redis://host:6379") }
+            guard !host.isEmpty else { throw RedisAddressError(description: "names no host, expected redis://host:6379") }
             guard host.utf8.count <= 253, host.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) }) else {
                 throw RedisAddressError(description: "has a host with other signs than ASCII letters, digits and - . _")
             }
@@ -180,7 +181,7 @@ extension RedisAddress {
         guard let decoded = PercentEncoding.decode(text) else {
             throw RedisAddressError(
                 description:
-                    "has a % in its \(what) without two hexadecimal digits, or bytes that are no UTF-8; want %25 for the sign itself")
+                    "has a % in its \(what) without two hexadecimal digits, or bytes that are no UTF-8; expected %25 for the sign itself")
         }
         return decoded
     }

@@ -113,7 +113,7 @@ package actor RedisConnection {
         switch RedisRefusal(message) {
         case .elsewhere:
             Departures.note(address)
-            return leave("another server takes the writes, or none does yet (\(message.prefix(100)))", .unavailable)
+            return leave("another server accepts the writes, or none does yet (\(message.prefix(100)))", .unavailable)
         case .login:
             disconnect()
             return RedisError(code: .refused, message: message)

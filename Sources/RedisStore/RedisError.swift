@@ -47,8 +47,8 @@ enum RedisRefusal: Equatable {
     /// What a full server is, with what to do, whichever command it has refused.
     static func fullWords(_ message: String) -> String {
         message.contains("MISCONF")
-            ? "it takes no writes, for it can't write to its disk (MISCONF); see Redis's log, and free or mend its disk"
-            : "it takes no writes, for its memory is full (OOM); raise maxmemory, or remove what others keep in this Redis"
+            ? "it refuses writes because it can't write to its disk (MISCONF); see Redis's log, and free or repair its disk"
+            : "it refuses writes because its memory is full (OOM); raise maxmemory, or remove other data from this Redis"
     }
 
     /// A script's error has the inner one's word first since Redis 7, before that somewhere behind a hyphen.

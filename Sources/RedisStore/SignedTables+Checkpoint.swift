@@ -32,7 +32,7 @@ extension SignedTables {
                     try await Blocking.run { try Self.write(known, fence: now, to: path) }
                     (written, number, isFailing) = (roots, now, false)
                 } catch {
-                    if !isFailing { log.warning("data_dir can't take a copy of the store", ["error": "\(error)"]) }
+                    if !isFailing { log.warning("the copy of the store can't be written to data_dir", ["error": "\(error)"]) }
                     isFailing = true
                 }
             }
@@ -107,7 +107,7 @@ extension SignedTables {
         let roots = try await connection.transaction(tables.map { ["HGET", signatureKey($0), "root"] }).map(\.text)
         guard zip(tables, roots).allSatisfy({ $1 == nil || $1 == known[$0]?.root }) else { return false }
         try await connection.command(["SET", trustKey, authenticator.code(trustParts), "NX"])
-        concerns.note("\(trustKey) was gone from Redis; it is written back, and what else is lost is given back from data_dir")
+        concerns.note("\(trustKey) was gone from Redis; it is written back, and other lost rows are restored from data_dir")
         return true
     }
 }

@@ -146,7 +146,7 @@ extension SignedTables {
             }
         }
         try await connection.command(["SET", trustKey, authenticator.code(trustParts)])
-        concerns.note("the store is signed and sealed with the root key \(authenticator.id) now")
+        concerns.note("the store is signed and encrypted with the root key \(authenticator.id) now")
     }
 
     func mark(_ table: SignedTable) -> Int { marks[markName(table)]?.number ?? 0 }

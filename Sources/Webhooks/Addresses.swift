@@ -25,9 +25,9 @@ package struct WebhookAddresses: Sendable {
     /// What is wrong with a URL that can be told without asking a resolver; nil where nothing is.
     package func problem(with url: String) -> String? {
         guard let target = WebhookTarget(url) else {
-            return "want https://host[:port][/path], without a user, a fragment or other than printable ASCII"
+            return "expected https://host[:port][/path], without a user, a fragment or other than printable ASCII"
         }
-        if !target.isSecure, !allowsPlainHTTP { return "is plain HTTP, want https:// (webhooks.allow_http allows it)" }
+        if !target.isSecure, !allowsPlainHTTP { return "is plain HTTP, expected https:// (webhooks.allow_http allows it)" }
         let isLocal = target.host == "localhost" || target.host.hasSuffix(".localhost") || IPNetwork(target.host)?.isPrivate == true
         if isLocal, !allowsPrivate { return "is an address of a private network (webhooks.allow_private allows it)" }
         return nil

@@ -37,7 +37,7 @@ final class FakeWebhooks: WebhookStore, WebhookSending {
         [WebhookDelivery(at: SystemClock.now(), event: "7-0", kind: "exit.serving", attempt: 1, status: 200, milliseconds: 1)]
     }
 
-    func problem(with url: String) -> String? { WebhookTarget(url)?.isSecure == true ? nil : "want https://" }
+    func problem(with url: String) -> String? { WebhookTarget(url)?.isSecure == true ? nil : "expected https://" }
 
     func test(_ hook: Webhook) async -> WebhookDelivery {
         WebhookDelivery(at: SystemClock.now(), event: "test", kind: "webhook.test", attempt: 1, status: 200, milliseconds: 1)

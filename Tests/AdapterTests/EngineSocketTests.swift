@@ -45,8 +45,8 @@ import Testing
         #expect(Set([missing, left, shut]).count == 3)
         let file = "\(folder.path)/file"
         try Files.write("", to: file, mode: 0o600)
-        #expect(try await message(file).hasPrefix("\(file) is no socket"))
-        #expect(try await message(folder.path).hasPrefix("\(folder.path) is no socket"))
+        #expect(try await message(file).hasPrefix("\(file) is not a socket"))
+        #expect(try await message(folder.path).hasPrefix("\(folder.path) is not a socket"))
     }
 
     @Test func `an image is imported under one name with its tag, as Podman reads it too`() async throws {

@@ -66,6 +66,6 @@ import Testing
         // Where the exit is shut out too, the first answer is what counts.
         let both = try await fetch(ServerResponse(status: 403), throughExit: 500)
         let last = try #require(throws: ProviderError.self) { try both.result.get() }
-        #expect(last.code == .blocked && last.message.contains("nor does it answer through exit"))
+        #expect(last.code == .blocked && last.message.contains("it does not answer through exit"))
     }
 }

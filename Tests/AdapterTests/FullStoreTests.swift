@@ -31,7 +31,7 @@ struct FullStoreTests {
             try await eventually("it is told", within: 15) { try await isTold(words, by: program) }
             try await eventually("a human is called", within: 15) {
                 let alerts = try await program.call("GET", "/api/alerts").text
-                return alerts.contains("part:store") && alerts.contains(kind == "OOM" ? "raise maxmemory" : "free or mend its disk")
+                return alerts.contains("part:store") && alerts.contains(kind == "OOM" ? "raise maxmemory" : "free or repair its disk")
             }
             // Reads that succeed meanwhile don't end it.
             let end = ContinuousClock.now + .seconds(5)
@@ -74,7 +74,7 @@ struct FullStoreTests {
             try await eventually("it is told", within: 30) { try await isTold(words, by: program) }
             try await eventually("a human is called", within: 30) {
                 let alerts = try await program.call("GET", "/api/alerts").text
-                return alerts.contains("part:store") && alerts.contains(kind == "OOM" ? "raise maxmemory" : "free or mend its disk")
+                return alerts.contains("part:store") && alerts.contains(kind == "OOM" ? "raise maxmemory" : "free or repair its disk")
             }
             let refused = try await program.call("POST", "/api/users", #"{"name":"bob"}"#)
             #expect(refused.status == 503 && refused.text.contains(words), "\(refused.text)")

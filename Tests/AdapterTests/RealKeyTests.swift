@@ -39,10 +39,10 @@ struct RealKeyTests {
             #expect(try await status(program, key, "/api/auth/keys") == 403)
             let shown = try await program.ask("keys", "add", "deploy", "--role", "operator")
             #expect(
-                shown.status == 0 && shown.output.hasPrefix("deploy is made, with the role operator; the key, which is shown only now: "))
+                shown.status == 0 && shown.output.hasPrefix("deploy is made, with the role operator. The key is shown only now: "))
 
             let renamed = try await program.ask("keys", "rename", "dashboard", "grafana")
-            #expect(renamed.status == 0 && renamed.output == "dashboard is grafana now\n", "\(renamed.output)")
+            #expect(renamed.status == 0 && renamed.output == "dashboard was renamed to grafana\n", "\(renamed.output)")
             let list = try await program.ask("keys", "list")
             #expect(list.status == 0 && list.output.contains("grafana  viewer") && !list.output.contains(key), "\(list.output)")
             for (words, wanted) in [

@@ -50,11 +50,11 @@ struct RealStoreCareTests {
 
             #expect(try await store(program, "adopt").status != 0, "it wants rows, or --all")
             let adopted = try await store(program, "adopt", "users/bob")
-            #expect(adopted.status == 0 && adopted.output.contains("users/bob counts now") && !adopted.output.contains("mallory"))
+            #expect(adopted.status == 0 && adopted.output.contains("users/bob is valid now") && !adopted.output.contains("mallory"))
             // A row that counts is not dropped, nor one that is not there.
             let dropped = try await store(program, "drop", "users/mallory", "users/alice", "users/nobody")
             #expect(dropped.status != 0 && dropped.output.contains("users/mallory is removed"))
-            #expect(dropped.output.contains("users/alice is not there, or counts, and stays"), "\(dropped.output)")
+            #expect(dropped.output.contains("users/alice does not exist, or is valid, and stays"), "\(dropped.output)")
             #expect(
                 try await connection.command(["HKEYS", "sallyport:users"]).list?.compactMap(\.text).sorted() == [
                     "alice", "bob", "carol", "probe",
@@ -68,7 +68,7 @@ struct RealStoreCareTests {
             #expect(users.contains("alice") && users.contains("bob") && !users.contains("carol") && !users.contains("mallory"))
             #expect(try await program.call("DELETE", "/api/users/bob").status == 204)
             try await program.crash()
-            #expect(try await store(program, "adopt", "--all").output.contains("users/carol counts now"))
+            #expect(try await store(program, "adopt", "--all").output.contains("users/carol is valid now"))
             #expect(try await store(program, "check").status == 0)
             try await program.start()
             try await leads(program)

@@ -32,7 +32,7 @@ struct RealWebhookTests {
             let id = try #require(made.field("id")?.string)
             let secret = try #require(made.field("secret")?.string)
             let shown = try await program.ask("webhooks", "add", receiver.url, "--countries", "de")
-            #expect(shown.status == 0 && shown.output.contains("gets events from now on; its secret, which is shown only now: "))
+            #expect(shown.status == 0 && shown.output.contains("gets events from now on. Its secret is shown only now: "))
             let list = try await program.ask("webhooks", "list")
             #expect(
                 list.status == 0 && list.output.contains("\(id)  well   sallyport  0         \(receiver.url)")
@@ -77,11 +77,11 @@ struct RealWebhookTests {
             (["remove", gone], 1, "no such webhook"), (["test", gone], 1, "no such webhook"), (["deliveries", gone], 1, "no such webhook"),
             (["replay", gone, "1-0"], 1, "no such webhook"), (["replay", other, "yesterday"], 1, "after: "),
             (["replay", other, "9000000000000-0"], 1, "after: is later than the last event"), (["replay", other], 2, "<event> is missing"),
-            (["add", "http://localhost/"], 1, "url: is plain HTTP"), (["add", "ftp://x"], 1, "url: want https://"),
+            (["add", "http://localhost/"], 1, "url: is plain HTTP"), (["add", "ftp://x"], 1, "url: expected https://"),
             (["add", url, "--kinds", "exit.flies"], 1, "kinds[0]: unknown kind"), (["add", url, "--countries", "zz"], 1, "countries[0]: "),
             (["add", url, "--secret-file", "/nowhere"], 1, "/nowhere"), (["add"], 2, "<url> is missing"),
             (["deliveries", other, "--limit", "0"], 1, "limit: "), (["deliveries", other, "--limit", "a&b"], 1, "limit: "),
-            (["test", "../users"], 2, "no webhook's id"), (["fly"], 2, "unknown fly"), ([], 2, "want add, list"),
+            (["test", "../users"], 2, "is not a webhook's id"), (["fly"], 2, "unknown fly"), ([], 2, "expected add, list"),
             (["list", "all"], 2, "unexpected all"),
         ] {
             let result = try await program.run(["webhooks"] + words)

@@ -40,9 +40,11 @@ import Testing
 
     @Test(
         arguments: [
-            ("", "want redis://"), ("redis://", "no host"), ("redis:///1", "no host"), ("redis://:s3cret@", "no host"), ("unix://", "path"),
-            ("rediss://h", "TLS"), ("REDISS://:s3cret@h:6380", "TLS"), ("http://:s3cret@h", "want redis://"), ("h:6379", "want redis://"),
-            ("redis:h", "want redis://"), ("s3cret", "want redis://"), ("redis-sentinel://:s3cret@h", "want redis://"),
+            ("", "expected redis://"), ("redis://", "no host"), ("redis:///1", "no host"), ("redis://:s3cret@", "no host"),
+            ("unix://", "path"),
+            ("rediss://h", "TLS"), ("REDISS://:s3cret@h:6380", "TLS"), ("http://:s3cret@h", "expected redis://"),
+            ("h:6379", "expected redis://"),
+            ("redis:h", "expected redis://"), ("s3cret", "expected redis://"), ("redis-sentinel://:s3cret@h", "expected redis://"),
             ("redis://h:0", "port"), ("redis://h:65536", "port"), ("redis://h:x", "port"), ("redis://h:+1", "port"),
             ("redis://h:1:2", "brackets"), ("redis://::1:6379", "brackets"), ("redis://[::1", "host"), ("redis://[h]:1", "IPv6"),
             ("redis://[::1]x", "IPv6"), ("redis://[::1]:x", "port"), ("redis://h/x", "database"), ("redis://h/-1", "database"),

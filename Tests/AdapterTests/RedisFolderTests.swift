@@ -123,7 +123,7 @@ struct RedisFolderTests {
             // The first writes may be taken: their loss is seen when the file is written.
             try await eventually("writes are refused", within: 20) {
                 do { try await connection.command(["SET", "key", "other"]) } catch let error as RedisError where error.code == .full {
-                    return error.message.contains("MISCONF") && error.message.contains("free or mend its disk")
+                    return error.message.contains("MISCONF") && error.message.contains("free or repair its disk")
                 }
                 return false
             }
@@ -145,7 +145,7 @@ struct RedisFolderTests {
                 try await disk.fill()
                 try await eventually("a human is called", within: 30) {
                     let alerts = try await program.call("GET", "/api/alerts").text
-                    return alerts.contains("part:store") && alerts.contains("free or mend its disk")
+                    return alerts.contains("part:store") && alerts.contains("free or repair its disk")
                 }
                 let refused = try await program.call("POST", "/api/users", #"{"name":"bob"}"#)
                 #expect(refused.status == 503 && refused.text.contains("it can't write to its disk (MISCONF)"), "\(refused.text)")

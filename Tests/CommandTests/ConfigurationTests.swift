@@ -95,17 +95,17 @@ import Testing
         let printed = configuration.description
         #expect(printed.contains("providers.mullvad.mtu:") && printed.contains("private_key: ********") && !printed.contains(Self.key))
         let wrong = try problems("providers: {mullvad: {private_key: \"\(Self.key)\", address: 10.64.0.9}, ivpn: {access_token: x}}")
-        #expect(wrong.contains { $0.hasPrefix("providers.mullvad.address: is 10.64.0.9, want an IPv4 address with its prefix") })
+        #expect(wrong.contains { $0.hasPrefix("providers.mullvad.address: is 10.64.0.9, expected an IPv4 address with its prefix") })
         #expect(wrong.contains { $0.hasPrefix("providers.ivpn.access_token: unknown field") })
         try Files.write("c2hvcnQ=\n", to: "\(folder.path)/key", mode: 0o600)
         let short = try problems("providers: {surfshark: {private_key_file: \(folder.path)/key}}")
-        #expect(short == ["providers.surfshark.private_key_file: is not a WireGuard key, want base64 of 32 bytes"])
+        #expect(short == ["providers.surfshark.private_key_file: is not a WireGuard key, expected base64 of 32 bytes"])
     }
 
     @Test func `without a provider, or without its credentials, there is a clear answer`() throws {
         #expect(
             try problems("api: {port: 1}") == [
-                "providers.nordvpn: is missing, and so is every other provider; want one or more of nordvpn, surfshark, mullvad, ivpn, windscribe, "
+                "providers.nordvpn: is missing, and so is every other provider; expected one or more of nordvpn, surfshark, mullvad, ivpn, windscribe, "
                     + "each with its private_key_file (nordvpn: or access_token_file)"
             ])
         let missing = try problems("providers: {nordvpn: {mtu: 1400}}")
@@ -170,7 +170,7 @@ import Testing
         let error = try #require(throws: ConfigurationError.self) { try DotEnv.variables(in: wrong) }
         #expect(
             error.problems == [
-                ".env: line 1: want NAME=value", ".env: line 2: SALLYPORT_B has a quote that does not end, or something behind it",
+                ".env: line 1: expected NAME=value", ".env: line 2: SALLYPORT_B has a quote that does not end, or something behind it",
                 ".env: line 3: SALLYPORT_C has a quote that does not end, or something behind it",
                 ".env: line 5: SALLYPORT_D is there twice",
             ])
@@ -262,7 +262,7 @@ import Testing
         let long = "/tmp/" + String(repeating: "x", count: 70)
         #expect(
             try problems(nordvpn + "data_dir: \(long)\n") == [
-                "data_dir: is longer than 70 bytes, want a shorter one: Unix sockets live in it"
+                "data_dir: is longer than 70 bytes, expected a shorter one: it holds Unix sockets"
             ])
     }
 
@@ -301,7 +301,7 @@ import Testing
             ("traefik: {api_url: 'https://x/y'}", "traefik.api_url: is https://x/y"),
             ("traefik: {certificate: /a}", "traefik.key: is missing"),
             ("traefik: {certificate: /a, key: 'b'}", "traefik.key: is b"),
-            ("traefik: {cert_resolver: 'a b'}", "traefik.cert_resolver: want"),
+            ("traefik: {cert_resolver: 'a b'}", "traefik.cert_resolver: expected"),
             ("gateway: {trusted_ports: 64859}", "gateway.trusted_ports: "), ("gateway: {start: maybe}", "gateway.start: "),
             ("docker: {gateway_network: fd00::/8}", "docker.gateway_network: is fd00::/8"),
         ]

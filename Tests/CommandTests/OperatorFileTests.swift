@@ -117,7 +117,7 @@ import Testing
         #expect(given.providers[0].facts.clientAddress == "10.64.0.7/32", "what is set wins")
         #expect(
             try problems("providers: {nordvpn: {access_token_file: \(path)}}") == [
-                "providers.nordvpn.access_token_file: \(path) is a WireGuard configuration, want the secret alone; as private_key_file it would be read"
+                "providers.nordvpn.access_token_file: \(path) is a WireGuard configuration, expected the secret alone; private_key_file accepts it"
             ])
         let without = try write(Array("[Interface]\nPrivateKey = short=\nAddress = fd00::2/128\n".utf8), to: "bad.conf")
         let wrong = try problems("providers: {mullvad: {private_key_file: \(without)}}")
@@ -224,7 +224,7 @@ import Testing
         #expect(try advice(["HOME": home, "DOCKER_HOST": "unix:///x.sock"]) == nil)
         #expect(try advice(["HOME": home], "docker: {host: /x.sock}\n") == nil)
         try Files.write(meta.replacing("unix:///home/a/docker.sock", with: "ssh://me@far"), to: "\(context)/meta.json", mode: 0o600)
-        #expect(try advice(["HOME": home])?.contains("leads to ssh://me@far, and an engine's Unix socket is wanted") == true)
+        #expect(try advice(["HOME": home])?.contains("leads to ssh://me@far, but a Unix socket is needed") == true)
         try Files.write("{", to: "\(home)/.docker/config.json", mode: 0o600)
         #expect(try advice(["HOME": home]) == nil)
     }

@@ -87,7 +87,7 @@ struct OperatorTests {
             for level in ["warn", "warning", "WARNING", "Warn"] { #expect(try await run(["logs", "--level", level]).status == 0) }
             #expect(asked.targets.withLock { Set($0) } == ["/api/logs level=warn lines=100"])
             let wrong = try await run(["logs", "--level", "loud"])
-            #expect(wrong.status == 2 && wrong.output.contains("want debug, info, warning or error"), "\(wrong.output)")
+            #expect(wrong.status == 2 && wrong.output.contains("expected debug, info, warning or error"), "\(wrong.output)")
         }
     }
 
@@ -171,7 +171,7 @@ struct OperatorTests {
         #expect(json.contains(#""from" : "SALLYPORT_API_PORT""#), "\(json)")
         for output in [text, json] { #expect(!output.contains("the-access-token") && !output.contains("secret-of-redis")) }
         let both = try await run("--running")
-        #expect(both.status == 2 && both.output.contains("want one of them"))
+        #expect(both.status == 2 && both.output.contains("exclude each other"))
     }
 
     @Test func `the configuration of the controller that runs is asked from it`() async throws {

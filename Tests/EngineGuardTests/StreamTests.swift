@@ -144,7 +144,7 @@ import Testing
         await third.stop()
         try Files.write("mine", to: settings.listen, mode: 0o600)
         let fourth = #expect(throws: GuardError.self) { try EngineGuard(settings, log: .none) }
-        #expect(fourth?.description.contains("no socket; remove it") == true)
+        #expect(fourth?.description.contains("is not a socket; remove it") == true)
         for path in ["/nowhere/g.sock", "/" + String(repeating: "a", count: 120)] {
             #expect(throws: GuardError.self) { try EngineGuard(.init(listen: path, engine: "/x"), log: .none) }
         }

@@ -115,7 +115,7 @@ extension OnTheLab {
                 let refused = try await #require(throws: EngineError.self) {
                     try await guarded.engine.execute(["busybox", "id"], in: exit.container)
                 }
-                #expect(refused.message.contains("no program that the controller runs"))
+                #expect(refused.message.contains("not a program that the controller runs"))
                 #expect(try await stage.exits.list().map(\.name) == [exit.container])
                 // The same body, unspoilt, is a container.
                 #expect(try await guarded.ask("POST", create, good).status == 201)

@@ -29,7 +29,7 @@ import Testing
         let script = "sleep 100 & echo $! >\(folder.path)/child; echo $$ >\(folder.path)/self; wait"
         let start = ContinuousClock.now
         let error = try await #require(throws: ProgramError.self) { try await Programs.run("sh", ["-c", script], deadline: 0.5) }
-        #expect(error.message == "no end within 0.5 s" && ContinuousClock.now - start < .seconds(10))
+        #expect(error.message == "did not end within 0.5 s" && ContinuousClock.now - start < .seconds(10))
         for name in ["child", "self"] {
             let pid = try Files.read("\(folder.path)/\(name)").filter(\.isNumber)
             try await eventually("\(name) is dead") {

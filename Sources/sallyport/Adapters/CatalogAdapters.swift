@@ -43,7 +43,7 @@ extension ProviderSource {
         guard problem.code == .blocked || problem.code == .unreachable, let exit = exit() else { throw problem }
         // What went wrong first is what an operator should see to.
         do { return try await client.list(newerThan: validators, through: exit) } catch {
-            let words = "\(problem.message); nor does it answer through exit \(exit)"
+            let words = "\(problem.message); it does not answer through exit \(exit) either"
             throw ProviderError(code: problem.code, provider: problem.provider, message: words, retryAfter: problem.retryAfter)
         }
     }

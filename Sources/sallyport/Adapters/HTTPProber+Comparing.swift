@@ -26,7 +26,7 @@ struct Survey: Sendable {
     /// Why the last one that gave no answer did not.
     var failure: ExitFailure?
 
-    var problem: String { problems.isEmpty ? "every address service wants to be left alone" : problems.joined(separator: "; ") }
+    var problem: String { problems.isEmpty ? "every address service has asked for a pause" : problems.joined(separator: "; ") }
 
     /// The country to believe: the wanted one where any service sees the exit there, for their lists differ.
     func country(wanted: CountryCode) -> CountryCode? {
@@ -112,7 +112,7 @@ extension HTTPProber {
             return survey.problems.append("\(name) answered with status \(response.status) and \(what)")
         }
         survey.seen.append(.init(address: address, country: answer?.country, milliseconds: response.seconds * 1000))
-        if answer?.country == nil { survey.problems.append("\(name) says no country") }
+        if answer?.country == nil { survey.problems.append("\(name) gives no country") }
         let own = await own.known()
         if own.all.contains(address) {
             survey.leak = "its traffic leaves from this machine's own address \(address), as \(name) sees it"

@@ -173,7 +173,7 @@ final class HTTPProber: ExitProber {
     }
 
     static let wrongProxy = ExitFailure(
-        reason: .wrongProxy, detail: "what answers at its address does not know its credential: it is another container's proxy")
+        reason: .wrongProxy, detail: "another container's proxy answers at its address: it refuses the exit's credential")
 
     /// True for an exit's own refusal: tinyproxy says 407 to who shows nothing, and 401 to who shows what it does not know.
     static func isRefusal(_ response: HTTPResponse) -> Bool {

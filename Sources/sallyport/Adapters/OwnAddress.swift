@@ -76,7 +76,7 @@ final class OwnAddress: Sendable {
         }
         guard isNews else { return }
         log.warning(
-            "no address service says this machine's own address, with which exits are compared",
+            "no address service gives this machine's own address, which exits are compared with",
             ["asked": services.urls.map(AddressServices.name).joined(separator: " ")])
     }
 

@@ -39,7 +39,7 @@ final class ProviderKeys: TunnelKeys {
         guard breakers.begin(.account, provider) else {
             if let known { return known }
             let breaker = breakers[.account, provider]
-            let until = breaker.openUntil.map { ", and is asked again at \($0)" } ?? ""
+            let until = breaker.openUntil.map { ", and will be called again at \($0)" } ?? ""
             throw ExitFailure(
                 reason: .providerUnavailable, detail: "\(provider) gives no key (\(breaker.reason ?? "it failed lately"))\(until)")
         }

@@ -45,7 +45,7 @@ final class SpeedTester: Sendable {
         }
         guard let result, result.bytes > 0 else {
             throw APIProblem(
-                status: 503, code: "speed_test_failed", message: "nothing came from \(url) through \(id): \(problem ?? "an empty answer")",
+                status: 503, code: "speed_test_failed", message: "no data came from \(url) through \(id): \(problem ?? "an empty answer")",
                 headers: [("Retry-After", "10")])
         }
         return result

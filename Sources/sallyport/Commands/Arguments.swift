@@ -54,7 +54,7 @@ struct Arguments: Sendable {
     func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
         guard let text = values[name] else { return nil }
         guard let number = Int(text), range.contains(number) else {
-            throw UsageError(message: "--\(name) is \(text), want \(range.lowerBound) to \(range.upperBound)")
+            throw UsageError(message: "--\(name) is \(text), expected \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }

@@ -7,7 +7,7 @@ import Platform
 extension Command {
     static let audit = Command(
         name: "audit", usage: "list | verify | acknowledge | export",
-        summary: "Show the audit log, check its chain, say that its damage was seen, or write it as JSON lines",
+        summary: "Show the audit log, check its chain, acknowledge damage, or write it as JSON lines",
         options: ControllerClient.options + [
             Option(name: "file", value: "FILE", help: "for verify: check an export instead of asking the controller"),
             Option(name: "root-key", value: "FILE", help: "for verify with a file: check also who has written the entries"),
@@ -16,7 +16,7 @@ extension Command {
             Option(name: "kind", value: "KIND", help: "for list: change, refused, request, system, retention, gap, damage or acknowledged"),
             Option(name: "by", value: "KEY", help: "for list: only of this API key, by its name or id"),
             Option(name: "method", value: "METHOD", help: "for list: only of this method, like POST"),
-            Option(name: "path", value: "PATH", help: "for list: only of this path; with * at its end, of all that begin so"),
+            Option(name: "path", value: "PATH", help: "for list: only of this path; with * at its end, of all paths that begin so"),
         ],
         examples: [
             "sallyport audit list --limit 50 --kind change", "sallyport audit list --method DELETE --path '/api/pools/*'",
@@ -24,7 +24,7 @@ extension Command {
             "sallyport audit verify --file audit.jsonl",
         ]
     ) { arguments in
-        guard let action = arguments.words.first else { throw UsageError(message: "want list, verify, acknowledge or export") }
+        guard let action = arguments.words.first else { throw UsageError(message: "expected list, verify, acknowledge or export") }
         switch action {
         case "list":
             _ = try arguments.expect("list")
@@ -73,7 +73,7 @@ extension Command {
                 }
                 return Status.success
             }
-        default: throw UsageError(message: "unknown \(action), want list, verify, acknowledge or export")
+        default: throw UsageError(message: "unknown \(action), expected list, verify, acknowledge or export")
         }
     }
 
@@ -99,7 +99,7 @@ extension Command {
         var heads: [AuditHead] = []
         if let text {
             guard let head = AuditHead(text.replacing(":", with: " ")) else {
-                throw UsageError(message: "--expect is \(text), want number:hash, as verify shows it")
+                throw UsageError(message: "--expect is \(text), expected number:hash, as verify shows it")
             }
             heads = [head]
         }
@@ -110,7 +110,7 @@ extension Command {
             if let entry = AuditLine(exported: String(line)) {
                 verifier.read(entry)
             } else {
-                unreadable.append("line \(number + 1) is no entry")
+                unreadable.append("line \(number + 1) is not an entry")
             }
         }
         verifier.finish(stored: nil)

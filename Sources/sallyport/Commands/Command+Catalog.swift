@@ -6,7 +6,7 @@ extension Command {
     static let servers = Command(
         name: "servers", usage: "[country]", summary: "List a country's servers, or all, least loaded first",
         options: ControllerClient.options + [
-            Option(name: "top", value: "N", help: "only so many, 1 to 20000 (20)"),
+            Option(name: "top", value: "N", help: "how many to show, 1 to 20000 (20)"),
             Option(name: "provider", value: "NAME", help: "only servers of this provider"),
             Option(name: "city", value: "CITY", help: "only servers of this city"),
             Option(name: "tags", value: "TAGS", help: "only servers with all of these tags, divided by commas"),
@@ -52,7 +52,7 @@ extension Command {
         options: ControllerClient.options + [
             Option(name: "method", value: "M", help: "auto, fping, tcp or wireguard (auto)"),
             Option(name: "limit", value: "N", help: "servers to measure, the least loaded first, 1 to 5000 (100)"),
-            Option(name: "top", value: "N", help: "show only so many, 1 to 5000 (20)"),
+            Option(name: "top", value: "N", help: "how many to show, 1 to 5000 (20)"),
             Option(name: "provider", value: "NAME", help: "only servers of this provider"),
             Option(name: "city", value: "CITY", help: "only servers of this city"),
             Option(name: "tags", value: "TAGS", help: "only servers with all of these tags, divided by commas"),
@@ -65,7 +65,7 @@ extension Command {
         let method = arguments["method"] ?? LatencyMethod.auto.rawValue
         guard LatencyMethod(rawValue: method) != nil else {
             throw UsageError(
-                message: "--method is \(method), want one of \(LatencyMethod.allCases.map(\.rawValue).joined(separator: ", "))")
+                message: "--method is \(method), expected one of \(LatencyMethod.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         let limit = try arguments.integer("limit", in: 1...5000) ?? 100
         let top = try arguments.integer("top", in: 1...5000) ?? 20
@@ -105,7 +105,7 @@ extension Command {
             }
             print(Text.columns([["SERVER", "COUNTRY", "CITY", "LOAD", "LATENCY", "JITTER", "LOSS"]] + rows), terminator: "")
             let answered = measured.count { $0["latency_ms"] != nil }
-            print("\(answered) of \(measured.count) answered by \(method)")
+            print("\(answered) of \(measured.count) servers answered (\(method))")
             return Status.success
         }
     }
@@ -115,7 +115,7 @@ extension Command {
         var query = ""
         if let text = arguments.words.first {
             guard let country = CountryCode(text) else {
-                throw UsageError(message: "\(text) is no country, want an ISO 3166-1 alpha-2 code like us")
+                throw UsageError(message: "'\(text)' is not a country code, expected an ISO 3166-1 alpha-2 code like us")
             }
             query += "&country=\(country.lowercased)"
         }

@@ -6,16 +6,16 @@ import Platform
 /// The broker between a controller in a container and the Docker Engine.
 extension Command {
     static let engineGuard = Command(
-        name: "engine-guard", usage: "", summary: "Stand between a controller and the Docker Engine, and let through what exits need",
+        name: "engine-guard", usage: "", summary: "Allow a controller only those calls of the Docker Engine that exits need",
         options: [
             Option(name: "listen", value: "SOCKET", help: "the Unix socket to make, like unix:///run/engine/docker.sock"),
             Option(name: "engine", value: "SOCKET", help: "the engine's (default unix:///var/run/docker.sock)"),
-            Option(name: "owner", value: "NAME", help: "whose containers may be touched: docker.owner (default sallyport)"),
+            Option(name: "owner", value: "NAME", help: "the owner of the containers: docker.owner (default sallyport)"),
             Option(name: "network", value: "NAME", help: "the exits' network: docker.network (default sallyport)"),
             Option(name: "image", value: "NAME", help: "the exits' image, without a tag (default sallyport-exit)"),
             Option(
                 name: "image-archive", value: "FILE",
-                help: "the one archive that may become that image; without it none may, and any tag is taken"),
+                help: "the only archive that may be imported as that image; without it none may, and any tag is accepted"),
         ],
         examples: [
             "sallyport engine-guard --listen unix:///run/engine/docker.sock --image-archive /usr/share/sallyport/.build/images/exit.tar"
@@ -24,7 +24,7 @@ extension Command {
         _ = try arguments.expect()
         func socket(_ name: String, _ text: String) throws -> String {
             guard let path = EngineClient.socketPath(text) else {
-                throw UsageError(message: "--\(name) is \(text), want a Unix socket like unix:///run/engine/docker.sock")
+                throw UsageError(message: "--\(name) is \(text), expected a Unix socket like unix:///run/engine/docker.sock")
             }
             return path
         }
@@ -32,7 +32,7 @@ extension Command {
             let text = arguments[name] ?? preset
             let isPlain = text.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || "-_.".utf8.contains($0) }
             guard isPlain, (1...64).contains(text.utf8.count) else {
-                throw UsageError(message: "--\(name) is \(text), want 1 to 64 lower-case letters, digits, dots, dashes and underscores")
+                throw UsageError(message: "--\(name) is \(text), expected 1 to 64 lower-case letters, digits, dots, dashes and underscores")
             }
             return text
         }

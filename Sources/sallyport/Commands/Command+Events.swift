@@ -5,10 +5,10 @@ import Platform
 /// Commands that show what happens, as it happens.
 extension Command {
     static let events = Command(
-        name: "events", usage: "", summary: "Show what happened, and go on as it happens",
+        name: "events", usage: "", summary: "Show events, and follow new ones",
         options: ControllerClient.options + [
-            Option(name: "follow", help: "go on until Ctrl-C, also across restarts of the controller"),
-            Option(name: "since", value: "WHEN", help: "from then on: an event's id, 10m, 2h, 3d or a time like 2026-11-21T01:00:00Z"),
+            Option(name: "follow", help: "continue until Ctrl-C, also across restarts of the controller"),
+            Option(name: "since", value: "WHEN", help: "start there: an event's id, 10m, 2h, 3d or a time like 2026-11-21T01:00:00Z"),
             Option(name: "limit", value: "N", help: "the latest N of these, 1 to 1000 (20; with --since all)"),
             Option(name: "country", value: "CC", help: "only of this country"),
             Option(name: "kind", value: "KIND", help: "only of this kind: pool.failover"),
@@ -40,9 +40,9 @@ extension Command {
     }
 
     static let logs = Command(
-        name: "logs", usage: "", summary: "Show the controller's log, and go on as it is written",
+        name: "logs", usage: "", summary: "Show the controller's log, and follow it",
         options: ControllerClient.options + [
-            Option(name: "follow", help: "go on until Ctrl-C, also across restarts of the controller"),
+            Option(name: "follow", help: "continue until Ctrl-C, also across restarts of the controller"),
             Option(name: "lines", value: "N", help: "the latest N first, 1 to 1000 (100)"),
             Option(name: "level", value: "LEVEL", help: "of this level or above: debug, info, warning, error"),
         ],
@@ -54,7 +54,7 @@ extension Command {
         let word = (arguments["level"] ?? "debug").lowercased()
         let level = word == "warning" ? "warn" : word
         guard let least = levels.firstIndex(of: level) else {
-            throw UsageError(message: "--level is \(word), want debug, info, warning or error")
+            throw UsageError(message: "--level is \(word), expected debug, info, warning or error")
         }
         let isJSON = arguments.has("json")
         return try await ControllerClient.with(arguments) { api in
@@ -112,7 +112,7 @@ extension Command {
             since = now + -Double(count) * seconds
         }
         guard let since, since <= now, since.milliseconds >= 0 else {
-            throw UsageError(message: "--since is \(text), want an event's id, 10m, 2h, 3d or a time like 2026-11-21T01:00:00Z")
+            throw UsageError(message: "--since is \(text), expected an event's id, 10m, 2h, 3d or a time like 2026-11-21T01:00:00Z")
         }
         return EventPlace(milliseconds: UInt64(since.milliseconds), number: 0)
     }
@@ -120,7 +120,9 @@ extension Command {
     private static func filter(_ arguments: Arguments) throws -> String {
         var words: [String] = []
         if let text = arguments["country"] {
-            guard let country = CountryCode(text) else { throw UsageError(message: "\(text) is no country, want a code like us") }
+            guard let country = CountryCode(text) else {
+                throw UsageError(message: "'\(text)' is not a country code, expected one like us")
+            }
             words.append("country=\(country.rawValue)")
         }
         if let text = arguments["kind"] { words.append("kind=\(PercentEncoding.encode(text))") }

@@ -47,7 +47,7 @@ extension Command {
     }
 
     static let down = Command(
-        name: "down", usage: "<country or exit>", summary: "Take a country's pool, or one exit, away",
+        name: "down", usage: "<country or exit>", summary: "Remove a country's pool, or one exit",
         options: ControllerClient.options + [
             Option(name: "timeout", value: "SECONDS", help: "how long to wait (60)"), Option(name: "no-wait", help: "don't wait"),
         ],
@@ -80,7 +80,7 @@ extension Command {
                 print("\(word) is down")
             }
             guard arguments.has("no-wait") || left.isEmpty else {
-                throw APIError(status: 0, code: "timeout", message: "exits of \(word) are still there after \(timeout) s")
+                throw APIError(status: 0, code: "timeout", message: "exits of \(word) are still not removed after \(timeout) s")
             }
             return Status.success
         }
@@ -88,7 +88,7 @@ extension Command {
 
     static let exits = Command(
         name: "exits", usage: "[usage <exit> | rotate <exit>]",
-        summary: "List the exits, show what one has carried, or move one to another server", options: ControllerClient.options,
+        summary: "List the exits, show an exit's traffic, or replace an exit by one on another server", options: ControllerClient.options,
         examples: [
             "sallyport exits", "sallyport exits --json | jq -r '.exits[].exit_ip'", "sallyport exits usage us-1",
             "sallyport exits rotate us-1",
@@ -96,14 +96,14 @@ extension Command {
     ) { arguments in
         if let action = arguments.words.first {
             guard action == "usage" || action == "rotate" else {
-                throw UsageError(message: "unknown \(action), want usage <exit>, rotate <exit>, or nothing for a list")
+                throw UsageError(message: "unknown \(action), expected usage <exit>, rotate <exit>, or nothing for a list")
             }
             let word = try arguments.expect(action, "<exit>")[1]
-            guard let id = ExitID(word) else { throw UsageError(message: "\(word) is no exit's name, want one like us-1") }
+            guard let id = ExitID(word) else { throw UsageError(message: "'\(word)' is not an exit's name, expected one like us-1") }
             return try await ControllerClient.with(arguments) { api in
                 if action == "rotate" {
                     let exit = try await api.call("POST", "/api/exits/\(id)/rotate")
-                    print(arguments.has("json") ? exit.json : "\(id) leaves when another server serves in its place; see `sallyport exits`")
+                    print(arguments.has("json") ? exit.json : "\(id) will be removed when its replacement serves; see `sallyport exits`")
                 } else {
                     showUsage(arguments, try await api.get("/api/exits/\(id)/usage?hours=0&days=7"))
                 }
@@ -119,7 +119,7 @@ extension Command {
 
     static let status = Command(
         name: "status", usage: "",
-        summary: "Show whether all parts answer, what needs a human, the pools and the exits; 0 only where nothing is critical",
+        summary: "Show parts, alerts, pools and exits; the exit status is 0 only if all parts answer and no alert is critical",
         options: ControllerClient.options,
         examples: ["sallyport status", "sallyport status --json"]
     ) { arguments in
@@ -164,18 +164,18 @@ extension Command {
     ]
 
     private static let poolOptions = [
-        Option(name: "size", value: "N", help: "exits in the pool, 1 to 10 (as it is, else 1)"),
-        Option(name: "provider", value: "NAME", help: "only servers of this provider; any for any"),
-        Option(name: "city", value: "CITY", help: "only servers of this city; any for any"),
-        Option(name: "tags", value: "LIST", help: "only servers with all of these tags; any for any"),
-        Option(name: "hostnames", value: "LIST", help: "only these servers; any for any"),
-        Option(name: "exclude", value: "LIST", help: "none of these servers; none for none"),
+        Option(name: "size", value: "N", help: "exits in the pool, 1 to 10 (unchanged; 1 in a new pool)"),
+        Option(name: "provider", value: "NAME", help: "only servers of this provider; any: no limit"),
+        Option(name: "city", value: "CITY", help: "only servers of this city; any: no limit"),
+        Option(name: "tags", value: "LIST", help: "only servers with all of these tags; any: no limit"),
+        Option(name: "hostnames", value: "LIST", help: "only these servers; any: no limit"),
+        Option(name: "exclude", value: "LIST", help: "not these servers; none: no limit"),
         Option(name: "strategy", value: "S", help: "load, latency, balanced or random (balanced)"),
-        Option(name: "standby", value: "N", help: "proved exits that wait unplugged, 0 to 3 (0)"),
+        Option(name: "standby", value: "N", help: "verified exits that are not plugged in, 0 to 3 (0)"),
         Option(name: "spread", value: "S", help: "\(Spread.allCases.map(\.rawValue).joined(separator: ", ")) (least_connections)"),
-        Option(name: "fallback", value: "LIST", help: "countries that take over, in this order; none for none"),
-        Option(name: "rotate-every", value: "SECONDS", help: "move each exit after that; never for never"),
-        Option(name: "rotate-after-mb", value: "N", help: "move each exit after so many megabytes; never for never"),
+        Option(name: "fallback", value: "LIST", help: "countries that are used instead, in this order; none: no fallback"),
+        Option(name: "rotate-every", value: "SECONDS", help: "replace each exit after this time; never: no rotation"),
+        Option(name: "rotate-after-mb", value: "N", help: "replace each exit after this traffic; never: no rotation"),
     ]
 
     /// The fields of a pool that the options name; null gives one its default.
@@ -199,7 +199,7 @@ extension Command {
 
     private static func country(_ text: String) throws -> CountryCode {
         guard let country = CountryCode(text) else {
-            throw UsageError(message: "\(text) is no country, want an ISO 3166-1 alpha-2 code like us")
+            throw UsageError(message: "'\(text)' is not a country code, expected an ISO 3166-1 alpha-2 code like us")
         }
         return country
     }

@@ -10,14 +10,14 @@ extension Command {
         summary: "Make, rename, revoke and list API keys; <key> is a key's name or id",
         options: ControllerClient.options + [
             Option(name: "role", value: "ROLE", help: "for add: viewer, operator or admin (viewer)"),
-            Option(name: "expires-in", value: "TIME", help: "for add: how long it counts, 12h, 30d; for ever without it"),
+            Option(name: "expires-in", value: "TIME", help: "for add: how long the key is valid, 12h, 30d; without it for ever"),
         ],
         examples: [
             "sallyport keys list", "sallyport keys add dashboard", "sallyport keys add deploy --role operator --expires-in 30d",
             "sallyport keys rename dashboard grafana", "sallyport keys revoke deploy --json",
         ]
     ) { arguments in
-        let actions = "want list, add, rename or revoke"
+        let actions = "expected list, add, rename or revoke"
         guard let action = arguments.words.first else { throw UsageError(message: actions) }
         let words: [String]
         switch action {
@@ -38,12 +38,12 @@ extension Command {
                 print(
                     arguments.has("json")
                         ? key.json
-                        : "\(words[1]) is made, with the role \(key["role"]?.text ?? ""); the key, which is shown only now: \(key["key"]?.text ?? "")"
+                        : "\(words[1]) is made, with the role \(key["role"]?.text ?? ""). The key is shown only now: \(key["key"]?.text ?? "")"
                 )
             case "rename":
                 let path = try await path(of: words[1], api)
                 let key = try await api.call("PATCH", path, body: .object(["name": .string(words[2])]))
-                print(arguments.has("json") ? key.json : "\(words[1]) is \(words[2]) now")
+                print(arguments.has("json") ? key.json : "\(words[1]) was renamed to \(words[2])")
             default:
                 try await api.call("DELETE", try await path(of: words[1], api))
                 print(arguments.has("json") ? Document.object(["revoked": .string(words[1])]).json : "\(words[1]) is revoked")
@@ -55,14 +55,14 @@ extension Command {
     private static func newKey(_ name: String, _ arguments: Arguments) throws -> [String: Document] {
         let role = arguments["role"] ?? "viewer"
         guard Role(rawValue: role) != nil else {
-            throw UsageError(message: "--role is \(role), want \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw UsageError(message: "--role is \(role), expected \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         var body: [String: Document] = ["name": .string(name), "role": .string(role)]
         if let text = arguments["expires-in"] {
             let unit = text.last.flatMap { ["s": 1, "m": 60, "h": 3600, "d": 86_400][$0] }
             // Of ten digits at most, so that it can't overflow.
             guard let unit, text.utf8.count <= 11, let count = Int(text.dropLast()), (60...315_360_000).contains(count * unit)
-            else { throw UsageError(message: "--expires-in is \(text), want 60s to 3650d, like 12h or 30d") }
+            else { throw UsageError(message: "--expires-in is \(text), expected 60s to 3650d, like 12h or 30d") }
             body["expires_in_seconds"] = .integer(count * unit)
         }
         return body

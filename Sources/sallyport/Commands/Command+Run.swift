@@ -6,7 +6,7 @@ import Platform
 /// Commands that need the configuration: run, look at it, take everything away.
 extension Command {
     private static let configurationOption = Option(
-        name: "config", value: "FILE", help: "the configuration, in YAML; SALLYPORT_* variables, also those in .env, win over it")
+        name: "config", value: "FILE", help: "the configuration, in YAML; SALLYPORT_* variables, also those in .env, override it")
 
     static let run = Command(
         name: "run", usage: "", summary: "Run the controller in the foreground",
@@ -19,7 +19,7 @@ extension Command {
         var country: CountryCode?
         if let text = arguments["open"] {
             country = CountryCode(text)
-            if country == nil { throw UsageError(message: "--open is \(text), want an ISO 3166-1 alpha-2 code like us") }
+            if country == nil { throw UsageError(message: "--open is \(text), expected an ISO 3166-1 alpha-2 code like us") }
         }
         let file = arguments["config"]
         let read: @Sendable () throws -> Configuration = { try Configuration.load(file: file, environment: try environment()) }
@@ -27,10 +27,10 @@ extension Command {
     }
 
     static let config = Command(
-        name: "config", usage: "", summary: "Check the configuration and show every setting, and where it comes from; secrets are masked",
+        name: "config", usage: "", summary: "Check the configuration and show every setting with its source; secrets are masked",
         options: [
             configurationOption,
-            Option(name: "running", help: "show what is in force in the controller that runs, instead of what a start would take"),
+            Option(name: "running", help: "show the settings of the running controller, instead of those of a start"),
         ] + ControllerClient.options,
         examples: ["sallyport config --config sallyport.yaml", "sallyport config --running", "sallyport config --running --json"]
     ) { arguments in
@@ -42,7 +42,7 @@ extension Command {
             }
             return show(values, arguments)
         }
-        guard arguments["config"] == nil else { throw UsageError(message: "--running and --config are two questions, want one of them") }
+        guard arguments["config"] == nil else { throw UsageError(message: "--running and --config exclude each other") }
         return try await ControllerClient.with(arguments) { api in
             show(try await api.get("/admin/config")["values"]?.items ?? [], arguments)
         }
@@ -59,7 +59,7 @@ extension Command {
     }
 
     static let teardown = Command(
-        name: "teardown", usage: "", summary: "Take away every exit, the gateway and the private Redis", options: [configurationOption],
+        name: "teardown", usage: "", summary: "Remove every exit, the gateway and the private Redis", options: [configurationOption],
         examples: ["sallyport teardown --config sallyport.yaml"]
     ) { arguments in
         _ = try arguments.expect()

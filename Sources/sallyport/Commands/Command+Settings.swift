@@ -3,7 +3,7 @@ import Model
 /// The command for settings that can be changed while the controller runs.
 extension Command {
     static let settings = Command(
-        name: "settings", usage: "[set <name>=<value> ...]", summary: "Show the settings that can be changed while it runs, or change some",
+        name: "settings", usage: "[set <name>=<value> ...]", summary: "Show the settings that can be changed at run time, or change some",
         options: ControllerClient.options,
         examples: [
             "sallyport settings", "sallyport settings set requests=10000 log_requests=false", "sallyport settings set requests=default",
@@ -11,11 +11,11 @@ extension Command {
     ) { arguments in
         var changes: [String: Document] = [:]
         if let action = arguments.words.first {
-            guard action == "set" else { throw UsageError(message: "unknown \(action), want set, or nothing to see them") }
+            guard action == "set" else { throw UsageError(message: "unknown \(action), expected set, or nothing to see them") }
             guard arguments.words.count > 1 else { throw UsageError(message: "<name>=<value> is missing") }
             for word in arguments.words.dropFirst() {
                 let pair = word.split(separator: "=", maxSplits: 1).map(String.init)
-                guard pair.count == 2 else { throw UsageError(message: "\(word) is no setting, want <name>=<value>") }
+                guard pair.count == 2 else { throw UsageError(message: "'\(word)' is not a setting, expected <name>=<value>") }
                 changes[pair[0]] = pair[1] == "default" ? .null : value(pair[1])
             }
         }

@@ -2,15 +2,15 @@ import Model
 
 extension Command {
     static let speedtest = Command(
-        name: "speedtest", usage: "<exit>", summary: "Download through an exit and measure",
+        name: "speedtest", usage: "<exit>", summary: "Measure a download through an exit",
         options: ControllerClient.options + [
-            Option(name: "megabytes", value: "N", help: "download at most so much, 1 to 100 (10)"),
-            Option(name: "seconds", value: "N", help: "take at most so long, 1 to 30 (10)"),
+            Option(name: "megabytes", value: "N", help: "megabytes to download at most, 1 to 100 (10)"),
+            Option(name: "seconds", value: "N", help: "the longest duration, 1 to 30 (10)"),
         ],
         examples: ["sallyport speedtest us-1", "sallyport speedtest de-2 --megabytes 100 --json"]
     ) { arguments in
         let word = try arguments.expect("<exit>")[0]
-        guard let id = ExitID(word) else { throw UsageError(message: "\(word) is no exit, want a name like us-1") }
+        guard let id = ExitID(word) else { throw UsageError(message: "'\(word)' is not an exit's name, expected one like us-1") }
         let megabytes = try arguments.integer("megabytes", in: SpeedTest.megabytes) ?? 10
         let seconds = try arguments.integer("seconds", in: 1...30) ?? 10
         return try await ControllerClient.with(arguments) { api in

@@ -6,7 +6,7 @@ import RedisStore
 extension Command {
     static let store = Command(
         name: "store", usage: "check | adopt <row>... | adopt --all | drop <row>... | rotate [--finish]",
-        summary: "Check who has written what lies in Redis; take it as ours, drop it, or change the root key",
+        summary: "Check the rows in Redis for their codes, accept or drop rows, or change the root key",
         options: [
             Option(name: "config", value: "FILE", help: "the configuration of the controller"),
             Option(name: "all", value: nil, help: "for adopt: every row, and the store as it is now"),
@@ -17,7 +17,7 @@ extension Command {
             "sallyport store drop api:keys/k3f9ab27c --config sallyport.yaml", "sallyport store rotate --config sallyport.yaml",
         ]
     ) { arguments in
-        guard let action = arguments.words.first else { throw UsageError(message: "want check, adopt, drop or rotate") }
+        guard let action = arguments.words.first else { throw UsageError(message: "expected check, adopt, drop or rotate") }
         let rows = Set(arguments.words.dropFirst())
         let configuration = try Configuration.load(file: arguments["config"], environment: try environment())
         switch action {
@@ -25,15 +25,15 @@ extension Command {
             _ = try arguments.expect("check")
             return try await StoreCare(configuration).check()
         case "adopt":
-            guard rows.isEmpty == arguments.has("all") else { throw UsageError(message: "adopt wants rows, or --all") }
+            guard rows.isEmpty == arguments.has("all") else { throw UsageError(message: "adopt needs rows, or --all") }
             return try await StoreCare(configuration).alone { try await $0.adopt(arguments.has("all") ? nil : rows) }
         case "drop":
-            guard !rows.isEmpty else { throw UsageError(message: "drop wants rows") }
+            guard !rows.isEmpty else { throw UsageError(message: "drop needs rows") }
             return try await StoreCare(configuration).alone { try await $0.drop(rows) }
         case "rotate":
             _ = try arguments.expect("rotate")
             return try await StoreCare(configuration).alone { try await arguments.has("finish") ? $0.forgetOlderKeys() : $0.rotate() }
-        default: throw UsageError(message: "unknown \(action), want check, adopt, drop or rotate")
+        default: throw UsageError(message: "unknown \(action), expected check, adopt, drop or rotate")
         }
     }
 }
@@ -74,13 +74,13 @@ struct StoreCare: Sendable {
     func check() async throws -> Int32 {
         let findings = try await with { try await $0.survey() }
         for finding in findings { print(finding) }
-        if findings.isEmpty { print("every row is ours, as the last change has left it") }
+        if findings.isEmpty { print("every row is valid, as the last change has left it") }
         return findings.isEmpty ? Command.Status.success : Command.Status.failure
     }
 
     func adopt(_ rows: Set<String>?) async throws -> Int32 {
         let adopted = try await with { try await $0.adopt(only: rows) }
-        for row in adopted { print("\(row) counts now") }
+        for row in adopted { print("\(row) is valid now") }
         print("the store is signed as it is; start the controllers")
         return Command.Status.success
     }
@@ -88,7 +88,7 @@ struct StoreCare: Sendable {
     func drop(_ rows: Set<String>) async throws -> Int32 {
         let dropped = try await with { try await $0.drop(rows) }
         for row in dropped { print("\(row) is removed") }
-        for row in rows.subtracting(dropped).sorted() { print("\(row) is not there, or counts, and stays") }
+        for row in rows.subtracting(dropped).sorted() { print("\(row) does not exist, or is valid, and stays") }
         return dropped.count == rows.count ? Command.Status.success : Command.Status.failure
     }
 
@@ -98,7 +98,7 @@ struct StoreCare: Sendable {
         try RootKey.rotate(configuration.rootKeyFile)
         try await with { try await $0.prepare(fence: nil) }
         print(
-            "the store is signed and sealed with a new key, the first line of \(configuration.rootKeyFile); copy that file to every"
+            "the store is signed and encrypted with a new key, the first line of \(configuration.rootKeyFile); copy that file to every"
                 + " controller of this store, start them, and run `sallyport store rotate --finish` later")
         return Command.Status.success
     }
@@ -106,7 +106,7 @@ struct StoreCare: Sendable {
     func forgetOlderKeys() async throws -> Int32 {
         try await with { try await $0.prepare(fence: nil) }
         try RootKey.dropOlder(configuration.rootKeyFile)
-        print("\(configuration.rootKeyFile) holds the newest key alone; copy it to every controller of this store")
+        print("\(configuration.rootKeyFile) has only the newest key now; copy it to every controller of this store")
         return Command.Status.success
     }
 }

@@ -9,20 +9,20 @@ extension Command {
         options: ControllerClient.options + [
             Option(name: "password-file", value: "FILE", help: "add, set, rotate: take the password from a file instead of making one"),
             Option(name: "overlap", value: "SECONDS", help: "rotate: how long the old password stays valid (86400)"),
-            Option(name: "expires", value: "TIME", help: "add, set: 2026-12-31T00:00:00Z; none for never"),
-            Option(name: "countries", value: "LIST", help: "add, set: the only ones, us,de; all for all"),
-            Option(name: "fallback", value: "LIST", help: "add, set: countries that take over, in this order; none for the pool's"),
+            Option(name: "expires", value: "TIME", help: "add, set: 2026-12-31T00:00:00Z; none: never"),
+            Option(name: "countries", value: "LIST", help: "add, set: allowed countries, us,de; all: no limit"),
+            Option(name: "fallback", value: "LIST", help: "add, set: countries that are used instead, in this order; none: the pool's"),
             Option(
                 name: "addresses", value: "LIST",
-                help: "add, set: networks that the user comes from, 203.0.113.0/24,2001:db8::1; any for any"),
+                help: "add, set: the user's networks, 203.0.113.0/24,2001:db8::1; any: no limit"),
             Option(name: "address-rule", value: "RULE", help: "add, set: with_password or instead_of_password"),
-            Option(name: "connections", value: "N", help: "add, set: connections at once; none for no limit, as below"),
-            Option(name: "connections-per-second", value: "N", help: "add, set: new ones a second"),
-            Option(name: "bytes-per-day", value: "N", help: "add, set: in both directions; 500M, 20G too"),
+            Option(name: "connections", value: "N", help: "add, set: open connections; none: no limit, also below"),
+            Option(name: "connections-per-second", value: "N", help: "add, set: new connections a second"),
+            Option(name: "bytes-per-day", value: "N", help: "add, set: bytes in both directions; also 500M, 20G"),
             Option(name: "bytes-per-month", value: "N", help: "add, set: the same for a month"),
-            Option(name: "bytes-total", value: "N", help: "add, set: the same for good"),
-            Option(name: "disable", help: "set: refuse the user for now, and end what runs"),
-            Option(name: "enable", help: "set: the contrary"),
+            Option(name: "bytes-total", value: "N", help: "add, set: the same in total"),
+            Option(name: "disable", help: "set: refuse the user and cut running connections"),
+            Option(name: "enable", help: "set: accept the user again"),
         ],
         examples: [
             "sallyport users add alice", "sallyport users add bob --password-file bob.password --countries us,de --bytes-per-month 50G",
@@ -30,20 +30,22 @@ extension Command {
             "sallyport users usage alice", "sallyport users remove alice",
         ]
     ) { arguments in
-        guard let action = arguments.words.first else { throw UsageError(message: "want add, set, rotate, usage, remove, show or list") }
+        guard let action = arguments.words.first else {
+            throw UsageError(message: "expected add, set, rotate, usage, remove, show or list")
+        }
         guard ["add", "set", "rotate", "usage", "remove", "show", "list"].contains(action) else {
-            throw UsageError(message: "unknown \(action), want add, set, rotate, usage, remove, show or list")
+            throw UsageError(message: "unknown \(action), expected add, set, rotate, usage, remove, show or list")
         }
         let name = action == "list" ? "" : try arguments.expect(action, "<name>")[1]
         // It becomes a part of the request's path.
         guard action == "list" || ProxyUser.isValidName(name) else {
-            throw UsageError(message: "\(name) is no user's name, want 1 to 32 of a-z 0-9 _ .")
+            throw UsageError(message: "'\(name)' is not a user's name, expected 1 to 32 of a-z 0-9 _ .")
         }
         if action == "list" { _ = try arguments.expect("list") }
         // What can't be is told before a controller is asked for.
         var body = ["add", "set"].contains(action) ? try userFields(arguments) : action == "rotate" ? try password(arguments) : [:]
         if action == "add" { body["name"] = .string(name) }
-        if action == "set", body.isEmpty { throw UsageError(message: "nothing is to be set; see sallyport users --help") }
+        if action == "set", body.isEmpty { throw UsageError(message: "nothing to set; see sallyport users --help") }
         if action == "rotate", let seconds = try arguments.integer("overlap", in: 0...2_592_000) {
             body["overlap_seconds"] = .integer(seconds)
         }
@@ -72,7 +74,7 @@ extension Command {
         if arguments.has("json") {
             print(answer.json)
         } else if let password = answer["password"]?.text {
-            print("\(words). The password, which is shown only now: \(password)")
+            print("\(words). The password is shown only now: \(password)")
         } else {
             print(words)
         }
@@ -101,7 +103,7 @@ extension Command {
         }
         if !limits.isEmpty { body["limits"] = .object(limits) }
         guard !(arguments.has("disable") && arguments.has("enable")) else {
-            throw UsageError(message: "want --disable or --enable, not both")
+            throw UsageError(message: "expected --disable or --enable, not both")
         }
         if arguments.has("disable") { body["disabled"] = .bool(true) }
         if arguments.has("enable") { body["disabled"] = .bool(false) }
@@ -114,10 +116,10 @@ extension Command {
         let unit = option.hasPrefix("bytes") ? text.last.flatMap { units[Character($0.uppercased())] } : nil
         guard let number = Int(unit == nil ? text : String(text.dropLast())), number > 0 else {
             throw UsageError(
-                message: "--\(option) is \(text), want a whole number above 0\(option.hasPrefix("bytes") ? ", like 20G," : "") or none")
+                message: "--\(option) is \(text), expected a whole number above 0\(option.hasPrefix("bytes") ? ", like 20G," : "") or none")
         }
         let (product, isTooMuch) = number.multipliedReportingOverflow(by: unit ?? 1)
-        guard !isTooMuch else { throw UsageError(message: "--\(option) is \(text), which is too much") }
+        guard !isTooMuch else { throw UsageError(message: "--\(option) is \(text), which is too large") }
         return product
     }
 

@@ -11,7 +11,7 @@ extension Command {
             Option(name: "countries", value: "LIST", help: "for add: only events of these countries (all)"),
             Option(name: "format", value: "F", help: "for add: sallyport, slack, discord, teams or telegram (sallyport)"),
             Option(name: "secret-file", value: "FILE", help: "for add: take the secret from a file instead of making one"),
-            Option(name: "limit", value: "N", help: "for deliveries: how many of the latest tries, at most 200 (50)"),
+            Option(name: "limit", value: "N", help: "for deliveries: how many of the latest attempts, at most 200 (50)"),
         ],
         examples: [
             "sallyport webhooks add https://hooks.example.com/sallyport --kinds pool.failover,alert.raised --countries us",
@@ -22,7 +22,7 @@ extension Command {
         ]
     ) { arguments in
         guard let action = arguments.words.first else {
-            throw UsageError(message: "want add, list, deliveries, test, replay, enable or remove")
+            throw UsageError(message: "expected add, list, deliveries, test, replay, enable or remove")
         }
         return try await ControllerClient.with(arguments) { api in
             switch action {
@@ -37,7 +37,7 @@ extension Command {
             case "enable":
                 let id = try hookID(arguments.expect("enable", "<id>")[1])
                 let answer = try await api.call("PATCH", "/api/webhooks/\(id)", body: .object(["enabled": .bool(true)]))
-                return show(answer, arguments) { _ in "\(id) goes on where it was" }
+                return show(answer, arguments) { _ in "\(id) is enabled and continues at the same event" }
             case "deliveries":
                 let id = try hookID(arguments.expect("deliveries", "<id>")[1])
                 let limit = arguments["limit"].map { "?limit=\(PercentEncoding.encode($0))" } ?? ""
@@ -52,7 +52,7 @@ extension Command {
                 let answer = try await api.call(
                     "POST", "/api/webhooks/\(try hookID(words[1]))/replay", body: .object(["after": .string(words[2])]))
                 return show(answer, arguments) { _ in "\(words[1]) gets the events after \(words[2]) again" }
-            default: throw UsageError(message: "unknown \(action), want add, list, deliveries, test, replay, enable or remove")
+            default: throw UsageError(message: "unknown \(action), expected add, list, deliveries, test, replay, enable or remove")
             }
         }
     }
@@ -73,7 +73,7 @@ extension Command {
     }
 
     private static func added(_ hook: Document) -> String {
-        "\(hook["id"]?.text ?? "") gets events from now on; its secret, which is shown only now: \(hook["secret"]?.text ?? "")"
+        "\(hook["id"]?.text ?? "") gets events from now on. Its secret is shown only now: \(hook["secret"]?.text ?? "")"
     }
 
     private static func listed(_ answer: Document) -> String {
@@ -98,13 +98,13 @@ extension Command {
             ]
         }
         return rows.isEmpty
-            ? "nothing was sent yet" : String(Text.columns([["AT", "EVENT", "KIND", "TRY", "TOOK", "RESULT"]] + rows).dropLast())
+            ? "nothing was sent yet" : String(Text.columns([["AT", "EVENT", "KIND", "ATTEMPT", "TOOK", "RESULT"]] + rows).dropLast())
     }
 
     /// It becomes a part of the request's path.
     private static func hookID(_ text: String) throws -> String {
         guard text.hasPrefix("w"), text.utf8.count <= 40, text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) }) else {
-            throw UsageError(message: "\(text) is no webhook's id, want one like w3f9ab27c1d2e")
+            throw UsageError(message: "'\(text)' is not a webhook's id, expected one like w3f9ab27c1d2e")
         }
         return text
     }

@@ -42,7 +42,7 @@ struct Command: Sendable {
         \(Text.columns(all.map { ["  \($0.name)", $0.summary] }))
         `sallyport help <command>` shows a command's options and examples.
 
-        Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 no controller answers. `status` is 0 only where all
+        Exit status: 0 done, 1 failed, 2 wrong command line or configuration, 3 no controller answers. `status` ends with 0 only if all
         parts answer and no alert is critical.
 
         """

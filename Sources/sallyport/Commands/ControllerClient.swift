@@ -46,7 +46,7 @@ struct ControllerClient: Sendable {
         while address.hasSuffix("/") { address.removeLast() }
         let (scheme, rest) = (address.prefix { $0 != ":" }.lowercased(), address.drop { $0 != ":" }.dropFirst(3))
         guard ["http", "https"].contains(scheme), !rest.isEmpty, !rest.contains(where: { "?#@".contains($0) }) else {
-            throw UsageError(message: "--api is \(text), want an address like http://127.0.0.1:8080")
+            throw UsageError(message: "--api is \(text), expected an address like http://127.0.0.1:8080")
         }
         return "\(scheme)://\(rest)"
     }

@@ -10,15 +10,16 @@ extension Configuration {
         let directory = Files.absolute(chosen ?? "\(data)/haproxy")
         // The longest socket in it is `socks5.sock`, with what HAProxy appends while it starts.
         if chosen != nil, !isPlainPath(directory) || directory.utf8.count > 78 {
-            reader.problem("directory", "is \(directory), want a path of at most 78 letters, digits and / . _ - (Unix sockets live in it)")
+            reader.problem(
+                "directory", "is \(directory), expected a path of at most 78 letters, digits and / . _ - (it holds Unix sockets)")
         }
         let certificates = reader.string("tls_certificates").map(Files.absolute)
         if let certificates, !isPlainPath(certificates) {
-            reader.problem("tls_certificates", "is \(certificates), want a path of letters, digits and / . _ -")
+            reader.problem("tls_certificates", "is \(certificates), expected a path of letters, digits and / . _ -")
         }
         let networks = reader.strings("refused_networks", limit: 256) ?? []
         for network in networks where Network(network) == nil {
-            reader.problem("refused_networks", "\(network) is no network, want one like 203.0.113.0/24 or an address")
+            reader.problem("refused_networks", "\(network) is no network, expected one like 203.0.113.0/24 or an address")
         }
         let clientLimit = reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit()
         return GatewaySettings(
@@ -37,7 +38,7 @@ extension Configuration {
     /// The first of 676 ports, one for each pair of letters, and some behind them; 0 for none.
     private static func portBase(_ reader: FieldReader, _ field: String, default standard: Int, behind: Int = 0) -> Int? {
         let base = reader.integer(field, in: 0...64_860 - behind) ?? standard
-        if (1..<1024).contains(base) { reader.problem(field, "is \(base), want 0 or 1024 to \(64_860 - behind)") }
+        if (1..<1024).contains(base) { reader.problem(field, "is \(base), expected 0 or 1024 to \(64_860 - behind)") }
         return base == 0 ? nil : base
     }
 

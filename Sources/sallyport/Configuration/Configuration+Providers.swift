@@ -12,7 +12,7 @@ extension Configuration {
             let known = Provider.all.map(\.name.rawValue).joined(separator: ", ")
             reader.problem(
                 "nordvpn",
-                "is missing, and so is every other provider; want one or more of \(known), each with its private_key_file (nordvpn: or access_token_file)"
+                "is missing, and so is every other provider; expected one or more of \(known), each with its private_key_file (nordvpn: or access_token_file)"
             )
         }
         return settings
@@ -22,14 +22,14 @@ extension Configuration {
         let file = readWireGuardFile(section)
         let credentials = readCredentials(provider, section, file)
         let url = section.string("api_url") ?? provider.url
-        if !url.hasPrefix("https://"), !url.hasPrefix("http://") { section.problem("api_url", "want a URL that begins with https://") }
+        if !url.hasPrefix("https://"), !url.hasPrefix("http://") { section.problem("api_url", "expected a URL that begins with https://") }
         let path = section.string("list_path") ?? provider.listPath
-        if !path.hasPrefix("/") { section.problem("list_path", "want a path that begins with /, like \(provider.listPath)") }
+        if !path.hasPrefix("/") { section.problem("list_path", "expected a path that begins with /, like \(provider.listPath)") }
         var facts = provider.facts
         if let address = readAddress(section, file, provider) { facts.clientAddress = address }
         if let dns = section.list("dns") {
-            if dns.count > 3 { section.problem("dns", "has \(dns.count) entries, want one to three IPv4 addresses") }
-            if dns.isEmpty { section.problem("dns", "is empty, want one to three IPv4 addresses") }
+            if dns.count > 3 { section.problem("dns", "has \(dns.count) entries, expected one to three IPv4 addresses") }
+            if dns.isEmpty { section.problem("dns", "is empty, expected one to three IPv4 addresses") }
             for address in dns where !isIPv4(address) { section.problem("dns", "\(address) is not an IPv4 address") }
             facts.dns = dns
         }
@@ -46,7 +46,8 @@ extension Configuration {
             } else {
                 let known = provider.special.map(\.rawValue).joined(separator: ", ")
                 section.problem(
-                    "include", "\(word.prefix(32)) is unknown, want \(known.isEmpty ? "none for \(provider.name)" : "some of \(known)")")
+                    "include", "\(word.prefix(32)) is unknown, expected \(known.isEmpty ? "none for \(provider.name)" : "some of \(known)")"
+                )
             }
         }
         return ProviderSettings(
@@ -65,9 +66,10 @@ extension Configuration {
         if provider.takesTokens { names += ["access_token", "access_token_file"] }
         if !names.contains(where: section.has) {
             if provider.takesTokens {
-                section.problem("access_token_file", "is missing, want a file with the account's access token (or private_key_file)")
+                section.problem("access_token_file", "is missing, expected a file with the account's access token (or private_key_file)")
             } else {
-                section.problem("private_key_file", "is missing, want a file with the WireGuard private key that \(provider.name) knows")
+                section.problem(
+                    "private_key_file", "is missing, expected a file with the WireGuard private key that \(provider.name) knows")
             }
         }
         return key.map(ProviderClient.Credentials.privateKey) ?? token.map(ProviderClient.Credentials.accessToken)
@@ -95,7 +97,7 @@ extension Configuration {
             return key
         }
         let key = secret(section, field)
-        if let key, !Base64.isWireGuardKey(key.revealed) { section.problem(source, "is not a WireGuard key, want base64 of 32 bytes") }
+        if let key, !Base64.isWireGuardKey(key.revealed) { section.problem(source, "is not a WireGuard key, expected base64 of 32 bytes") }
         return key
     }
 
@@ -108,7 +110,7 @@ extension Configuration {
         guard let given else {
             if provider.facts.clientAddress.isEmpty {
                 section.problem(
-                    "address", "is missing, want the tunnel address that \(provider.name) gave with the key, like 10.64.0.2/32")
+                    "address", "is missing, expected the tunnel address that \(provider.name) gave with the key, like 10.64.0.2/32")
             }
             return nil
         }
@@ -116,7 +118,7 @@ extension Configuration {
         let addresses = given.filter { !$0.contains(":") }
         if addresses.count == 1, isTunnelAddress(addresses[0]) { return addresses[0] }
         section.problem(
-            "address", "is \(given.joined(separator: ", ").prefix(200)), want an IPv4 address with its prefix, like 10.64.0.2/32")
+            "address", "is \(given.joined(separator: ", ").prefix(200)), expected an IPv4 address with its prefix, like 10.64.0.2/32")
         return nil
     }
 

@@ -100,12 +100,12 @@ extension Configuration {
         let data = Files.absolute(reader.string("data_dir") ?? ".run")
         let share = Files.absolute(reader.string("share_dir") ?? ".")
         for (name, path) in [("data_dir", data), ("share_dir", share)] where !isPlainPath(path) {
-            reader.problem(name, "is \(path), want a path of letters, digits and / . _ - (HAProxy's file names it)")
+            reader.problem(name, "is \(path), expected a path of letters, digits and / . _ - (HAProxy's file names it)")
         }
         // The longest socket in it is `haproxy/socks5.sock`, with what HAProxy appends while it starts.
-        if data.utf8.count > 70 { reader.problem("data_dir", "is longer than 70 bytes, want a shorter one: Unix sockets live in it") }
+        if data.utf8.count > 70 { reader.problem("data_dir", "is longer than 70 bytes, expected a shorter one: it holds Unix sockets") }
         if !Files.exists("\(share)/haproxy/haproxy.cfg.template") {
-            reader.problem("share_dir", "\(share) has no haproxy/haproxy.cfg.template, want the folder of Sallyport's own files")
+            reader.problem("share_dir", "\(share) has no haproxy/haproxy.cfg.template, expected the folder of Sallyport's own files")
         }
         let log = reader.section("log")
         let level = log.choice("level", LevelName.self) ?? .info
@@ -134,7 +134,7 @@ extension Configuration {
     private static func readCountrySeconds(_ reader: FieldReader) -> [CountryCode: Double] {
         reader.keys.reduce(into: [:]) { periods, key in
             let seconds = reader.number(key, in: 60...3600)
-            guard let country = CountryCode(key) else { return reader.problem(key, "is no country, want a code of two letters like us") }
+            guard let country = CountryCode(key) else { return reader.problem(key, "is not a country code, expected two letters like us") }
             periods[country] = seconds
         }
     }
@@ -155,17 +155,17 @@ extension Configuration {
         let chosen = reader.string("host") ?? environment["DOCKER_HOST"]
         let host = chosen ?? "unix:///var/run/docker.sock"
         if !host.hasPrefix("unix://") && !host.hasPrefix("/") {
-            reader.problem("host", "is \(host), want a Unix socket like unix:///var/run/docker.sock")
+            reader.problem("host", "is \(host), expected a Unix socket like unix:///var/run/docker.sock")
         }
         let archive = Files.absolute(reader.string("image_archive") ?? "\(share)/.build/images/exit.tar")
         let subnet = reader.string("subnet")
-        if let subnet, !isCIDR(subnet) { reader.problem("subnet", "is \(subnet), want an IPv4 network like 172.31.240.0/24") }
+        if let subnet, !isCIDR(subnet) { reader.problem("subnet", "is \(subnet), expected an IPv4 network like 172.31.240.0/24") }
         let sources = reader.string("gateway_network")
         if let sources, Network(sources) == nil || !isIPv4(String(sources.prefix { $0 != "/" })) {
-            reader.problem("gateway_network", "is \(sources), want an IPv4 network like 172.31.240.0/29")
+            reader.problem("gateway_network", "is \(sources), expected an IPv4 network like 172.31.240.0/29")
         }
         if let excess = NetworkUnion([sources.flatMap(Network.init)].compactMap(\.self)).excess {
-            reader.problem("gateway_network", "has \(excess) for an exit asks whoever comes from it for no password")
+            reader.problem("gateway_network", "has \(excess) because exits accept connections from these addresses")
         }
         return DockerSettings(
             host: host, context: chosen == nil ? DockerContext.current(environment) : nil,
@@ -186,7 +186,7 @@ extension Configuration {
     private static func readIsShared(_ reader: FieldReader) -> Bool {
         let isShared = reader.bool("shared")
         if isShared == true, !reader.has("url") {
-            reader.problem("shared", "is true without redis.url, want the address of the Redis that the controllers share")
+            reader.problem("shared", "is true without redis.url, expected the address of the Redis that the controllers share")
         }
         return isShared ?? reader.has("url")
     }
@@ -194,19 +194,19 @@ extension Configuration {
     private static func readVerification(_ reader: FieldReader) -> Verification {
         let urls = reader.strings("urls") ?? ["https://ipinfo.io/json", "https://www.cloudflare.com/cdn-cgi/trace"]
         for url in urls where !url.hasPrefix("https://") && !url.hasPrefix("http://") {
-            reader.problem("urls", "\(url) is no http or https URL")
+            reader.problem("urls", "\(url) is not an http or https URL")
         }
-        if urls.isEmpty { reader.problem("urls", "is empty, want one or more URLs that answer with the caller's address") }
+        if urls.isEmpty { reader.problem("urls", "is empty, expected one or more URLs that answer with the caller's address") }
         let name = reader.string("check_name") ?? "www.cloudflare.com"
         if !name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") }) {
-            reader.problem("check_name", "is no host name")
+            reader.problem("check_name", "is not a host name")
         }
         return Verification(urls: urls, checkName: name, country: reader.choice("country", CountryPolicy.self) ?? .strict)
     }
 
     private static func readSpeedTest(_ reader: FieldReader) -> String {
         let url = reader.string("url") ?? "https://speed.cloudflare.com/__down?bytes={bytes}"
-        if !url.hasPrefix("https://"), !url.hasPrefix("http://") { reader.problem("url", "\(url) is no http or https URL") }
+        if !url.hasPrefix("https://"), !url.hasPrefix("http://") { reader.problem("url", "\(url) is not an http or https URL") }
         return url
     }
 
@@ -220,7 +220,7 @@ extension Configuration {
             let text = try Files.readText(path, limit: 4096)
             if WireGuardFile(text) != nil {
                 reader.problem(
-                    "\(field)_file", "\(path) is a WireGuard configuration, want the secret alone; as private_key_file it would be read")
+                    "\(field)_file", "\(path) is a WireGuard configuration, expected the secret alone; private_key_file accepts it")
                 return nil
             }
             let secret = OperatorText.bare(text)
@@ -237,13 +237,13 @@ extension Configuration {
         let isGood =
             (1...40).contains(text.utf8.count)
             && text.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
-        if !isGood { reader.problem(field, "want 1 to 40 of a-z 0-9 -") }
+        if !isGood { reader.problem(field, "expected 1 to 40 of a-z 0-9 -") }
         return text
     }
 
     static func ipv4(_ reader: FieldReader, _ field: String, default standard: String) -> String {
         let text = reader.string(field) ?? standard
-        if !isIPv4(text) { reader.problem(field, "is \(text), want an IPv4 address") }
+        if !isIPv4(text) { reader.problem(field, "is \(text), expected an IPv4 address") }
         return text
     }
 

@@ -17,22 +17,22 @@ extension Configuration {
             !apiURL.hasPrefix("http://")
                 || !apiURL.dropFirst(7).allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || ".-:".contains($0)) })
         {
-            reader.problem("api_url", "is \(apiURL), want one like http://controller:8080")
+            reader.problem("api_url", "is \(apiURL), expected one like http://controller:8080")
         }
         if (certificate == nil) != (key == nil) {
-            reader.problem(certificate == nil ? "certificate" : "key", "is missing, want both a certificate and its key")
+            reader.problem(certificate == nil ? "certificate" : "key", "is missing, expected both a certificate and its key")
         }
-        if certificate != nil, resolver != nil { reader.problem("cert_resolver", "is given beside a certificate, want one of the two") }
+        if certificate != nil, resolver != nil { reader.problem("cert_resolver", "is given beside a certificate, expected one of the two") }
         guard let folder else {
-            if reader.has("domain") { reader.problem("directory", "is missing, want the folder that Traefik watches") }
+            if reader.has("domain") { reader.problem("directory", "is missing, expected the folder that Traefik watches") }
             return nil
         }
         guard let domain else {
-            reader.problem("domain", "is missing, want the domain of the proxies' names, like example.com")
+            reader.problem("domain", "is missing, expected the domain of the proxies' names, like example.com")
             return nil
         }
         guard let ports = gateway.trustedPorts else {
-            reader.problem("directory", "is set while gateway.trusted_ports is 0, want ports at which HAProxy takes the PROXY protocol")
+            reader.problem("directory", "is set while gateway.trusted_ports is 0, expected ports at which HAProxy takes the PROXY protocol")
             return nil
         }
         return .init(
@@ -53,7 +53,7 @@ extension Configuration {
                 (1...63).contains(label.count) && label.first != "-" && label.last != "-"
                     && label.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
             }
-        if !isGood { reader.problem(field, "is \(text.prefix(80)), want a host name of letters, digits, - and .") }
+        if !isGood { reader.problem(field, "is \(text.prefix(80)), expected a host name of letters, digits, - and .") }
         return text
     }
 
@@ -61,7 +61,7 @@ extension Configuration {
         guard let text = reader.string(field) else { return nil }
         if !(1...40).contains(text.utf8.count) || !text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") })
         {
-            reader.problem(field, "want 1 to 40 letters, digits, - and _, as in Traefik's static configuration")
+            reader.problem(field, "expected 1 to 40 letters, digits, - and _, as in Traefik's static configuration")
         }
         return text
     }
@@ -69,7 +69,7 @@ extension Configuration {
     private static func path(_ reader: FieldReader, _ field: String) -> String? {
         guard let text = reader.string(field) else { return nil }
         if !text.hasPrefix("/") || !text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "/._-".contains($0)) }) {
-            reader.problem(field, "is \(text.prefix(80)), want an absolute path of letters, digits and / . _ -, as Traefik sees it")
+            reader.problem(field, "is \(text.prefix(80)), expected an absolute path of letters, digits and / . _ -, as Traefik sees it")
         }
         return text
     }

@@ -23,7 +23,7 @@ struct DockerContext {
         guard let host else { return "Docker's context is '\(name)', whose engine is not known here: set docker.host to its socket" }
         guard host.hasPrefix("unix://") else {
             return
-                "Docker's context '\(name)' leads to \(host.prefix(200)), and an engine's Unix socket is wanted: run the controller there"
+                "Docker's context '\(name)' leads to \(host.prefix(200)), but a Unix socket is needed: run the controller there"
         }
         return "Docker's context '\(name)' leads to \(host.prefix(200)): set docker.host to that"
     }

@@ -21,7 +21,7 @@ enum DotEnv {
             if line.hasPrefix("export ") { line = trimmed(line.dropFirst(7)) }
             guard line.hasPrefix("SALLYPORT_") else { continue }
             guard let equals = line.firstIndex(of: "=") else {
-                problems.append("\(file): line \(number + 1): want NAME=value")
+                problems.append("\(file): line \(number + 1): expected NAME=value")
                 continue
             }
             let name = String(trimmed(line[..<equals]))
