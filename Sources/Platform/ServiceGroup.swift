@@ -9,6 +9,7 @@ package struct ServiceGroup: Sendable {
     }
 
     /// Runs all services until `stop` returns or one of them fails, and then until all have ended or used up their seconds.
+    /// `stop` is cancelled where a service fails before it returns.
     /// A service that has used them up is told in the log. It is no error: the process ends as it was asked to.
     /// - Throws: `ServiceError`, of the service that failed first.
     package func run(until stop: @escaping @Sendable () async -> Void) async throws {

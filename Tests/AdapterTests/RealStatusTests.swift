@@ -49,5 +49,6 @@ struct RealStatusTests {
         let program = try RunningProgram()
         let result = try await run(program, environment: "PATH=/nowhere")
         #expect(result.status == 1 && result.output.split(separator: "\n").last?.contains("redis-server") ?? false, "\(result.output)")
+        #expect(!result.output.contains("the controller stops"), "nobody has asked for it")
     }
 }
