@@ -74,6 +74,7 @@ check: install-test ## lint of Swift, Python and shell, warnings as errors, no p
 	@cd containers/monitoring && promtool check config --syntax-only prometheus.yaml >/dev/null && promtool check rules rules.yaml >/dev/null
 	@cd containers/monitoring && promtool test rules rules-test.yaml
 	@python3 -m Tests.Documents
+	@python3 -m Tests.Networks --check
 	@swift build --build-tests --quiet
 	@echo "check: all well"
 

@@ -1,3 +1,3 @@
 """What of the tests is not Swift: trials of the whole (Acceptance), measurements (Benchmarks), figures of the code (Figures), checks of the
-pages (Documents), and what they share (Harness).
+pages (Documents), lists of special networks (Networks), and what they share (Harness).
 """

@@ -41,11 +41,8 @@ package struct NetworkUnion: Sendable {
 
     private static let globalUnicast = UInt128(0x2000) << 112...(UInt128(0x4000) << 112) - 1
 
-    /// Networks of IPv4 that have no place in the public internet (RFC 6890), apart from each other.
-    private static let special = [
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15",
-        "224.0.0.0/3",
-    ].compactMap(Network.init)
+    /// Networks of IPv4 that have no place in the public internet, apart from each other.
+    private static let special = SpecialNetworks.uncounted.compactMap(Network.init)
 }
 
 extension ProxyUser {

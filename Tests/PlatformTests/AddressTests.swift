@@ -1,3 +1,4 @@
+import Model
 @testable import Platform
 import TestSupport
 import Testing
@@ -39,11 +40,11 @@ import Testing
             let list = text[start..<(try #require(text[start...].firstRange(of: end)).lowerBound)]
             return list.split { !($0.isHexDigit || ".:/".contains($0)) }.map(String.init).filter { $0.contains("/") }
         }
-        #expect(try networks("haproxy/lua/addresses.lua", from: "local REFUSED = {", to: "}") == PrivateNetworks.texts)
+        #expect(try networks("haproxy/lua/addresses.lua", from: "local REFUSED = {", to: "}") == SpecialNetworks.targets)
         let exits = try networks("containers/exit/exit", from: "PRIVATE=\"", to: "\"\n")
-        #expect(exits == PrivateNetworks.texts.filter { !$0.contains(":") }, "an exit has no IPv6")
+        #expect(exits == SpecialNetworks.targets.filter { !$0.contains(":") }, "an exit has no IPv6")
         let carriers = try networks("haproxy/lua/addresses.lua", from: "local CARRIERS = {", to: "}")
-        #expect(Set(carriers) == Set(PrivateNetworks.carriers.map { $0.0.description } + ["::ffff:0:0/96"]))
+        #expect(Set(carriers) == Set(SpecialNetworks.carriers.map(\.0) + ["::ffff:0:0/96"]))
     }
 
     @Test(arguments: [

@@ -49,10 +49,7 @@ struct EchoAnswer: Equatable {
         return Self.privateNetworks.contains { $0.contains(network) } ? nil : network.description
     }
 
-    private static let privateNetworks = [
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16",
-        "224.0.0.0/3",
-    ].compactMap(IPNetwork.init)
+    private static let privateNetworks = SpecialNetworks.unseen.compactMap(IPNetwork.init)
 
     /// Lines of `name=value`, where there is nothing else; nil where a name comes twice.
     private static func lines(of text: String) -> [String: String]? {
