@@ -42,7 +42,7 @@ import Testing
         try await Subject.with { subject in
             let exits = try (1...5).map { try Subject.exit("\($0)") }
             func slot(_ number: Int, _ country: CountryCode, _ exit: Int) -> GatewaySlot {
-                Subject.slot(number, endpoint(exits[exit - 1]), country: country, city: number < 3 ? "Dallas" : "Miami")
+                Subject.slot(number, exits[exit - 1].endpoint, country: country, city: number < 3 ? "Dallas" : "Miami")
             }
             var pools = [
                 Subject.pool(us, [slot(1, us, 1), slot(2, us, 2), slot(3, us, 3)], spread: .roundRobin),
