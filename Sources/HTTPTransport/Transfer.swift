@@ -39,72 +39,90 @@ final class Transfer: @unchecked Sendable {
     func prepare(_ handle: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
         guard let handle else { return nil }
         self.handle = handle
-        var isAccepted = true
-        func set(_ option: CURLoption, _ value: Int) { isAccepted = shim_curl_set_long(handle, option, value) == CURLE_OK && isAccepted }
-        func set(_ option: CURLoption, _ value: String) {
-            isAccepted = shim_curl_set_string(handle, option, value) == CURLE_OK && isAccepted
-        }
+        var options = CurlOptions(handle: handle)
+        setCallbacks(handle)
+        setLimits(&options)
+        setWay(&options)
+        setProxy(&options)
+        setContent(&options)
+        return options.areAccepted ? handle : nil
+    }
+
+    private func setCallbacks(_ handle: UnsafeMutableRawPointer) {
         let this = Unmanaged.passUnretained(self).toOpaque()
         shim_curl_set_pointer(handle, CURLOPT_PRIVATE, this)
         shim_curl_set_pointer(handle, CURLOPT_WRITEDATA, this)
         shim_curl_set_data_callback(handle, CURLOPT_WRITEFUNCTION, TransferCallbacks.body)
         shim_curl_set_pointer(handle, CURLOPT_HEADERDATA, this)
         shim_curl_set_data_callback(handle, CURLOPT_HEADERFUNCTION, TransferCallbacks.header)
-        set(CURLOPT_NOSIGNAL, 1)
-        set(CURLOPT_URL, request.url)
+    }
+
+    private func setLimits(_ options: inout CurlOptions) {
+        options.set(CURLOPT_NOSIGNAL, 1)
+        options.set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectDeadline * 1000))
+        if request.deadline > 0 { options.set(CURLOPT_TIMEOUT_MS, Int(request.deadline * 1000)) }
+        guard request.silenceDeadline > 0 else { return }
+        options.set(CURLOPT_LOW_SPEED_LIMIT, 1)
+        options.set(CURLOPT_LOW_SPEED_TIME, Int(request.silenceDeadline))
+    }
+
+    /// Where the connection goes, and whom it trusts.
+    private func setWay(_ options: inout CurlOptions) {
+        options.set(CURLOPT_URL, request.url)
         // A user may be called ".."; libcurl would take that for a step up.
-        set(CURLOPT_PATH_AS_IS, 1)
+        options.set(CURLOPT_PATH_AS_IS, 1)
         // Only what we speak, and never a redirect: an answer from outside must not choose where we connect to.
-        set(CURLOPT_PROTOCOLS_STR, "http,https")
-        set(CURLOPT_FOLLOWLOCATION, 0)
-        set(CURLOPT_CONNECTTIMEOUT_MS, Int(request.connectDeadline * 1000))
-        if request.silenceDeadline > 0 {
-            set(CURLOPT_LOW_SPEED_LIMIT, 1)
-            set(CURLOPT_LOW_SPEED_TIME, Int(request.silenceDeadline))
-        }
-        if request.deadline > 0 { set(CURLOPT_TIMEOUT_MS, Int(request.deadline * 1000)) }
-        if request.isIPv4Only { set(CURLOPT_IPRESOLVE, Int(CURL_IPRESOLVE_V4)) }
+        options.set(CURLOPT_PROTOCOLS_STR, "http,https")
+        options.set(CURLOPT_FOLLOWLOCATION, 0)
+        if request.isIPv4Only { options.set(CURLOPT_IPRESOLVE, Int(CURL_IPRESOLVE_V4)) }
         if let file = request.authorityFile {
-            set(CURLOPT_CAINFO, file)
-            shim_curl_set_pointer(handle, CURLOPT_CAPATH, nil)
+            options.set(CURLOPT_CAINFO, file)
+            shim_curl_set_pointer(options.handle, CURLOPT_CAPATH, nil)
         }
-        // No proxy but the one that we name: the environment's must not carry our requests.
-        set(CURLOPT_PROXY, request.proxy ?? "")
         if let address = request.address {
             // Whatever host and port the URL has: this address, that port. Unlike CURLOPT_RESOLVE no other spelling can miss it.
             connectList = curl_slist_append(nil, "::\(address.contains(":") ? "[\(address)]" : address):")
-            shim_curl_set_pointer(handle, CURLOPT_CONNECT_TO, connectList)
+            shim_curl_set_pointer(options.handle, CURLOPT_CONNECT_TO, connectList)
         }
-        if let unixSocket = request.unixSocket { set(CURLOPT_UNIX_SOCKET_PATH, unixSocket) }
-        if let user = request.proxyUser { set(CURLOPT_PROXYUSERNAME, user) }
-        if let password = request.proxyPassword { set(CURLOPT_PROXYPASSWORD, password.revealed) }
-        if request.tunnels { set(CURLOPT_HTTPPROXYTUNNEL, 1) }
-        if request.connectOnly { set(CURLOPT_CONNECT_ONLY, 1) }
-        if request.proxy != nil { set(CURLOPT_FRESH_CONNECT, 1); set(CURLOPT_FORBID_REUSE, 1) }
+        if let unixSocket = request.unixSocket { options.set(CURLOPT_UNIX_SOCKET_PATH, unixSocket) }
+        if request.connectOnly { options.set(CURLOPT_CONNECT_ONLY, 1) }
+    }
+
+    private func setProxy(_ options: inout CurlOptions) {
+        // No proxy but the one that we name: the environment's must not carry our requests.
+        options.set(CURLOPT_PROXY, request.proxy ?? "")
+        if let user = request.proxyUser { options.set(CURLOPT_PROXYUSERNAME, user) }
+        if let password = request.proxyPassword { options.set(CURLOPT_PROXYPASSWORD, password.revealed) }
+        if request.tunnels { options.set(CURLOPT_HTTPPROXYTUNNEL, 1) }
+        if request.proxy != nil {
+            options.set(CURLOPT_FRESH_CONNECT, 1)
+            options.set(CURLOPT_FORBID_REUSE, 1)
+        }
         // Head lines of a proxy's answer to CONNECT are not the answer's.
-        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-        set(CURLOPT_ACCEPT_ENCODING, "")
+        options.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+    }
+
+    private func setContent(_ options: inout CurlOptions) {
+        options.set(CURLOPT_ACCEPT_ENCODING, "")
         switch request.method {
-        case "GET" where request.body == nil: set(CURLOPT_HTTPGET, 1)
-        case "HEAD": set(CURLOPT_NOBODY, 1)
+        case "GET" where request.body == nil: options.set(CURLOPT_HTTPGET, 1)
+        case "HEAD": options.set(CURLOPT_NOBODY, 1)
         default:
-            set(CURLOPT_CUSTOMREQUEST, request.method)
+            options.set(CURLOPT_CUSTOMREQUEST, request.method)
+            if request.body != nil || request.method == "POST" { options.set(CURLOPT_POST, 1) }
             if let body = request.body {
-                set(CURLOPT_POST, 1)
-                shim_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, Int64(body.count))
+                shim_curl_set_offset(options.handle, CURLOPT_POSTFIELDSIZE_LARGE, Int64(body.count))
                 body.withUnsafeBytes {
-                    _ = shim_curl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: $0.baseAddress))
+                    _ = shim_curl_set_pointer(options.handle, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: $0.baseAddress))
                 }
             } else if request.method == "POST" {
-                set(CURLOPT_POST, 1)
-                set(CURLOPT_POSTFIELDSIZE, 0)
+                options.set(CURLOPT_POSTFIELDSIZE, 0)
             }
         }
         for (name, value) in request.headers + [("Expect", "")] {
             headerList = curl_slist_append(headerList, value.isEmpty ? "\(name):" : "\(name): \(value)")
         }
-        shim_curl_set_pointer(handle, CURLOPT_HTTPHEADER, headerList)
-        return isAccepted ? handle : nil
+        shim_curl_set_pointer(options.handle, CURLOPT_HTTPHEADER, headerList)
     }
 
     // MARK: - From libcurl

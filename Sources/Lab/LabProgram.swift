@@ -42,78 +42,70 @@ enum LabProgram {
     }
 
     private static func run(_ arguments: [String]) async throws -> Int32 {
-        var options = [
-            "--docker": getenv("DOCKER_HOST").map { String(cString: $0) } ?? "/var/run/docker.sock", "--folder": ".run/lab",
-            "--image-archive": ".build/images/lab.tar", "--port": "8790", "--name": "sallyport-lab", "--network": "18",
-            "--rows": "0",
-        ]
-        var words: [String] = []
-        var rest = arguments[...]
-        while let word = rest.popFirst() {
-            if options[word] != nil, let value = rest.popFirst() { options[word] = value } else { words.append(word) }
-        }
-        guard let action = words.first, !words.contains("--help") else {
+        let options = try LabOptions(arguments)
+        guard let action = options.words.first, !options.words.contains("--help") else {
             print(help, terminator: "")
-            return words.isEmpty ? 2 : 0
+            return options.words.isEmpty ? 2 : 0
         }
-        guard let port = Int(options["--port"] ?? ""), (1...65_535).contains(port) else {
-            throw LabError(message: "--port wants 1 to 65535")
-        }
-        guard let rows = Int(options["--rows"] ?? ""), (0...100_000).contains(rows) else {
-            throw LabError(message: "--rows wants 0 to 100000")
-        }
-        let folder = Files.absolute(options["--folder"] ?? "")
         let log = Log()
         let client = HTTPClient()
         defer { client.close() }
         let lab = try Lab(
-            layout: LabLayout(name: options["--name"] ?? "", network: options["--network"] == "19" ? 19 : 18), folder: folder,
-            imageArchive: options["--image-archive"] ?? "",
-            engine: EngineClient(address: options["--docker"] ?? "", client: client), log: log)
+            layout: LabLayout(name: options.name, network: options.network), folder: options.folder, imageArchive: options.imageArchive,
+            engine: EngineClient(address: options.docker, client: client), log: log)
         switch action {
-        case "up":
-            try await lab.up()
-            let url = "http://127.0.0.1:\(port)"
-            try await startAPI(
-                url, client,
-                arguments: [
-                    "serve", "--folder", folder, "--port", String(port), "--network", String(lab.layout.network), "--rows", String(rows),
-                ],
-                folder: folder)
-            try Files.write(lab.keys.token + "\n", to: "\(folder)/token", mode: 0o600)
-            log.info("lab: \(lab.layout.servers.count) servers answer: \(lab.layout.summary)")
-            if rows > 0 { log.info("lab: \(rows) more are in its list, and never answer: all but those named like us9001") }
-            let mortals = lab.layout.servers.filter(\.isMortal).map(\.container).joined(separator: " and ")
-            log.info("lab: \(mortals) fall silent for a minute every few minutes")
-            print(lab.configuration(apiURL: url, tokenFile: "\(folder)/token"), terminator: "")
+        case "up": try await up(lab, options, client, log)
         case "down":
-            stopAPI(folder)
+            stopAPI(options.folder)
             try await lab.down()
-        case "serve": try await serve(lab, port: port, rows: rows)
-        case "kill", "revive", "blackhole", "heal", "delay", "loss", "throttle":
-            guard words.count >= 2, let server = lab.layout.servers.first(where: { $0.container == words[1] }) else {
-                throw LabError(message: "\(action) wants a server: \(lab.layout.servers.map(\.container).joined(separator: ", "))")
-            }
-            switch action {
-            case "kill": try await lab.kill(server)
-            case "revive": try await lab.revive(server)
-            case "delay":
-                guard words.count == 3, let milliseconds = Int(words[2]), (1...10_000).contains(milliseconds) else {
-                    throw LabError(message: "delay wants milliseconds, 1 to 10000")
-                }
-                let signals = Signals.stream([SIGINT, SIGTERM])
-                let relay = try await lab.delay(server, milliseconds: milliseconds)
-                log.info("lab: \(server.container) is \(milliseconds) ms further away, until Ctrl-C")
-                for await _ in signals { break }
-                try await lab.endDelay(server, relay)
-            case "loss", "throttle":
-                guard words.count == 3 else { throw LabError(message: "\(action) wants how much, like 2% or 5mbit") }
-                try await lab.control(server, action, words[2])
-            default: try await lab.control(server, action)
-            }
+        case "serve": try await serve(lab, port: options.port, rows: options.rows)
+        case "kill", "revive", "blackhole", "heal", "delay", "loss", "throttle": try await change(lab, options.words, log)
         default: throw LabError(message: "unknown \(action); `lab --help` lists what there is")
         }
         return 0
+    }
+
+    private static func up(_ lab: Lab, _ options: LabOptions, _ client: HTTPClient, _ log: Log) async throws {
+        try await lab.up()
+        let url = "http://127.0.0.1:\(options.port)"
+        try await startAPI(
+            url, client,
+            arguments: [
+                "serve", "--folder", options.folder, "--port", String(options.port), "--network", String(lab.layout.network),
+                "--rows", String(options.rows),
+            ],
+            folder: options.folder)
+        try Files.write(lab.keys.token + "\n", to: "\(options.folder)/token", mode: 0o600)
+        log.info("lab: \(lab.layout.servers.count) servers answer: \(lab.layout.summary)")
+        if options.rows > 0 { log.info("lab: \(options.rows) more are in its list, and never answer: all but those named like us9001") }
+        let mortals = lab.layout.servers.filter(\.isMortal).map(\.container).joined(separator: " and ")
+        log.info("lab: \(mortals) fall silent for a minute every few minutes")
+        print(lab.configuration(apiURL: url, tokenFile: "\(options.folder)/token"), terminator: "")
+    }
+
+    /// Ends a server, brings it back, or changes how its packets travel.
+    private static func change(_ lab: Lab, _ words: [String], _ log: Log) async throws {
+        let action = words[0]
+        guard words.count >= 2, let server = lab.layout.servers.first(where: { $0.container == words[1] }) else {
+            throw LabError(message: "\(action) wants a server: \(lab.layout.servers.map(\.container).joined(separator: ", "))")
+        }
+        switch action {
+        case "kill": try await lab.kill(server)
+        case "revive": try await lab.revive(server)
+        case "delay":
+            guard words.count == 3, let milliseconds = Int(words[2]), (1...10_000).contains(milliseconds) else {
+                throw LabError(message: "delay wants milliseconds, 1 to 10000")
+            }
+            let signals = Signals.stream([SIGINT, SIGTERM])
+            let relay = try await lab.delay(server, milliseconds: milliseconds)
+            log.info("lab: \(server.container) is \(milliseconds) ms further away, until Ctrl-C")
+            for await _ in signals { break }
+            try await lab.endDelay(server, relay)
+        case "loss", "throttle":
+            guard words.count == 3 else { throw LabError(message: "\(action) wants how much, like 2% or 5mbit") }
+            try await lab.control(server, action, words[2])
+        default: try await lab.control(server, action)
+        }
     }
 
     private static func serve(_ lab: Lab, port: Int, rows: Int) async throws {

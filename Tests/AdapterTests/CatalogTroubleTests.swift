@@ -240,7 +240,7 @@ import Testing
         for _ in 0..<2 { #expect(await failure()?.reason == .providerUnavailable) }
         let count = server.count
         #expect(breakers[.account, .nordvpn].state(SystemClock.now()) == .open, "two of four calls")
-        #expect(await failure()?.detail.contains("is asked again at") ?? false)
+        #expect(await failure()?.detail.contains("will be called again at") ?? false)
         #expect(server.count == count && breakers[.list, .nordvpn].state(SystemClock.now()) == .closed)
     }
 }
