@@ -23,10 +23,6 @@ extension HAProxyGateway {
 
     var pidFile: String { "\(folder)/haproxy.pid" }
 
-    func runningRevision() async throws -> String? {
-        RuntimeAnswers.info("description", in: try await stats.send("show info"))
-    }
-
     func check(_ text: String) async throws {
         let candidate = "\(folder)/haproxy.cfg.candidate"
         try Files.write(text, to: candidate, mode: 0o600)

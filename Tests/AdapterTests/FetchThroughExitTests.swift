@@ -30,7 +30,7 @@ import Testing
             connection.answer(status, status == 200 ? Self.list : "")
         }
         let client = HTTPClient()
-        let address = HTTPProxy(endpoint: Endpoint(address: "127.0.0.1", port: exit.port), user: "exit", password: Secret("secret-of-exit"))
+        let address = HTTPProxy(endpoint: exit.endpoint, user: "exit", password: Secret("secret-of-exit"))
         let source = ProviderSource(
             client: ProviderClient(
                 .mullvad, url: "http://127.0.0.1:\(provider.port)", credentials: .privateKey(Secret("secret-of-ours")), client: client),

@@ -17,7 +17,7 @@ import Testing
     private final class Exit: Sendable {
         let server: ScriptedServer
         private let heads: SharedHeads
-        var endpoint: Endpoint { Endpoint(address: "127.0.0.1", port: server.port) }
+        var endpoint: Endpoint { server.endpoint }
 
         /// - Parameter secrets: nil for an exit of an earlier version, which lets everybody in.
         init(_ name: String, _ secrets: [Secret]?) throws {

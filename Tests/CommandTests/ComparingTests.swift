@@ -29,7 +29,7 @@ import Testing
         private let client = HTTPClient()
         var proxy: ExitProxy {
             ExitProxy(
-                endpoint: Endpoint(address: "127.0.0.1", port: exit.port), exit: ExitID(country: ComparingTests.us, number: 1),
+                endpoint: exit.endpoint, exit: ExitID(country: ComparingTests.us, number: 1),
                 generation: 1,
                 knowsCredential: true)
         }

@@ -41,7 +41,7 @@ import Testing
 
     private static func proxy(_ exit: ScriptedServer, knowsCredential: Bool = true) throws -> ExitProxy {
         ExitProxy(
-            endpoint: Endpoint(address: "127.0.0.1", port: exit.port), exit: try #require(ExitID("us-1")), generation: 7,
+            endpoint: exit.endpoint, exit: try #require(ExitID("us-1")), generation: 7,
             knowsCredential: knowsCredential)
     }
 
