@@ -1,0 +1,35 @@
+/** The dashboard's start: the theme, then who is signed in, then the shell around the page of the address. */
+
+import { tick } from "./lib/format.js";
+import { asProblem } from "./lib/problem.js";
+import { askBySignInDialog, readSession, signIn, takeCode } from "./lib/session.js";
+import { Shell } from "./lib/shell.js";
+import { signInDialog, signInPage } from "./lib/signin.js";
+import { applyTheme } from "./lib/theme.js";
+
+const root = document.getElementById("app");
+
+/** Signs in by the code of the address, by the cookie, or by a key; returns when somebody is signed in. */
+async function start() {
+  const code = takeCode();
+  let message;
+  if (code) {
+    try {
+      return await signIn({ code });
+    } catch (error) {
+      message = `This link can't sign in: ${asProblem(error).message}`;
+    }
+  }
+  try {
+    await readSession();
+  } catch (error) {
+    if (asProblem(error).status !== 401) message = asProblem(error).message;
+    await signInPage(root, message);
+  }
+}
+
+applyTheme();
+await start();
+askBySignInDialog(signInDialog);
+new Shell(root).start();
+setInterval(tick, 1000);

@@ -1,0 +1,138 @@
+/**
+ * The tab's one stream of server-sent events. A browser opens six connections to a host, so all topics share one. It is opened again when
+ * other topics are needed, and when it breaks; each connection begins with snapshots, so nothing is missed.
+ */
+
+import { api } from "./api.js";
+import { now } from "./clock.js";
+import { Store } from "./store.js";
+
+/** Kept items of topics that only grow. */
+const LIMITS = { events: 2000, logs: 5000, figures: 400 };
+/** Topics that are costly enough to be left when no page shows them. */
+const HEAVY = new Set(["users", "logs", "traffic"]);
+/** Milliseconds without a `beat`, once one was seen, after which the stream counts as broken. */
+const SILENCE = 40_000;
+
+/** @type {Map<string, Store>} */
+const stores = new Map();
+/** @type {Map<string, string[]>} topics by who needs them */
+const needs = new Map();
+/** @type {Set<() => void>} */
+const listeners = new Set();
+
+/** @type {EventSource | undefined} */
+let source;
+/** @type {Set<string>} */
+let open = new Set();
+let tries = 0;
+let retry;
+let silence;
+let lastEvent = "";
+
+export const live = {
+  /**
+   * What the stream is: `idle` before it is asked for, `connecting`, `live`, `stale` since a time (milliseconds of the server's clock).
+   * @type {{status: "idle" | "connecting" | "live" | "stale", since: number}}
+   */
+  state: { status: "idle", since: 0 },
+
+  /** @param {string} topic @returns {Store} */
+  store(topic) {
+    if (!stores.has(topic)) stores.set(topic, new Store(LIMITS[topic]));
+    return stores.get(topic);
+  },
+
+  /**
+   * Says which topics someone needs, in place of what the same one needed before.
+   * @param {string} owner
+   * @param {string[]} topics
+   */
+  need(owner, topics) {
+    needs.set(owner, topics);
+    const wanted = new Set([...needs.values()].flat());
+    const isEnough = [...wanted].every((topic) => open.has(topic)) && ![...open].some((topic) => HEAVY.has(topic) && !wanted.has(topic));
+    if (!isEnough || !source) connect();
+  },
+
+  /** Connects at once, where the stream is broken. */
+  retry() {
+    if (live.state.status === "stale") connect();
+  },
+
+  /** Ends the stream and forgets all items, when the session has ended. */
+  stop() {
+    close();
+    stores.forEach((store) => store.apply({ all: {} }));
+    open = new Set();
+    become("idle");
+  },
+
+  /** @param {() => void} listener Called when `state` has changed. @param {AbortSignal} [signal] */
+  onState(listener, signal) {
+    listeners.add(listener);
+    signal?.addEventListener("abort", () => listeners.delete(listener));
+  },
+};
+
+function become(status) {
+  if (live.state.status === status) return;
+  live.state = { status, since: now() };
+  for (const listener of [...listeners]) listener();
+}
+
+function close() {
+  clearTimeout(retry);
+  clearTimeout(silence);
+  source?.close();
+  source = undefined;
+}
+
+function connect() {
+  close();
+  open = new Set([...needs.values()].flat());
+  if (!open.size) return;
+  if (live.state.status === "idle") become("connecting");
+  const query = new URLSearchParams({ topics: [...open].sort().join(",") });
+  if (open.has("events") && lastEvent) query.set("after", lastEvent);
+  source = new EventSource(`/api/stream/dashboard?${query}`);
+  source.addEventListener("error", broke);
+  source.addEventListener("dropped", broke);
+  source.addEventListener("beat", beat);
+  for (const topic of open) source.addEventListener(topic, (event) => receive(topic, event));
+}
+
+function receive(topic, event) {
+  tries = 0;
+  if (topic === "events" && event.lastEventId) lastEvent = event.lastEventId;
+  live.store(topic).apply(JSON.parse(event.data));
+  become("live");
+}
+
+/** A connection whose other end is gone says nothing; the server's beat shows that it is there. */
+function beat() {
+  clearTimeout(silence);
+  silence = setTimeout(broke, SILENCE);
+  become("live");
+}
+
+function broke() {
+  close();
+  become("stale");
+  const pause = Math.min(10_000, 500 * 2 ** tries) * (0.75 + Math.random() / 2);
+  tries += 1;
+  retry = setTimeout(reconnect, pause);
+}
+
+/** Asks for the session first: where that has ended, signing in again comes before the stream. */
+async function reconnect() {
+  try {
+    await api.get("/api/auth/session");
+    connect();
+  } catch {
+    broke();
+  }
+}
+
+addEventListener("online", live.retry);
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && live.retry());

@@ -1,0 +1,44 @@
+/** The pages: found by the list that the server makes of its files, loaded as modules. */
+
+import { session } from "./session.js";
+
+/**
+ * @typedef {import("./page.js").Page & {name: string, path: string}} Entry
+ * @type {Map<string, Promise<Entry>>}
+ */
+const loaded = new Map();
+
+/** @type {string[]} */
+let names = [];
+
+/** Reads the names of all pages. */
+export async function readPages() {
+  const response = await fetch("/assets/pages.json", { credentials: "same-origin" });
+  names = (await response.json()).pages;
+}
+
+export const pathOf = (name) => (name === "overview" ? "/" : `/${name}`);
+const nameOf = (path) => (path === "/" ? "overview" : path.slice(1));
+
+/** Whether a path is a page's. */
+export const isPage = (path) => names.includes(nameOf(path));
+
+/** @param {string} name @returns {Promise<Entry>} */
+function load(name) {
+  if (!loaded.has(name)) {
+    loaded.set(name, import(`../pages/${name}.js`).then((module) => ({ ...module.default, name, path: pathOf(name) })));
+    loaded.get(name).catch(() => loaded.delete(name));
+  }
+  return loaded.get(name);
+}
+
+/** The page of a path; undefined where there is none. @param {string} path */
+export const pageAt = (path) => (isPage(path) ? load(nameOf(path)) : Promise.resolve(undefined));
+
+/** All pages that the session's role may see, in their order. A page that can't be loaded is left out. */
+export async function visiblePages() {
+  const results = await Promise.allSettled(names.map(load));
+  const pages = results.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
+  for (const { reason } of results) if (reason) console.error(reason);
+  return pages.filter(({ role }) => session.may(role)).sort((left, right) => left.order - right.order);
+}
