@@ -12,7 +12,7 @@ extension RateLimiter {
                 if isAway { log.info("rate limits are shared again") }
                 isAway = false
             } catch {
-                if !isAway { log.warning("rate limits count in this process alone: the store does not answer", ["error": "\(error)"]) }
+                if !isAway { log.warning("rate limits count only in this process: the store does not answer", ["error": "\(error)"]) }
                 isAway = true
             }
             try? await Task.sleep(for: .milliseconds(isAway ? 1000 : 100))

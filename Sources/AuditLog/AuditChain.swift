@@ -77,7 +77,7 @@ package enum AuditChain {
             count += 1
             guard let entry = line.entry else { return problem("entry \(line.seq) can't be read") }
             if AuditChain.hash(of: line.text) != line.hash { problem("entry \(line.seq) was altered: its hash is not that of its text") }
-            if entry.seq != line.seq { problem("entry \(line.seq) stands in the place of \(entry.seq)") }
+            if entry.seq != line.seq { problem("entry \(line.seq) is stored in place of \(entry.seq)") }
             let isSigned = checkCode(of: line)
             if let head {
                 checkPlace(of: line, entry, after: head)
@@ -120,7 +120,7 @@ package enum AuditChain {
             if line.seq <= head.seq { problem("entry \(line.seq) is out of order") }
             guard entry.prev != head.hash else { return }
             if entry.kind == .damage {
-                problem("entry \(line.seq) \(Self.segment), for the log before it was not intact")
+                problem("entry \(line.seq) \(Self.segment), because the log before it was not intact")
             } else if !isMissing {
                 problem("entry \(line.seq) does not build on the one before it")
             }

@@ -60,7 +60,7 @@ extension AuditLog {
         let more = open.count > 1 ? " (and \(open.count - 1) more)" : ""
         concerns.raise(
             .audit, "the audit log is not intact: \(first)\(more)",
-            remedy: "somebody has changed it in Redis, or Redis has lost writes: see `sallyport audit verify`, find out who may write to"
+            remedy: "it was changed in Redis, or Redis has lost writes: see `sallyport audit verify`, find out who may write to"
                 + " Redis, then `sallyport audit acknowledge`")
     }
 

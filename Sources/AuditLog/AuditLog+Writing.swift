@@ -72,11 +72,11 @@ extension AuditLog {
     /// What is wrong with the way from the head that we know to the one that is noted in the store.
     private func problems(between known: AuditHead?, and stored: AuditHead?, _ end: AuditEnd) async throws -> [String] {
         guard let stored else { return ["the log's head can't be read"] }
-        if end.head == nil, end.last > 0 { return ["the log's head is gone"] }
+        if end.head == nil, end.last > 0 { return ["the log's head is missing"] }
         if let known, min(stored.seq, end.last) < known.seq {
             return ["the log was set back: it ends at entry \(min(stored.seq, end.last)), but \(known.seq) were written"]
         }
-        if end.last > stored.seq { return ["entries \(stored.seq + 1) to \(end.last) were added by somebody else"] }
+        if end.last > stored.seq { return ["entries \(stored.seq + 1) to \(end.last) were not added by Sallyport"] }
         if end.last < stored.seq { return ["the log ends at entry \(end.last), but its head says \(stored.seq)"] }
         if stored == known ?? .genesis { return [] }
         guard let known else {

@@ -33,14 +33,14 @@ extension Catalog {
         guard breaker.state(now) == .open, let until = breaker.openUntil else { return false }
         breakers.set(breaker, .list, name)
         errors[name] = CatalogError(
-            message: "\(name) has refused its list (\(breaker.reason ?? "unknown")), and is asked again at \(until)")
+            message: "\(name) has refused its list (\(breaker.reason ?? "unknown")), and will be called again at \(until)")
         changed()
         return true
     }
 
     func share(_ breaker: Breaker?, _ name: ProviderName) async {
         do { try await store?.save(breaker, of: name) } catch {
-            log.debug("that \(name) is left alone can't be stored", ["error": "\(error)"])
+            log.debug("the pause of \(name) can't be stored", ["error": "\(error)"])
         }
     }
 
@@ -78,7 +78,7 @@ extension Catalog {
                 try await Task.sleep(for: .milliseconds(250))
             }
         } catch {
-            log.debug("the store does not say who fetches", ["error": "\(error)"])
+            log.debug("the store does not say which controller fetches", ["error": "\(error)"])
         }
         return .alone
     }
@@ -96,7 +96,7 @@ extension Catalog {
     func giveBack(_ right: FetchRight, _ provider: ProviderName) async {
         guard case .held(let right) = right else { return }
         do { try await store?.endFetch(of: provider, right: right) } catch {
-            log.debug("the right to fetch could not be given back; it ends by itself", ["error": "\(error)"])
+            log.debug("the lock for the fetch could not be released; it expires by itself", ["error": "\(error)"])
         }
     }
 }

@@ -65,7 +65,7 @@ extension Catalog {
         }
         guard status.isStale, let fetchedAt = status.fetchedAt, status.suspicion == nil else { return nil }
         return Alert(
-            .list(name), .warning, "the list of \(name) is from \(fetchedAt), for it can't be renewed: \(problem)",
+            .list(name), .warning, "the list of \(name) is from \(fetchedAt) and can't be renewed: \(problem)",
             remedy: "check that this machine reaches the API of \(name); the old list is used meanwhile", since: fetchedAt)
     }
 
@@ -75,8 +75,8 @@ extension Catalog {
         if let words = status.suspicion, status.fetchedAt != nil {
             return Alert(
                 .size(name), .warning,
-                "the new list of \(name) looks cut short, for \(words): the old one is used until it has come three times",
-                remedy: "compare with what \(name) says of its servers; where they are really gone, nothing is to be done", since: now)
+                "the new list of \(name) looks incomplete: \(words). The old list is used until the new one has come three times",
+                remedy: "compare with \(name)'s own list of servers; if the servers are really gone, nothing needs to be done", since: now)
         }
         guard let shrinkage = status.shrinkage, now - shrinkage.at < Shrinkage.seconds else { return nil }
         let countries =
@@ -84,7 +84,7 @@ extension Catalog {
         return Alert(
             .size(name), .warning,
             "the list of \(name) has \(status.servers) servers\(countries), where there were \(shrinkage.servers): it is used, "
-                + "for it came three times",
-            remedy: "compare with what \(name) says of its servers; this ends when they are back, or after a day", since: shrinkage.at)
+                + "because it came three times",
+            remedy: "compare with \(name)'s own list of servers; the alert ends when they are back, or after a day", since: shrinkage.at)
     }
 }

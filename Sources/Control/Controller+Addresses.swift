@@ -18,7 +18,7 @@ extension Controller {
             specification.address = "\(address)"
             do { return try await ports.engine.launch(specification) } catch is AddressInUse {
                 // Somebody else's container has it, which may have come a moment ago.
-                ports.log.info("the engine refuses an address that something on the network has", ["address": "\(address)"])
+                ports.log.info("the engine refuses an address that is already in use on the network", ["address": "\(address)"])
                 term.addresses.ledger.disown(address)
                 refused.insert(address)
                 guard refused.count < 16 else { throw noAddress(space) }
@@ -31,7 +31,7 @@ extension Controller {
         return ExitFailure(
             reason: .noAddress,
             detail:
-                "no address of network \(space.name) (\(space.network)) is free: \(count) are held for exits, or until the gateway is seen without them"
+                "no address of network \(space.name) (\(space.network)) is free: \(count) are used by exits, or may still be in the gateway"
         )
     }
 

@@ -70,7 +70,7 @@ extension Controller {
         for id in now.subtracting(before).sorted() {
             guard let (seconds, cause) = term.failovers.serves(id.country, at: time) else { continue }
             Metrics.failoverDuration.observe(seconds, cause)
-            ports.log.info("exit \(id) serves in the place of one that was lost", ["after_s": Figures.decimal(seconds, digits: 2)])
+            ports.log.info("exit \(id) serves in place of a lost one", ["after_s": Figures.decimal(seconds, digits: 2)])
         }
         term.gateway.plugged = now
         publishView()

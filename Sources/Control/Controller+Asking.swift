@@ -21,7 +21,7 @@ extension Controller {
             for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyTaken(by: provider) }
             // Where no server has ever answered this machine, silence says nothing about the key.
             if accepted.isEmpty { noteSilence(of: servers.filter { term.handshakes.knowledge.isTrusted($0.provider) }, now) }
-            ports.log.debug("\(accepted.count) of \(servers.count) servers of \(country) took the key")
+            ports.log.debug("\(accepted.count) of \(servers.count) servers of \(country) accepted the key")
         } else {
             term.handshakes.knowledge.couldNotAsk(Set(servers.map(\.provider)), for: country, now)
         }

@@ -44,14 +44,14 @@ extension Controller {
             }
             guard try await relay.withdraw(command, id: id) else {
                 throw OperationError(
-                    code: .notLeader, message: "the leader has taken the change and not said what became of it; look first")
+                    code: .notLeader, message: "the leader has taken the change but did not answer; check whether it was made")
             }
         } catch let error as OperationError {
             throw error
         } catch {
             throw OperationError(code: .storeUnavailable, message: "the change may not have reached the leader: \(error)")
         }
-        throw OperationError(code: .notLeader, message: "nothing was changed, for no controller leads")
+        throw OperationError(code: .notLeader, message: "nothing was changed: no controller leads")
     }
 
     private func result(of answer: CommandAnswer) throws -> Exit? {
@@ -107,13 +107,13 @@ extension Controller {
             try await body()
             clear(.store)
         } catch let error as NotLeader {
-            throw OperationError(code: .notLeader, message: "nothing was changed: \(error); ask again")
+            throw OperationError(code: .notLeader, message: "nothing was changed: \(error); try again")
         } catch let error as StoreFull {
             note(.store, error)
             throw OperationError(code: .storeUnavailable, message: "nothing was changed: \(error)")
         } catch {
             note(.store, error)
-            throw OperationError(code: .storeUnavailable, message: "nothing was changed, for the store does not answer: \(error)")
+            throw OperationError(code: .storeUnavailable, message: "nothing was changed: the store does not answer: \(error)")
         }
     }
 }

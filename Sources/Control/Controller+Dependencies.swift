@@ -16,7 +16,7 @@ extension Controller {
         if full != nil { term.store.refusedAt = ports.instant }
         guard let change = term.alerts.note(dependency, "\(error)", remedy: full?.remedy, ports.now()) else { return }
         if change == .began {
-            record(.partTroubled, .warning, "trouble with the \(dependency.rawValue)", log: ["error": "\(error)"])
+            record(.partTroubled, .warning, "problem with the \(dependency.rawValue)", log: ["error": "\(error)"])
         }
         publishView()
     }
@@ -25,7 +25,7 @@ extension Controller {
     func clear(_ dependency: Dependency) {
         checks.note(dependency, ports.now())
         guard dependency != .store || term.store.refusedAt == nil, term.alerts.clear(dependency) else { return }
-        record(.partRecovered, .info, "the \(dependency.rawValue) is well again")
+        record(.partRecovered, .info, "the \(dependency.rawValue) works again")
         publishView()
     }
 

@@ -34,7 +34,7 @@ extension Controller {
     /// Ends a stalled stream, so that `followEngine` opens a new one.
     func checkEventStream() {
         guard eventStream.isStalled(now: ports.instant) else { return }
-        ports.log.warning("the engine's events stand still; they are followed anew")
+        ports.log.warning("the engine's event stream has missed a change; it is opened again")
         eventStream.stream?.cancel()
     }
 }

@@ -11,12 +11,12 @@ extension Controller {
         return try await changes.withLock {
             let pool = request.grown(desired.pools[request.country])
             guard pool.size <= Pool.sizeLimit else {
-                throw OperationError(code: .poolFull, message: "the pool of \(pool.country) has \(Pool.sizeLimit) exits, which is the most")
+                throw OperationError(code: .poolFull, message: "the pool of \(pool.country) has \(Pool.sizeLimit) exits, the maximum")
             }
             // Made here and not in the next pass, so that the answer can name it.
             func newExit() throws -> Exit {
                 guard let exit = Planner.newExit(country: pool.country, among: exits, now: ports.now()) else {
-                    throw OperationError(code: .poolFull, message: "every slot of \(pool.country) is taken until an exit has left")
+                    throw OperationError(code: .poolFull, message: "all slots of \(pool.country) are in use until an exit has left")
                 }
                 return exit
             }

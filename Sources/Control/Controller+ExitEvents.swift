@@ -11,32 +11,32 @@ extension Controller {
         }
         if old?.leaving != new.leaving, new.leaving, new.state.isProbed {
             let why = new.detail.map { ": \($0)" } ?? ""
-            record(.exitLeaving, .info, "exit \(new.id) is to leave\(why)", exit: new, reason: new.reason, by: Originator.current)
+            record(.exitLeaving, .info, "exit \(new.id) will be removed\(why)", exit: new, reason: new.reason, by: Originator.current)
         }
         if let failure = new.lastFailure, failure != old?.lastFailure { tell(failure, of: new, old) }
         guard old?.state != new.state else { return }
         switch new.state {
         case .pending:
-            if new.lastFailure == nil { record(.exitWanted, .info, "exit \(new.id) is wanted", exit: new, by: Originator.current) }
+            if new.lastFailure == nil { record(.exitWanted, .info, "exit \(new.id) was added", exit: new, by: Originator.current) }
         case .failed:
             record(.exitFailed, .warning, "exit \(new.id) has failed \(new.attempts) times in a row", exit: new, reason: new.reason)
         case .starting: record(.exitStarting, .info, "exit \(new.id) starts on \(Self.words(new.server))", exit: new)
-        case .verifying: record(.exitVerifying, .info, "exit \(new.id) proves its tunnel", exit: new)
+        case .verifying: record(.exitVerifying, .info, "exit \(new.id) verifies its tunnel", exit: new)
         case .standby:
             let seconds = new.since - (old?.since ?? new.since)
             let place = new.publicCountry.map { " in \($0)" } ?? ""
             record(
-                .exitStandby, .info, "exit \(new.id) is proved as \(new.publicAddress ?? "?")\(place)", exit: new,
+                .exitStandby, .info, "exit \(new.id) is verified as \(new.publicAddress ?? "?")\(place)", exit: new,
                 log: ["verified_s": Figures.decimal(seconds, digits: 2)])
         case .serving:
-            if old?.state == .degraded { return record(.exitRecovered, .info, "exit \(new.id) is well again", exit: new) }
+            if old?.state == .degraded { return record(.exitRecovered, .info, "exit \(new.id) is healthy again", exit: new) }
             record(.exitServing, .info, "exit \(new.id) serves as \(new.publicAddress ?? "?")", exit: new)
         case .degraded:
             let reason = new.reason?.rawValue ?? "unknown"
             record(.exitDegraded, .warning, "exit \(new.id) is degraded: \(reason)", exit: new, reason: new.reason, cause: "probe")
         case .draining:
             tellRotation(from: old, to: new)
-            record(.exitDraining, .info, "exit \(new.id) finishes its connections", exit: new, reason: new.reason)
+            record(.exitDraining, .info, "exit \(new.id) drains its connections", exit: new, reason: new.reason)
         case .stopped: record(.exitStopped, .info, "exit \(new.id) stops", exit: new, reason: new.reason)
         }
     }
@@ -47,8 +47,8 @@ extension Controller {
         // The planner says why it moves an exit; an operator need not.
         let cause = old.detail == nil ? "operator" : old.reason == .rotated ? "planner" : "probe"
         Metrics.rotations.add(1, cause, old.reason?.rawValue ?? "none")
-        let why = old.detail ?? "an operator asked for it"
-        record(.rotation, .info, "pool \(new.country) moves off exit \(new.id): \(why)", exit: new, reason: old.reason, cause: cause)
+        let why = old.detail ?? "requested by an operator"
+        record(.rotation, .info, "pool \(new.country) replaces exit \(new.id): \(why)", exit: new, reason: old.reason, cause: cause)
     }
 
     private func tell(_ failure: Exit.Failure, of exit: Exit, _ old: Exit?) {

@@ -45,7 +45,7 @@ extension Controller {
             do {
                 let sighting = try await ports.prober.verify(proxy)
                 if let country = sighting.country, country != id.country, settings.countryMustMatch {
-                    last = ExitFailure(reason: .wrongCountry, detail: "the internet sees it in \(country)", isServersFault: true)
+                    last = ExitFailure(reason: .wrongCountry, detail: "address services see it in \(country)", isServersFault: true)
                     break
                 }
                 return verified(id, generation: exit.generation, sighting)

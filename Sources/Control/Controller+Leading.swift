@@ -55,7 +55,7 @@ extension Controller {
     }
 
     private func follow(_ leader: String) {
-        ports.log.info("controller \(leader) leads; this one stands by")
+        ports.log.info("controller \(leader) leads; this one follows")
         beginTerm(leader: leader)
     }
 
@@ -100,7 +100,7 @@ extension Controller {
 
     /// Writes everything into a store that has lost it.
     private func giveBack() async {
-        ports.log.warning("the store has lost what it held; it is given back")
+        ports.log.warning("the store has lost its content; it is restored")
         do {
             for pool in desired.pools.values { try await ports.store.save(pool) }
             for user in desired.users { try await ports.store.save(user) }

@@ -38,8 +38,8 @@ extension Controller {
         case .opened(let breaker):
             let seconds = breaker.openUntil.map { Figures.decimal($0 - ports.now(), digits: 0) } ?? "?"
             let again = breaker.openings > 1 ? " (\(breaker.openings) times in a row)" : ""
-            record(.breakerOpened, .warning, "\(key) is left alone for \(seconds) s: \(breaker.reason ?? "it failed")\(again)")
-        case .closed: record(.breakerClosed, .info, "\(key) is good again")
+            record(.breakerOpened, .warning, "\(key) is not used for \(seconds) s: \(breaker.reason ?? "it failed")\(again)")
+        case .closed: record(.breakerClosed, .info, "\(key) is used again")
         case nil: return
         }
     }

@@ -70,7 +70,7 @@ extension Controller {
     }
 
     private struct EngineHangs: Error, CustomStringConvertible {
-        let description = "the Docker Engine takes connections and does not answer: exits are neither started nor removed until it does"
+        let description = "the Docker Engine accepts connections but does not answer: no exit is started or removed until it does"
     }
 
     /// An engine that answers again may have lost all containers: nobody waits for what failed while it was away, nor is it counted.

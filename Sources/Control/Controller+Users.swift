@@ -8,7 +8,7 @@ extension Controller {
         try await loaded()
         let edition = try await changes.withLock {
             guard !desired.users.contains(where: { $0.name == user.name }) else {
-                throw OperationError(code: .exists, message: "there is a user \(user.name) already")
+                throw OperationError(code: .exists, message: "user \(user.name) exists already")
             }
             try refuseOpenNetworks(of: user, before: nil)
             try await stored { try await ports.store.save(user) }

@@ -8,7 +8,7 @@ extension Controller {
     func noticeClock() {
         guard term.isLoaded, let step = term.wallClock.step(wall: ports.now(), steady: ports.instant) else { return }
         let words = "\(Figures.decimal(abs(step), digits: 0)) s \(step > 0 ? "forward" : "back")"
-        ports.log.warning("the clock was set \(words); pauses and ages are moved with it")
+        ports.log.warning("the clock was set \(words); pauses and ages are corrected")
         for id in exits.keys { exits[id]?.shift(by: step) }
         term.store.exits.mark(exits.keys)
         term.shift(by: step)

@@ -4,7 +4,7 @@ import Synchronization
 /// Sees from a thread of its own whether the loop goes on, and tells the view: a loop that stands still, or whose actor does, can't say
 /// so itself.
 final class LoopWatchdog: Sendable {
-    static let words = "the control loop stands still, so nothing is healed; the proxies go on"
+    static let words = "the control loop makes no progress, so failed exits are not replaced; the proxies keep working"
 
     private let view: StateView
     /// Seconds without a finished pass after which the loop counts as standing still.

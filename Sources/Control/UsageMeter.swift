@@ -47,12 +47,12 @@ package actor UsageMeter {
             do {
                 try await collect()
                 Metrics.usageReadings.add(1, "ok")
-                if isInTrouble { log.info("usage is gathered again") }
+                if isInTrouble { log.info("usage is collected again") }
                 isInTrouble = false
             } catch {
                 if !Task.isCancelled { Metrics.usageReadings.add(1, "failed") }
                 // Nothing is lost: the counters count on, and are read when both ends answer again.
-                if !isInTrouble, !Task.isCancelled { log.warning("usage can't be gathered", ["error": "\(error)"]) }
+                if !isInTrouble, !Task.isCancelled { log.warning("usage can't be collected", ["error": "\(error)"]) }
                 isInTrouble = true
             }
             try? await controller.ports.sleep(seconds: seconds)

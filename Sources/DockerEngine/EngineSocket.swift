@@ -46,6 +46,6 @@ enum EngineSocket {
         getgrgid_r(status.st_gid, &entry, &buffer, buffer.count, &found)
         guard status.st_gid != 0, status.st_mode & S_IRWXG != 0 else { return "run the controller as root" }
         let name = found.map { String(cString: $0.pointee.gr_name) } ?? "\(status.st_gid)"
-        return "add it to the group \(name) (usermod -aG \(name) USER) and start the controller anew, or run that as root"
+        return "add it to the group \(name) (usermod -aG \(name) USER) and restart the controller, or run that as root"
     }
 }

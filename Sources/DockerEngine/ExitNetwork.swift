@@ -43,7 +43,7 @@ extension ExitContainers {
             guard found.containers?.isEmpty ?? true else { return nil }
             _ = try warrant()
             do { try await engine.removeNetwork(name) } catch let error as EngineError where error.code == .refused { return nil }
-            log.info("made the exits' network anew, so that addresses on it can be chosen", ["network": name])
+            log.info("made the exits' network again, so that addresses on it can be chosen", ["network": name])
         }
         try await make(name)
         return try await engine.network(name)

@@ -40,10 +40,10 @@ struct EventFollower: Sendable {
                 // After a break some of what we did not see may be gone; a wait would not tell.
                 feed.publish(
                     isBehind ? try await source.page(after: last, limit: 1000) : try await source.next(after: last, limit: 1000))
-                if isBehind { log.debug("the log of events is followed again") }
+                if isBehind { log.debug("the event log is read again") }
                 isBehind = false
             } catch {
-                if !isBehind { log.debug("the log of events does not answer", ["error": "\(error)"]) }
+                if !isBehind { log.debug("the event log does not answer", ["error": "\(error)"]) }
                 isBehind = true
                 try? await Task.sleep(for: .milliseconds(200))
             }

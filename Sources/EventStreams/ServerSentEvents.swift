@@ -34,5 +34,5 @@ enum ServerSentEvents {
     }
 
     static let tooManyReaders = APIProblem(
-        status: 503, code: "too_many_readers", message: "this stream has all the readers it can have", headers: [("Retry-After", "10")])
+        status: 503, code: "too_many_readers", message: "this stream has its maximum of readers", headers: [("Retry-After", "10")])
 }

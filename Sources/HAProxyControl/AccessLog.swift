@@ -43,8 +43,8 @@ package struct AccessLog: Sendable {
         return Alert(
             .accessLog, .warning, "the access log \(file) lacks lines: \(trouble.error)",
             remedy: trouble.error == Self.notReceived
-                ? "they came while no controller listened, or faster than it reads: raise net.unix.max_dgram_qlen; the log tells how many"
-                : "make room on its disk, or set gateway.access_log to off; the log tells how many lines are missing",
+                ? "they came while no controller listened, or faster than it reads: raise net.unix.max_dgram_qlen; the log says how many"
+                : "make room on its disk, or set gateway.access_log to off; the log says how many lines are missing",
             since: trouble.since)
     }
 

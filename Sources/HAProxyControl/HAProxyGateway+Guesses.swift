@@ -42,10 +42,10 @@ extension HAProxyGateway {
         var alerts: [Alert] {
             sources.withLock { $0 }.map { source, guess in
                 Alert(
-                    .guesses(source), .warning, "\(source) gives the proxies about \(guess.count) wrong passwords a minute",
+                    .guesses(source), .warning, "\(source) sends about \(guess.count) wrong passwords a minute to the proxies",
                     remedy:
-                        "see access.log for the names that it tries (client=\(source), reason=authentication_failed); shut it out in front "
-                        + "of the gateway, or tell its user",
+                        "see access.log for the names that it tries (client=\(source), reason=authentication_failed); block it in front "
+                        + "of the gateway, or inform its user",
                     since: guess.since)
             }
         }

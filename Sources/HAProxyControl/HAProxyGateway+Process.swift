@@ -99,7 +99,7 @@ extension HAProxyGateway {
             if isLate, let text = try? await master.send("show proc"), RuntimeAnswers.processes(text).hasFailed { break }
             try await Task.sleep(for: .milliseconds(10))
         }
-        throw HAProxyError(code: .disagrees, action: action, message: "the new configuration did not come into use; see the system's log")
+        throw HAProxyError(code: .disagrees, action: action, message: "the new configuration is not in use; see the system's log")
     }
 
     /// False while an old worker may still take a connection: it hears of no change at run time, and would answer as before.

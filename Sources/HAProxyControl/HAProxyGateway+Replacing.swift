@@ -83,8 +83,8 @@ extension HAProxyGateway.Standing {
         switch self {
         case .answers: "its structure has changed"
         case .finishes: "it had been told to finish, and accepted no connection"
-        case .isBeyondReach(true): "its master did not answer; its worker finishes its connections"
-        case .isBeyondReach(false): "its sockets were gone; its worker finishes its connections"
+        case .isBeyondReach(true): "its master did not answer; its worker drains its connections"
+        case .isBeyondReach(false): "its sockets were gone; its worker drains its connections"
         case .hangs: "its worker accepted connections and answered none"
         case .isAway: "it did not run"
         }

@@ -77,6 +77,6 @@ extension ProxyUser {
         guard let excess = NetworkUnion(networks + present.flatMap(\.openNetworks)).excess else { return nil }
         let all = ([self] + present).flatMap { user in user.openNetworks.map { "\($0.text) of \(user.name)" } }
         let shown = all.prefix(20).joined(separator: ", ") + (all.count > 20 ? " and \(all.count - 20) more" : "")
-        return "\(shown): together \(excess) where addresses stand for a password"
+        return "\(shown): together \(excess) for networks without a password"
     }
 }

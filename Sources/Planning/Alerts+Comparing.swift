@@ -24,10 +24,10 @@ extension Alerts {
         let names = exits.prefix(3).map(\.exit.description).joined(separator: ", ")
         let more = exits.count > 3 ? " and \(exits.count - 3) more" : ""
         let why = exits.lazy.compactMap(\.problem).first.map { ": \($0)" } ?? ""
-        let other = what == .address ? "this machine's own address, so a leak may go unseen" : "their country"
+        let other = what == .address ? "this machine's own address, so a leak may not be detected" : "their country"
         return Alert(
             .comparison(what), .warning, "not compared since \(since): exits \(names)\(more) with \(other)\(why)",
-            remedy: "set verification.urls to services that answer here with an address and a country; they are asked through each exit",
+            remedy: "set verification.urls to services that answer here with an address and a country; requests go through each exit",
             since: since)
     }
 }

@@ -7,8 +7,8 @@ extension Alerts {
         guard Retirement().isCommon(exits.values, now) else { return nil }
         let reasons = Set(exits.values.compactMap(\.health.reason?.rawValue)).sorted().joined(separator: ", ")
         return Alert(
-            .exits, .critical, "all exits are degraded at once (\(reasons)), so only one is moved, as a trial",
-            remedy: "check what they share: the provider's resolver, the services of verification.urls, this machine's network",
+            .exits, .critical, "all exits are degraded at once (\(reasons)), so only one is replaced, as a trial",
+            remedy: "check what all exits use: the provider's resolver, the services of verification.urls, this machine's network",
             since: exits.values.compactMap(\.health.degradedSince).max() ?? now)
     }
 

@@ -9,11 +9,11 @@ extension Alerts {
         }
         let serving = members.count(where: \.state.takesTraffic)
         let reason = (stuck.first ?? members.first { $0.reason != nil })?.reason
-        let detail = (stuck.first ?? members.first { $0.detail != nil })?.detail ?? "its exits don't come up"
+        let detail = (stuck.first ?? members.first { $0.detail != nil })?.detail ?? "its exits don't start"
         if let alert = stranded(pool, facts, memory, now) { return alert }
         if let since = memory.unserved[pool.country], now - since >= patience {
             return Alert(
-                .pool(pool.country), .critical, "nobody serves \(pool.country): \(detail)",
+                .pool(pool.country), .critical, "no exit of \(pool.country) serves: \(detail)",
                 remedy: remedy(reason: reason), since: since)
         }
         let standbys = members.count { $0.state == .standby }
@@ -32,11 +32,11 @@ extension Alerts {
         let others = (pool.fallback ?? []).filter { country in
             facts.desired.pools[country] != nil && memory.unserved[country] == nil
         }
-        let meanwhile = others.first.map { "; its users leave by \($0) meanwhile" } ?? ""
+        let meanwhile = others.first.map { "; its users use \($0) meanwhile" } ?? ""
         return Alert(
             .pool(pool.country), .critical,
-            "nobody serves \(pool.country), and no exit can be started while the Docker Engine does not answer\(meanwhile)",
-            remedy: "see to the Docker Engine (docker.host); a standby or a fallback country serves while it is away, where a pool has one",
+            "no exit of \(pool.country) serves, and none can be started while the Docker Engine does not answer\(meanwhile)",
+            remedy: "repair the Docker Engine (docker.host); meanwhile a standby or a fallback country serves, if the pool has one",
             since: since)
     }
 
@@ -57,20 +57,20 @@ extension Alerts {
         switch reason {
         case .deviceLimit: "make pools smaller, add another provider, or set providers.<name>.devices to what the account allows"
         case .noAddress:
-            "check that HAProxy and its master answer on their sockets (addresses are free again when it is seen without them), or give the exits a larger network (docker.subnet)"
+            "check that HAProxy and its master answer on their sockets (an address is free when HAProxy no longer uses it), or give the exits a larger network (docker.subnet)"
         case .providerUnavailable:
             "see GET /api/providers for what each provider says; check that this machine reaches and resolves its API and its servers' names"
         case .noServer: "allow more servers: another city or provider, or a smaller pool"
         case .credentialsMissing, .credentialsRejected: "set a valid token or key of the provider in the configuration"
         case .handshakeTimeout:
-            "choose another country, city or provider (sallyport latency <country> --method wireguard shows which servers answer); if none does, check that UDP may go out"
+            "choose another country, city or provider (sallyport latency <country> --method wireguard shows which servers answer); if none answers, check that outgoing UDP is allowed"
         case .imageMissing: "build the exit's image (make images), or set docker.image_archive"
-        case .badConfiguration: "see the exit's log (sallyport status) for the field that is refused"
+        case .badConfiguration: "see the exit's log (sallyport status) for the refused field"
         case .startFailed: "check that the host lets containers have NET_ADMIN and /dev/net/tun"
         case .engineUnavailable: "check that the Docker Engine runs"
-        case .wrongCountry: "the provider's servers are elsewhere than it says: choose another city or provider"
-        case .restartBudget: "its exits die as soon as they come up; see the events for the reason"
-        default: "see the events of the pool for what its servers answer"
+        case .wrongCountry: "the provider's servers are in another country than it says: choose another city or provider"
+        case .restartBudget: "its exits fail as soon as they start; see the events for the reason"
+        default: "see the pool's events for the errors of its servers"
         }
     }
 }

@@ -86,8 +86,8 @@ package enum Alerts {
         case .host: "check this machine's network, its firewall for UDP, and its resolver"
         case .engine: "check that the Docker Engine runs and that docker.host leads to it"
         case .gateway: "see the log for why HAProxy refuses its configuration or can't be started"
-        case .store: "check that Redis runs and that redis.url leads to it; the exits go on meanwhile"
-        case .loop: "restart the controller (exits, gateway and store go on); its log says what it did last"
+        case .store: "check that Redis runs and that redis.url leads to it; exits keep running meanwhile"
+        case .loop: "restart the controller (exits, gateway and store keep running); its log says what it did last"
         case .catalog: "check the provider's API and the token; the last good list is used meanwhile"
         }
     }
@@ -96,12 +96,12 @@ package enum Alerts {
         let (message, remedy) =
             breaker.isOfToken
             ? (
-                "\(provider) refuses the access token, so no exit of it can start; those that run go on",
+                "\(provider) refuses the access token, so no exit of it can start; running exits keep serving",
                 "make a new access token in the account and put it into providers.\(provider).access_token_file, or set private_key_file"
             )
             : (
-                "servers of \(provider) refuse its key, so no exit is moved for that",
-                "renew the token or key of \(provider) in the configuration; check the account and its limit of devices, and that UDP may go out"
+                "servers of \(provider) refuse its key; no exit is moved because of that",
+                "renew the token or key of \(provider) in the configuration; check the account and its limit of devices, and that outgoing UDP is allowed"
             )
         return Alert(.credential(provider), .critical, message, remedy: remedy, since: breaker.changedAt ?? now)
     }
@@ -110,7 +110,7 @@ package enum Alerts {
         ProxyUser.openUsers(among: users).refused.map { user in
             Alert(
                 .user(user.name), .warning,
-                "the addresses of user \(user.name) are too much of the internet to stand for a password: a password is asked for",
+                "the addresses of user \(user.name) are too large to be used instead of a password: a password is required",
                 remedy: "give \(user.name) networks of its own (sallyport users set \(user.name) --addresses), or the rule with_password",
                 since: user.createdAt)
         }

@@ -25,11 +25,11 @@ package struct DeviceBudget: Sendable, Equatable {
         for (provider, limit) in limits.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             let wanted = pools.filter { $0.provider == provider || providers == [provider] }.reduce(0) { $0 + $1.size + $1.standby }
             guard wanted > limit else { continue }
-            return "the pools would want \(wanted) tunnels of \(provider) with their standbys, and its account takes \(limit) at once"
+            return "the pools need \(wanted) tunnels of \(provider), standbys included, and its account allows \(limit)"
         }
         let all = providers.compactMap { limits[$0] }
         let wanted = pools.reduce(0) { $0 + $1.size + $1.standby }
         guard all.count == providers.count, !all.isEmpty, wanted > all.reduce(0, +) else { return nil }
-        return "the pools would want \(wanted) tunnels with their standbys, and all accounts together take \(all.reduce(0, +)) at once"
+        return "the pools need \(wanted) tunnels, standbys included, and all accounts together allow \(all.reduce(0, +))"
     }
 }

@@ -77,7 +77,7 @@ extension Exit {
         // 128 and the number of the signal.
         let how =
             switch code {
-            case 137: "was killed from outside, or had no memory left (status 137)"
+            case 137: "was killed from outside, or ran out of memory (status 137)"
             case 0, 129...192: "was ended from outside (status \(code))"
             default: "ended with status \(code)"
             }

@@ -16,7 +16,7 @@ extension Planner {
             if let problem { wait(&exit, .providerUnavailable, problem, now + 1) }
             return
         }
-        if let until = budget(id.country) { return wait(&exit, .restartBudget, "its pool has begun too many containers lately", until) }
+        if let until = budget(id.country) { return wait(&exit, .restartBudget, "its pool has started too many containers recently", until) }
         let providers = providers(in: id.country, known)
         let blocked = providers.filter { !isAllowed(.credential($0)) }
         let candidates = Self.without(blocked, known)
@@ -24,8 +24,8 @@ extension Planner {
             let isToken = world.breakers[.credential(provider)]?.isOfToken ?? false
             let detail =
                 isToken
-                ? "\(provider) refuses the access token: it is tried seldom until it is taken"
-                : "many servers of \(provider) refuse its key: it is tried seldom until one accepts it"
+                ? "\(provider) refuses the access token: it is retried with long pauses until it is accepted"
+                : "many servers of \(provider) refuse its key: it is retried with long pauses until one accepts it"
             return wait(&exit, .credentialsRejected, detail, now + 1)
         }
         let full = providers.filter { rules.devices.isFull($0, besides: id, exits: exits, containers: containers) }
@@ -33,7 +33,7 @@ extension Planner {
         if open.isEmpty, !candidates.isEmpty {
             if keepLeaver(insteadOf: exit) { return }
             let names = Set(candidates.map(\.server.provider.rawValue)).sorted().joined(separator: " and ")
-            return wait(&exit, .deviceLimit, "the account at \(names) has as many tunnels as it may have", now + 1)
+            return wait(&exit, .deviceLimit, "the account at \(names) has no free tunnel", now + 1)
         }
         let server: Server
         switch choose(for: exit, from: open) {
@@ -41,7 +41,7 @@ extension Planner {
         case .ask(let servers): return ask(id.country, servers)
         case .isAsking: return
         case .silence(let count):
-            let detail = "none of the \(count) servers of \(id.country) that were asked answers a handshake"
+            let detail = "none of the \(count) tried servers of \(id.country) answers a handshake"
             return wait(&exit, .handshakeTimeout, detail, now + 1)
         case .none:
             if keepLeaver(insteadOf: exit) { return }

@@ -59,8 +59,8 @@ extension Planner {
             return leave(exit, exit.health.reason ?? .unknown, "it has been degraded for a while")
         }
         for exit in serving {
-            if !exit.knowsCredential { return leave(exit, .rotated, "an earlier version started it, and anybody may ask its proxy") }
-            if isUp(exit) { return leave(exit, .rotated, "its time or its volume is up") }
+            if !exit.knowsCredential { return leave(exit, .rotated, "an earlier version started it, and its proxy needs no password") }
+            if isUp(exit) { return leave(exit, .rotated, "its rotation time or volume is reached") }
             if let due = dueTime(of: exit, in: pool) { requeue(at: due) }
             if let since = exits[exit.id]?.outclassedSince, now - since >= rules.retirement.betterSeconds,
                 sinceMove >= rules.retirement.betterPauseSeconds

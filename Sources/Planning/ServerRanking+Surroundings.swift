@@ -78,10 +78,10 @@ extension ServerRanking {
 
         func parts(of server: Server) -> [RankedServer.Part] {
             let counts = counts(of: server)
-            let why = counts.breaker == .open ? "it failed lately" : "it failed, and may be tried again"
+            let why = counts.breaker == .open ? "it failed recently" : "it failed, and may be tried again"
             return [
                 RankedServer.Part(name: "breaker", points: counts.breakerPoints, reason: why),
-                .init(name: "held", points: counts.heldPoints, reason: "an exit holds it"),
+                .init(name: "held", points: counts.heldPoints, reason: "an exit uses it"),
                 .init(name: "city", points: counts.cityPoints, reason: "\(counts.inCity) of our exits are there"),
                 .init(name: "network", points: counts.networkPoints, reason: "\(counts.inNetwork) of our exits are in it"),
             ].filter { $0.points > 0 }

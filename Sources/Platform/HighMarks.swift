@@ -118,7 +118,7 @@ package final class HighMarks: Sendable {
 
     private func note(_ error: (any Error)?, _ state: inout State) {
         if let error, !state.isTroubled {
-            log.error("data_dir can't remember what must not be set back", ["error": "\(error)"])
+            log.error("the state of the store can't be recorded in data_dir", ["error": "\(error)"])
         }
         state.isTroubled = error != nil
     }

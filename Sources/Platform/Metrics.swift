@@ -23,7 +23,7 @@ package enum Metrics {
         labels: ["provider", "result"])
 
     package static let refusedRows = Metric(
-        .gauge, "sallyport_store_rows_refused", "Rows of the store that don't count, or are gone, by their table.", labels: ["table"])
+        .gauge, "sallyport_store_rows_refused", "Rows of the store that are not valid or are missing, by their table.", labels: ["table"])
 
     // MARK: - The loop, its exits and pools
 
@@ -35,10 +35,10 @@ package enum Metrics {
     package static let probes = Metric(
         .counter, "sallyport_probes_total", "Probes of exits: ok, or the reason of the failure.", labels: ["kind", "result"])
     package static let verdictChanges = Metric(
-        .counter, "sallyport_verdict_changes_total", "Exits that were judged anew, by the new verdict and its reason.",
+        .counter, "sallyport_verdict_changes_total", "Changes of exits' verdicts, by the new verdict and its reason.",
         labels: ["verdict", "reason"])
     package static let handshakeAge = Metric(
-        .gauge, "sallyport_exit_handshake_age_seconds", "Age of the tunnel's last handshake when it was last read, about once a minute.",
+        .gauge, "sallyport_exit_handshake_age_seconds", "Age of the tunnel's last handshake at the last reading, about once a minute.",
         labels: ["exit", "country"])
     package static let comparedAt = Metric(
         .gauge, "sallyport_exit_address_compared_timestamp_seconds",
@@ -46,14 +46,14 @@ package enum Metrics {
         labels: ["exit", "country"])
     package static let placedAt = Metric(
         .gauge, "sallyport_exit_country_compared_timestamp_seconds",
-        "When an address service last said an exit's country, in seconds since 1970; 0 for never.", labels: ["exit", "country"])
+        "When an address service last gave an exit's country, in seconds since 1970; 0 for never.", labels: ["exit", "country"])
     package static let leakedPackets = Metric(
         .gauge, "sallyport_exit_leaked_packets",
-        "Packets that left beside the tunnel, as the exit's own firewall had counted when that was last read.", labels: ["exit", "country"])
+        "Packets that left beside the tunnel, as the exit's own firewall counted them, at the last reading.", labels: ["exit", "country"])
     package static let leakedBytes = Metric(
         .gauge, "sallyport_exit_leaked_bytes", "Bytes of these.", labels: ["exit", "country"])
     package static let exitFailures = Metric(
-        .counter, "sallyport_exit_failures_total", "Exits that were given up, whether they took traffic or not.",
+        .counter, "sallyport_exit_failures_total", "Exits that failed, whether they took traffic or not.",
         labels: ["cause", "reason"])
     package static let failovers = Metric(
         .counter, "sallyport_failovers_total", "Exits that took traffic and were lost.", labels: ["cause", "reason"])
@@ -61,7 +61,7 @@ package enum Metrics {
         .histogram(failoverSeconds), "sallyport_failover_duration_seconds",
         "Time from an exit's judgement as dead or lost until the gateway sends traffic to the next one of its pool.", labels: ["cause"])
     package static let rotations = Metric(
-        .counter, "sallyport_rotations_total", "Exits that were moved to another server by plan.", labels: ["cause", "reason"])
+        .counter, "sallyport_rotations_total", "Planned replacements of exits.", labels: ["cause", "reason"])
     package static let events = Metric(.counter, "sallyport_events_total", "Events that this controller recorded.", labels: ["kind"])
     package static let leaderTerms = Metric(.counter, "sallyport_leader_terms_total", "Terms in which this controller has led.")
 
@@ -82,30 +82,31 @@ package enum Metrics {
         .counter, "sallyport_exit_bytes_total", "Bytes that an exit has carried: in from users, out to them.",
         labels: ["exit", "country", "direction"], limit: 2 * usageLimit, folding: ["exit"])
     package static let usageReadings = Metric(
-        .counter, "sallyport_usage_readings_total", "Collections of what the gateway has counted.", labels: ["result"])
+        .counter, "sallyport_usage_readings_total", "Collections of the gateway's counters.", labels: ["result"])
     package static let gatewayLoads = Metric(
         .counter, "sallyport_gateway_loads_total", "Configurations that HAProxy was started with or reloaded for.", labels: ["kind"])
     package static let gatewayRepairs = Metric(
-        .counter, "sallyport_gateway_repairs_total", "Times that HAProxy, or its file, differed from what it was given and was put right.")
+        .counter, "sallyport_gateway_repairs_total",
+        "Corrections of HAProxy, or of its files, that differed from the controller's configuration.")
 
     package static let authFailures = Metric(
         .counter, "sallyport_gateway_auth_failures_total",
         "Requests and handshakes that the gateway refused for a missing or wrong name, password or address.", labels: ["reason"])
     package static let refusedConnections = Metric(
         .counter, "sallyport_gateway_refused_connections_total",
-        "Connections of a source that had too many already, before anybody said who they are.", labels: ["reason"])
+        "Unauthenticated connections that were closed because their source had too many.", labels: ["reason"])
     package static let accessLogLost = Metric(
         .counter, "sallyport_access_log_lines_lost_total", "Lines of the access log that could not be written.")
 
     // MARK: - Webhooks
 
     package static let deliveries = Metric(
-        .counter, "sallyport_webhook_deliveries_total", "Tries to deliver an event: delivered, refused by status, or failed.",
+        .counter, "sallyport_webhook_deliveries_total", "Attempts to deliver an event: delivered, refused by status, or failed.",
         labels: ["result"])
     package static let deliverySeconds = Metric(
-        .histogram(seconds), "sallyport_webhook_delivery_duration_seconds", "Time of a try to deliver an event.")
+        .histogram(seconds), "sallyport_webhook_delivery_duration_seconds", "Time of an attempt to deliver an event.")
     package static let waitingEvents = Metric(
-        .gauge, "sallyport_webhook_queue_events", "Events that an enabled webhook is not done with, 1,000 at most.", labels: ["webhook"])
+        .gauge, "sallyport_webhook_queue_events", "Events that an enabled webhook has not finished, 1,000 at most.", labels: ["webhook"])
     package static let webhooks = Metric(.gauge, "sallyport_webhooks", "Webhooks by state.", labels: ["state"])
 
     /// All of these, in the order in which they are shown.

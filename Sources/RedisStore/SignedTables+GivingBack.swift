@@ -48,7 +48,7 @@ extension SignedTables {
                 : "\(key(table)) lacks \(count) rows that nobody has removed (\(names)\(count > 5 ? ", ..." : ""))"
         return RedisError(
             code: .distrusted,
-            message: "\(what), so nothing is planned or removed; restore a copy of Redis's data, or take the store as it is by"
+            message: "\(what), so nothing is planned or removed; restore a copy of Redis's data, or accept the store as it is by"
                 + " `sallyport store adopt --all`; maxmemory-policy must be noeviction")
     }
 

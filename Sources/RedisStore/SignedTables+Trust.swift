@@ -176,7 +176,7 @@ extension SignedTables {
             // Far above what any other controller may remember.
             let known = try sign(rows, of: table, after: revision + 1_000_000, &commands)
             guard try await send(commands, expecting: texts["root"] ?? "", table, Guards()) == .done else {
-                throw RedisError(code: .refused, message: "\(key(table)) has changed meanwhile; is a controller running?")
+                throw RedisError(code: .refused, message: "\(key(table)) has changed in the meantime; is a controller running?")
             }
             remember(known, table)
         }

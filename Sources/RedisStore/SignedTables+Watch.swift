@@ -5,7 +5,7 @@ import Synchronization
 /// Looks again and again whether the rows in the store are ours, and tells what is not.
 extension SignedTables {
     private static let remedy =
-        "somebody else may write to Redis: find out who, then drop these rows or take them as yours (`sallyport store check`, `drop`, `adopt`)"
+        "somebody else can write to Redis: find out who, then drop these rows or accept them (`sallyport store check`, `drop`, `adopt`)"
 
     /// Looks every 2 s, at large tables every 30 s or when their size changes, until it is cancelled.
     /// - Parameter fence: the fencing number under which this controller leads; nil where it does not.

@@ -28,7 +28,7 @@ extension Store {
         do {
             guard let policy = try await evictionPolicy() else { return concerns.clear(.storePolicy) }
             concerns.raise(
-                .storePolicy, "Redis may throw users, pools and exits away when its memory is full: its maxmemory-policy is \(policy)",
+                .storePolicy, "Redis may evict users, pools and exits when its memory is full: its maxmemory-policy is \(policy)",
                 remedy: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf or the service's settings")
         } catch {
             // That it does not answer is told by who needs it.

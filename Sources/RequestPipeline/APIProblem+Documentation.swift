@@ -7,6 +7,6 @@ extension APIProblem {
     )
 
     static let noPath = APIProblem(
-        status: 404, code: "not_found", message: "there is no such path; /docs has all that there are, /openapi.json for programs",
+        status: 404, code: "not_found", message: "there is no such path; /docs lists all paths, /openapi.json for programs",
         headers: [documentation])
 }

@@ -81,7 +81,7 @@ struct AccessCheck: Sendable {
 
     private func unauthorized(_ code: String, _ message: String) -> APIProblem {
         APIProblem(
-            status: 401, code: code, message: "\(message); /docs says how, and what there is",
+            status: 401, code: code, message: "\(message); see /docs",
             headers: [("WWW-Authenticate", "Bearer realm=\"sallyport\""), APIProblem.documentation])
     }
 }

@@ -24,7 +24,7 @@ extension AuditEntry {
         userAgent = context.request.headers["user-agent"].map { String($0.prefix(256)) }
         self.before = before
         if response.headers.contains(where: { $0.name == Idempotency.replayed }) {
-            details = "answered as before, for its Idempotency-Key; nothing was done"
+            details = "repeated answer for its Idempotency-Key; nothing was done"
         }
         if kind != .request { after = Self.shown(response) }
     }

@@ -88,8 +88,8 @@ package final class RequestPipeline: Sendable {
         refusedStreams.add(1, limit.rawValue)
         let message =
             switch limit {
-            case .key: "this key has \(perKey) open streams, the most that one key can have (api.streams_per_key)"
-            case .all: "\(inAll) streams are open, the most that there can be (api.streams)"
+            case .key: "this key has \(perKey) open streams, the maximum for one key (api.streams_per_key)"
+            case .all: "\(inAll) streams are open, the maximum (api.streams)"
             }
         return APIProblem(status: 429, code: "too_many_streams", message: message, headers: [("Retry-After", "10")])
     }

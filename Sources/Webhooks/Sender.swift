@@ -125,7 +125,7 @@ package final class WebhookSender: Sendable {
             let next = try await attempt(
                 WebhookPayload(missed, hook: kept.hook.id), kept, from: kept.state, cursor: (first?.predecessor ?? end).description)
         else { return nil }
-        log.warning("a webhook has missed events, and was told so", ["webhook": kept.hook.id, "after": missed.after])
+        log.warning("a webhook has missed events, and was notified", ["webhook": kept.hook.id, "after": missed.after])
         return next
     }
 
@@ -148,10 +148,11 @@ package final class WebhookSender: Sendable {
     /// The event that tells that a hook was disabled.
     private func disabledEvent(_ hook: Webhook, _ state: WebhookState) -> Event? {
         guard !state.isEnabled, let at = state.disabledAt else { return nil }
-        log.warning("a webhook is disabled: it is gone, or has failed for too long", ["webhook": hook.id, "error": state.lastError ?? ""])
+        log.warning(
+            "a webhook is disabled: its receiver is gone, or has failed for too long", ["webhook": hook.id, "error": state.lastError ?? ""])
         return Event(
             at: at, .hookDisabled, .warning,
-            "webhook \(hook.id) is disabled after \(state.failures) failed tries: \(state.lastError ?? "?")",
+            "webhook \(hook.id) is disabled after \(state.failures) failed attempts: \(state.lastError ?? "?")",
             cause: "webhooks")
     }
 

@@ -126,7 +126,7 @@ import Testing
                 case .object(let exit)? = first["before"]
             else { return #expect(Bool(false), "\(rotations)") }
             #expect(exit["id"] == .string("us-1") && exit["leaving"] == .bool(false) && first["details"] == nil)
-            #expect(again["details"] == .string("answered as before, for its Idempotency-Key; nothing was done"))
+            #expect(again["details"] == .string("repeated answer for its Idempotency-Key; nothing was done"))
             guard case .object(let change)? = try await entries("?kind=change&action=PUT%20/api/pools/%7Bcc%7D").first,
                 case .object(let before)? = change["before"], case .object(let after)? = change["after"]
             else { return #expect(Bool(false)) }

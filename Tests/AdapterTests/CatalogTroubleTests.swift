@@ -158,11 +158,12 @@ import Testing
         #expect(catalog.alerts().isEmpty)
         try await eventually("it is held back, and told") {
             _ = try await catalog.countries()
-            return catalog.alerts().first?.message.contains("looks cut short, for it has 4 servers where there were 13") ?? false
+            return catalog.alerts().first?.message.contains("looks incomplete: it has 4 servers where there were 13") ?? false
         }
         try await eventually("it is believed", within: 40) { try await catalog.countries() == [us: 4] }
         let now = SystemClock.now()
-        let words = "the list of nordvpn has 4 servers and none in DE any more, where there were 13: it is used, for it came three times"
+        let words =
+            "the list of nordvpn has 4 servers and none in DE any more, where there were 13: it is used, because it came three times"
         #expect(catalog.alerts(now).map(\.subject) == [.size(.nordvpn)] && catalog.alerts(now).map(\.message) == [words])
         #expect(catalog.alerts(now + 86_401).isEmpty)
         let next = patient(FakeSource(.nordvpn, Array(whole.prefix(4))), store: store)

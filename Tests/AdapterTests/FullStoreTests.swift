@@ -40,14 +40,14 @@ struct FullStoreTests {
                 #expect(try await isTold(words, by: program))
                 try await Task.sleep(for: .milliseconds(200))
             }
-            #expect(count("trouble with the store", in: program) == 1 && count("the store is well again", in: program) == 0)
+            #expect(count("problem with the store", in: program) == 1 && count("the store works again", in: program) == 0)
             try await empty(connection, kind)
             try await eventually("it is well again", within: 40) { try await !isTold(words, by: program) }
             #expect(try await program.call("POST", "/api/users", #"{"name":"bob"}"#).status == 201)
             try await eventually("the alert is over", within: 15) {
                 try await !program.call("GET", "/api/alerts").text.contains("part:store")
             }
-            #expect(count("trouble with the store", in: program) == 1 && count("the store is well again", in: program) == 1)
+            #expect(count("problem with the store", in: program) == 1 && count("the store works again", in: program) == 1)
         }
         await connection.close()
         try await redis.stop()

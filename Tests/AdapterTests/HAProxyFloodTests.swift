@@ -163,7 +163,7 @@ import Testing
             #expect(try await refusals(subject) == ["authentication_failed": 200, "authentication_required": 1])
             let alerts = subject.gateway.guessAlerts
             #expect(alerts.map(\.subject) == [.guesses(Self.flooder)])
-            #expect(alerts.first?.message == "\(Self.flooder) gives the proxies about 200 wrong passwords a minute")
+            #expect(alerts.first?.message == "\(Self.flooder) sends about 200 wrong passwords a minute to the proxies")
             #expect(try await subject.send().status == 200)
             subject.gateway.guesses.set([])
             #expect(subject.gateway.guessAlerts == [])

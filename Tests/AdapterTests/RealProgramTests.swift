@@ -27,7 +27,7 @@ struct RealProgramTests {
             #expect(command.status == 1 && command.output.contains(bad), "\(command.output)")
             program.signal(SIGHUP)
             try await eventually("the log and the audit log say it", within: 30) {
-                try await refusals() == 1 && program.log.contains("the configuration is not taken") && program.log.contains(bad)
+                try await refusals() == 1 && program.log.contains("the configuration is not used") && program.log.contains(bad)
             }
             #expect(try await requests() == .integer(1000))
 
@@ -118,7 +118,7 @@ struct RealProgramTests {
                         ["XADD", "sallyport:audit", "\(line.seq)-0", "entry", line.text, "hash", line.hash, "mac", line.mac ?? ""]
                     })
         }
-        for (name, wanted) in [("altered", "was altered"), ("removed", "are missing"), ("reordered", "stands in the place of")] {
+        for (name, wanted) in [("altered", "was altered"), ("removed", "are missing"), ("reordered", "is stored in place of")] {
             var changed = lines
             switch name {
             case "altered": changed[12].text = changed[12].text.replacing(#""status":200"#, with: #""status":403"#)
@@ -157,7 +157,7 @@ struct RealProgramTests {
             #expect(statuses.prefix(20).allSatisfy { $0 == 404 } && statuses.suffix(5).allSatisfy { $0 == 429 }, "\(statuses)")
             // A refused try is written down; it waits for the store.
             #expect(try await program.visit("/api/exits", from: "192.0.2.3") == 401)
-            try await eventually("it is noticed", within: 60) { program.log.contains("rate limits count in this process alone") }
+            try await eventually("it is noticed", within: 60) { program.log.contains("rate limits count only in this process") }
             try await redis.start()
             try await eventually("limits are shared again", within: 60) { program.log.contains("rate limits are shared again") }
             try await eventually("the entry is written", within: 60) {

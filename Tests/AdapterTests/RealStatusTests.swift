@@ -21,7 +21,7 @@ struct RealStatusTests {
             let redis = try #require(pid_t(try Files.read("\(program.folder.path)/d/redis/redis.pid").filter(\.isNumber)))
             #expect(try await program.stop(by: signal) == 0)
             let lines = program.log.split(separator: "\n")
-            #expect(lines.contains { $0.contains("the controller stops; exits, gateway and store go on") })
+            #expect(lines.contains { $0.contains("the controller stops; exits, gateway and store keep running") })
             #expect(!lines.contains { $0.contains("has not stopped") || $0.contains("ended unexpectedly") }, "\(program.log)")
             #expect(kill(redis, 0) == 0)
             try await program.start()

@@ -54,7 +54,7 @@ import Testing
             }
             try await running.controller.execute(.setPool(Pool(country: us, size: 2)))
             try await eventually("it says so") {
-                running.exit(1)?.detail == "none of the 6 servers of US that were asked answers a handshake"
+                running.exit(1)?.detail == "none of the 6 tried servers of US answers a handshake"
             }
             try await eventually("they are asked again", within: 20) { world.with { $0.asked.count } > 3 }
             #expect(world.launches.count == 1 && running.exit(1)?.reason == .handshakeTimeout)

@@ -152,7 +152,7 @@ import Testing
             world.with { $0.misplaced = ["us1": de] }
             try await running.controller.execute(.addExit(ExitRequest(country: us)))
             try await eventually("the reason is told") { running.exit(1)?.reason == .wrongCountry }
-            #expect(running.exit(1)?.detail == "the internet sees it in DE")
+            #expect(running.exit(1)?.detail == "address services see it in DE")
             try await running.serves(1)
             #expect(running.exit(1)?.server?.hostname == "us2")
         }

@@ -106,7 +106,7 @@ import Testing
             try await running.serves(1)
             world.with { $0.gatewayHangs = true }
             try await running.controller.execute(.addExit(ExitRequest(country: de)))
-            try await eventually("it is told") { running.controller.snapshot.problems[.loop]?.contains("stands still") ?? false }
+            try await eventually("it is told") { running.controller.snapshot.problems[.loop]?.contains("makes no progress") ?? false }
             world.with { $0.gatewayHangs = false }
             try await running.serves(2)
             try await eventually("it is over") { running.controller.snapshot.problems[.loop] == nil }

@@ -171,7 +171,7 @@ extension OnTheLab {
                 for rule in rules { try await iptables("-I", rule) }
                 let told = try? await eventually("it says so", within: 30) { () -> String? in
                     let text = try await controller.call("GET", "/health/ready").text
-                    return text.contains("lost the internet") ? text : nil
+                    return text.contains("lost its internet connection") ? text : nil
                 }
                 // Long enough for a second look at all of it.
                 let alerted = try? await eventually("a human is told", within: 10) { () -> String? in

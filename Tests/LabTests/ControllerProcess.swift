@@ -138,7 +138,7 @@ final class ControllerProcess: Sendable {
         guard let watch = watch.withLock({ $0 }) else { return }
         let (leaks, handshakes) = try await watch.finish()
         #expect(mayLeak != leaks.isEmpty, "packets outside of the tunnels: \(leaks.prefix(10))")
-        #expect(handshakes > 0 || !log.contains("proves its tunnel"), "the capture saw the tunnels begin")
+        #expect(handshakes > 0 || !log.contains("verifies its tunnel"), "the capture saw the tunnels begin")
     }
 
     /// Runs a test with a started controller that has a proxy user, and clears it away, also after a failure.

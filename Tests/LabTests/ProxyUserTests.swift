@@ -108,7 +108,7 @@ extension OnTheLab {
                 let again = try await controller.call("POST", "/api/users", #"{"name":"carol"}"#)
                 #expect(try await status(controller, "carol", field("password", again) ?? "") == "200")
                 #expect(controller.haproxyWorkers == workers, "nothing of this reloaded HAProxy")
-                #expect(!controller.log.contains("usage can't be gathered"))
+                #expect(!controller.log.contains("usage can't be collected"))
             }
         }
 

@@ -216,7 +216,7 @@ import Testing
         trusted.heard(["us1"], of: [listed[0]], for: us, start + -100)
         trusted.heard([], of: listed, for: us, start)
         let plan = Planner.plan(desired: pool, exits: [:], world: world(trusted), now: start + 0.1)
-        #expect(plan.launches.isEmpty && plan.exits[id(1)]?.detail == "none of the 30 servers of US that were asked answers a handshake")
+        #expect(plan.launches.isEmpty && plan.exits[id(1)]?.detail == "none of the 30 tried servers of US answers a handshake")
         trusted.heard([], of: listed, for: us, start + 16)
         #expect(Planner.plan(desired: pool, exits: plan.exits, world: world(trusted), now: start + 16).launches == [id(1)])
     }

@@ -64,9 +64,9 @@ import Testing
         }
         let both: [ProviderName] = [.nordvpn, .mullvad]
         #expect(budget.excess(of: [pool(4)], providers: both) == nil)
-        #expect(budget.excess(of: [pool(3, 2)], providers: both)?.contains("all accounts together take 4") == true)
+        #expect(budget.excess(of: [pool(3, 2)], providers: both)?.contains("all accounts together allow 4") == true)
         #expect(budget.excess(of: [pool(1, 1, .mullvad)], providers: both)?.contains("of mullvad") == true)
-        #expect(budget.excess(of: [pool(4)], providers: [.nordvpn])?.contains("takes 3 at once") == true)
+        #expect(budget.excess(of: [pool(4)], providers: [.nordvpn])?.contains("allows 3") == true)
         #expect(budget.excess(of: [pool(9)], providers: [.nordvpn, .surfshark]) == nil)
         #expect(DeviceBudget().excess(of: [pool(10)], providers: both) == nil)
     }

@@ -37,7 +37,7 @@ import Testing
         #expect(exit?.reason == .providerUnavailable && exit?.detail == words && waiting.steps.contains(.findServers(us)))
         let facts = Alerts.Facts(desired: Desired(pools: [us: Pool(country: us, size: 1)]), exits: waiting.exits)
         let alert = Alerts.of(facts, Alerts.Memory(unserved: [us: start]), now: start + 31).first
-        #expect(alert?.message == "nobody serves US: \(words)" && alert?.remedy.contains("/api/providers") ?? false)
+        #expect(alert?.message == "no exit of US serves: \(words)" && alert?.remedy.contains("/api/providers") ?? false)
     }
 
     @Test func `while new servers can't be had the known ones are used, and new ones looked for`() {

@@ -165,7 +165,7 @@ struct UserRoutes: RouteGroup {
         }
         guard !isWide, let excess = NetworkUnion(networks).excess else { return }
         let list = networks.map(\.text).joined(separator: ", ")
-        reader.problem("addresses", "\(list): together \(excess) where addresses stand for a password")
+        reader.problem("addresses", "\(list): together \(excess) for networks without a password")
     }
 
     /// Reads all but the name and the password.

@@ -52,7 +52,7 @@ extension Controller {
 
     private func takeComparison(_ found: Examination, of id: ExitID, _ monitor: ProbeMonitor) {
         if let other = found.otherAddress, other != exits[id]?.health.otherAddress {
-            ports.log.warning("two address services see exit \(id) with two addresses", ["second": other])
+            ports.log.warning("two address services see two addresses of exit \(id)", ["second": other])
         }
         let now = ports.now()
         monitor.record.sightings.compare(

@@ -48,7 +48,7 @@ extension Controller {
             let failure = error as? ExitFailure
             if failure?.isOurs == true {
                 if probes.isToTellUnable() {
-                    ports.log.warning("exits can't be probed, which says nothing about them", ["error": failure?.detail ?? ""])
+                    ports.log.warning("exits can't be probed now; their verdicts are kept", ["error": failure?.detail ?? ""])
                 }
             } else if suspected < number {
                 // One that was suspected has been counted.

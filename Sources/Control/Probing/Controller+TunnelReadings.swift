@@ -62,7 +62,7 @@ extension Controller {
         guard leaks == .notCounted, !monitor.tunnel.isToldUncounted else { return }
         monitor.tunnel.isToldUncounted = true
         ports.log.info(
-            "exit \(id) does not count what leaves beside its tunnel, for its container is of an earlier version; rotate it to have that")
+            "exit \(id) does not count packets beside its tunnel: its container is of an earlier version; rotate it")
     }
 
     func forgetReadings(of id: ExitID) {

@@ -9,9 +9,9 @@ struct HostReachability {
 
         var description: String {
             switch self {
-            case .offline: "this machine has lost the internet, so no exit is moved; check its network"
+            case .offline: "this machine has lost its internet connection, so no exit is replaced; check its network"
             case .tunnelsDown:
-                "all exits fail at once, so none is moved but one as a trial; check this machine's way for UDP, and the account"
+                "all exits fail at once, so only one is replaced, as a trial; check that outgoing UDP is allowed, and the provider's account"
             }
         }
     }

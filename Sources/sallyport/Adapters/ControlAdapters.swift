@@ -122,6 +122,6 @@ extension StoreFull {
     /// The error's own words end with what to do.
     init(_ error: RedisError) {
         let parts = error.description.split(separator: "; ", maxSplits: 1)
-        self.init(error.description, remedy: "\(parts.last ?? ""); the exits go on, and changes are refused meanwhile")
+        self.init(error.description, remedy: "\(parts.last ?? ""); exits keep running, and changes are refused meanwhile")
     }
 }

@@ -41,7 +41,7 @@ final class ProviderKeys: TunnelKeys {
             let breaker = breakers[.account, provider]
             let until = breaker.openUntil.map { ", and will be called again at \($0)" } ?? ""
             throw ExitFailure(
-                reason: .providerUnavailable, detail: "\(provider) gives no key (\(breaker.reason ?? "it failed lately"))\(until)")
+                reason: .providerUnavailable, detail: "\(provider) gives no key (\(breaker.reason ?? "it failed recently"))\(until)")
         }
         let begin = ContinuousClock.now
         do {

@@ -114,7 +114,7 @@ final class RedisCommandRelay: CommandRelay {
         }
         concerns.raise(
             .orders, "commands that came through Redis are not carried out, the last because \(reason); so far \(count)",
-            remedy: "somebody else may write to Redis: find out who")
+            remedy: "somebody else can write to Redis: find out who")
     }
 
     private func clearOld() {

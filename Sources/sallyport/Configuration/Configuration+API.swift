@@ -36,12 +36,12 @@ extension Configuration {
         settings.streams = reader.integer("streams", in: 1...100_000) ?? Int(readLimits(reader).connections) / 2
         settings.trustedProxies = networks(reader, "trusted_proxies")
         if let excess = NetworkUnion(settings.trustedProxies.compactMap { Network($0.description) }).excess {
-            reader.problem("trusted_proxies", "are together \(excess) for anybody among them could say to be somebody else")
+            reader.problem("trusted_proxies", "are together \(excess) because any of them could claim to be another client")
         }
         settings.allowedNetworks = networks(reader, "allowed_networks")
         settings.origins = reader.strings("origins") ?? []
         for origin in settings.origins where !isOrigin(origin) {
-            reader.problem("origins", "\(origin) is no origin, want one like https://dashboard.example (`*` is refused)")
+            reader.problem("origins", "\(origin) is not an origin, expected one like https://dashboard.example (`*` is refused)")
         }
         settings.logsRequests = reader.bool("log_requests") ?? settings.logsRequests
         settings.showsUserNames = reader.bool("metrics_user_names") ?? settings.showsUserNames
@@ -59,7 +59,7 @@ extension Configuration {
     private static func networks(_ reader: FieldReader, _ field: String) -> [IPNetwork] {
         (reader.strings(field) ?? []).compactMap { text in
             let network = IPNetwork(text)
-            if network == nil { reader.problem(field, "\(text) is no address or network like 10.0.0.0/8") }
+            if network == nil { reader.problem(field, "\(text) is not an address or a network like 10.0.0.0/8") }
             return network
         }
     }

@@ -105,7 +105,7 @@ struct ControllerServices: Sendable {
         let fitting = UInt32(DescriptorLimit.connections(Int(limits.connections), of: descriptors))
         if fitting < limits.connections {
             log.warning(
-                "the API takes \(fitting) connections at once, not \(limits.connections): raise the limit of open files (ulimit -Hn)",
+                "the API accepts \(fitting) open connections, not \(limits.connections): raise the limit of open files (ulimit -Hn)",
                 ["descriptors": String(descriptors)])
             limits.connections = fitting
         }

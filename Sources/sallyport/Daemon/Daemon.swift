@@ -33,7 +33,7 @@ enum Daemon {
         let services = ControllerServices(parts: parts, api: api, reloads: reloads, firstCountry: country).inOrder
         do {
             try await ServiceGroup(services, log: log).run {
-                for await _ in ends { return log.info("the controller stops; exits, gateway and store go on") }
+                for await _ in ends { return log.info("the controller stops; exits, gateway and store keep running") }
             }
         } catch let error as ServiceError where error.isAtStart {
             // It names the setting to change, or what to do.

@@ -48,7 +48,7 @@ final class Reloading: Sendable {
     func reload() throws -> ReloadReport {
         let new: Configuration
         do { new = try read() } catch let error as ConfigurationError {
-            log.error("the configuration is not taken", ["problems": error.problems.joined(separator: "; ")])
+            log.error("the configuration is not used", ["problems": error.problems.joined(separator: "; ")])
             throw ReloadRefusal(problems: error.problems)
         }
         let api = target.withLock { $0 }

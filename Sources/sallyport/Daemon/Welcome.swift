@@ -83,7 +83,7 @@ struct Welcome: Sendable {
               .build/release/sallyport up de; .build/release/sallyport exits; .build/release/sallyport --help
 
             Admin key: \(shown(configuration.adminKeyFile))   API: \(api)
-            Ctrl-C ends the controller only: the proxies go on. `make stop` takes everything away.
+            Ctrl-C ends only the controller: the proxies keep working. `make stop` removes everything.
 
 
             """
