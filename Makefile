@@ -11,8 +11,14 @@ IMAGE_PACKAGES := binutils
 TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv shellcheck nghttp2-server wireguard-go tinyproxy-bin
 
 RUFF := .build/python/bin/python -m ruff
+PYTHON_FILES := Tests Sources/Dashboard/make-map
+OXLINT := .build/python/bin/oxlint --config Sources/Dashboard/.oxlintrc.json --deny-warnings
+OXFMT := .build/python/bin/oxfmt --config Sources/Dashboard/.oxfmtrc.json
 # Words are split on purpose (SC2046); busybox is no dash (SC2187), and its read has a -t (SC3045).
 SHELLCHECK := --severity=warning --exclude=SC2046,SC2187,SC3045
+
+# The shapes of the dashboard's map, made from a Debian package; without them the map shows marks alone.
+MAP := .build/dashboard/world.json
 
 .PHONY: controller-image clients figures try-compose help install install-test build images run stop test quick check format abuse bench clean
 
@@ -26,9 +32,12 @@ install-test:
 	@containers/install $(BUILD_PACKAGES) $(RUN_PACKAGES) $(IMAGE_PACKAGES) $(TEST_PACKAGES)
 	@python3 -m Tests.Harness.environment || true
 
-build: ## build the programs
+build: $(MAP) ## build the programs
 	@swift build -c release --product sallyport
 	@swift build -c release --product lab
+
+$(MAP): Sources/Dashboard/make-map
+	@Sources/Dashboard/make-map $@
 
 images: .build/images/exit.tar .build/images/lab.tar ## build the containers' images
 	@:
@@ -38,11 +47,11 @@ images: .build/images/exit.tar .build/images/lab.tar ## build the containers' im
 	@containers/rootfs containers/$* $@
 
 # The controller is linked with Swift's runtime in it, which needs a build folder of its own.
-controller-image: .build/images/exit.tar ## build the image for containers/compose.yaml
+controller-image: .build/images/exit.tar $(MAP) ## build the image for containers/compose.yaml
 	@swift build -c release --static-swift-stdlib --scratch-path .build/static --product sallyport
 	@containers/rootfs containers/controller .build/images/controller.tar
 
-clients: install-test images ## try real clients on every entry of the proxies
+clients: install-test images $(MAP) ## try real clients on every entry of the proxies
 	@swift build
 	@containers/engine run python3 -m Tests.Acceptance.clients
 
@@ -58,17 +67,18 @@ run: install ## build everything, open a first exit, stay in the foreground
 stop: ## stop and remove everything that `make run` started
 	@containers/teardown
 
-test: install-test ## run every test, on real parts (about a quarter of an hour)
+test: install-test $(MAP) ## run every test, on real parts (about a quarter of an hour)
 	@$(MAKE) --no-print-directory images
 	@containers/engine run Tests/Acceptance/test
 
-quick: ## run the tests that need no other program (under two minutes)
+quick: $(MAP) ## run the tests that need no other program (under two minutes)
 	@Tests/Acceptance/test quick
 
-check: install-test ## lint of Swift, Python and shell, warnings as errors, no package dependency, links of the pages
+check: install-test $(MAP) ## lint of Swift, JavaScript, CSS, Python and shell, warnings as errors, no package dependency, links of the pages
 	@swift format lint --strict --recursive --parallel Package.swift Sources Tests
 	@! grep -nE '\.package\((url|path|id|name)' Package.swift || { echo "Package.swift names a package: this project has none"; exit 1; }
-	@$(RUFF) check --quiet Tests && $(RUFF) format --check --quiet Tests || { echo "Python: see above, or \`make format\`"; exit 1; }
+	@$(RUFF) check --quiet $(PYTHON_FILES) && $(RUFF) format --check --quiet $(PYTHON_FILES) || { echo "Python: see above, or \`make format\`"; exit 1; }
+	@$(OXLINT) Sources/Dashboard/Assets && $(OXFMT) --check Sources/Dashboard/Assets >/dev/null || { echo "JavaScript, CSS: see above, or \`make format\`"; exit 1; }
 	@shellcheck $(SHELLCHECK) $$(grep -rlE --exclude-dir=config '^#!/bin/(bash|busybox sh)' .ci containers Tests)
 	@(cd haproxy && haproxy -c -q -f example.cfg)
 	@cd containers/monitoring && promtool check config --syntax-only prometheus.yaml >/dev/null && promtool check rules rules.yaml >/dev/null
@@ -78,9 +88,10 @@ check: install-test ## lint of Swift, Python and shell, warnings as errors, no p
 	@swift build --build-tests --quiet
 	@echo "check: all well"
 
-format: ## format the Swift and the Python code
+format: ## format the Swift, JavaScript, CSS and Python code
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
-	@$(RUFF) check --quiet --fix Tests; $(RUFF) format --quiet Tests
+	@$(RUFF) check --quiet --fix $(PYTHON_FILES); $(RUFF) format --quiet $(PYTHON_FILES)
+	@$(OXFMT) Sources/Dashboard/Assets >/dev/null
 
 abuse: install-test ## send 20,000 hostile requests to the gateway (ABUSE=count SEED=number for others)
 	@SALLYPORT_ABUSE=$${ABUSE:-20000} SALLYPORT_ABUSE_SEED=$${SEED:-1} swift test --disable-xctest --filter AbuseTests

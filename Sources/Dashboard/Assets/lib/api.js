@@ -41,7 +41,11 @@ async function answer(method, path, body, { query, signal }) {
   try {
     const sent = performance.now();
     const response = await fetch(address(path, query), {
-      method, headers, signal, credentials: "same-origin", body: body === undefined ? undefined : JSON.stringify(body),
+      method,
+      headers,
+      signal,
+      credentials: "same-origin",
+      body: body === undefined ? undefined : JSON.stringify(body),
     });
     noteServerTime(response.headers.get("Date"), performance.now() - sent);
     return response;

@@ -23,9 +23,15 @@ export function banner() {
   };
   const stale = (since) => {
     wasShown = true;
-    show(box, h("div", { class: "banner bad" },
-      h("span", "Not up to date since ", h("strong", absolute(since)), " (", time(since), "). Connecting again."),
-      h("button", { class: "button", type: "button", onclick: () => live.retry() }, "Try now")));
+    show(
+      box,
+      h(
+        "div",
+        { class: "banner bad" },
+        h("span", "Not up to date since ", h("strong", absolute(since)), " (", time(since), "). Connecting again."),
+        h("button", { class: "button", type: "button", onclick: () => live.retry() }, "Try now"),
+      ),
+    );
   };
   const caughtUp = () => {
     wasShown = false;
@@ -41,5 +47,9 @@ function clockNote() {
   const offset = clockOffset() / 1000;
   if (Math.abs(offset) < 60) return null;
   const direction = offset > 0 ? "behind" : "ahead of";
-  return h("div", { class: "banner warn" }, `This machine's clock is ${duration(Math.abs(offset))} ${direction} the controller's. Times are by the controller's clock.`);
+  return h(
+    "div",
+    { class: "banner warn" },
+    `This machine's clock is ${duration(Math.abs(offset))} ${direction} the controller's. Times are by the controller's clock.`,
+  );
 }

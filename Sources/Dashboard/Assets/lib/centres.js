@@ -26,5 +26,8 @@ YT 45.1 -12.8|ZA 24.5 -29|ZM 27.8 -13.5|ZW 29.8 -19`;
 
 /** @type {Record<string, [number, number]>} */
 export const CENTRES = Object.fromEntries(
-  TEXT.trim().split(/[|\n]/).map((entry) => entry.split(" ")).map(([code, longitude, latitude]) => [code, [Number(longitude), Number(latitude)]]),
+  TEXT.trim()
+    .split(/[|\n]/)
+    .map((entry) => entry.split(" "))
+    .map(([code, longitude, latitude]) => [code, [Number(longitude), Number(latitude)]]),
 );

@@ -16,7 +16,7 @@ export const RANGES = [
 ];
 
 const HEIGHT = 132;
-const MARGIN = { top: 8, right: 8, bottom: 20, left: 56 };
+const MARGIN = { top: 8, right: 18, bottom: 20, left: 56 };
 
 /**
  * A group of charts.
@@ -27,7 +27,12 @@ export function chartGroup(context, { ranges = RANGES, initial = "1h" } = {}) {
   const cursor = new Cursor();
   const range = () => ranges.find(({ name }) => name === (context.query.get("range") || initial)) ?? ranges[0];
   const buttons = ranges.map(({ name, label }) =>
-    h("button", { type: "button", class: "segment", "data-range": name, onclick: () => context.query.set({ range: name === initial ? null : name }) }, label));
+    h(
+      "button",
+      { type: "button", class: "segment", "data-range": name, onclick: () => context.query.set({ range: name === initial ? null : name }) },
+      label,
+    ),
+  );
   let last;
   return {
     /** The buttons of the time range. */
@@ -55,12 +60,15 @@ export function chartGroup(context, { ranges = RANGES, initial = "1h" } = {}) {
  * @property {string} name Its key in `series` of `update`.
  * @property {string} title
  * @property {string} [tone] `good`, `warn`, `bad`, `info`, or `one` to `four` for those that mean nothing of that.
- *
+ */
+
+/**
  * @typedef {object} ChartOptions
  * @property {string} title
  * @property {(value: number) => string} format A value with its unit.
  * @property {Series[]} series
  * @property {"line" | "area" | "bars"} [kind]
+ * @property {boolean} [isCount] Whole numbers alone are on the axis.
  * @property {(values: (number | null)[]) => string} [summary] What stands beside the title; else the last value.
  */
 
@@ -84,9 +92,20 @@ class Chart {
     this.axes = svg("g", { class: "axes" });
     this.mark = svg("g", { class: "cursor" });
     this.picture = svg("svg", { role: "img", "aria-label": title }, this.axes, this.lines, this.mark);
-    this.plot = h("div", { class: "chart-plot", tabindex: "0", role: "group", "aria-label": `${title}; the arrow keys read values` }, this.picture);
+    this.plot = h(
+      "div",
+      { class: "chart-plot", tabindex: "0", role: "group", "aria-label": `${title}; the arrow keys read values` },
+      this.picture,
+    );
     this.cursor.listen(this.plot, this);
-    const legend = series.length > 1 ? h("ul", { class: "legend" }, series.map(({ title, tone }, index) => h("li", { class: toneOf(tone, index) }, title))) : null;
+    const legend =
+      series.length > 1
+        ? h(
+            "ul",
+            { class: "legend" },
+            series.map(({ title, tone }, index) => h("li", { class: toneOf(tone, index) }, title)),
+          )
+        : null;
     this.element = h("figure", { class: "chart", "data-own": title }, h("figcaption", h("h3", title), this.readout), this.plot, legend);
   }
 
@@ -115,10 +134,13 @@ class Chart {
     this.to = Math.max(now(), this.times.at(-1) ?? 0);
     this.from = this.to - seconds * 1000;
     const known = this.options.series.flatMap((series) => this.values(series)).filter((value) => value !== null);
-    this.ticks = valueTicks(Math.max(...known, 0) || 1);
+    this.ticks = valueTicks(Math.max(...known, 0) || 1, 3, this.options.isCount ? 1 : undefined);
     this.width = width;
     this.drawAxes();
-    show(this.lines, this.options.series.map((series, index) => this.drawSeries(series, index)));
+    show(
+      this.lines,
+      this.options.series.map((series, index) => this.drawSeries(series, index)),
+    );
     this.drawCursor();
   }
 
@@ -137,7 +159,8 @@ class Chart {
       svg("text", { x: MARGIN.left - 6, y: this.y(tick) + 3, "text-anchor": "end" }, format(tick)),
     ]);
     const columns = timeTicks(this.from, this.to, Math.max(2, Math.floor(this.width / 90))).map((tick) =>
-      svg("text", { x: this.x(tick), y: HEIGHT - 5, "text-anchor": "middle" }, tickLabel(tick, this.to - this.from)));
+      svg("text", { x: this.x(tick), y: HEIGHT - 5, "text-anchor": "middle" }, tickLabel(tick, this.to - this.from)),
+    );
     show(this.axes, rows, columns);
   }
 
@@ -145,7 +168,11 @@ class Chart {
     const values = this.values(series);
     const tone = toneOf(series.tone, index);
     if (this.options.kind === "bars") return svg("g", { class: tone }, this.drawBars(values));
-    const path = line(values, (place) => this.x(this.times[place]).toFixed(1), (value) => this.y(value).toFixed(1));
+    const path = line(
+      values,
+      (place) => this.x(this.times[place]).toFixed(1),
+      (value) => this.y(value).toFixed(1),
+    );
     const fill = this.options.kind === "area" ? svg("path", { class: "fill", d: this.area(values) }) : null;
     return svg("g", { class: tone }, fill, svg("path", { class: "stroke", d: path }));
   }
@@ -168,7 +195,15 @@ class Chart {
   drawBars(values) {
     const step = (this.width - MARGIN.left - MARGIN.right) / (this.range().seconds / this.range().step);
     return values.map((value, index) =>
-      value ? svg("rect", { x: this.x(this.times[index]) - step / 2, y: this.y(value), width: Math.max(1.5, step - 1), height: this.y(0) - this.y(value) }) : null);
+      value
+        ? svg("rect", {
+            x: this.x(this.times[index]) - step / 2,
+            y: this.y(value),
+            width: Math.max(1.5, step - 1),
+            height: this.y(0) - this.y(value),
+          })
+        : null,
+    );
   }
 
   /** The index of the figures that are nearest to a place in the plot. */
@@ -184,17 +219,30 @@ class Chart {
     const index = time === undefined ? -1 : this.times.indexOf(time);
     const { series, format, summary } = this.options;
     const isAt = index >= 0;
-    show(this.mark, isAt ? [
-      svg("line", { x1: this.x(time), x2: this.x(time), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }),
-      series.map((one, place) => {
-        const value = this.values(one)[index];
-        return value === null || value === undefined ? null : svg("circle", { class: toneOf(one.tone, place), cx: this.x(time), cy: this.y(value), r: 3 });
-      }),
-    ] : null);
+    show(
+      this.mark,
+      isAt
+        ? [
+            svg("line", { x1: this.x(time), x2: this.x(time), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }),
+            series.map((one, place) => {
+              const value = this.values(one)[index];
+              return value === null || value === undefined
+                ? null
+                : svg("circle", { class: toneOf(one.tone, place), cx: this.x(time), cy: this.y(value), r: 3 });
+            }),
+          ]
+        : null,
+    );
     const text = (value) => (value === null || value === undefined ? NOTHING : format(value));
     const latest = (one) => this.values(one).findLast((value) => value !== null);
-    const said = series.map((one, place) => h("span", { class: `figure ${toneOf(one.tone, place)}` },
-      series.length > 1 ? `${one.title} ` : "", h("b", isAt ? text(this.values(one)[index]) : summary ? summary(this.values(one)) : text(latest(one)))));
+    const said = series.map((one, place) =>
+      h(
+        "span",
+        { class: `figure ${toneOf(one.tone, place)}` },
+        series.length > 1 ? `${one.title} ` : "",
+        h("b", isAt ? text(this.values(one)[index]) : summary ? summary(this.values(one)) : text(latest(one))),
+      ),
+    );
     show(this.readout, isAt ? h("span", { class: "at" }, new Date(time).toLocaleTimeString("en", { hour12: false })) : null, said);
   }
 }

@@ -15,8 +15,18 @@ import { setTheme } from "./theme.js";
  */
 export async function shellCommands(pages) {
   const here = pages.map(({ title, path, key }) => ({ title, group: "Page", hint: key ? `g ${key}` : "Page", href: path }));
-  const pools = [...live.store("pools").items.values()].map(({ country }) => ({ title: countryName(country), group: "Pool", hint: `Pool ${country}`, href: links.pool(country) }));
-  const exits = [...live.store("exits").items.values()].map(({ id, state }) => ({ title: id, group: "Exit", hint: `Exit, ${state}`, href: links.exit(id) }));
+  const pools = [...live.store("pools").items.values()].map(({ country }) => ({
+    title: countryName(country),
+    group: "Pool",
+    hint: `Pool ${country}`,
+    href: links.pool(country),
+  }));
+  const exits = [...live.store("exits").items.values()].map(({ id, state }) => ({
+    title: id,
+    group: "Exit",
+    hint: `Exit, ${state}`,
+    href: links.exit(id),
+  }));
   return [...here, ...pools, ...exits, ...general(), ...(await users())];
 }
 

@@ -33,7 +33,10 @@ export class Cursor {
     const index = times.indexOf(this.time);
     const last = times.length - 1;
     const next = {
-      ArrowLeft: index < 0 ? last : Math.max(0, index - 1), ArrowRight: index < 0 ? last : Math.min(last, index + 1), Home: 0, End: last,
+      ArrowLeft: index < 0 ? last : Math.max(0, index - 1),
+      ArrowRight: index < 0 ? last : Math.min(last, index + 1),
+      Home: 0,
+      End: last,
     }[event.key];
     if (next === undefined || last < 0) return;
     event.preventDefault();

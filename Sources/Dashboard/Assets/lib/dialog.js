@@ -14,12 +14,19 @@ export function dialog({ title, body, actions, class: name = "" }) {
   const returnTo = document.activeElement;
   let result;
   const element = /** @type {HTMLDialogElement} */ (
-    h("dialog", { class: `dialog ${name}`, "aria-labelledby": id },
-      h("header", { class: "dialog-head" },
+    h(
+      "dialog",
+      { class: `dialog ${name}`, "aria-labelledby": id },
+      h(
+        "header",
+        { class: "dialog-head" },
         h("h2", { id }, title),
-        h("button", { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => element.close() }, "×")),
+        h("button", { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => element.close() }, "×"),
+      ),
       h("div", { class: "dialog-body" }, body),
-      actions && h("footer", { class: "dialog-actions" }, actions)));
+      actions && h("footer", { class: "dialog-actions" }, actions),
+    )
+  );
   const closed = new Promise((resolve) => {
     element.addEventListener("close", () => {
       const toasts = element.querySelector("#toasts");
@@ -50,10 +57,15 @@ export function dialog({ title, body, actions, class: name = "" }) {
  */
 export async function confirm({ title, consequence, action, danger = false, typed }) {
   const button = h("button", { class: `button ${danger ? "danger" : "primary"}`, type: "button", disabled: Boolean(typed) }, action);
-  const input = typed && h("input", {
-    type: "text", autocomplete: "off", spellcheck: "false", "aria-label": `Type ${typed} to confirm`,
-    oninput: () => (button.disabled = input.value !== typed),
-  });
+  const input =
+    typed &&
+    h("input", {
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-label": `Type ${typed} to confirm`,
+      oninput: () => (button.disabled = input.value !== typed),
+    });
   const cancel = h("button", { class: "button", type: "button" }, "Cancel");
   const box = dialog({
     title,

@@ -48,9 +48,9 @@ function isProperties(value) {
 
 function setProperties(element, properties) {
   for (const [name, value] of Object.entries(properties)) {
-    if (value === false || value === null || value === undefined) continue;
+    if (isNothing(value)) continue;
     if (name.startsWith("on")) setHandler(element, name, value);
-    else if (name === "style") for (const [property, text] of Object.entries(value)) setStyle(element, property, text);
+    else if (name === "style") setStyles(element, value);
     else if (name === "dataset") Object.assign(element.dataset, value);
     else element.setAttribute(name, value === true ? "" : value);
   }
@@ -59,6 +59,8 @@ function setProperties(element, properties) {
   if ("checked" in properties && "checked" in element) element.checked = Boolean(properties.checked);
 }
 
+const isNothing = (value) => value === false || value === null || value === undefined;
+
 function setHandler(element, name, handler) {
   element[name] = handler;
   const known = handlers.get(element) ?? {};
@@ -66,10 +68,11 @@ function setHandler(element, name, handler) {
   handlers.set(element, known);
 }
 
-function setStyle(element, property, text) {
-  if (text === null || text === undefined) return;
-  const name = property.startsWith("--") ? property : property.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  element.style.setProperty(name, String(text));
+function setStyles(element, styles) {
+  for (const [property, text] of Object.entries(styles)) {
+    const name = property.startsWith("--") ? property : property.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    if (!isNothing(text)) element.style.setProperty(name, String(text));
+  }
 }
 
 /**
@@ -80,7 +83,7 @@ function setStyle(element, property, text) {
 export function nodes(children) {
   return children
     .flat(Infinity)
-    .filter((child) => child !== null && child !== undefined && child !== false && child !== true)
+    .filter((child) => !isNothing(child) && child !== true)
     .map((child) => (child instanceof Node ? child : document.createTextNode(String(child))));
 }
 

@@ -9,13 +9,17 @@ import { problemNote } from "./parts.js";
  * @property {string} name In the URL.
  * @property {string} title
  * @property {() => import("./dom.js").Child} render
- *
+ */
+
+/**
  * @typedef {object} Content
  * @property {import("./dom.js").Child} title
  * @property {import("./dom.js").Child} [subtitle]
  * @property {import("./dom.js").Child} [actions]
  * @property {Tab[]} tabs
- *
+ */
+
+/**
  * @typedef {object} Options
  * @property {string} [name] The parameter in the URL; `open`.
  * @property {(id: string, drawer: Drawer) => Content} render
@@ -63,11 +67,23 @@ export class Drawer {
     this.actions = h("div", { class: "drawer-actions" });
     this.tabList = h("div", { class: "tabs", role: "tablist", onkeydown: (event) => this.moveTab(event) });
     this.body = h("div", { class: "drawer-body", role: "tabpanel", tabindex: "0", id: "drawer-panel" });
-    this.element = h("aside", { class: "drawer", role: "dialog", "aria-labelledby": "drawer-title", onkeydown: (event) => this.key(event) },
-      h("header", { class: "drawer-head" },
+    this.element = h(
+      "aside",
+      { class: "drawer", role: "dialog", "aria-labelledby": "drawer-title", onkeydown: (event) => this.key(event) },
+      h(
+        "header",
+        { class: "drawer-head" },
         h("div", { class: "drawer-title" }, this.heading, this.subtitle),
-        h("button", { class: "icon-button", type: "button", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.close() }, icon("close"))),
-      this.actions, this.tabList, this.body);
+        h(
+          "button",
+          { class: "icon-button", type: "button", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.close() },
+          icon("close"),
+        ),
+      ),
+      this.actions,
+      this.tabList,
+      this.body,
+    );
     document.getElementById("drawers").replaceChildren(this.element);
     addEventListener("keydown", (event) => this.key(event), { signal: this.signal });
   }
@@ -84,7 +100,10 @@ export class Drawer {
     show(this.subtitle, subtitle);
     show(this.actions, actions);
     this.tabList.hidden = tabs.length < 2;
-    show(this.tabList, tabs.map((tab) => this.tabButton(tab)));
+    show(
+      this.tabList,
+      tabs.map((tab) => this.tabButton(tab)),
+    );
   }
 
   get tab() {
@@ -94,7 +113,18 @@ export class Drawer {
 
   tabButton(tab) {
     const isShown = tab === this.tab;
-    return h("button", { type: "button", role: "tab", "aria-selected": String(isShown), "aria-controls": "drawer-panel", tabindex: isShown ? "0" : "-1", onclick: () => this.choose(tab) }, tab.title);
+    return h(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        "aria-selected": String(isShown),
+        "aria-controls": "drawer-panel",
+        tabindex: isShown ? "0" : "-1",
+        onclick: () => this.choose(tab),
+      },
+      tab.title,
+    );
   }
 
   choose(tab) {
@@ -118,7 +148,10 @@ export class Drawer {
     this.tabEnding = new AbortController();
     /** Ends with the tab. */
     this.tabSignal = this.tabEnding.signal;
-    show(this.tabList, this.content.tabs.map((tab) => this.tabButton(tab)));
+    show(
+      this.tabList,
+      this.content.tabs.map((tab) => this.tabButton(tab)),
+    );
     this.body.setAttribute("aria-label", tab.title);
     this.body.replaceChildren(...nodes([tab.render()]));
     this.body.scrollTop = 0;

@@ -24,7 +24,11 @@ export function filters(context, wanted) {
   if (search) context.keys("/", "Search", () => search.control.focus());
   context.onQuery((query) => controls.forEach(({ filter, control }) => control.take(query.get(filter.name))));
   return {
-    element: h("div", { class: "filters", role: "search" }, controls.map(({ control }) => control.element)),
+    element: h(
+      "div",
+      { class: "filters", role: "search" },
+      controls.map(({ control }) => control.element),
+    ),
     /** @param {string} name @param {(string | {value: string, label: string})[]} options */
     setOptions(name, options) {
       const { filter, control } = controls.find(({ filter }) => filter.name === name);
@@ -40,7 +44,11 @@ const asOption = (option) => (typeof option === "string" ? { value: option, labe
 function search(context, { name, label, placeholder }) {
   const set = (value) => context.query.set({ [name]: value });
   const input = h("input", {
-    type: "search", "aria-label": label, placeholder: placeholder ?? label, spellcheck: "false", autocomplete: "off",
+    type: "search",
+    "aria-label": label,
+    placeholder: placeholder ?? label,
+    spellcheck: "false",
+    autocomplete: "off",
     oninput: () => set(input.value),
     onkeydown: (event) => {
       if (event.key !== "Escape") return;
@@ -78,8 +86,16 @@ function toggle(context, { name, label }) {
 
 function tabs(context, { name, label, options }) {
   const buttons = options.map(asOption).map(({ value, label }) => ({
-    value, button: h("button", { type: "button", class: "segment", onclick: () => context.query.set({ [name]: value }) }, label),
+    value,
+    button: h("button", { type: "button", class: "segment", onclick: () => context.query.set({ [name]: value }) }, label),
   }));
   const take = (value) => buttons.forEach(({ value: own, button }) => button.setAttribute("aria-pressed", String(own === value)));
-  return { element: h("div", { class: "segments", role: "group", "aria-label": label }, buttons.map(({ button }) => button)), take };
+  return {
+    element: h(
+      "div",
+      { class: "segments", role: "group", "aria-label": label },
+      buttons.map(({ button }) => button),
+    ),
+    take,
+  };
 }

@@ -21,10 +21,13 @@ export function form({ fields, values = {}, submit, onSubmit, onChange, onCancel
   const rows = fields.map(row);
   const summary = h("div", { class: "form-problem" });
   const button = h("button", { class: "button primary", type: "submit" }, submit);
-  const element = h("form", { class: "form", novalidate: true, oninput: () => onChange?.(read()), onsubmit: send },
-    summary, grouped(rows),
-    h("div", { class: "form-actions" },
-      onCancel && h("button", { class: "button", type: "button", onclick: onCancel }, "Cancel"), button));
+  const element = h(
+    "form",
+    { class: "form", novalidate: true, oninput: () => onChange?.(read()), onsubmit: send },
+    summary,
+    grouped(rows),
+    h("div", { class: "form-actions" }, onCancel && h("button", { class: "button", type: "button", onclick: onCancel }, "Cancel"), button),
+  );
 
   const read = () => {
     const result = {};

@@ -59,7 +59,11 @@ export function duration(seconds) {
   if (!isKnown(seconds)) return NOTHING;
   const value = Math.max(0, seconds);
   if (value < 60) return `${value < 10 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} s`;
-  const steps = [["d", 86400, "h", 3600], ["h", 3600, "min", 60], ["min", 60, "s", 1]];
+  const steps = [
+    ["d", 86400, "h", 3600],
+    ["h", 3600, "min", 60],
+    ["min", 60, "s", 1],
+  ];
   const [large, size, small, part] = steps.find(([, size]) => value >= size);
   const rest = Math.floor((value % size) / part);
   const first = `${Math.floor(value / size)} ${large}`;
@@ -77,7 +81,12 @@ export function relative(at, until = false) {
 
 /** One unit: what is a moment ago needs no second one. */
 function coarse(seconds) {
-  for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`;
+  for (const [unit, size] of [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+  ])
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`;
   return `${Math.floor(seconds)} s`;
 }
 

@@ -8,7 +8,8 @@ const PATHS = {
   exits: "M6 2H2.5v12H6M9.5 4.5 13 8l-3.5 3.5M13 8H6",
   pools: "M2 4.5 8 2l6 2.5L8 7zM2 8l6 2.5L14 8M2 11.5 8 14l6-2.5",
   servers: "M2 2.5h12v4.5H2zM2 9h12v4.5H2zM4.5 4.75h.01M4.5 11.25h.01",
-  users: "M6 7.5a2.75 2.75 0 1 0 0-5.5 2.75 2.75 0 0 0 0 5.5zM1 14c0-2.8 2-4.5 5-4.5s5 1.7 5 4.5M10.5 2.3a2.75 2.75 0 0 1 0 5M12.5 10c1.6.7 2.5 2 2.5 4",
+  users:
+    "M6 7.5a2.75 2.75 0 1 0 0-5.5 2.75 2.75 0 0 0 0 5.5zM1 14c0-2.8 2-4.5 5-4.5s5 1.7 5 4.5M10.5 2.3a2.75 2.75 0 0 1 0 5M12.5 10c1.6.7 2.5 2 2.5 4",
   events: "M1.5 8H4l2-5 3.5 10 2-5h3",
   logs: "M2.5 3.5h11M2.5 6.5h7M2.5 9.5h11M2.5 12.5h5",
   audit: "M8 1.5 13.5 4v4c0 3.3-2.3 5.3-5.5 6.5C4.800 13.300 2.500 11.300 2.500 8V4zM5.500 8l1.800 1.800L10.700 6.300",
@@ -39,4 +40,8 @@ const PATHS = {
  * @param {keyof typeof PATHS} name
  */
 export const icon = (name) =>
-  svg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" }, svg("path", { d: PATHS[name] ?? PATHS.more }));
+  svg(
+    "svg",
+    { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" },
+    svg("path", { d: PATHS[name] ?? PATHS.more }),
+  );

@@ -25,7 +25,9 @@ export function bind(keys, title, run, { signal, group = "Everywhere" } = {}) {
 }
 
 const isTyping = (target) =>
-  target.isContentEditable || /^(SELECT|TEXTAREA)$/.test(target.nodeName) || (target.nodeName === "INPUT" && !/^(checkbox|radio|button)$/.test(target.type));
+  target.isContentEditable ||
+  /^(SELECT|TEXTAREA)$/.test(target.nodeName) ||
+  (target.nodeName === "INPUT" && !/^(checkbox|radio|button)$/.test(target.type));
 
 function nameOf(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -51,8 +53,20 @@ export function showKeys() {
   const groups = Map.groupBy(bindings, ([, binding]) => binding.group);
   const body = [...groups].map(([group, list]) => [
     h("h3", group),
-    h("dl", { class: "keys" },
-      list.map(([keys, { title }]) => h("div", h("dt", keys.split(" ").map((key) => h("kbd", shown(key)))), h("dd", title)))),
+    h(
+      "dl",
+      { class: "keys" },
+      list.map(([keys, { title }]) =>
+        h(
+          "div",
+          h(
+            "dt",
+            keys.split(" ").map((key) => h("kbd", shown(key))),
+          ),
+          h("dd", title),
+        ),
+      ),
+    ),
   ]);
   dialog({ title: "Keyboard", body: h("div", { class: "keys-groups" }, body) });
 }

@@ -55,8 +55,13 @@ export function worldMap({ label = "Exits by country" } = {}) {
 
 function mark({ country, tone, label, weight, href }) {
   const [x, y] = project(CENTRES[country]);
-  const radius = 5 + 9 * Math.sqrt(Math.min(1, Math.max(0, weight)));
-  const link = svg("a", { class: `mark ${tone}`, href, "aria-label": label, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` },
-    svg("title", label), svg("circle", { class: "halo", r: (radius + 4).toFixed(1) }), svg("circle", { class: "dot", r: radius.toFixed(1) }));
+  const radius = 4 + 5 * Math.sqrt(Math.min(1, Math.max(0, weight)));
+  const link = svg(
+    "a",
+    { class: `mark ${tone}`, href, "aria-label": label, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` },
+    svg("title", label),
+    svg("circle", { class: "halo", r: (radius + 3.5).toFixed(1) }),
+    svg("circle", { class: "dot", r: radius.toFixed(1) }),
+  );
   return link;
 }

@@ -10,9 +10,12 @@ const SECTIONS = ["Proxies", "Activity", "System"];
 export class Navigation {
   constructor() {
     this.list = h("div", { class: "nav-list" });
-    this.element = h("nav", { class: "nav", id: "nav", "aria-label": "Pages", onkeydown: (event) => event.key === "Escape" && this.close() },
+    this.element = h(
+      "nav",
+      { class: "nav", id: "nav", "aria-label": "Pages", onkeydown: (event) => event.key === "Escape" && this.close() },
       h("a", { class: "brand", href: "/", "aria-label": "Sallyport, overview" }, icon("mark"), h("span", "Sallyport")),
-      this.list);
+      this.list,
+    );
     this.curtain = h("div", { class: "curtain", onclick: () => this.close() });
     this.element.append(this.curtain);
   }
@@ -21,7 +24,10 @@ export class Navigation {
   show(pages) {
     const groups = Map.groupBy(pages, ({ section }) => section);
     const names = [...SECTIONS.filter((name) => groups.has(name)), ...[...groups.keys()].filter((name) => !SECTIONS.includes(name))];
-    show(this.list, names.map((name) => h("section", { "aria-label": name }, h("h2", name), h("ul", groups.get(name).map(entry)))));
+    show(
+      this.list,
+      names.map((name) => h("section", { "aria-label": name }, h("h2", name), h("ul", groups.get(name).map(entry)))),
+    );
     this.mark(this.path);
   }
 

@@ -49,8 +49,14 @@ function matches(commands, text) {
 export function openPalette() {
   const commands = [];
   const input = h("input", {
-    type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-label": "Search for a page, a thing or an action",
-    placeholder: "Pages, exits, users, actions", autocomplete: "off", spellcheck: "false",
+    type: "text",
+    role: "combobox",
+    "aria-expanded": "true",
+    "aria-controls": "palette-list",
+    "aria-label": "Search for a page, a thing or an action",
+    placeholder: "Pages, exits, users, actions",
+    autocomplete: "off",
+    spellcheck: "false",
   });
   const options = h("ul", { id: "palette-list", role: "listbox", "aria-label": "Results" });
   const box = dialog({ title: "Go to or do", body: [input, options], class: "palette" });
@@ -67,8 +73,12 @@ export function openPalette() {
     options.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   };
   const option = (command, index) =>
-    h("li", { id: `palette-${index}`, role: "option", "aria-selected": String(index === chosen), onclick: () => run(command) },
-      h("span", command.title), h("span", { class: "palette-hint" }, command.hint ?? command.group ?? ""));
+    h(
+      "li",
+      { id: `palette-${index}`, role: "option", "aria-selected": String(index === chosen), onclick: () => run(command) },
+      h("span", command.title),
+      h("span", { class: "palette-hint" }, command.hint ?? command.group ?? ""),
+    );
   const find = () => {
     found = matches(commands, input.value);
     chosen = 0;

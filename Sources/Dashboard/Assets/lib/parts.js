@@ -14,9 +14,12 @@ import { toast } from "./toast.js";
  * @param {{subtitle?: import("./dom.js").Child, actions?: import("./dom.js").Child}} [options]
  */
 export const pageHead = (title, { subtitle, actions } = {}) =>
-  h("header", { class: "page-head" },
+  h(
+    "header",
+    { class: "page-head" },
     h("div", h("h1", title), subtitle && h("p", { class: "subtitle" }, subtitle)),
-    actions && h("div", { class: "page-actions" }, actions));
+    actions && h("div", { class: "page-actions" }, actions),
+  );
 
 /**
  * A part of a page with a title.
@@ -25,16 +28,26 @@ export const pageHead = (title, { subtitle, actions } = {}) =>
  * @param {{actions?: import("./dom.js").Child, class?: string}} [options]
  */
 export const panel = (title, content, { actions, class: name = "" } = {}) =>
-  h("section", { class: `panel ${name}`, "aria-label": title },
+  h(
+    "section",
+    { class: `panel ${name}`, "aria-label": title },
     h("header", { class: "panel-head" }, h("h2", title), actions && h("div", { class: "panel-actions" }, actions)),
-    h("div", { class: "panel-body" }, content));
+    h("div", { class: "panel-body" }, content),
+  );
 
 /** A word with a coloured dot. @param {string} text @param {Tone} [tone] @param {string} [title] */
 export const badge = (text, tone = "idle", title) => h("span", { class: `badge ${tone}`, title }, text);
 
 /** @type {Record<string, Tone>} */
 export const STATE_TONES = {
-  serving: "good", standby: "info", degraded: "warn", draining: "idle", pending: "warn", starting: "info", verifying: "info", stopped: "idle",
+  serving: "good",
+  standby: "info",
+  degraded: "warn",
+  draining: "idle",
+  pending: "warn",
+  starting: "info",
+  verifying: "info",
+  stopped: "idle",
   failed: "bad",
 };
 
@@ -43,10 +56,13 @@ export const exitTone = (exit) => (exit.leaving ? "idle" : (STATE_TONES[exit.sta
 
 /** An exit's state, with its reason. */
 export const stateBadge = (exit) =>
-  h("span", { class: "state" },
+  h(
+    "span",
+    { class: "state" },
     badge(exit.state, exitTone(exit), exit.detail),
     exit.leaving && exit.state !== "draining" ? h("span", { class: "reason" }, "leaving") : null,
-    exit.reason ? h("span", { class: "reason", title: exit.detail }, words(exit.reason)) : null);
+    exit.reason ? h("span", { class: "reason", title: exit.detail }, words(exit.reason)) : null,
+  );
 
 /** `handshake timeout` of `handshake_timeout`. */
 export const words = (code) => String(code).replaceAll("_", " ");
@@ -61,9 +77,14 @@ export const severityBadge = (severity) => badge(severity, SEVERITY_TONES[severi
  * @param {{title: string, text?: import("./dom.js").Child, command?: string, action?: import("./dom.js").Child}} options
  */
 export const emptyState = ({ title, text, command, action }) =>
-  h("div", { class: "empty" },
-    h("p", { class: "empty-title" }, title), text && h("p", text), action && h("div", { class: "empty-action" }, action),
-    command && copyable(command, { block: true }));
+  h(
+    "div",
+    { class: "empty" },
+    h("p", { class: "empty-title" }, title),
+    text && h("p", text),
+    action && h("div", { class: "empty-action" }, action),
+    command && copyable(command, { block: true }),
+  );
 
 /**
  * A bar for a share of a limit.
@@ -72,10 +93,20 @@ export const emptyState = ({ title, text, command, action }) =>
  */
 export function meter(share, { label, tone }) {
   const shown = Math.max(0, Math.min(1, share || 0));
-  return h("div", {
-    class: `meter ${tone ?? (share >= 1 ? "bad" : share >= 0.8 ? "warn" : "info")}`, role: "meter", "aria-label": label, title: label,
-    "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(Math.round(shown * 100)), "aria-valuetext": percent(share || 0),
-  }, h("div", { class: "meter-fill", style: { width: `${shown * 100}%` } }));
+  return h(
+    "div",
+    {
+      class: `meter ${tone ?? (share >= 1 ? "bad" : share >= 0.8 ? "warn" : "info")}`,
+      role: "meter",
+      "aria-label": label,
+      title: label,
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+      "aria-valuenow": String(Math.round(shown * 100)),
+      "aria-valuetext": percent(share || 0),
+    },
+    h("div", { class: "meter-fill", style: { width: `${shown * 100}%` } }),
+  );
 }
 
 /**
@@ -88,9 +119,12 @@ export function copyable(text, { label = "Copy", block = false } = {}) {
     await writeToClipboard(text);
     toast("Copied", { tone: "info" });
   };
-  return h(block ? "div" : "span", { class: block ? "copyable block" : "copyable" },
+  return h(
+    block ? "div" : "span",
+    { class: block ? "copyable block" : "copyable" },
     block ? h("pre", { tabindex: "0" }, text) : h("code", text),
-    h("button", { class: "icon-button", type: "button", "aria-label": label, title: label, onclick: copy }, icon("copy")));
+    h("button", { class: "icon-button", type: "button", "aria-label": label, title: label, onclick: copy }, icon("copy")),
+  );
 }
 
 /** The clipboard's API is only there over HTTPS and on localhost. */
@@ -105,10 +139,13 @@ async function writeToClipboard(text) {
 
 /** Names with values. @param {([string, import("./dom.js").Child] | null | false)[]} pairs Without a value: left out. */
 export const facts = (pairs) =>
-  h("dl", { class: "facts" },
+  h(
+    "dl",
+    { class: "facts" },
     pairs
       .filter((pair) => pair && pair[1] !== undefined && pair[1] !== null && pair[1] !== "")
-      .map(([name, value]) => h("div", h("dt", name), h("dd", value))));
+      .map(([name, value]) => h("div", h("dt", name), h("dd", value))),
+  );
 
 /** A sentence in a box. @param {import("./dom.js").Child} text @param {Tone} [tone] */
 export const note = (text, tone = "info") => h("div", { class: `note ${tone}`, role: "note" }, h("div", text));
@@ -116,10 +153,17 @@ export const note = (text, tone = "info") => h("div", { class: `note ${tone}`, r
 /** What went wrong and what to do. @param {any} error @param {() => void} [retry] */
 export function problemNote(error, retry) {
   const problem = asProblem(error);
-  return h("div", { class: "note bad", role: "alert" },
-    h("div", h("strong", problem.message), problem.remedy && h("p", problem.remedy),
-      problem.requestId && h("p", { class: "hint" }, "Request ", h("code", problem.requestId))),
-    retry && h("button", { class: "button", type: "button", onclick: retry }, "Try again"));
+  return h(
+    "div",
+    { class: "note bad", role: "alert" },
+    h(
+      "div",
+      h("strong", problem.message),
+      problem.remedy && h("p", problem.remedy),
+      problem.requestId && h("p", { class: "hint" }, "Request ", h("code", problem.requestId)),
+    ),
+    retry && h("button", { class: "button", type: "button", onclick: retry }, "Try again"),
+  );
 }
 
 export const loading = (text = "Loading") => h("p", { class: "loading", role: "status" }, text);

@@ -43,8 +43,7 @@ export class Problem extends Error {
 }
 
 /** Nobody has answered. */
-export const unreachable = () =>
-  new Problem({ status: 0, error: "unreachable", message: "The controller does not answer." });
+export const unreachable = () => new Problem({ status: 0, error: "unreachable", message: "The controller does not answer." });
 
 /**
  * The problem that an answer other than 2xx stands for.

@@ -1,7 +1,7 @@
 /** The Natural Earth projection (Patterson, Šavrič, Jenny 2011), onto the field that `Sources/Dashboard/make-map` draws the countries on. */
 
 /** The field, from 84° north to 57° south. */
-export const FIELD = { width: 1000, height: 442 };
+export const FIELD = { width: 1000, height: 435 };
 
 const radians = (degrees) => (degrees * Math.PI) / 180;
 const across = (p) => 0.8707 - 0.131979 * p ** 2 - 0.013791 * p ** 4 + 0.003971 * p ** 10 - 0.001529 * p ** 12;

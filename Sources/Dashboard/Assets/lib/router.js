@@ -26,7 +26,10 @@ export const isPage = (path) => names.includes(nameOf(path));
 /** @param {string} name @returns {Promise<Entry>} */
 function load(name) {
   if (!loaded.has(name)) {
-    loaded.set(name, import(`../pages/${name}.js`).then((module) => ({ ...module.default, name, path: pathOf(name) })));
+    loaded.set(
+      name,
+      import(`../pages/${name}.js`).then((module) => ({ ...module.default, name, path: pathOf(name) })),
+    );
     loaded.get(name).catch(() => loaded.delete(name));
   }
   return loaded.get(name);

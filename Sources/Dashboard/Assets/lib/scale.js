@@ -4,9 +4,10 @@
  * Round values from 0 to over the largest one.
  * @param {number} largest
  * @param {number} [count] About so many steps.
+ * @param {number} [least] The smallest step: 1 for what is counted.
  */
-export function valueTicks(largest, count = 3) {
-  const rough = Math.max(largest, 1e-9) / count;
+export function valueTicks(largest, count = 3, least = 1e-9) {
+  const rough = Math.max(largest / count, least);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
   const steps = Math.max(1, Math.ceil(largest / step - 1e-9));

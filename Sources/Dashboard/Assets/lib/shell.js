@@ -50,11 +50,10 @@ export class Shell {
   build() {
     this.root.replaceChildren(
       h("a", { class: "skip", href: "#main" }, "Skip to the content"),
-      h("div", { class: "shell" },
-        this.navigation.element,
-        h("div", { class: "frame" }, topBar(this.navigation), banner(), this.main)),
+      h("div", { class: "shell" }, this.navigation.element, h("div", { class: "frame" }, topBar(this.navigation), banner(), this.main)),
       h("div", { id: "drawers" }),
-      this.announcer);
+      this.announcer,
+    );
   }
 
   async showNavigation() {
@@ -96,12 +95,20 @@ export class Shell {
     try {
       const page = await pageAt(path);
       if (signal.aborted) return null;
-      if (!page) return emptyState({ title: "There is no such page", text: ["Nothing is at ", h("code", path), "."], action: h("a", { class: "button", href: "/" }, "Overview") });
+      if (!page)
+        return emptyState({
+          title: "There is no such page",
+          text: ["Nothing is at ", h("code", path), "."],
+          action: h("a", { class: "button", href: "/" }, "Overview"),
+        });
       const context = new Context(path, signal);
       context.title(page.title);
       if (!session.may(page.role)) {
         live.need("page", []);
-        return emptyState({ title: `${page.title} needs the role ${page.role}`, text: `The key ${session.name} has the role ${session.role}. Sign in with another key to see this page.` });
+        return emptyState({
+          title: `${page.title} needs the role ${page.role}`,
+          text: `The key ${session.name} has the role ${session.role}. Sign in with another key to see this page.`,
+        });
       }
       live.need("page", page.topics ?? []);
       return await page.render(context);

@@ -8,7 +8,12 @@ import { session, signIn } from "./session.js";
 /** The form; `done` is called when somebody has signed in. */
 function signInForm(done) {
   const input = h("input", {
-    id: "key", name: "key", type: "password", autocomplete: "current-password", required: true, spellcheck: "false",
+    id: "key",
+    name: "key",
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+    spellcheck: "false",
     "aria-describedby": "key-hint key-error",
   });
   const error = h("p", { id: "key-error", class: "field-error", role: "alert" });
@@ -27,11 +32,24 @@ function signInForm(done) {
       button.disabled = false;
     }
   };
-  return h("form", { class: "stack", onsubmit: submit },
-    h("label", { for: "key" }, "API key"), input,
-    h("p", { id: "key-hint", class: "hint" }, "The first key is in ", h("code", ".run/admin.key"), ". ",
-      h("code", "sallyport dashboard"), " prints a link that signs in without it."),
-    error, button);
+  return h(
+    "form",
+    { class: "stack", onsubmit: submit },
+    h("input", { type: "text", name: "username", autocomplete: "username", value: "Sallyport API key", hidden: true }),
+    h("label", { for: "key" }, "API key"),
+    input,
+    h(
+      "p",
+      { id: "key-hint", class: "hint" },
+      "The first key is in ",
+      h("code", ".run/admin.key"),
+      ". ",
+      h("code", "sallyport dashboard"),
+      " prints a link that signs in without it.",
+    ),
+    error,
+    button,
+  );
 }
 
 function sentence(problem) {
@@ -49,12 +67,19 @@ export function signInPage(root, message) {
   document.title = "Sign in · Sallyport";
   return new Promise((resolve) => {
     root.replaceChildren(
-      h("main", { class: "sign-in", id: "main" },
-        h("div", { class: "sign-in-box" },
+      h(
+        "main",
+        { class: "sign-in", id: "main" },
+        h(
+          "div",
+          { class: "sign-in-box" },
           h("h1", { class: "brand" }, icon("mark"), "Sallyport"),
           message && h("p", { class: "note warn", role: "status" }, message),
-          signInForm(resolve))));
-    root.querySelector("input").focus();
+          signInForm(resolve),
+        ),
+      ),
+    );
+    root.querySelector("#key").focus();
   });
 }
 
@@ -63,20 +88,23 @@ export function signInDialog() {
   return new Promise((resolve) => {
     const name = session.name;
     let isSignedIn = false;
-    const box = h("dialog", { class: "dialog", "aria-labelledby": "sign-in-title" },
+    const box = h(
+      "dialog",
+      { class: "dialog", "aria-labelledby": "sign-in-title" },
       h("h2", { id: "sign-in-title" }, "Sign in again"),
       h("p", `The session${name ? ` of ${name}` : ""} has ended, or its key was revoked. What is on the page is kept.`),
       signInForm(() => {
         isSignedIn = true;
         box.close();
       }),
-      h("button", { class: "button quiet", type: "button", onclick: () => box.close() }, "Not now"));
+      h("button", { class: "button quiet", type: "button", onclick: () => box.close() }, "Not now"),
+    );
     box.addEventListener("close", () => {
       box.remove();
       resolve(isSignedIn);
     });
     document.body.append(box);
     box.showModal();
-    box.querySelector("input").focus();
+    box.querySelector("#key").focus();
   });
 }

@@ -44,7 +44,13 @@ export function strip(samples, { label, count = 30 }) {
   const step = WIDTH / count;
   const bars = Array.from({ length: count }, (_, index) => {
     const sample = shown[index - (count - shown.length)];
-    const tone = sample ? (sample.failures ? (sample.verdict === "healthy" ? "warn" : (TONES[sample.verdict] ?? "idle")) : (TONES[sample.verdict] ?? "idle")) : "none";
+    const tone = sample
+      ? sample.failures
+        ? sample.verdict === "healthy"
+          ? "warn"
+          : (TONES[sample.verdict] ?? "idle")
+        : (TONES[sample.verdict] ?? "idle")
+      : "none";
     const bar = svg("rect", { class: tone, x: (index * step).toFixed(2), y: 2, width: (step - 1).toFixed(2), height: HEIGHT - 4, rx: 0.8 });
     if (sample) bar.append(svg("title", describe(sample)));
     return bar;
@@ -53,7 +59,14 @@ export function strip(samples, { label, count = 30 }) {
 }
 
 const describe = ({ verdict, failures, probes, latency_ms: latency, at }) =>
-  [verdict, probes ? `${failures ?? 0} of ${probes} probes failed` : "", latency === undefined ? "" : milliseconds(latency), at ? absolute(at) : ""].filter(Boolean).join(", ");
+  [
+    verdict,
+    probes ? `${failures ?? 0} of ${probes} probes failed` : "",
+    latency === undefined ? "" : milliseconds(latency),
+    at ? absolute(at) : "",
+  ]
+    .filter(Boolean)
+    .join(", ");
 
 /**
  * Bars of figures, the oldest first.
@@ -65,10 +78,24 @@ export function bars(values, { label }) {
   const step = WIDTH / Math.max(1, values.length);
   const all = values.map(({ value, label }, index) => {
     const height = value > 0 ? Math.max(1, (value / top) * (HEIGHT - 2)) : 0;
-    return svg("rect", { class: "info", x: (index * step).toFixed(2), y: (HEIGHT - height).toFixed(2), width: Math.max(0.5, step - 1).toFixed(2), height: height.toFixed(2) }, svg("title", label));
+    return svg(
+      "rect",
+      {
+        class: "info",
+        x: (index * step).toFixed(2),
+        y: (HEIGHT - height).toFixed(2),
+        width: Math.max(0.5, step - 1).toFixed(2),
+        height: height.toFixed(2),
+      },
+      svg("title", label),
+    );
   });
   return picture("bars", label, all);
 }
 
 const picture = (name, label, content) =>
-  svg("svg", { class: `spark ${name}`, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label, preserveAspectRatio: "none" }, content);
+  svg(
+    "svg",
+    { class: `spark ${name}`, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label, preserveAspectRatio: "none" },
+    content,
+  );

@@ -19,7 +19,9 @@ const SPARE = 15;
  * @property {boolean} [sortable]
  * @property {boolean} [optional] Hidden on a narrow screen.
  * @property {string} [class]
- *
+ */
+
+/**
  * @template T
  * @typedef {object} Options
  * @property {string} caption What the table is, for screen readers.
@@ -65,7 +67,15 @@ class TableView {
     this.before = h("tbody", { class: "spacer", "aria-hidden": "true" }, h("tr", h("td", { colspan: this.options.columns.length })));
     this.body = h("tbody");
     this.after = this.before.cloneNode(true);
-    this.table = h("table", { class: "table" }, h("caption", { class: "off-screen" }, caption), h("thead", this.head), this.before, this.body, this.after);
+    this.table = h(
+      "table",
+      { class: "table" },
+      h("caption", { class: "off-screen" }, caption),
+      h("thead", this.head),
+      this.before,
+      this.body,
+      this.after,
+    );
     this.scroller = h("div", { class: "table-scroller", tabindex: "0", role: "region", "aria-label": caption }, this.table);
     this.none = h("div", { class: "table-none", hidden: true });
     this.element = h("div", { class: "table-box" }, this.scroller, this.none);
@@ -116,13 +126,23 @@ class TableView {
 
   drawHead() {
     const { name: by, isDescending } = this.sort;
-    show(this.head, this.options.columns.map((column) => {
-      const isSorted = column.name === by;
-      const direction = isSorted ? (isDescending ? "descending" : "ascending") : undefined;
-      const content = column.sortable === false ? column.title
-        : h("button", { type: "button", onclick: () => this.sortBy(column) }, column.title, h("span", { class: "sort-mark", "aria-hidden": "true" }, isSorted ? (isDescending ? "↓" : "↑") : ""));
-      return h("th", { scope: "col", class: cellClass(column), "aria-sort": direction }, content);
-    }));
+    show(
+      this.head,
+      this.options.columns.map((column) => {
+        const isSorted = column.name === by;
+        const direction = isSorted ? (isDescending ? "descending" : "ascending") : undefined;
+        const content =
+          column.sortable === false
+            ? column.title
+            : h(
+                "button",
+                { type: "button", onclick: () => this.sortBy(column) },
+                column.title,
+                h("span", { class: "sort-mark", "aria-hidden": "true" }, isSorted ? (isDescending ? "↓" : "↑") : ""),
+              );
+        return h("th", { scope: "col", class: cellClass(column), "aria-sort": direction }, content);
+      }),
+    );
   }
 
   sortBy(column) {
@@ -158,14 +178,25 @@ class TableView {
   row(item) {
     const { columns, groupHead, rowClass, open, parameter } = this.options;
     if (item instanceof GroupHead) {
-      return h("tr", { class: "group" }, h("th", { colspan: columns.length, scope: "rowgroup" }, groupHead?.(item.name, item.items) ?? item.name));
+      return h(
+        "tr",
+        { class: "group" },
+        h("th", { colspan: columns.length, scope: "rowgroup" }, groupHead?.(item.name, item.items) ?? item.name),
+      );
     }
     const id = open?.(item);
     const isOpen = id !== undefined && this.context.query.get(parameter) === id;
-    return h("tr",
-      { class: `${rowClass?.(item) ?? ""} ${id === undefined ? "" : "opens"}`, tabindex: id === undefined ? null : "-1", "aria-current": isOpen ? "true" : null,
-        onclick: id === undefined ? null : (event) => this.click(event, id), onkeydown: id === undefined ? null : (event) => this.key(event, id) },
-      columns.map((column) => h("td", { class: cellClass(column) }, column.cell ? column.cell(item) : (column.value(item) ?? "–"))));
+    return h(
+      "tr",
+      {
+        class: `${rowClass?.(item) ?? ""} ${id === undefined ? "" : "opens"}`,
+        tabindex: id === undefined ? null : "-1",
+        "aria-current": isOpen ? "true" : null,
+        onclick: id === undefined ? null : (event) => this.click(event, id),
+        onkeydown: id === undefined ? null : (event) => this.key(event, id),
+      },
+      columns.map((column) => h("td", { class: cellClass(column) }, column.cell ? column.cell(item) : (column.value(item) ?? "–"))),
+    );
   }
 
   /** A click on a link or a button of the row is its own. */
@@ -191,7 +222,9 @@ class TableView {
 
   focused() {
     const row = document.activeElement?.closest?.("tr");
-    return row && row === document.activeElement && this.body.contains(row) ? this.order.find((item) => this.keyOf(item) === row.dataset.key) : undefined;
+    return row && row === document.activeElement && this.body.contains(row)
+      ? this.order.find((item) => this.keyOf(item) === row.dataset.key)
+      : undefined;
   }
 
   step(by) {

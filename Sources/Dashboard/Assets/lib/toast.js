@@ -24,10 +24,13 @@ export function toast(message, { tone = "good", action } = {}) {
     close();
     action.run();
   };
-  const box = h("div", { class: `toast ${tone}`, role: tone === "bad" ? "alert" : "status" },
+  const box = h(
+    "div",
+    { class: `toast ${tone}`, role: tone === "bad" ? "alert" : "status" },
     h("div", { class: "toast-text" }, message),
     action && h("button", { class: "button quiet", type: "button", onclick: run }, action.label),
-    h("button", { class: "icon-button", type: "button", "aria-label": "Close this message", onclick: close }, "×"));
+    h("button", { class: "icon-button", type: "button", "aria-label": "Close this message", onclick: close }, "×"),
+  );
   // A dialog that is open is above everything else on the page.
   const top = [...document.querySelectorAll("dialog[open]")].at(-1);
   const parent = region();

@@ -15,10 +15,31 @@ const STAYS = new AbortController().signal;
 
 /** @param {import("./navigation.js").Navigation} navigation */
 export function topBar(navigation) {
-  return h("header", { class: "topbar" },
-    h("button", { class: "icon-button menu-button", id: "menu-button", type: "button", "aria-label": "Pages", "aria-expanded": "false", "aria-controls": "nav", onclick: () => navigation.toggle() }, icon("menu")),
-    h("button", { class: "search-button", type: "button", "aria-label": "Go to or do", onclick: openPalette }, icon("search"), h("span", "Go to or do"), h("kbd", "Ctrl K")),
-    h("div", { class: "topbar-end" }, streamState(), alertCount(), healthState(), userMenu()));
+  return h(
+    "header",
+    { class: "topbar" },
+    h(
+      "button",
+      {
+        class: "icon-button menu-button",
+        id: "menu-button",
+        type: "button",
+        "aria-label": "Pages",
+        "aria-expanded": "false",
+        "aria-controls": "nav",
+        onclick: () => navigation.toggle(),
+      },
+      icon("menu"),
+    ),
+    h(
+      "button",
+      { class: "search-button", type: "button", "aria-label": "Go to or do", onclick: openPalette },
+      icon("search"),
+      h("span", "Go to or do"),
+      h("kbd", "Ctrl K"),
+    ),
+    h("div", { class: "topbar-end" }, streamState(), alertCount(), healthState(), userMenu()),
+  );
 }
 
 /** Whether what is shown is up to date. */
@@ -26,7 +47,14 @@ function streamState() {
   const box = h("span", { class: "stream-state" });
   const draw = () => {
     const { status } = live.state;
-    show(box, status === "live" ? badge("live", "good", "Changes are shown as they happen") : status === "stale" ? badge("not up to date", "bad") : badge("connecting", "idle"));
+    show(
+      box,
+      status === "live"
+        ? badge("live", "good", "Changes are shown as they happen")
+        : status === "stale"
+          ? badge("not up to date", "bad")
+          : badge("connecting", "idle"),
+    );
   };
   live.onState(draw);
   draw();
@@ -37,7 +65,16 @@ function alertCount() {
   const box = h("span");
   live.store("alerts").subscribe((items) => {
     const isCritical = [...items.values()].some(({ severity }) => severity === "critical" || severity === "error");
-    show(box, items.size ? h("a", { href: "/", class: "count" }, badge(`${items.size} ${items.size === 1 ? "alert" : "alerts"}`, isCritical ? "bad" : "warn")) : null);
+    show(
+      box,
+      items.size
+        ? h(
+            "a",
+            { href: "/", class: "count" },
+            badge(`${items.size} ${items.size === 1 ? "alert" : "alerts"}`, isCritical ? "bad" : "warn"),
+          )
+        : null,
+    );
   }, STAYS);
   return box;
 }
@@ -62,8 +99,13 @@ function userMenu() {
   };
   const draw = () => {
     show(summary, h("span", { class: "user-name" }, session.name), h("span", { class: "user-role" }, session.role));
-    show(content, account(), themes(draw), h("button", { type: "button", class: "menu-item", onclick: showKeys }, "Keyboard", h("kbd", "?")),
-      h("button", { type: "button", class: "menu-item", onclick: () => perform({ request: signOut }) }, "Sign out"));
+    show(
+      content,
+      account(),
+      themes(draw),
+      h("button", { type: "button", class: "menu-item", onclick: showKeys }, "Keyboard", h("kbd", "?")),
+      h("button", { type: "button", class: "menu-item", onclick: () => perform({ request: signOut }) }, "Sign out"),
+    );
   };
   session.onChange(draw);
   menu.ontoggle = () => menu.open && draw();
@@ -73,9 +115,16 @@ function userMenu() {
 }
 
 const account = () =>
-  h("p", { class: "menu-note" }, "Signed in by the key ", h("strong", session.name), ", role ", h("strong", session.role),
+  h(
+    "p",
+    { class: "menu-note" },
+    "Signed in by the key ",
+    h("strong", session.name),
+    ", role ",
+    h("strong", session.role),
     session.expiresAt ? [". The session ends ", timeUntil(session.expiresAt), "."] : ".",
-    live.state.status === "stale" ? [" Not up to date since ", time(new Date(live.state.since).toISOString()), "."] : null);
+    live.state.status === "stale" ? [" Not up to date since ", time(new Date(live.state.since).toISOString()), "."] : null,
+  );
 
 /** @param {() => void} redraw */
 function themes(redraw) {
@@ -83,7 +132,20 @@ function themes(redraw) {
     setTheme(name);
     redraw();
   };
-  return h("div", { class: "segments menu-themes", role: "group", "aria-label": "Theme" },
-    [["light", "sun"], ["dark", "moon"], ["system", "system"]].map(([name, picture]) =>
-      h("button", { type: "button", class: "segment", "aria-pressed": String(theme() === name), onclick: () => choose(name) }, icon(picture), name)));
+  return h(
+    "div",
+    { class: "segments menu-themes", role: "group", "aria-label": "Theme" },
+    [
+      ["light", "sun"],
+      ["dark", "moon"],
+      ["system", "system"],
+    ].map(([name, picture]) =>
+      h(
+        "button",
+        { type: "button", class: "segment", "aria-pressed": String(theme() === name), onclick: () => choose(name) },
+        icon(picture),
+        name,
+      ),
+    ),
+  );
 }

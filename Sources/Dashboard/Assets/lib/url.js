@@ -74,11 +74,13 @@ export function followLinks(isPage) {
   addEventListener("popstate", notify);
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
-    if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (!link || event.defaultPrevented || !isPlain(event) || link.hasAttribute("target") || link.hasAttribute("download")) return;
     const address = new URL(link.getAttribute("href"), location.href);
-    if (link.hasAttribute("target") || link.hasAttribute("download") || address.origin !== location.origin || !isPage(address.pathname)) return;
-    if (address.hash && address.pathname === location.pathname && address.search === location.search) return;
+    if (address.origin !== location.origin || address.hash || !isPage(address.pathname)) return;
     event.preventDefault();
     navigate(address.pathname + address.search);
   });
 }
+
+/** Whether a click asks for no other tab or window. */
+const isPlain = (event) => event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;

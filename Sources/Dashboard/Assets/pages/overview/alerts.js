@@ -1,0 +1,33 @@
+/** What needs somebody: the remedy first. */
+
+import { h, list } from "../../lib/dom.js";
+import { time } from "../../lib/format.js";
+import { panel, SEVERITY_TONES, severityBadge } from "../../lib/parts.js";
+
+const ORDER = ["critical", "error", "warning", "notice", "info"];
+
+/** Not on the page while there is no alert. @param {import("../../lib/page.js").Context} context */
+export function alertsPanel(context) {
+  const rows = h("ul", { class: "alerts" });
+  const box = panel("Needs you", rows, { class: "flush alerts-panel" });
+  box.hidden = true;
+  context.subscribe("alerts", (items) => {
+    const alerts = [...items.values()].sort(
+      (left, right) => ORDER.indexOf(left.severity) - ORDER.indexOf(right.severity) || left.since.localeCompare(right.since),
+    );
+    box.hidden = alerts.length === 0;
+    list(rows, alerts, { key: ({ id }) => id, render: row });
+  });
+  return box;
+}
+
+const row = ({ severity, message, remedy, since }) =>
+  h(
+    "li",
+    { class: SEVERITY_TONES[severity] ?? "idle" },
+    h("div", { class: "alert-text" }, h("strong", sentence(remedy)), h("p", { class: "muted" }, sentence(message))),
+    h("div", { class: "alert-side" }, severityBadge(severity), time(since)),
+  );
+
+/** The API's messages begin in lower case and have no full stop. */
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
