@@ -69,7 +69,7 @@ package actor HAProxyGateway {
         quickMaster = RuntimeSocket(path: "\(settings.runDirectory)/master.sock", deadline: 0.6)
     }
 
-    private static let code = ["sallyport", "pending", "addresses", "users", "targets", "routing", "socks5", "checkpage"]
+    private static let code = ["sallyport", "pending", "addresses", "users", "targets", "routing", "socks5", "checkpage", "refusals"]
 
     // MARK: - What it runs
 

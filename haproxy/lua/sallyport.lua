@@ -6,6 +6,7 @@
 --   routing.lua    route                             through which exit
 --   socks5.lua     socks5_request, socks5_response   SOCKS5 as HTTP CONNECT
 --   checkpage.lua  check_page                        http://ip.sallyport/
+--   refusals.lua   refuse_with_page                  a refusal as a page, for browsers
 --
 -- Only heads and handshakes pass through here; the bytes of a connection never do.
 
@@ -15,3 +16,4 @@ require("targets")
 require("routing")
 require("socks5")
 require("checkpage")
+require("refusals")
