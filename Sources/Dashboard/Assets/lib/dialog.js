@@ -69,7 +69,10 @@ export async function confirm({ title, consequence, action, danger = false, type
   const cancel = h("button", { class: "button", type: "button" }, "Cancel");
   const box = dialog({
     title,
-    body: [h("div", { class: "consequence" }, consequence), typed && h("label", "Type ", h("code", typed), " to confirm", input)],
+    body: [
+      h("div", { class: "consequence" }, consequence),
+      typed && h("label", { class: "typed" }, h("span", "Type ", h("code", typed), " to confirm"), input),
+    ],
     actions: [cancel, button],
   });
   button.onclick = () => box.close(true);

@@ -93,6 +93,7 @@ export class Drawer {
     try {
       this.content = this.render(this.id, this);
     } catch (error) {
+      console.error(error);
       this.content = { title: this.id, tabs: [{ name: "", title: "Problem", render: () => problemNote(error) }] };
     }
     const { title, subtitle, actions, tabs } = this.content;
@@ -153,7 +154,7 @@ export class Drawer {
       this.content.tabs.map((tab) => this.tabButton(tab)),
     );
     this.body.setAttribute("aria-label", tab.title);
-    this.body.replaceChildren(...nodes([tab.render()]));
+    this.body.replaceChildren(...nodes([rendered(tab)]));
     this.body.scrollTop = 0;
   }
 
@@ -174,5 +175,15 @@ export class Drawer {
     this.ending.abort();
     this.element.remove();
     if (returnsFocus && this.returnTo?.isConnected) this.returnTo.focus({ preventScroll: true });
+  }
+}
+
+/** A tab that can't be rendered says so, and leaves the rest of the page as it is. */
+function rendered(tab) {
+  try {
+    return tab.render();
+  } catch (error) {
+    console.error(error);
+    return problemNote(error);
   }
 }

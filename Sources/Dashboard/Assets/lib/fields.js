@@ -88,7 +88,12 @@ function choice(field, attributes) {
     attributes,
     field.options.map(asOption).map(({ value, label }) => h("option", { value }, label)),
   );
-  return { element: input, input, get: () => input.value || undefined, set: (value) => (input.value = value ?? "") };
+  return {
+    element: input,
+    input,
+    get: () => input.value || undefined,
+    set: (value) => (input.value = value ?? input.options[0]?.value ?? ""),
+  };
 }
 
 function flag(field, attributes) {

@@ -84,7 +84,7 @@ function row(field) {
 function grouped(rows) {
   const groups = [];
   for (const row of rows) {
-    if (groups.at(-1)?.name !== row.field.group) groups.push({ name: row.field.group, elements: [] });
+    if (!groups.length || groups.at(-1).name !== row.field.group) groups.push({ name: row.field.group, elements: [] });
     groups.at(-1).elements.push(row.element);
   }
   return groups.map(({ name, elements }) => (name ? h("fieldset", h("legend", name), elements) : elements));
