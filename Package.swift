@@ -77,12 +77,20 @@ let package = Package(
         library("TimeSeries", ["Model", "Platform"]),
         library("AccessControl", ["Model", "Platform", "HTTPServing"]),
         library("OpenAPI", ["Model", "HTTPServing"]),
+        .target(
+            name: "Dashboard", exclude: documents(of: "Dashboard") + ["Assets", "make-map"], swiftSettings: strict, plugins: ["EmbedPlugin"]
+        ),
+        .plugin(name: "EmbedPlugin", capability: .buildTool(), dependencies: ["EmbedTool"], path: "Sources/EmbedPlugin"),
+        program("EmbedTool", []),
         library("EventStreams", ["Model", "Platform", "HTTPServing", "AccessControl"]),
         library(
             "RequestPipeline", ["Model", "Platform", "HTTPServing", "AuditLog", "AccessControl", "OpenAPI", "EventStreams"]),
         library(
             "API",
-            ["Model", "Platform", "HTTPServing", "AuditLog", "TimeSeries", "AccessControl", "OpenAPI", "EventStreams", "RequestPipeline"]),
+            [
+                "Model", "Platform", "HTTPServing", "AuditLog", "TimeSeries", "AccessControl", "OpenAPI", "EventStreams", "RequestPipeline",
+                "Dashboard",
+            ]),
 
         // The only places where concrete parts meet.
         program(
@@ -115,9 +123,8 @@ let package = Package(
         tests(
             "APITests",
             [
-                "API", "AuditLog", "TimeSeries", "AccessControl", "OpenAPI", "EventStreams", "RequestPipeline", "HTTPServing",
-                "HTTPTransport", "Model",
-                "Platform",
+                "API", "AuditLog", "TimeSeries", "AccessControl", "OpenAPI", "EventStreams", "RequestPipeline", "Dashboard", "HTTPServing",
+                "HTTPTransport", "Model", "Platform",
             ]),
         tests(
             "CommandTests",

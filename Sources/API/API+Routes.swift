@@ -52,7 +52,8 @@ extension API {
             SettingsRoutes(settings: shared.live, store: parts.settings),
             LimitRoutes(limiter: shared.limiter, memory: parts.memory, settings: shared.live),
         ]
-        return RouteTable(version: version) { documentation in
+        let pages = parts.showsDashboard ? DashboardRoutes.shared.routes : []
+        return RouteTable(version: version, pages: pages) { documentation in
             health.liveness + documentation + groups.flatMap(\.routes)
         }
     }

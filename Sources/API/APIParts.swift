@@ -28,6 +28,8 @@ extension API {
         package var reload: (@Sendable () async throws -> ReloadReport)?
         /// The settings as the configuration has them, secrets masked.
         package var configuration: (@Sendable () -> [SettingView])?
+        /// False where `api.dashboard` is off.
+        package var showsDashboard = true
         package init() {}
     }
 }

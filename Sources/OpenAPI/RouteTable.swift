@@ -9,11 +9,12 @@ package final class RouteTable: Sendable {
 
     /// - Parameters:
     ///   - version: of the program, for the document and the pages.
+    ///   - pages: routes that are served and are no part of the API: those of the dashboard.
     ///   - routes: gets the routes of the document and the pages, and returns the whole table.
-    package init(version: String, _ routes: (_ documentation: [APIRoute]) -> [APIRoute]) {
+    package init(version: String, pages: [APIRoute] = [], _ routes: (_ documentation: [APIRoute]) -> [APIRoute]) {
         documents = WrittenDocuments(version: version)
         self.routes = routes(documents.routes)
-        router = Router(self.routes)
+        router = Router(self.routes + pages)
         documents.describe(self.routes)
     }
 }

@@ -7,12 +7,6 @@ enum ResponseDecorator {
     /// Bodies from here on are compressed for those who accept it.
     static let compressedFrom = 500
 
-    static let security = ConstantHeaders([
-        ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
-        ("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
-        ("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
-    ])
-
     /// - Parameter microseconds: asked for at the end.
     static func decorate(_ response: ServerResponse, of context: RequestContext, _ microseconds: () -> Int) -> ServerResponse {
         var response = response
@@ -26,7 +20,7 @@ enum ResponseDecorator {
             response.headers.append(("Retry-After", "10"))
         }
         allowOrigin(&response, context)
-        response.constant = security
+        response.constant = response.constant ?? SecurityHeaders.api
         if response.stream == nil {
             addTag(&response, context)
             compress(&response, context)

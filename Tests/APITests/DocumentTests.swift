@@ -8,7 +8,7 @@ import Testing
 
 /// What the document and its pages tell must fit together, and old names stay for a release.
 @Suite(.timeLimit(.minutes(1))) struct DocumentTests {
-    @Test(arguments: ["/", "/api", "/API/exits", "/api/exits/us-1/more", "/nothing"], Way.allCases)
+    @Test(arguments: ["/pages", "/api", "/API/exits", "/api/exits/us-1/more", "/nothing"], Way.allCases)
     func `who has lost the way is told where the way is described`(path: String, way: Way) async throws {
         try await Subject.with(way) { subject in
             let answer = try await subject.call("GET", path, as: nil)

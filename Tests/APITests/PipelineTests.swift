@@ -127,7 +127,7 @@ import Testing
     {
         try await Subject.with(.live) { subject in
             let answer = try await subject.call("GET", path)
-            for header in ResponseDecorator.security.all { #expect(answer.headers[header.name.lowercased()] == header.value) }
+            for header in SecurityHeaders.api.all { #expect(answer.headers[header.name.lowercased()] == header.value) }
             #expect(answer.headers["x-request-id"] != nil && answer.headers["x-response-time"] != nil)
         }
     }
@@ -147,7 +147,7 @@ import Testing
             for turn in 1...12 {
                 let answer = try await subject.call(method, path, headers: headers.map { (name: $0.0, value: $0.1) }, body: body)
                 #expect(answer.status == status && answer["request_id"] != nil)
-                for header in ResponseDecorator.security.all { #expect(answer.headers[header.name.lowercased()] == header.value) }
+                for header in SecurityHeaders.api.all { #expect(answer.headers[header.name.lowercased()] == header.value) }
                 #expect(answer.headers["x-request-id"] != nil && answer.headers["x-response-time"] != nil)
                 #expect(answer.headers["x-ratelimit-remaining"] == String(max(0, 10 - turn)))
             }

@@ -22,7 +22,8 @@ extension Configuration {
         }
         return APISettings(
             address: address, port: port, keys: keys, serving: readServing(reader), limits: readLimits(reader),
-            auditRetentionDays: reader.section("audit").number("retention_days", in: 0...36_500) ?? 365)
+            auditRetentionDays: reader.section("audit").number("retention_days", in: 0...36_500) ?? 365,
+            showsDashboard: reader.bool("dashboard") ?? true)
     }
 
     private static func readServing(_ reader: FieldReader) -> RequestSettings {

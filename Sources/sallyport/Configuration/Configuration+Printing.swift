@@ -42,6 +42,7 @@ extension Configuration {
             ("api.audit.requests", "\(serving.auditsRequests)"), ("api.audit.retention_days", "\(Int(api.auditRetentionDays))"),
             ("api.connections", "\(api.limits.connections)"), ("api.connections_per_address", "\(api.limits.connectionsPerAddress)"),
             ("api.streams", "\(serving.streams)"), ("api.streams_per_key", "\(serving.streamsPerKey)"),
+            ("api.dashboard", "\(api.showsDashboard)"),
         ]
     }
 

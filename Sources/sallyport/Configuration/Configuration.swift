@@ -24,6 +24,8 @@ struct Configuration: Sendable {
         var serving: RequestSettings
         var limits: HTTPServer.Limits
         var auditRetentionDays: Double
+        /// False where `/` and the pages below it are not served.
+        var showsDashboard = true
     }
 
     struct GatewaySettings: Sendable {

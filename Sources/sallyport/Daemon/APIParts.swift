@@ -31,6 +31,7 @@ struct APIParts: Sendable {
         (outside.webhooks, outside.webhookSender, outside.logTail) = (hooks, sender, tail)
         outside.reload = { try await reloading.reload(telling: parts.controller) }
         outside.configuration = { reloading.settings }
+        outside.showsDashboard = configuration.api.showsDashboard
         let entries = ProxyEntries(configuration)
         outside.entries = { entries.entries(in: $0) }
         api = API(
