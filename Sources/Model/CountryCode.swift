@@ -30,19 +30,8 @@ package struct CountryCode: Hashable, Comparable, Sendable, CustomStringConverti
     package static let all: [CountryCode] = names.keys.sorted().compactMap { CountryCode($0) }
 }
 
-extension CountryCode: Codable {
-    package init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        guard let code = CountryCode(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not an ISO 3166-1 country code like US")
-        }
-        self = code
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(rawValue)
-    }
+extension CountryCode: TextCodable {
+    package static let form = "an ISO 3166-1 country code like US"
 }
 
 extension CountryCode {

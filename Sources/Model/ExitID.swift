@@ -25,17 +25,6 @@ package struct ExitID: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 }
 
-extension ExitID: Codable {
-    package init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        guard let id = ExitID(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not an exit id like us-1")
-        }
-        self = id
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
-    }
+extension ExitID: TextCodable {
+    package static let form = "an exit id like us-1"
 }

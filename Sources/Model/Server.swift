@@ -4,12 +4,6 @@ package struct ProviderName: Hashable, Codable, Sendable, CustomStringConvertibl
     package init(rawValue: String) { self.rawValue = rawValue }
     package var description: String { rawValue }
 
-    package init(from decoder: any Decoder) throws { rawValue = try decoder.singleValueContainer().decode(String.self) }
-    package func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(rawValue)
-    }
-
     package static let nordvpn = ProviderName(rawValue: "nordvpn")
     package static let surfshark = ProviderName(rawValue: "surfshark")
     package static let mullvad = ProviderName(rawValue: "mullvad")
