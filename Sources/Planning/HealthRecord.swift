@@ -40,6 +40,12 @@ package struct HealthRecord: Sendable {
         package init() {}
     }
 
+    /// What the latest deep probes have found in a row.
+    private struct DeepFinding {
+        let reason: ExitReason
+        let count: Int
+    }
+
     package static let window = 60
 
     private let rules: Rules
@@ -47,14 +53,12 @@ package struct HealthRecord: Sendable {
     private let expected: Double?
     /// The latest outcomes, oldest first, at most 100; those of the failures that go on now are not in it yet.
     private var outcomes: [Bool] = []
-    /// Latencies of successes, oldest first, at most `window`.
-    private var latencies: [Double] = []
+    private var latencies = LatencyWindow(length: Self.window)
     package private(set) var failures = 0
     package private(set) var successes = 0
     package private(set) var checkedAt: Timestamp?
     private var failureReason: ExitReason?
-    private var deepReason: ExitReason?
-    private var deepCount = 0
+    private var deepFinding: DeepFinding?
     /// What others have seen of it, and what its firewall has counted.
     package var sightings: SightingRecord
     private var isDegraded = false
@@ -82,9 +86,6 @@ package struct HealthRecord: Sendable {
         for _ in 0..<failures { remember(false) }
         remember(true)
         latencies.append(milliseconds)
-        if latencies.count > Self.window { latencies.removeFirst() }
-        usual = Self.median(latencies[...])
-        recent = Self.median(latencies.suffix(10))
         failures = 0
         failureReason = nil
         firstReading = nil
@@ -119,12 +120,8 @@ package struct HealthRecord: Sendable {
     /// - Parameter detail: how a leak was seen.
     package mutating func found(_ reason: ExitReason?, _ detail: String? = nil) {
         if reason == .leak { sightings.leaked(detail ?? "its traffic leaves from this machine's own address") }
-        guard let reason else {
-            (deepReason, deepCount) = (nil, 0)
-            return
-        }
-        deepCount = reason == deepReason ? deepCount + 1 : 1
-        deepReason = reason
+        let count = reason == deepFinding?.reason ? deepFinding?.count ?? 0 : 0
+        deepFinding = reason.map { DeepFinding(reason: $0, count: count + 1) }
     }
 
     /// The clock was set by so many seconds.
@@ -143,7 +140,9 @@ package struct HealthRecord: Sendable {
     }
 
     private mutating func updateSlowness(_ now: Timestamp) {
-        guard let usual, let recent, recent > max(usual * rules.slowFactor, usual + rules.slowMilliseconds) else {
+        guard let usual = latencies.usual, let recent = latencies.recent,
+            recent > max(usual * rules.slowFactor, usual + rules.slowMilliseconds)
+        else {
             slowSince = nil
             return
         }
@@ -151,10 +150,6 @@ package struct HealthRecord: Sendable {
     }
 
     // MARK: - Figures
-
-    /// The median of all latencies remembered, and of the ten latest; nil before there is one.
-    package private(set) var usual: Double?
-    package private(set) var recent: Double?
 
     /// The share of the latest `window` probes that succeeded; 1 before there is one.
     package var successRate: Double {
@@ -164,17 +159,11 @@ package struct HealthRecord: Sendable {
         return count == 0 ? 1 : Double(earlier.count { $0 }) / Double(count)
     }
 
-    /// How far apart neighbouring latencies lie, in the median.
-    package var jitter: Double {
-        let steps = zip(latencies, latencies.dropFirst()).map { abs($0 - $1) }
-        return Self.median(steps[...]) ?? 0
-    }
-
     /// 0 to 1: how much of the traffic of a perfect exit this one should get.
     package var score: Double {
-        guard let usual, let recent else { return 1 }
+        guard let usual = latencies.usual, let recent = latencies.recent else { return 1 }
         let speed = min(1, max(0.2, (usual + rules.latencyGrain) / (recent + rules.latencyGrain)))
-        let steadiness = 1 / (1 + jitter / (recent + rules.latencyGrain))
+        let steadiness = 1 / (1 + latencies.jitter / (recent + rules.latencyGrain))
         return successRate * successRate * speed * (0.5 + steadiness / 2)
     }
 
@@ -197,7 +186,7 @@ package struct HealthRecord: Sendable {
 
     /// Seconds after which a probe that has no answer yet counts as failed, until one comes after all.
     package var suspectSeconds: Double {
-        guard let latency = usual ?? expected else { return 1 }
+        guard let latency = latencies.usual ?? expected else { return 1 }
         let seconds = latency / 1000 * rules.suspectFactor
         return min(rules.suspectSeconds.upperBound, max(rules.suspectSeconds.lowerBound, seconds))
     }
@@ -219,7 +208,8 @@ package struct HealthRecord: Sendable {
         }
         weigh(max(1, Int((score * 100).rounded())), now)
         var health = Health(
-            verdict: verdict, reason: reason, latencyMilliseconds: failures == 0 ? latencies.last : recent, successRate: successRate,
+            verdict: verdict, reason: reason, latencyMilliseconds: failures == 0 ? latencies.last : latencies.recent,
+            successRate: successRate,
             failures: failures, checkedAt: checkedAt, score: score, weight: weight, degradedSince: degradedSince,
             handshakeAge: handshakeAge)
         sightings.show(in: &health, now)
@@ -258,21 +248,15 @@ package struct HealthRecord: Sendable {
 
     private func degradation(_ now: Timestamp) -> ExitReason? {
         if failures >= rules.failuresUntilDegraded { return failureReason ?? .blackhole }
-        if deepCount >= deepFailuresNeeded { return deepReason }
+        if let deepFinding, deepFinding.count >= deepFailuresNeeded(deepFinding.reason) { return deepFinding.reason }
         if outcomes.count + failures >= rules.probesUntilRate, successRate < rules.rateUntilDegraded { return .lossy }
         if let slowSince, now - slowSince >= rules.slowSeconds { return .slow }
         return nil
     }
 
-    private var deepFailuresNeeded: Int {
-        guard deepReason == .mtu else { return rules.deepFailures }
-        let mayBeLate = outcomes.contains(false) || usual ?? 0 >= rules.lateMilliseconds
+    private func deepFailuresNeeded(_ reason: ExitReason) -> Int {
+        guard reason == .mtu else { return rules.deepFailures }
+        let mayBeLate = outcomes.contains(false) || latencies.usual ?? 0 >= rules.lateMilliseconds
         return mayBeLate ? rules.deepFailuresIfLate : rules.deepFailures
-    }
-
-    private static func median(_ values: ArraySlice<Double>) -> Double? {
-        guard !values.isEmpty else { return nil }
-        let sorted = values.sorted()
-        return sorted[sorted.count / 2]
     }
 }
