@@ -24,13 +24,13 @@ extension Controller {
         case .verifying: record(.exitVerifying, .info, "exit \(new.id) verifies its tunnel", exit: new)
         case .standby:
             let seconds = new.since - (old?.since ?? new.since)
-            let place = new.publicCountry.map { " in \($0)" } ?? ""
+            let place = new.proof.country.map { " in \($0)" } ?? ""
             record(
-                .exitStandby, .info, "exit \(new.id) is verified as \(new.publicAddress ?? "?")\(place)", exit: new,
+                .exitStandby, .info, "exit \(new.id) is verified as \(new.proof.address ?? "?")\(place)", exit: new,
                 log: ["verified_s": Figures.decimal(seconds, digits: 2)])
         case .serving:
             if old?.state == .degraded { return record(.exitRecovered, .info, "exit \(new.id) is healthy again", exit: new) }
-            record(.exitServing, .info, "exit \(new.id) serves as \(new.publicAddress ?? "?")", exit: new)
+            record(.exitServing, .info, "exit \(new.id) serves as \(new.proof.address ?? "?")", exit: new)
         case .degraded:
             let reason = new.reason?.rawValue ?? "unknown"
             record(.exitDegraded, .warning, "exit \(new.id) is degraded: \(reason)", exit: new, reason: new.reason, cause: "probe")

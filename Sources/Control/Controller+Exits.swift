@@ -38,7 +38,7 @@ extension Controller {
         guard var old, let new else { return false }
         guard old.health.verdict == new.health.verdict else { return false }
         old.health = new.health
-        old.carriedBytes = new.carriedBytes
+        old.proof.carriedBytes = new.proof.carriedBytes
         return old == new
     }
 

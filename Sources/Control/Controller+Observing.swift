@@ -117,7 +117,7 @@ extension Controller {
     private func countBytes(_ gateway: GatewayObservation) {
         let news = term.gateway.slots.take(gateway, exits)
         probes.used = term.gateway.slots.used
-        for (id, bytes) in news.carried { exits[id]?.carriedBytes += bytes }
+        for (id, bytes) in news.carried { exits[id]?.proof.carriedBytes += bytes }
         for id in news.faulty { probes.hasten(id) }
     }
 

@@ -26,7 +26,7 @@ struct ExitChanges {
     private static func withoutFigures(_ exit: Exit) -> Exit {
         var exit = exit
         exit.health = Health(verdict: exit.health.verdict, reason: exit.health.reason)
-        exit.carriedBytes = 0
+        exit.proof.carriedBytes = 0
         return exit
     }
 }

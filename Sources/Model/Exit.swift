@@ -142,7 +142,7 @@ package struct Health: Hashable, Codable, Sendable {
 }
 
 /// One tunnel and its proxy, as the controller remembers it. Kept in the store, so that a restart forgets nothing.
-package struct Exit: Hashable, Codable, Sendable {
+package struct Exit: Hashable, Sendable {
     package var id: ExitID
     /// 0 before its first container, then one more with each; a container of another generation is not this exit's.
     package var generation: Int
@@ -156,12 +156,10 @@ package struct Exit: Hashable, Codable, Sendable {
     /// Where its proxy listens, as the gateway reaches it.
     package var endpoint: Endpoint?
     /// Whether its container asks for credentials; nil where an earlier version wrote this, whose containers ask for none.
-    private var credentialIsKnown: Bool? = true
+    var credentialIsKnown: Bool? = true
     /// Its slot in the gateway's backend, 1 to `Pool.slots`.
     package var slot: Int
-    /// The address that the internet sees, and its country as seen from there.
-    package var publicAddress: String?
-    package var publicCountry: CountryCode?
+    package var proof: Proof
     package var health: Health
     /// When it came into `state`.
     package var since: Timestamp
@@ -172,9 +170,6 @@ package struct Exit: Hashable, Codable, Sendable {
     package var avoid: [AvoidedServer]
     /// It is to leave as soon as its pool has enough others: rotation, or a pool made smaller.
     package var leaving: Bool
-    /// When its tunnel was proved, and bytes that it has carried since; nil and 0 before.
-    package var provedAt: Timestamp?
-    package var carriedBytes: Int
     /// What it was given up for last.
     package var lastFailure: Failure?
     /// Since when another server has been much better than its own.
@@ -185,12 +180,12 @@ package struct Exit: Hashable, Codable, Sendable {
         self.slot = slot
         generation = 0
         state = .pending
+        proof = Proof()
         health = Health()
         since = now
         attempts = 0
         avoid = []
         leaving = false
-        carriedBytes = 0
     }
 
     package var country: CountryCode { id.country }
@@ -205,21 +200,31 @@ package struct Exit: Hashable, Codable, Sendable {
     package var proxy: ExitProxy? {
         endpoint.map { ExitProxy(endpoint: $0, exit: id, generation: generation, knowsCredential: knowsCredential) }
     }
-
-    enum CodingKeys: String, CodingKey {
-        case id, generation, state, reason, detail, server, container, endpoint, slot, health, since, attempts, avoid, leaving
-        case publicAddress = "exit_ip"
-        case publicCountry = "exit_country"
-        case retryAt = "retry_at"
-        case provedAt = "proved_at"
-        case carriedBytes = "carried_bytes"
-        case lastFailure = "last_failure"
-        case outclassedSince = "outclassed_since"
-        case credentialIsKnown = "knows_credential"
-    }
 }
 
 extension Exit {
+    /// What the verification of its tunnel has found, and what the tunnel has carried since; empty before it is proved.
+    package struct Proof: Hashable, Codable, Sendable {
+        /// The address that the internet sees, and its country as seen from there.
+        package var address: String?
+        package var country: CountryCode?
+        package var at: Timestamp?
+        package var carriedBytes = 0
+
+        package init(address: String? = nil, country: CountryCode? = nil, at: Timestamp? = nil) {
+            self.address = address
+            self.country = country
+            self.at = at
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case address = "exit_ip"
+            case country = "exit_country"
+            case at = "proved_at"
+            case carriedBytes = "carried_bytes"
+        }
+    }
+
     /// Why an exit was given up, and on which server.
     package struct Failure: Hashable, Codable, Sendable {
         package var at: Timestamp

@@ -7,7 +7,7 @@ extension Exit {
     package mutating func shift(by seconds: Double) {
         since = since + seconds
         retryAt = retryAt.map { $0 + seconds }
-        provedAt = provedAt.map { $0 + seconds }
+        proof.at = proof.at.map { $0 + seconds }
         outclassedSince = outclassedSince.map { $0 + seconds }
         avoid = avoid.map { AvoidedServer(hostname: $0.hostname, until: $0.until + seconds) }
         health.checkedAt = health.checkedAt.map { $0 + seconds }
@@ -24,7 +24,7 @@ extension Exit {
     package mutating func clampTimes(to now: Timestamp) {
         func past(_ time: Timestamp?) -> Timestamp? { time.map { min($0, now) } }
         since = min(since, now)
-        provedAt = past(provedAt)
+        proof.at = past(proof.at)
         outclassedSince = past(outclassedSince)
         health.checkedAt = past(health.checkedAt)
         health.degradedSince = past(health.degradedSince)

@@ -51,14 +51,11 @@ extension Exit {
         address: String, country: CountryCode?, latencyMilliseconds: Double, isCompared: Bool = true, now: Timestamp
     ) {
         guard state == .verifying else { return }
-        publicAddress = address
-        publicCountry = country
+        proof = Proof(address: address, country: country, at: now)
         retryAt = nil
         health = Health(verdict: .healthy, latencyMilliseconds: latencyMilliseconds, successRate: 1, checkedAt: now)
         if isCompared { health.comparedAt = now }
         if country != nil { health.placedAt = now }
-        provedAt = now
-        carriedBytes = 0
         // The planner plugs it in at once where its pool wants one more.
         move(to: .standby, now: now)
     }
@@ -97,7 +94,7 @@ extension Exit {
         }
     }
 
-    private func isProven(_ now: Timestamp) -> Bool { provedAt.map { now - $0 >= Self.secondsUntilProven } ?? false }
+    private func isProven(_ now: Timestamp) -> Bool { proof.at.map { now - $0 >= Self.secondsUntilProven } ?? false }
 
     /// Back to waiting, for a new try after a pause that grows with each failure; the first loss of a serving exit has none.
     package mutating func giveUp(_ reason: ExitReason, _ detail: String, avoidServer: Bool, now: Timestamp) {
@@ -110,9 +107,7 @@ extension Exit {
         }
         attempts = isProven(now) ? 0 : attempts + 1
         health = Health(verdict: .unknown)
-        publicAddress = nil
-        publicCountry = nil
-        provedAt = nil
+        proof = Proof()
         move(to: attempts >= Self.attemptsUntilFailed ? .failed : .pending, reason: reason, now: now)
         self.detail = detail
         let salt = UInt64(truncatingIfNeeded: now.milliseconds) &+ UInt64(id.number)

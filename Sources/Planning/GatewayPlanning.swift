@@ -24,8 +24,8 @@ extension GatewayLayout {
 
     private static func slot(of exit: Exit, _ endpoint: Endpoint, _ state: GatewaySlot.State, _ pool: Pool?) -> GatewaySlot {
         let occupant = GatewayOccupant(
-            exit: exit.id, generation: exit.generation, city: exit.server?.city, publicAddress: exit.publicAddress,
-            publicCountry: exit.publicCountry, knowsCredential: exit.knowsCredential)
+            exit: exit.id, generation: exit.generation, city: exit.server?.city, publicAddress: exit.proof.address,
+            publicCountry: exit.proof.country, knowsCredential: exit.knowsCredential)
         let weight =
             switch pool?.spread {
             // One after the other, whatever their health.

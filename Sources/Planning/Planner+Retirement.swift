@@ -43,7 +43,7 @@ extension Planner {
     mutating func retire(from pool: Pool) {
         let serving = serving(of: pool.country).sorted { $0.id < $1.id }
         let isMoving = exits.of(pool.country).contains { $0.leaving && $0.state.takesTraffic }
-        let lastMove = serving.compactMap(\.provedAt).max()
+        let lastMove = serving.compactMap(\.proof.at).max()
         guard !isMoving, world.hostIsOnline, serving.count >= pool.size else { return }
         let sinceMove = lastMove.map { now - $0 } ?? .infinity
         reconsider(serving)
@@ -73,12 +73,12 @@ extension Planner {
     private func isUp(_ exit: Exit) -> Bool {
         guard let pool = desired.pools[exit.country] else { return false }
         return dueTime(of: exit, in: pool).map { $0 <= now } ?? false
-            || pool.rotateAfterMegabytes.map { exit.carriedBytes >= $0 * 1_000_000 } ?? false
+            || pool.rotateAfterMegabytes.map { exit.proof.carriedBytes >= $0 * 1_000_000 } ?? false
     }
 
     /// The moment of an exit's scheduled rotation, spread by up to a tenth so that a pool's exits don't go together.
     private func dueTime(of exit: Exit, in pool: Pool) -> Timestamp? {
-        guard let seconds = pool.rotateEvery, let provedAt = exit.provedAt else { return nil }
+        guard let seconds = pool.rotateEvery, let provedAt = exit.proof.at else { return nil }
         var random = SplitMix64(state: UInt64(exit.id.number) &+ UInt64(exit.generation) << 16)
         return provedAt + Double(seconds) * Double.random(in: 0.9...1, using: &random)
     }

@@ -36,8 +36,8 @@ final class FakeOperations: Operations, EventSource {
             load: 7, latencyMilliseconds: 12.34567)
         exit.container = "the container"
         exit.endpoint = Endpoint(address: "172.31.0.2", port: 3128)
-        exit.publicAddress = "198.18.1.1"
-        exit.publicCountry = us
+        exit.proof.address = "198.18.1.1"
+        exit.proof.country = us
         exit.health = Health(verdict: .healthy, latencyMilliseconds: 1.5, successRate: 1, checkedAt: start)
         var state = State()
         state.shown.exits = [exit.id: exit]

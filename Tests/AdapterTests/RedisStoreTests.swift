@@ -21,8 +21,8 @@ import Testing
             load: 7, latencyMilliseconds: 1.25)
         exit.container = "c"
         exit.endpoint = Endpoint(address: "172.31.0.2", port: 3128)
-        exit.publicAddress = "198.18.1.1"
-        exit.publicCountry = us
+        exit.proof.address = "198.18.1.1"
+        exit.proof.country = us
         exit.health = Health(
             verdict: .degraded, reason: .blackhole, latencyMilliseconds: 2.5, successRate: 0.95, failures: 1, checkedAt: now)
         exit.attempts = 2

@@ -11,7 +11,7 @@ import Testing
             #expect(asked.id == id(1) && asked.state == .pending)
             try await running.serves(1)
             let exit = try #require(running.exit(1))
-            #expect(exit.publicAddress == "198.18.1.1" && exit.publicCountry == us && exit.generation == 1)
+            #expect(exit.proof.address == "198.18.1.1" && exit.proof.country == us && exit.generation == 1)
             #expect(world.readyEndpoints == [exit.endpoint])
             let specification = try #require(world.launches.first)
             #expect(specification.privateKey.revealed == "the key" && specification.checkName == "check.test")
@@ -23,7 +23,7 @@ import Testing
         try await withController { world, running in
             world.go(away: .gateway)
             try await running.controller.execute(.addExit(ExitRequest(country: us)))
-            try await eventually("it is verified") { running.exit(1)?.publicAddress != nil && running.exit(1)?.state == .verifying }
+            try await eventually("it is verified") { running.exit(1)?.proof.address != nil && running.exit(1)?.state == .verifying }
             #expect(running.controller.snapshot.problems[.gateway] == "nobody answers")
             world.come(back: .gateway)
             try await running.serves(1)
@@ -170,7 +170,7 @@ import Testing
             try await eventually("it is examined again and again", within: 20) { world.with { $0.deepProbes } >= deep + 4 }
             let exit = try #require(running.exit(1))
             #expect(exit.state == .serving && exit.health.verdict == .healthy && exit.generation == 1)
-            #expect(exit.publicCountry == de && exit.server?.hostname == "us1")
+            #expect(exit.proof.country == de && exit.server?.hostname == "us1")
         }
     }
 

@@ -133,7 +133,7 @@ import Testing
         #expect((90...100).contains((early.requeueAt ?? start) - start))
         #expect(plan(timed, [serving(1, on: server(1))], at: start + 101).exits[id(1)]?.reason == .rotated)
         var full = serving(1, on: server(1))
-        full.carriedBytes = 5_000_000
+        full.proof.carriedBytes = 5_000_000
         #expect(plan(Pool(country: us, size: 1, rotateAfterMegabytes: 5), [full], at: start + 50).exits[id(1)]?.leaving == true)
         #expect(plan(Pool(country: us, size: 1, rotateAfterMegabytes: 6), [full], at: start + 50).exits[id(1)]?.leaving == false)
     }

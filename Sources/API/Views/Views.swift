@@ -77,8 +77,8 @@ struct ExitView: Encodable {
         reason = exit.reason
         detail = exit.detail
         leaving = exit.leaving
-        exitIP = exit.publicAddress
-        exitCountry = exit.publicCountry
+        exitIP = exit.proof.address
+        exitCountry = exit.proof.country
         proxy = Proxy(
             url: "http://\(address.host):\(address.port)", socks5: "socks5h://\(address.host):\(address.port)",
             username: "<user>-country-\(exit.country.lowercased)")

@@ -43,7 +43,7 @@ extension Controller {
     /// where an alert of an earlier controller's stands, it has been so all the time.
     func beginComparing(_ monitor: ProbeMonitor, _ exit: Exit) {
         let now = monitor.deep.addressComparedAt
-        if let provedAt = exit.provedAt, now - provedAt > 5 {
+        if let provedAt = exit.proof.at, now - provedAt > 5 {
             monitor.deep.addressComparedAt = min(now, term.alerts.since(.comparison(.address)) ?? now)
             monitor.deep.countryComparedAt = min(now, term.alerts.since(.comparison(.country)) ?? now)
         }
@@ -75,7 +75,7 @@ extension Controller {
         let limit = Self.probesUntilUncompared * settings.probing.deepSeconds
         return probes.monitors.flatMap { id, monitor -> [Alerts.Uncompared] in
             guard let exit = exits[id], exit.state.isProbed else { return [] }
-            let hasCountry = exit.health.placedAt != nil || exit.publicCountry != nil
+            let hasCountry = exit.health.placedAt != nil || exit.proof.country != nil
             let all: [(AlertSubject.Comparison, Timestamp)] =
                 [(.address, monitor.deep.addressComparedAt)] + (hasCountry ? [(.country, monitor.deep.countryComparedAt)] : [])
             return all.filter { now - $0.1 >= limit }.map {

@@ -106,7 +106,7 @@ extension Controller {
             if health.verdict == .healthy, let provider = exits[id]?.server?.provider { noteKeyTaken(by: provider) }
         }
         if before?.verdict != health.verdict || before?.reason != health.reason { wake() }
-        if let exit = exits[id], exit.attempts == 0, exit.provedAt.map({ now - $0 > Exit.secondsUntilProven }) ?? false {
+        if let exit = exits[id], exit.attempts == 0, exit.proof.at.map({ now - $0 > Exit.secondsUntilProven }) ?? false {
             noteProven(exit)
         }
     }

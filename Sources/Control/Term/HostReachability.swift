@@ -125,7 +125,7 @@ struct HostReachability {
 
     private func trialHasWorked(_ exits: [ExitID: Exit]) -> Bool {
         guard let allFailedAt else { return false }
-        return exits.values.contains { $0.health.verdict == .healthy && $0.provedAt.map { $0 >= allFailedAt } ?? false }
+        return exits.values.contains { $0.health.verdict == .healthy && $0.proof.at.map { $0 >= allFailedAt } ?? false }
     }
 
     /// The wall clock was set by so many seconds.
