@@ -16,8 +16,7 @@ export class Navigation {
       h("a", { class: "brand", href: "/", "aria-label": "Sallyport, overview" }, icon("mark"), h("span", "Sallyport")),
       this.list,
     );
-    this.curtain = h("div", { class: "curtain", onclick: () => this.close() });
-    this.element.append(this.curtain);
+    document.addEventListener("click", (event) => this.isOpen && !event.target.closest("#nav, #menu-button") && this.close());
   }
 
   /** @param {import("./router.js").Entry[]} pages */
@@ -45,6 +44,10 @@ export class Navigation {
     if (session.may(page.role)) navigate(page.path);
   }
 
+  get isOpen() {
+    return this.element.classList.contains("open");
+  }
+
   toggle() {
     const isOpen = this.element.classList.toggle("open");
     document.getElementById("menu-button")?.setAttribute("aria-expanded", String(isOpen));
@@ -52,7 +55,7 @@ export class Navigation {
   }
 
   close() {
-    if (this.element.classList.contains("open")) this.toggle();
+    if (this.isOpen) this.toggle();
   }
 }
 

@@ -1,0 +1,75 @@
+import argparse
+import importlib
+import os
+import pathlib
+import shutil
+import sys
+import time
+import traceback
+
+from ...Harness import environment
+from . import __doc__ as description
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python3 -m Tests.Acceptance.dashboard", description=description, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("words", nargs="*", help="only tests with one of these in their names")
+    parser.add_argument("--build", default="debug")
+    parser.add_argument("--pictures", default="")
+    parser.add_argument("--url", default="")
+    parser.add_argument("--key", default="")
+    options = parser.parse_args()
+    if not shutil.which("chromium"):
+        sys.exit("dashboard: Debian's chromium is not installed")
+    in_environment()
+    from .stand import DashboardStand
+
+    start, failed, count = time.monotonic(), [], 0
+    with DashboardStand(options) as stand:
+        for name, test in tests(options.words):
+            count += 1
+            if not passes(name, test, stand):
+                failed.append(name)
+        if failed:
+            print(stand.last_lines())
+    result = f"{len(failed)} failed: {'; '.join(failed)}" if failed else "all well"
+    print(f"dashboard: {count} tests, {result}, {time.monotonic() - start:.0f} s")
+    sys.exit(1 if failed or not count else 0)
+
+
+def in_environment():
+    """Goes on in the virtual environment, which has Playwright."""
+    if os.path.realpath(sys.prefix) == os.path.realpath(environment.FOLDER):
+        return
+    if not environment.install():
+        sys.exit("dashboard: Playwright can't be installed")
+    os.execv(environment.PYTHON, [environment.PYTHON, "-m", "Tests.Acceptance.dashboard", *sys.argv[1:]])
+
+
+def tests(words):
+    """Each test with its sentence, module by module in the order of their names, in each in the order of the file."""
+    for file in sorted(pathlib.Path(__file__).parent.glob("test_*.py")):
+        module = importlib.import_module(f".{file.stem}", __package__)
+        for name, test in vars(module).items():
+            sentence = f"{file.stem.removeprefix('test_')}: {name.removeprefix('test_').replace('_', ' ')}"
+            if name.startswith("test_") and callable(test) and (not words or any(word in sentence for word in words)):
+                yield sentence, test
+
+
+def passes(name, test, stand):
+    start = time.monotonic()
+    try:
+        test(stand)
+        problem = ""
+    except Exception:
+        problem = traceback.format_exc(limit=-3)
+    print(f"{'FAIL' if problem else 'ok  '} {name} ({time.monotonic() - start:.2f} s)", flush=True)
+    if problem:
+        print("     " + "\n     ".join(problem.strip().splitlines()[-8:]), flush=True)
+    return not problem
+
+
+if __name__ == "__main__":
+    main()

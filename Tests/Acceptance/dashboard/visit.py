@@ -1,0 +1,101 @@
+"""One visit to the dashboard: a browser of its own, and what it must not do."""
+
+import pathlib
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+NARROW = (375, 812)
+WIDE = (1360, 900)
+
+# A first look without a session is answered by 401, which Chromium reports as a failure to load.
+EXPECTED = ("the server responded with a status of 401 (Unauthorized) {url}/api/auth/session",)
+
+
+class Visit:
+    """Use as a context: at its end it fails where something was wrong on the way.
+
+    `role` is whose key signs in, without the sign-in page; None for nobody. `allows` are parts of complaints that the test provokes.
+    """
+
+    def __init__(self, stand, path="/", role="admin", size=WIDE, scheme="light", allows=()):
+        self.stand, self.path, self.role, self.allows, self.wrong = (
+            stand,
+            path,
+            role,
+            [*(text.format(url=stand.url) for text in EXPECTED), *allows],
+            [],
+        )
+        width, height = size
+        self.context = stand.browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
+        self.context.set_default_timeout(15_000)
+        self.page = self.context.new_page()
+        self.listen()
+
+    def __enter__(self):
+        if self.role:
+            self.sign_in(self.role)
+        self.open(self.path)
+        return self
+
+    def __exit__(self, kind, *_):
+        self.context.close()
+        wrong = [sentence for sentence in self.wrong if not any(part in sentence for part in self.allows)]
+        assert kind or not wrong, "; ".join(wrong)
+
+    def listen(self):
+        page = self.page
+        page.on(
+            "console",
+            lambda message: message.type in ("error", "warning") and self.complain(f"console: {message.text} {message.location['url']}"),
+        )
+        page.on("pageerror", lambda error: self.complain(f"error on the page: {error}"))
+        page.on("response", lambda answer: answer.status >= 500 and self.complain(f"{answer.url} answered {answer.status}"))
+        page.on("request", lambda request: self.is_own(request.url) or self.complain(f"{request.url} is of another host"))
+        page.add_init_script(
+            "document.addEventListener('securitypolicyviolation', event => console.error('CSP', event.violatedDirective, event.blockedURI))"
+        )
+
+    def complain(self, sentence):
+        self.wrong.append(sentence)
+
+    def is_own(self, url):
+        return url.startswith((f"{self.stand.url}/", "data:", "blob:"))
+
+    def sign_in(self, role):
+        """By the API, in this browser's cookies."""
+        answer = self.context.request.post(
+            f"{self.stand.url}/api/auth/session", data={"key": self.stand.key(role)}, headers={"X-Sallyport-Request": "dashboard"}
+        )
+        assert answer.status == 201, f"signing in answered {answer.status}: {answer.text()}"
+
+    def open(self, path):
+        self.page.goto(f"{self.stand.url}{path}")
+        if self.role:
+            self.ready()
+
+    def ready(self):
+        """Waits until the page is drawn and up to date."""
+        expect(self.page.locator("#main h1, #main .empty-title").first).to_be_visible()
+        expect(self.page.locator(".stream-state")).to_have_text("live")
+        expect(self.page.locator("#nav li a").first).to_be_attached()
+
+    # What must be true of every page
+
+    def has_no_serious_finding(self):
+        """axe-core finds nothing that is serious or critical."""
+        found = [one for one in Axe().run(self.page).response["violations"] if one["impact"] in ("serious", "critical")]
+        where = [f"{one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found]
+        assert not found, "; ".join(where)
+
+    def fits(self):
+        """The page is not wider than the window."""
+        wide, window = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= window, f"the page is {wide} px wide in a window of {window} px"
+
+    def picture(self, name):
+        """Kept where pictures are wanted."""
+        folder = self.stand.options.pictures
+        if folder:
+            pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=f"{folder}/{name}.png")
