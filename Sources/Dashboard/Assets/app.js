@@ -1,6 +1,7 @@
 /** The dashboard's start: the theme, then who is signed in, then the shell around the page of the address. */
 
 import { tick } from "./lib/format.js";
+import { live } from "./lib/live.js";
 import { asProblem } from "./lib/problem.js";
 import { askBySignInDialog, readSession, signIn, takeCode } from "./lib/session.js";
 import { Shell } from "./lib/shell.js";
@@ -30,6 +31,10 @@ async function start() {
 
 applyTheme();
 await start();
-askBySignInDialog(signInDialog);
+askBySignInDialog(async () => {
+  const isSignedIn = await signInDialog();
+  if (isSignedIn) live.retry();
+  return isSignedIn;
+});
 new Shell(root).start();
 setInterval(tick, 1000);

@@ -50,6 +50,6 @@ function clockNote() {
   return h(
     "div",
     { class: "banner warn" },
-    `This machine's clock is ${duration(Math.abs(offset))} ${direction} the controller's. Times are by the controller's clock.`,
+    `This machine's clock is ${duration(Math.round(Math.abs(offset) / 60) * 60)} ${direction} the controller's. Times are by the controller's clock.`,
   );
 }

@@ -106,10 +106,11 @@ export function patch(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return old;
   }
+  const isOtherValue = ["value", "checked"].some((name) => old.getAttribute(name) !== fresh.getAttribute(name));
   patchAttributes(old, fresh);
   patchHandlers(old, fresh);
   patchChildren(old, [...fresh.childNodes]);
-  patchValue(old, fresh);
+  if (isOtherValue && old !== document.activeElement) patchValue(old, fresh);
   return old;
 }
 
@@ -147,10 +148,9 @@ function patchChildren(parent, fresh) {
   for (const node of old.slice(fresh.length)) node.remove();
 }
 
-/** A control that a person is in keeps what it has. */
+/** A control has another value only where another one was rendered: what a person typed is kept. */
 function patchValue(old, fresh) {
-  if (!("value" in old) || old.nodeName === "LI" || old.nodeName === "BUTTON" || old === document.activeElement) return;
-  if (old.value !== fresh.value) old.value = fresh.value;
+  if ("value" in old && old.value !== fresh.value) old.value = fresh.value;
   if ("checked" in old) old.checked = fresh.checked;
 }
 

@@ -5,12 +5,15 @@
 
 import { api } from "./api.js";
 import { now } from "./clock.js";
+import { session } from "./session.js";
 import { Store } from "./store.js";
 
 /** Kept items of topics that only grow. */
 const LIMITS = { events: 2000, logs: 5000, figures: 400 };
 /** Topics that are costly enough to be left when no page shows them. */
 const HEAVY = new Set(["users", "logs", "traffic"]);
+/** The roles that topics need, where a viewer may not read them: the server refuses the whole stream for one that is not allowed. */
+const ROLES = { users: "admin", logs: "operator" };
 /** Milliseconds without a `beat`, once one was seen, after which the stream counts as broken. */
 const SILENCE = 40_000;
 
@@ -50,7 +53,7 @@ export const live = {
    */
   need(owner, topics) {
     needs.set(owner, topics);
-    const wanted = new Set([...needs.values()].flat());
+    const wanted = wantedTopics();
     const isEnough = [...wanted].every((topic) => open.has(topic)) && ![...open].some((topic) => HEAVY.has(topic) && !wanted.has(topic));
     if (!isEnough || !source) connect();
   },
@@ -81,6 +84,11 @@ function become(status) {
   for (const listener of [...listeners]) listener();
 }
 
+function wantedTopics() {
+  const topics = [...needs.values()].flat();
+  return new Set(topics.filter((topic) => session.may(ROLES[topic] ?? "viewer")));
+}
+
 function close() {
   clearTimeout(retry);
   clearTimeout(silence);
@@ -90,7 +98,7 @@ function close() {
 
 function connect() {
   close();
-  open = new Set([...needs.values()].flat());
+  open = wantedTopics();
   if (!open.size) return;
   if (live.state.status === "idle") become("connecting");
   const query = new URLSearchParams({ topics: [...open].sort().join(",") });
@@ -124,13 +132,16 @@ function broke() {
   retry = setTimeout(reconnect, pause);
 }
 
-/** Asks for the session first: where that has ended, signing in again comes before the stream. */
+/**
+ * Asks for the session first: where that has ended, signing in again comes before the stream. Who does not sign in is not asked again
+ * before something is done.
+ */
 async function reconnect() {
   try {
     await api.get("/api/auth/session");
     connect();
-  } catch {
-    broke();
+  } catch (problem) {
+    if (problem.status !== 401) broke();
   }
 }
 

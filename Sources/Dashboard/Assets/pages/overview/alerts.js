@@ -9,7 +9,7 @@ const ORDER = ["critical", "error", "warning", "notice", "info"];
 /** Not on the page while there is no alert. @param {import("../../lib/page.js").Context} context */
 export function alertsPanel(context) {
   const rows = h("ul", { class: "alerts" });
-  const box = panel("Needs you", rows, { class: "flush alerts-panel" });
+  const box = panel("Alerts", rows, { class: "flush alerts-panel" });
   box.hidden = true;
   context.subscribe("alerts", (items) => {
     const alerts = [...items.values()].sort(
