@@ -20,7 +20,7 @@ SHELLCHECK := --severity=warning --exclude=SC2046,SC2187,SC3045
 # The shapes of the dashboard's map, made from a Debian package; without them the map shows marks alone.
 MAP := .build/dashboard/world.json
 
-.PHONY: controller-image clients figures try-compose help install install-test build images run stop test quick check format abuse bench clean
+.PHONY: controller-image clients dashboard figures try-compose help install install-test build images run stop test quick check format abuse bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -54,6 +54,10 @@ controller-image: .build/images/exit.tar $(MAP) ## build the image for container
 clients: install-test images $(MAP) ## try real clients on every entry of the proxies
 	@swift build
 	@containers/engine run python3 -m Tests.Acceptance.clients
+
+dashboard: install-test images $(MAP) ## try the dashboard in a real Chromium (PICTURES=folder keeps pictures)
+	@swift build
+	@containers/engine run python3 -m Tests.Acceptance.dashboard $(if $(PICTURES),--pictures $(abspath $(PICTURES)))
 
 try-compose: install-test images controller-image ## try the services of containers/compose.yaml, started by docker run
 	@swift build
