@@ -5,7 +5,7 @@ import { now } from "./clock.js";
 import { h, show, svg } from "./dom.js";
 import { NOTHING } from "./format.js";
 import { line } from "./spark.js";
-import { tickLabel, timeTicks, valueTicks } from "./scale.js";
+import { momentLabel, tickLabel, timeTicks, valueTicks } from "./scale.js";
 
 /** The ranges, each with the step of the API's figures that fits it. */
 export const RANGES = [
@@ -243,7 +243,7 @@ class Chart {
         h("b", isAt ? text(this.values(one)[index]) : summary ? summary(this.values(one)) : text(latest(one))),
       ),
     );
-    show(this.readout, isAt ? h("span", { class: "at" }, new Date(time).toLocaleTimeString("en", { hour12: false })) : null, said);
+    show(this.readout, isAt ? h("span", { class: "at" }, momentLabel(time, this.range().step)) : null, said);
   }
 }
 

@@ -158,6 +158,12 @@ export class Drawer {
     this.body.scrollTop = 0;
   }
 
+  /** Renders the tab's content anew: what it is about has come, or is gone. */
+  showTabAgain() {
+    this.shown = undefined;
+    this.showTab();
+  }
+
   key(event) {
     if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if (event.target.matches?.("input[type=search]")) return;

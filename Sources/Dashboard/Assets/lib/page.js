@@ -79,6 +79,11 @@ export class Context {
     live.store(topic).subscribe(change, AbortSignal.any([this.signal, signal]));
   }
 
+  /** The same page's context for a part that ends before the page: a drawer, a tab. @param {AbortSignal} signal */
+  within(signal) {
+    return new Context(this.path, AbortSignal.any([this.signal, signal]));
+  }
+
   /** Sets the title of the tab. @param {string} text */
   title(text) {
     document.title = `${text} · Sallyport`;

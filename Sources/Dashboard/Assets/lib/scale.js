@@ -35,3 +35,9 @@ const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
 
 /** `18:30`; a day where the axis spans more than two. */
 export const tickLabel = (time, span) => (span > 2 * 86_400_000 ? day : clock).format(new Date(time));
+
+/** One figure's time: `18:30:10`; a day (of UTC, as they are counted) where each figure is of one. */
+export const momentLabel = (time, step) =>
+  step >= 86_400
+    ? new Date(time).toLocaleDateString("en", { day: "numeric", month: "short", timeZone: "UTC" })
+    : new Date(time).toLocaleTimeString("en", { hour12: false });

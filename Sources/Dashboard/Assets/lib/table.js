@@ -30,7 +30,7 @@ const SPARE = 15;
  * @property {() => HTMLElement} empty
  * @property {(item: T) => string} [open] The id of the drawer that Enter or a click opens.
  * @property {string} [parameter] The drawer's parameter in the URL; `open`.
- * @property {(item: T) => string} [group] Rows are grouped by it, in its order.
+ * @property {(item: T) => string | undefined} [group] Rows are grouped by it, in its order; undefined for a list without groups.
  * @property {(group: string, items: T[]) => import("./dom.js").Child} [groupHead]
  * @property {(item: T) => string} [rowClass]
  * @property {string} [sort] The parameter in the URL; `sort`. A second table on a page needs another one.
@@ -108,7 +108,7 @@ class TableView {
     const { name, isDescending } = this.sort;
     const column = this.options.columns.find((column) => column.name === name);
     const rows = sorted(this.items, column, isDescending, this.options.key);
-    this.order = this.options.group ? this.inGroups(rows) : rows;
+    this.order = rows.length && this.options.group?.(rows[0]) !== undefined ? this.inGroups(rows) : rows;
     const isEmpty = rows.length === 0;
     this.scroller.hidden = isEmpty;
     this.none.hidden = !isEmpty;
