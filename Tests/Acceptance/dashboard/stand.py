@@ -1,5 +1,6 @@
 """What the tests of the dashboard work on: a lab, a controller, one Chromium, and keys of each role."""
 
+import os
 import shutil
 import signal
 import sys
@@ -80,7 +81,7 @@ class DashboardStand:
     def key(self, role):
         """An API key of a role, made when it is first asked for."""
         if role not in self.keys:
-            self.keys[role] = self.expect((201,), "POST", "/api/auth/keys", {"name": f"test-{role}", "role": role})["key"]
+            self.keys[role] = self.expect((201,), "POST", "/api/auth/keys", {"name": f"test-{role}-{os.getpid()}", "role": role})["key"]
         return self.keys[role]
 
     def exits(self):

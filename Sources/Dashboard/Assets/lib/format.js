@@ -10,6 +10,9 @@ const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
 const regions = new Intl.DisplayNames([language], { type: "region", fallback: "code" });
 const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium", hour12: false });
 
+/** A message of the API as a sentence: it begins in lower case and has no full stop. */
+export const sentence = (text) => (text ? `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?:]$/.test(text) ? "" : "."}` : "");
+
 /** What stands where nothing is known. */
 export const NOTHING = "–";
 

@@ -71,7 +71,11 @@ export function showKeys() {
   dialog({ title: "Keyboard", body: h("div", { class: "keys-groups" }, body) });
 }
 
-const shown = (key) => key.replace("ctrl+", "Ctrl ").replace("shift+", "Shift ").replace("Escape", "Esc");
+const shown = (key) =>
+  key
+    .replace(/^ctrl\+(.)$/, (_, letter) => `Ctrl ${letter.toUpperCase()}`)
+    .replace("shift+", "Shift ")
+    .replace("Escape", "Esc");
 
 /** Listens for keys. The shell calls it once. */
 export function listenForKeys() {

@@ -1,5 +1,7 @@
 /** What went wrong with a request, with what to do about it. */
 
+import { sentence } from "./format.js";
+
 /** What to do, by the API's code; only what the API's own message does not say. */
 const REMEDIES = {
   unreachable: "Check that the controller runs and that this machine reaches it. What you typed is kept.",
@@ -26,7 +28,7 @@ export class Problem extends Error {
    *   request_id?: string, retryAfter?: number}} body
    */
   constructor(body) {
-    super(body.message);
+    super(sentence(body.message));
     this.name = "Problem";
     /** The status of HTTP; 0 where nobody answered. */
     this.status = body.status;

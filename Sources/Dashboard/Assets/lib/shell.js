@@ -32,7 +32,6 @@ export class Shell {
     this.build();
     listenForKeys();
     bind("ctrl+k", "Go to or do", openPalette);
-    bind("[", "Fold the navigation", () => this.navigation.toggle());
     provideCommands(() => shellCommands(this.pages));
     live.need("shell", TOPICS);
     session.onChange(() => this.sessionChanged());

@@ -26,7 +26,7 @@ function signInForm(done) {
       await signIn({ key: input.value.trim() });
       done();
     } catch (caught) {
-      error.textContent = sentence(asProblem(caught));
+      error.textContent = described(asProblem(caught));
       input.select();
     } finally {
       button.disabled = false;
@@ -52,10 +52,9 @@ function signInForm(done) {
   );
 }
 
-function sentence(problem) {
+function described(problem) {
   if (problem.code === "key_unknown" || problem.code === "key_missing") return "No such key. Check that it was copied whole.";
-  const wait = problem.retryAfter ? ` Try again in ${problem.retryAfter} s.` : "";
-  return `${problem.message}${/[.!?]$/.test(problem.message) ? "" : "."}${wait || (problem.remedy ? ` ${problem.remedy}` : "")}`;
+  return [problem.message, problem.retryAfter ? `Try again in ${problem.retryAfter} s.` : problem.remedy].filter(Boolean).join(" ");
 }
 
 /**

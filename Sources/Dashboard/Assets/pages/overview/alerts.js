@@ -1,7 +1,7 @@
 /** What needs somebody: the remedy first. */
 
 import { h, list } from "../../lib/dom.js";
-import { time } from "../../lib/format.js";
+import { sentence, time } from "../../lib/format.js";
 import { panel, SEVERITY_TONES, severityBadge } from "../../lib/parts.js";
 
 const ORDER = ["critical", "error", "warning", "notice", "info"];
@@ -28,6 +28,3 @@ const row = ({ severity, message, remedy, since }) =>
     h("div", { class: "alert-text" }, h("strong", sentence(remedy)), h("p", { class: "muted" }, sentence(message))),
     h("div", { class: "alert-side" }, severityBadge(severity), time(since)),
   );
-
-/** The API's messages begin in lower case and have no full stop. */
-const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
