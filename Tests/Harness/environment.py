@@ -36,5 +36,14 @@ def install():
     return True
 
 
+def enter(module):
+    """Goes on as this module in the virtual environment, with the same words; ends where that can't be made."""
+    if os.path.realpath(sys.prefix) == os.path.realpath(FOLDER):
+        return
+    if not install():
+        sys.exit(f"{module}: needs the packages of Tests/requirements.txt")
+    os.execv(PYTHON, [PYTHON, "-m", module, *sys.argv[1:]])
+
+
 if __name__ == "__main__":
     sys.exit(0 if install() else 1)

@@ -1,6 +1,5 @@
 import argparse
 import importlib
-import os
 import pathlib
 import shutil
 import sys
@@ -23,7 +22,7 @@ def main():
     options = parser.parse_args()
     if not shutil.which("chromium"):
         sys.exit("dashboard: Debian's chromium is not installed")
-    in_environment()
+    environment.enter("Tests.Acceptance.dashboard")
     from .stand import DashboardStand
 
     start, failed, count = time.monotonic(), [], 0
@@ -37,15 +36,6 @@ def main():
     result = f"{len(failed)} failed: {'; '.join(failed)}" if failed else "all well"
     print(f"dashboard: {count} tests, {result}, {time.monotonic() - start:.0f} s")
     sys.exit(1 if failed or not count else 0)
-
-
-def in_environment():
-    """Goes on in the virtual environment, which has Playwright."""
-    if os.path.realpath(sys.prefix) == os.path.realpath(environment.FOLDER):
-        return
-    if not environment.install():
-        sys.exit("dashboard: Playwright can't be installed")
-    os.execv(environment.PYTHON, [environment.PYTHON, "-m", "Tests.Acceptance.dashboard", *sys.argv[1:]])
 
 
 def tests(words):
