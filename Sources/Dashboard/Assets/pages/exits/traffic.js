@@ -14,7 +14,7 @@ export function trafficTab(context, path) {
   return async(
     context.signal,
     () => api.get(path, { query: { hours: 48, days: 31 }, signal: context.signal }),
-    (usage) => [totals(usage), usageCharts(context, usage)],
+    (usage) => h("div", { class: "stack" }, totals(usage), usageCharts(context, usage)),
   );
 }
 

@@ -21,6 +21,7 @@ export function usageCharts(context, usage) {
     group.chart({
       title: "To users",
       kind: "bars",
+      isCount: true,
       format: bytes,
       summary: sum(bytes),
       series: [{ name: "bytes_out", title: "to users", tone: "one" }],
@@ -28,6 +29,7 @@ export function usageCharts(context, usage) {
     group.chart({
       title: "From users",
       kind: "bars",
+      isCount: true,
       format: bytes,
       summary: sum(bytes),
       series: [{ name: "bytes_in", title: "from users", tone: "two" }],
