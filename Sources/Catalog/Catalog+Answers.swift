@@ -12,7 +12,7 @@ extension Catalog {
         await measureCandidates(for: pool)
         let wanted = servers(within: ServerWish(pool))
         // Who has given no list may have servers there.
-        let silent = providers.filter { listings[$0] == nil && pool.provider ?? $0 == $0 }
+        let silent = providers.filter { self[$0].listing == nil && pool.provider ?? $0 == $0 }
         if wanted.isEmpty, !silent.isEmpty { throw lack(of: silent) }
         let ranked = ServerRanking.byItself(wanted, strategy: pool.strategy, knowledge: knowledge())
         let addresses = await addresses(ofFirst: Self.resolvedOfPool, of: ranked.map(\.server))
@@ -43,7 +43,7 @@ extension Catalog {
     package func snapshot(for provider: ProviderName? = nil) async throws -> CatalogSnapshot {
         try await refresh(for: provider)
         if let cached { return cached }
-        let servers = listings.values.flatMap(\.servers).map { server in
+        let servers = listings.flatMap(\.servers).map { server in
             guard let figures = histories[server.hostname]?.figures else { return server }
             var server = server
             server.latencyMilliseconds = figures.median
@@ -57,7 +57,7 @@ extension Catalog {
     /// How many servers each country has.
     package func countries() async throws -> [CountryCode: Int] {
         try await refresh()
-        return listings.values.reduce(into: [:]) { counts, listing in
+        return listings.reduce(into: [:]) { counts, listing in
             for (country, servers) in listing.byCountry { counts[country, default: 0] += servers.count }
         }
     }
@@ -79,7 +79,7 @@ extension Catalog {
     }
 
     func servers(within wish: ServerWish) -> [Server] {
-        listings.values.flatMap { listing in wish.country.map { listing.byCountry[$0] ?? [] } ?? listing.servers }.filter(wish.contains)
+        listings.flatMap { listing in wish.country.map { listing.byCountry[$0] ?? [] } ?? listing.servers }.filter(wish.contains)
     }
 
     /// What the measurements say.

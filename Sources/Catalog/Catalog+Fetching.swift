@@ -19,23 +19,23 @@ extension Catalog {
         let begin = ContinuousClock.now
         for source in sources { beginFetch(source, for: country) }
         while !Task.isCancelled {
-            let awaited = wanted.filter { listings[$0] == nil && fetches[$0] != nil }
-            let isServed = wanted.contains { listings[$0] != nil }
+            let awaited = wanted.filter { self[$0].listing == nil && self[$0].fetch != nil }
+            let isServed = wanted.contains { self[$0].listing != nil }
             let ends = awaited.map { name in
                 isServed
-                    ? (fetchesBegunAt[name] ?? begin) + .seconds(settings.shortPatience)
-                    : begin + .seconds(errors[name] == nil ? settings.patience : settings.shortPatience)
+                    ? (self[name].fetchBegunAt ?? begin) + .seconds(settings.shortPatience)
+                    : begin + .seconds(self[name].error == nil ? settings.patience : settings.shortPatience)
             }
             guard let end = ends.max(), end > .now else { break }
             await waitForFetch(until: end)
         }
-        if !wanted.contains(where: { listings[$0] != nil }) { throw lack(of: wanted) }
+        if !wanted.contains(where: { self[$0].listing != nil }) { throw lack(of: wanted) }
     }
 
     /// Why there is no list of these providers.
     func lack(of providers: [ProviderName]) -> any Error {
         guard !providers.isEmpty else { return CatalogError(message: "no provider is configured") }
-        let known = providers.map { errors[$0] ?? CatalogError(message: "\($0) has not answered yet") }
+        let known = providers.map { self[$0].error ?? CatalogError(message: "\($0) has not answered yet") }
         if known.count == 1 { return known[0] }
         let words = known.map { ($0 as? CatalogError)?.message ?? "\($0)" }
         return CatalogError(message: words.joined(separator: "; "), isUnreadable: known.allSatisfy(Self.isUnreadable))
@@ -47,25 +47,25 @@ extension Catalog {
     }
 
     private func isOld(_ provider: ProviderName, for country: CountryCode?) -> Bool {
-        let period = settings.period(of: provider, for: country) * (jitter[provider] ?? 1)
-        return listings[provider].map { SystemClock.now() - $0.fetchedAt > period } ?? true
+        let period = settings.period(of: provider, for: country) * self[provider].jitter
+        return self[provider].listing.map { SystemClock.now() - $0.fetchedAt > period } ?? true
     }
 
     private func mayAsk(_ provider: ProviderName) -> Bool {
         let now = SystemClock.now()
-        return (retryAt[provider].map { now >= $0 } ?? true) && breakers.allows(.list, provider)
+        return (self[provider].retryAt.map { now >= $0 } ?? true) && breakers.allows(.list, provider)
     }
 
     private func beginFetch(_ source: any ServerSource, for country: CountryCode?) {
         let name = source.provider
-        guard fetches[name] == nil, isOld(name, for: country), mayAsk(name) || mayRecall(name) else { return }
-        fetchesBegunAt[name] = .now
-        fetches[name] = Task {
+        guard self[name].fetch == nil, isOld(name, for: country), mayAsk(name) || mayRecall(name) else { return }
+        self[name].fetchBegunAt = .now
+        self[name].fetch = Task {
             // A stored list is there at once, and what its age asks for comes after it.
             await recall(name)
-            if listings[name] != nil { tellWaiters() }
+            if self[name].listing != nil { tellWaiters() }
             if isOld(name, for: country), mayAsk(name) { await fetch(source) }
-            fetches[name] = nil
+            self[name].fetch = nil
             tellWaiters()
         }
     }
@@ -92,10 +92,9 @@ extension Catalog {
     // MARK: - One fetch
 
     func take(_ listing: Listing, of provider: ProviderName) {
-        listings[provider] = listing
+        self[provider].take(listing)
         Metrics.catalogServers.set(Double(listing.servers.count), provider.rawValue)
         Metrics.catalogFetched.set(Double(listing.fetchedAt.milliseconds) / 1000, provider.rawValue)
-        jitter[provider] = Double.random(in: 0.9...1.1)
         forgetAbsent(SystemClock.now())
         changed()
     }
@@ -105,99 +104,112 @@ extension Catalog {
         let right = await rightToFetch(name)
         if case .served = right { return }
         // Whoever of us it was that it has refused, before or after a restart: it is left alone by all.
-        if await !isRefusedElsewhere(name), breakers.begin(.list, name) {
-            let begin = ContinuousClock.now
-            do {
-                try await ask(source)
-                breakers.succeed(.list, name)
-                (errors[name], failures[name], retryAt[name]) = (nil, nil, nil)
-                changed()
-                await share(nil, name)
-            } catch {
-                failed(name, error, after: (ContinuousClock.now - begin) / .seconds(1))
-                let failure = error as? any SourceFailure
-                if failure?.isRefusal ?? false || failure?.retryAfter != nil { await share(breakers[.list, name], name) }
-            }
-        }
+        if await !isRefusedElsewhere(name), breakers.begin(.list, name) { await askAndNote(source) }
         await giveBack(right, name)
+    }
+
+    private func askAndNote(_ source: any ServerSource) async {
+        let name = source.provider
+        let begin = ContinuousClock.now
+        do {
+            try await ask(source)
+            breakers.succeed(.list, name)
+            self[name].succeeded()
+            changed()
+            await share(nil, name)
+        } catch {
+            failed(name, error, after: (ContinuousClock.now - begin) / .seconds(1))
+            let failure = error as? any SourceFailure
+            if failure?.isRefusal ?? false || failure?.retryAfter != nil { await share(breakers[.list, name], name) }
+        }
     }
 
     private func ask(_ source: any ServerSource) async throws {
         let name = source.provider
         // What was held back must be told again, not be called unchanged.
-        let stamp = suspicions[name] == nil ? listings[name]?.stamp : nil
+        let stamp = self[name].suspicion == nil ? self[name].listing?.stamp : nil
         switch try await source.list(newerThan: stamp) {
-        case .unchanged:
-            guard var listing = listings[name] else {
-                throw CatalogError(message: "\(name) answered 304 (unchanged), but no list is stored", isUnreadable: true)
-            }
-            listing.fetchedAt = SystemClock.now()
-            listing.shrinkage = listing.shrinkage.flatMap { $0.isOver(listing.servers, listing.fetchedAt) ? nil : $0 }
-            take(listing, of: name)
-            Metrics.catalogFetches.add(1, name.rawValue, "unchanged")
-            log.debug("catalog of \(name): unchanged")
-        case .list(let servers, let dropped, let stamp):
-            let reasons = dropped.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-            // No provider has given up all of its servers: such an answer must not cost us the list that we have.
-            guard !servers.isEmpty else {
-                throw CatalogError(
-                    message: "\(name) lists no usable server (dropped: \(reasons.isEmpty ? "none" : reasons))", isUnreadable: true
-                )
-            }
-            let shrinkage = try believe(servers, unreadable: dropped["unreadable"] ?? 0, of: name)
-            let listing = StoredListing(
-                servers: servers, fetchedAt: SystemClock.now(), dropped: dropped, stamp: stamp, shrinkage: shrinkage)
-            take(Listing(listing), of: name)
-            Metrics.catalogFetches.add(1, name.rawValue, "list")
-            log.info("catalog of \(name): \(servers.count) servers", ["dropped": reasons.isEmpty ? "none" : reasons])
+        case .unchanged: try takeUnchanged(name)
+        case .list(let servers, let dropped, let stamp): try takeNew(servers, dropped, stamp, of: name)
         }
         await keep(name)
+    }
+
+    private func takeUnchanged(_ name: ProviderName) throws {
+        guard var listing = self[name].listing else {
+            throw CatalogError(message: "\(name) answered 304 (unchanged), but no list is stored", isUnreadable: true)
+        }
+        listing.fetchedAt = SystemClock.now()
+        listing.shrinkage = listing.shrinkage.flatMap { $0.isOver(listing.servers, listing.fetchedAt) ? nil : $0 }
+        take(listing, of: name)
+        Metrics.catalogFetches.add(1, name.rawValue, "unchanged")
+        log.debug("catalog of \(name): unchanged")
+    }
+
+    private func takeNew(_ servers: [Server], _ dropped: [String: Int], _ stamp: ListStamp?, of name: ProviderName) throws {
+        let reasons = dropped.isEmpty ? "none" : dropped.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        // No provider has given up all of its servers: such an answer must not cost us the list that we have.
+        guard !servers.isEmpty else {
+            throw CatalogError(message: "\(name) lists no usable server (dropped: \(reasons))", isUnreadable: true)
+        }
+        let shrinkage = try believe(servers, unreadable: dropped["unreadable"] ?? 0, of: name)
+        let listing = StoredListing(servers: servers, fetchedAt: SystemClock.now(), dropped: dropped, stamp: stamp, shrinkage: shrinkage)
+        take(Listing(listing), of: name)
+        Metrics.catalogFetches.add(1, name.rawValue, "list")
+        log.info("catalog of \(name): \(servers.count) servers", ["dropped": reasons])
     }
 
     /// Refuses a list that looks cut short, until the provider has said the same several times.
     /// - Returns: what the list lacks all the same, for as long as that is told.
     private func believe(_ servers: [Server], unreadable: Int, of provider: ProviderName) throws -> Shrinkage? {
-        let old = listings[provider]
+        let old = self[provider].listing
         let now = SystemClock.now()
         let known = old?.shrinkage.flatMap { $0.isOver(servers, now) ? nil : $0 }
         guard let words = ListComparison.suspicion(old: old?.servers ?? [], new: servers, unreadable: unreadable) else {
-            suspicions[provider] = nil
+            self[provider].suspicion = nil
             return known
         }
-        let count = (suspicions[provider]?.count ?? 0) + 1
-        suspicions[provider] = (count, words)
-        guard count >= Self.believedAfter else {
-            throw CatalogError(message: "the new list of \(provider) is held back: \(words)", isUnreadable: true)
-        }
-        suspicions[provider] = nil
-        log.warning("catalog of \(provider): a shorter list is accepted: it came \(count) times", ["why": words])
+        try holdBack(provider, because: words)
         guard let old else { return nil }
         let lost = ListComparison.lostCountries(old: old.servers, new: servers)
         return Shrinkage(
             servers: max(old.servers.count, known?.servers ?? 0), countries: Set(lost + (known?.countries ?? [])).sorted(), at: now)
     }
 
+    /// Counts how often a list has looked cut short.
+    /// - Throws: until it has come often enough to be believed.
+    private func holdBack(_ provider: ProviderName, because words: String) throws {
+        let count = (self[provider].suspicion?.count ?? 0) + 1
+        guard count >= Self.believedAfter else {
+            self[provider].suspicion = (count, words)
+            throw CatalogError(message: "the new list of \(provider) is held back: \(words)", isUnreadable: true)
+        }
+        self[provider].suspicion = nil
+        log.warning("catalog of \(provider): a shorter list is accepted: it came \(count) times", ["why": words])
+    }
+
     private func failed(_ name: ProviderName, _ error: any Error, after seconds: Double) {
         log.warning("catalog of \(name) can't be fetched", ["error": "\(error)"])
-        errors[name] = error
-        failures[name, default: 0] += 1
-        let failure = error as? any SourceFailure
-        let isHeldBack = suspicions[name] != nil
+        self[name].failed(error)
+        let isHeldBack = self[name].suspicion != nil
         Metrics.catalogFetches.add(1, name.rawValue, isHeldBack ? "held_back" : "failed")
         let now = SystemClock.now()
-        // A list that is held back is asked for again when it would have been anyway; soon where there is no other.
-        if isHeldBack, listings[name] != nil {
-            retryAt[name] = now + settings.period(of: name)
-        } else {
-            let longest = listings[name] == nil ? min(settings.longestWithoutList, settings.backOff.longest) : settings.backOff.longest
-            let pauses = BackOff(first: min(settings.backOff.first, longest), longest: longest)
-            retryAt[name] = now + pauses.pause(attempts: failures[name] ?? 1, salt: UInt64(truncatingIfNeeded: now.milliseconds))
-        }
+        self[name].retryAt = now + pauseAfterFailure(of: self[name], name, now)
         // A list that is held back is a whole answer.
         if !isHeldBack {
+            let failure = error as? any SourceFailure
             let asked = max(failure?.retryAfter ?? 0, failure?.isRefusal ?? false ? settings.refusalSeconds : 0)
             breakers.fail(.list, name, "fetch_failed", after: seconds, atLeast: asked)
         }
         changed()
+    }
+
+    /// Seconds until a provider is asked again.
+    private func pauseAfterFailure(of provider: KnownProvider, _ name: ProviderName, _ now: Timestamp) -> Double {
+        // A list that is held back is asked for again when it would have been anyway; soon where there is no other.
+        if provider.suspicion != nil, provider.listing != nil { return settings.period(of: name) }
+        let longest = provider.listing == nil ? min(settings.longestWithoutList, settings.backOff.longest) : settings.backOff.longest
+        let pauses = BackOff(first: min(settings.backOff.first, longest), longest: longest)
+        return pauses.pause(attempts: provider.failures, salt: UInt64(truncatingIfNeeded: now.milliseconds))
     }
 }

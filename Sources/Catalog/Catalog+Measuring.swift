@@ -78,12 +78,12 @@ extension Catalog {
     /// Forgets the measurements of servers that have left every list: old ones, and all but the latest. Those of a city go with its
     /// last server.
     func forgetAbsent(_ now: Timestamp) {
-        let listed = listings.values.reduce(into: Set<String>()) { names, listing in names.formUnion(listing.servers.lazy.map(\.hostname)) }
+        let listed = listings.reduce(into: Set<String>()) { names, listing in names.formUnion(listing.servers.lazy.map(\.hostname)) }
         let absent = histories.filter { !listed.contains($0.key) }.mapValues { $0.figures?.measuredAt ?? now }
         let kept = absent.filter { abs(now - $0.value) <= settings.absentSeconds }.sorted { $0.value > $1.value }.prefix(
             settings.absentServers)
         for name in Set(absent.keys).subtracting(kept.map(\.key)) { histories[name] = nil }
-        let cities = listings.values.reduce(into: Set<String>()) { $0.formUnion($1.servers.lazy.map(ServerRanking.city)) }
+        let cities = listings.reduce(into: Set<String>()) { $0.formUnion($1.servers.lazy.map(ServerRanking.city)) }
         cityTimes = cityTimes.filter { cities.contains($0.key) }
     }
 

@@ -7,16 +7,16 @@ extension Catalog {
     /// Seconds for which the right to fetch is ours: longer than any fetch takes.
     private static let rightSeconds = 150
 
-    func mayRecall(_ provider: ProviderName) -> Bool { store != nil && listings[provider] == nil && !recalled.contains(provider) }
+    func mayRecall(_ provider: ProviderName) -> Bool { store != nil && self[provider].listing == nil && !self[provider].isRecalled }
 
     /// Takes the stored list of a provider, once, where there is none yet.
     func recall(_ provider: ProviderName) async {
-        guard let store, listings[provider] == nil, !recalled.contains(provider) else { return }
+        guard let store, mayRecall(provider) else { return }
         do {
             let stored = try await store.listing(of: provider)
-            recalled.insert(provider)
+            self[provider].isRecalled = true
             // Another caller may have been faster, with a newer one.
-            guard let stored, listings[provider] == nil else { return }
+            guard let stored, self[provider].listing == nil else { return }
             take(Listing(stored), of: provider)
             let minutes = Int((SystemClock.now() - stored.fetchedAt) / 60)
             log.info("catalog of \(provider): \(stored.servers.count) servers from the store", ["age_min": String(minutes)])
@@ -32,8 +32,9 @@ extension Catalog {
         breaker.clampTimes(to: now)
         guard breaker.state(now) == .open, let until = breaker.openUntil else { return false }
         breakers.set(breaker, .list, name)
-        errors[name] = CatalogError(
-            message: "\(name) has refused its list (\(breaker.reason ?? "unknown")), and will be called again at \(until)")
+        self[name].refused(
+            CatalogError(
+                message: "\(name) has refused its list (\(breaker.reason ?? "unknown")), and will be called again at \(until)"))
         changed()
         return true
     }
@@ -45,7 +46,7 @@ extension Catalog {
     }
 
     func keep(_ provider: ProviderName) async {
-        guard let store, let listing = listings[provider] else { return }
+        guard let store, let listing = self[provider].listing else { return }
         do { try await store.save(listing.stored, of: provider) } catch {
             log.warning("catalog of \(provider) can't be stored", ["error": "\(error)"])
         }
@@ -84,10 +85,10 @@ extension Catalog {
     }
 
     private func takeNewer(_ provider: ProviderName, from store: any ListingStore) async throws -> Bool {
-        guard let time = try await store.fetchTime(of: provider), time > listings[provider]?.fetchedAt ?? Timestamp(milliseconds: 0),
+        guard let time = try await store.fetchTime(of: provider), time > self[provider].listing?.fetchedAt ?? Timestamp(milliseconds: 0),
             SystemClock.now() - time < settings.period(of: provider), let stored = try await store.listing(of: provider)
         else { return false }
-        (errors[provider], failures[provider], retryAt[provider]) = (nil, nil, nil)
+        self[provider].succeeded()
         take(Listing(stored), of: provider)
         log.info("catalog of \(provider): \(stored.servers.count) servers, fetched by another controller")
         return true

@@ -32,9 +32,9 @@ extension Catalog {
 
     func status(of name: ProviderName, _ old: ListingStatus?) -> ListingStatus {
         var status = ListingStatus(provider: name)
-        status.problem = errors[name].map { "\($0)" }
-        status.suspicion = suspicions[name]?.words
-        guard let listing = listings[name] else {
+        status.problem = self[name].error.map { "\($0)" }
+        status.suspicion = self[name].suspicion?.words
+        guard let listing = self[name].listing else {
             status.lackingSince = old?.lackingSince ?? SystemClock.now()
             return status
         }

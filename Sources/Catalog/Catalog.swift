@@ -66,28 +66,6 @@ package actor Catalog {
         }
     }
 
-    struct Listing {
-        var servers: [Server]
-        var byCountry: [CountryCode: [Server]]
-        var dropped: [String: Int]
-        var fetchedAt: Timestamp
-        var stamp: ListStamp?
-        var shrinkage: Shrinkage?
-
-        init(_ stored: StoredListing) {
-            servers = stored.servers
-            byCountry = Dictionary(grouping: stored.servers, by: \.country)
-            dropped = stored.dropped ?? [:]
-            fetchedAt = stored.fetchedAt
-            stamp = stored.stamp
-            shrinkage = stored.shrinkage
-        }
-
-        var stored: StoredListing {
-            StoredListing(servers: servers, fetchedAt: fetchedAt, dropped: dropped, stamp: stamp, shrinkage: shrinkage)
-        }
-    }
-
     let sources: [any ServerSource]
     let settings: Settings
     let store: (any ListingStore)?
@@ -98,22 +76,10 @@ package actor Catalog {
     /// What is told of each provider's list, for readers on any thread.
     let board: Mutex<[ProviderName: ListingStatus]>
 
-    var listings: [ProviderName: Listing] = [:]
-    var fetches: [ProviderName: Task<Void, Never>] = [:]
-    var fetchesBegunAt: [ProviderName: ContinuousClock.Instant] = [:]
+    var known: [ProviderName: KnownProvider] = [:]
     /// Callers that wait for a fetch to end.
     var waiters: [Int: AsyncStream<Void>.Continuation] = [:]
     var nextWaiter = 0
-    /// The last error of providers that failed lately, how many fetches in a row did, and when the next one may begin.
-    var errors: [ProviderName: any Error] = [:]
-    var failures: [ProviderName: Int] = [:]
-    var retryAt: [ProviderName: Timestamp] = [:]
-    /// How often in a row a provider's list looked cut short, and why.
-    var suspicions: [ProviderName: (count: Int, words: String)] = [:]
-    /// Providers whose stored list was looked for.
-    var recalled: Set<ProviderName> = []
-    /// By how much of the period a provider's next fetch comes early or late, so that controllers don't fetch in step.
-    var jitter: [ProviderName: Double] = [:]
 
     var surroundings: @Sendable () -> Surroundings = { Surroundings() }
     var histories: [String: LatencyHistory] = [:]
@@ -141,6 +107,14 @@ package actor Catalog {
 
     package nonisolated var providers: [ProviderName] { sources.map(\.provider) }
 
+    subscript(name: ProviderName) -> KnownProvider {
+        get { known[name] ?? KnownProvider() }
+        set { known[name] = newValue }
+    }
+
+    /// The lists of all providers that have given one.
+    var listings: [Listing] { known.values.compactMap(\.listing) }
+
     /// Tells it where to see pools and exits.
     package func follow(_ view: @escaping @Sendable () -> Surroundings) { surroundings = view }
 
@@ -150,7 +124,7 @@ package actor Catalog {
             do { try await refresh() } catch { log.debug("no list of servers yet", ["error": "\(error)"]) }
             for pool in surroundings().pools where !listings.isEmpty { await measureCandidates(for: pool) }
             // Who has no list yet is asked again as soon as it may be.
-            let isWhole = providers.allSatisfy { listings[$0] != nil }
+            let isWhole = providers.allSatisfy { self[$0].listing != nil }
             try? await Task.sleep(for: .seconds(isWhole ? min(30, settings.latencySeconds / 4) : 1))
         }
     }
