@@ -76,10 +76,10 @@ extension HAProxyGateway {
         let isNew = !Files.exists(path)
         try Files.write(text, to: path, mode: 0o600)
         guard !isNew, await isRunning() else { return }
-        let answer = try await stats.send("set ssl cert \(path)", payload: text)
-        let committed = try await stats.send("commit ssl cert \(path)")
+        let answer = try await sockets.stats.send("set ssl cert \(path)", payload: text)
+        let committed = try await sockets.stats.send("commit ssl cert \(path)")
         guard committed.contains("Success") else {
-            _ = try? await stats.send("abort ssl cert \(path)")
+            _ = try? await sockets.stats.send("abort ssl cert \(path)")
             throw HAProxyError(code: .refused, action: "replacing \(name)", message: String((answer + committed).prefix(300)))
         }
     }

@@ -6,7 +6,7 @@ import Platform
 extension HAProxyGateway {
     func adjustSlots(_ layout: GatewayLayout, only state: GatewaySlot.State? = nil) async throws {
         let seen = Dictionary(
-            RuntimeAnswers.slots(try await stats.send("show servers state")).map { ("\($0.backend)/\($0.slot.name)", $0.slot) },
+            RuntimeAnswers.slots(try await sockets.stats.send("show servers state")).map { ("\($0.backend)/\($0.slot.name)", $0.slot) },
             uniquingKeysWith: { $1 })
         let slots = layout.pools.flatMap { pool in pool.slots.map { (name: "\(pool.backendName)/\($0.name)", slot: $0) } }
         // What takes connections comes in before anything goes out: between the two a pool would have nobody.
@@ -48,7 +48,7 @@ extension HAProxyGateway {
     func adjust(_ map: GatewayMap) async throws {
         try warrant()
         let path = "\(folder)/\(map.name)"
-        let present = RuntimeAnswers.map(try await stats.send("show map \(path)"))
+        let present = try await runningMap(map.name)
         for (key, value) in map.entries.sorted(by: { $0.key < $1.key }) where present[key] != value {
             // A blank would end the value, and a semicolon the command: HAProxy reads "\;" as the character itself.
             let escaped = value.replacing(";", with: "\\;")
@@ -60,7 +60,7 @@ extension HAProxyGateway {
     /// Sends a command that answers nothing, or tells of a changed address, when it was carried out.
     func tell(_ command: String) async throws {
         try warrant()
-        let answer = try await stats.send(command)
+        let answer = try await sockets.stats.send(command)
         guard answer.isEmpty || answer.contains("changed from") || answer.contains("no need to change") else {
             // Not the command itself: it may hold a user's hash.
             let words = command.split(separator: " ").prefix(3).joined(separator: " ")

@@ -31,15 +31,15 @@ extension HAProxyGateway {
             if let text = try? Files.read(file, limit: 16 << 20) { endpoints += Self.endpoints(in: text) } else { isWhole = false }
         }
         // The newest worker first: one that a reload makes meanwhile starts from the file, and this one is then among the old.
-        if let state = try? await stats.send("show servers state"), Self.isState(state) {
+        if let state = try? await sockets.stats.send("show servers state"), Self.isState(state) {
             endpoints += RuntimeAnswers.slots(state).compactMap(\.slot.endpoint)
         } else {
             isWhole = false
         }
-        let processes = (try? await master.send("show proc")).map(RuntimeAnswers.processes)
+        let processes = (try? await sockets.master.send("show proc")).map(RuntimeAnswers.processes)
         if processes?.master.map(hasPredecessors) ?? true { isWhole = false }
         for pid in processes?.oldWorkers ?? [] {
-            guard let state = try? await master.send("@!\(pid) show servers state"), Self.isState(state) else {
+            guard let state = try? await sockets.master.send("@!\(pid) show servers state"), Self.isState(state) else {
                 // It may have ended meanwhile, which the next question shows.
                 isWhole = false
                 continue

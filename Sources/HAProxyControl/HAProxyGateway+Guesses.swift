@@ -12,7 +12,7 @@ extension HAProxyGateway {
 
     /// The newest worker is asked: an old one takes no connections. What is not known to be over stands.
     func readGuesses() async throws {
-        let answer = try await stats.send("show table guesses data.gpc0_rate gt \(Self.guessesOfAMinute)")
+        let answer = try await sockets.stats.send("show table guesses data.gpc0_rate gt \(Self.guessesOfAMinute)")
         let rates = RuntimeAnswers.table(answer).compactMapValues { $0["gpc0_rate"] }
         let first = rates.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(Self.sourceLimit)
         guesses.set(first.map { (Self.address($0.key), $0.value) })

@@ -6,17 +6,17 @@ extension HAProxyGateway {
     /// Ends what old workers still carry to exits that the layout has no more: those are dead, or have had their time.
     func cutStale(_ layout: GatewayLayout) async {
         let kept = Set(layout.pools.flatMap { $0.slots.compactMap(\.endpoint) })
-        for pid in RuntimeAnswers.processes((try? await master.send("show proc")) ?? "").oldWorkers {
+        for pid in RuntimeAnswers.processes((try? await sockets.master.send("show proc")) ?? "").oldWorkers {
             // One that does not answer has ended meanwhile.
-            guard let state = try? await master.send("@!\(pid) show servers state"),
-                let sessions = try? await master.send("@!\(pid) show sess")
+            guard let state = try? await sockets.master.send("@!\(pid) show servers state"),
+                let sessions = try? await sockets.master.send("@!\(pid) show sess")
             else { continue }
             let stale = Set(
                 RuntimeAnswers.slots(state).filter { entry in entry.slot.endpoint.map { !kept.contains($0) } ?? false }
                     .map { "\($0.backend)/\($0.slot.name)" })
             // One by one: of a server as a whole, a worker that stops refuses ("Proxy is disabled").
             for session in RuntimeAnswers.carried(sessions) where stale.contains(session.server) {
-                _ = try? await master.send("@!\(pid) shutdown session \(session.id)")
+                _ = try? await sockets.master.send("@!\(pid) shutdown session \(session.id)")
                 log.debug("a connection of an old worker is cut", ["server": session.server, "pid": "\(pid)"])
             }
         }
@@ -55,7 +55,7 @@ extension HAProxyGateway {
     /// Tells the newest worker, of each only what has changed or is about to be believed no more.
     func tellElsewhere(_ counts: [String: Int]) async throws {
         guard !(counts.isEmpty && nobodyIsElsewhere) else { return }
-        let present = RuntimeAnswers.map(try await stats.send("show map \(elsewhereMap)"))
+        let present = RuntimeAnswers.map(try await sockets.stats.send("show map \(elsewhereMap)"))
         let wanted = elsewhereEntries(counts)
         let soon = Int(SystemClock.now().milliseconds / 1000) + Self.elsewhereSeconds / 2
         for (user, value) in wanted.sorted(by: { $0.key < $1.key }) {

@@ -24,7 +24,7 @@ extension HAProxyGateway {
         // In another container the ports are none of this network.
         guard settings.isStartedByUs else { return }
         let address = settings.address(of: layout)
-        let text = (try? Files.read(file, limit: 16 << 20)) ?? written?[file] ?? ""
+        let text = (try? Files.read(file, limit: 16 << 20)) ?? published?.files[file] ?? ""
         let ours = isServing ? HAProxyConfiguration.ports(in: text) : []
         // Somebody has changed the file: whose the ports are can't be told, and a reload is what puts it right.
         if isServing, ours.isEmpty { return }

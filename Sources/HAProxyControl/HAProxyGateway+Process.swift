@@ -8,7 +8,7 @@ extension HAProxyGateway {
     /// once more, some time after its new worker is up, and its socket is deaf meanwhile.
     package func isRunning() async -> Bool {
         let end = ContinuousClock.now + .seconds(2)
-        while (try? await quickMaster.send("show proc")) == nil {
+        while (try? await sockets.quickMaster.send("show proc")) == nil {
             guard await isThere(), ContinuousClock.now < end, !Task.isCancelled else { return false }
             try? await Task.sleep(for: .milliseconds(20))
         }
@@ -18,7 +18,7 @@ extension HAProxyGateway {
     /// Whether it lives, also where it answers nobody: then its ports are ours. Of one in another container its worker tells.
     package func isThere() async -> Bool {
         if settings.isStartedByUs { return !processes.entries.isEmpty }
-        return (try? await quickStats.send("show info")) != nil
+        return (try? await sockets.quickStats.send("show info")) != nil
     }
 
     var pidFile: String { "\(folder)/haproxy.pid" }
@@ -59,7 +59,7 @@ extension HAProxyGateway {
     func reload(_ revision: String, isUrgent: Bool = false) async throws {
         if !isUrgent { await waitForSessions() }
         await rememberOwners()
-        let old = (try? await quickStats.send("show info")).flatMap { RuntimeAnswers.info("Pid", in: $0) }.flatMap { pid_t($0) }
+        let old = (try? await sockets.quickStats.send("show info")).flatMap { RuntimeAnswers.info("Pid", in: $0) }.flatMap { pid_t($0) }
         var counts: [String: Int] = [:]
         do { counts = try await connectionsOfUsers().values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) } } catch {
             // A worker that finishes can't be asked any more.
@@ -68,7 +68,7 @@ extension HAProxyGateway {
         try warrant()
         try Files.write(elsewhereText(counts), to: elsewhereMap, mode: 0o600)
         nobodyIsElsewhere = false
-        _ = try await master.send("reload")
+        _ = try await sockets.master.send("reload")
         try await awaitRevision(revision, besides: [old].compactMap(\.self), action: "reloading HAProxy")
     }
 
@@ -77,8 +77,8 @@ extension HAProxyGateway {
     private func waitForSessions() async {
         let end = ContinuousClock.now + .seconds(8)
         while ContinuousClock.now < end, !Task.isCancelled {
-            guard let table = try? await stats.send("show table sessions"), !RuntimeAnswers.table(table).isEmpty,
-                let peers = try? await stats.send("show peers"), !RuntimeAnswers.peersAreReady(peers)
+            guard let table = try? await sockets.stats.send("show table sessions"), !RuntimeAnswers.table(table).isEmpty,
+                let peers = try? await sockets.stats.send("show peers"), !RuntimeAnswers.peersAreReady(peers)
             else { return }
             try? await Task.sleep(for: .milliseconds(50))
         }
@@ -90,13 +90,13 @@ extension HAProxyGateway {
         let start = ContinuousClock.now
         while ContinuousClock.now - start < .seconds(10) {
             // The master runs itself anew once its worker is up, and its socket is deaf meanwhile.
-            if let info = try? await stats.send("show info"), RuntimeAnswers.info("description", in: info) == revision,
+            if let info = try? await sockets.stats.send("show info"), RuntimeAnswers.info("description", in: info) == revision,
                 !old.contains(where: { RuntimeAnswers.info("Pid", in: info) == "\($0)" }), await onlyNewWorkerAccepts()
             {
                 return
             }
             let isLate = ContinuousClock.now - start > .milliseconds(200)
-            if isLate, let text = try? await master.send("show proc"), RuntimeAnswers.processes(text).hasFailed { break }
+            if isLate, let text = try? await sockets.master.send("show proc"), RuntimeAnswers.processes(text).hasFailed { break }
             try await Task.sleep(for: .milliseconds(10))
         }
         throw HAProxyError(code: .disagrees, action: action, message: "the new configuration is not in use; see the system's log")
@@ -104,10 +104,10 @@ extension HAProxyGateway {
 
     /// False while an old worker may still take a connection: it hears of no change at run time, and would answer as before.
     private func onlyNewWorkerAccepts() async -> Bool {
-        guard let text = try? await master.send("show proc") else { return false }
+        guard let text = try? await sockets.master.send("show proc") else { return false }
         for pid in RuntimeAnswers.processes(text).oldWorkers {
             // One that does not answer has ended meanwhile, which the next look shows.
-            guard let info = try? await master.send("@!\(pid) show info"), RuntimeAnswers.info("Stopping", in: info) == "1" else {
+            guard let info = try? await sockets.master.send("@!\(pid) show info"), RuntimeAnswers.info("Stopping", in: info) == "1" else {
                 return false
             }
         }

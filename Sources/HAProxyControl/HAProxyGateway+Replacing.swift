@@ -13,7 +13,7 @@ extension HAProxyGateway {
         case .isBeyondReach(let handsOver): try await takeOver(revision, handsOver: handsOver)
         case .hangs, .isAway: try await start(revision)
         }
-        deafSince = nil
+        silence.since = nil
         let kind =
             switch standing {
             case .answers: "reload"
@@ -57,7 +57,7 @@ extension HAProxyGateway {
     /// Ends masters of before that have no worker any more. Only in a turn: one that starts has none either.
     func sweep() async {
         guard settings.isStartedByUs, hasRemains,
-            let master = (try? await quickMaster.send("show proc")).flatMap({ RuntimeAnswers.processes($0).master })
+            let master = (try? await sockets.quickMaster.send("show proc")).flatMap({ RuntimeAnswers.processes($0).master })
         else { return }
         let living = processes
         let rest = living.heads.filter { Int($0.pid) != master }

@@ -18,6 +18,22 @@ extension HAProxyGateway {
         case isAway
     }
 
+    /// A time in which HAProxy does not answer as it should, and what was tried in it.
+    struct Silence {
+        /// Nil where the last question was answered.
+        var since: ContinuousClock.Instant?
+        /// Processes that were stopped and told to go on.
+        var continued: Set<pid_t> = []
+
+        /// - Returns: when it began, which is now unless it goes on already.
+        @discardableResult
+        mutating func begin(at now: ContinuousClock.Instant) -> ContinuousClock.Instant {
+            let start = since ?? now
+            since = start
+            return start
+        }
+    }
+
     /// Seconds without an answer after which something is done about it. A master is deaf for a moment after a reload, when it runs itself
     /// anew.
     private static let patience = 1.2
@@ -39,7 +55,7 @@ extension HAProxyGateway {
             if let worker {
                 let hasSockets = socketsAreThere
                 if hasMaster, hasSockets {
-                    (deafSince, letGo) = (nil, [])
+                    silence = Silence()
                     return .answers(revision: worker.revision)
                 }
                 if isOver(Self.patience) { return .isBeyondReach(handsOver: hasSockets) }
@@ -78,17 +94,15 @@ extension HAProxyGateway {
     }
 
     private func isOver(_ patience: Double) -> Bool {
-        let since = deafSince ?? .now
-        deafSince = since
-        return .now - since >= .seconds(patience)
+        .now - silence.begin(at: .now) >= .seconds(patience)
     }
 
     private struct AnsweringWorker { var revision: String? }
 
     /// Whether the master answers; and what the worker runs, nil where none that takes connections answers.
     private func answers() async -> (master: Bool, worker: AnsweringWorker?) {
-        async let master = quickMaster.send("show proc")
-        async let worker = quickStats.send("show info")
+        async let master = sockets.quickMaster.send("show proc")
+        async let worker = sockets.quickStats.send("show info")
         let processes = (try? await master).map(RuntimeAnswers.processes)
         guard let info = try? await worker, RuntimeAnswers.info("Stopping", in: info) == "0" else { return (processes?.master != nil, nil) }
         return (processes?.master != nil, AnsweringWorker(revision: RuntimeAnswers.info("description", in: info)))
@@ -104,7 +118,7 @@ extension HAProxyGateway {
 
     /// Lets processes go on that a signal has stopped: none of their connections is lost by that. Each is told once, until all answer again.
     func resume(_ entries: [GatewayProcesses.Entry]) {
-        for entry in entries where entry.state == "T" && letGo.insert(entry.pid).inserted {
+        for entry in entries where entry.state == "T" && silence.continued.insert(entry.pid).inserted {
             kill(entry.pid, SIGCONT)
             Metrics.gatewayRepairs.add(1)
             log.warning("HAProxy was stopped by a signal and is continued", ["pid": "\(entry.pid)"])

@@ -62,7 +62,7 @@ extension HAProxyGateway {
     /// Notes before a reload whose the running connections are.
     func rememberOwners() async {
         var known = oldOwners
-        if let table = try? await stats.send("show table connections") { known.merge(RuntimeAnswers.owners(table)) { $1 } }
+        if let table = try? await sockets.stats.send("show table connections") { known.merge(RuntimeAnswers.owners(table)) { $1 } }
         var running: Set<String> = []
         for worker in (try? await workers().answering) ?? [] {
             guard let streams = try? await worker.ask("show sess") else { continue }
@@ -95,20 +95,20 @@ extension HAProxyGateway {
     func workers() async throws -> (answering: [Worker], isWhole: Bool) {
         // Amid a reload the master is deaf for a moment.
         _ = await isRunning()
-        let (stats, master) = (stats, master)
-        let info = try await stats.send("show info")
+        let sockets = sockets
+        let info = try await sockets.stats.send("show info")
         guard let name = RuntimeAnswers.process(info) else {
             throw HAProxyError(code: .disagrees, action: "reading HAProxy's facts", message: "there is no Pid or Start_time_sec among them")
         }
         var isWhole = true
-        var workers = [Worker(name: WorkerName(process: name, isOld: false)) { try await stats.send($0) }]
-        for pid in RuntimeAnswers.processes(try await master.send("show proc")).oldWorkers {
+        var workers = [Worker(name: WorkerName(process: name, isOld: false)) { try await sockets.stats.send($0) }]
+        for pid in RuntimeAnswers.processes(try await sockets.master.send("show proc")).oldWorkers {
             // It has ended meanwhile, or is only slow: what it has counted is not to be forgotten.
-            guard let info = try? await master.send("@!\(pid) show info"), let name = RuntimeAnswers.process(info) else {
+            guard let info = try? await sockets.master.send("@!\(pid) show info"), let name = RuntimeAnswers.process(info) else {
                 isWhole = false
                 continue
             }
-            workers.append(Worker(name: WorkerName(process: name, isOld: true)) { try await master.send("@!\(pid) \($0)") })
+            workers.append(Worker(name: WorkerName(process: name, isOld: true)) { try await sockets.master.send("@!\(pid) \($0)") })
         }
         return (workers, isWhole)
     }
