@@ -1,5 +1,7 @@
 """Signing in and out, and sessions that end."""
 
+import os
+
 from playwright.sync_api import expect
 
 
@@ -58,7 +60,7 @@ def test_a_session_that_has_ended_is_renewed_over_the_page(stand):
 
 
 def test_a_revoked_key_asks_to_sign_in_without_a_click(stand):
-    made = stand.expect((201,), "POST", "/api/auth/keys", {"name": "short-lived", "role": "viewer"})
+    made = stand.expect((201,), "POST", "/api/auth/keys", {"name": f"short-lived-{os.getpid()}", "role": "viewer"})
     stand.keys["short-lived"] = made["key"]
     with stand.visit(role="short-lived", allows=["401", "/api/stream/dashboard"]) as visit:
         stand.expect((204,), "DELETE", f"/api/auth/keys/{made['id']}")

@@ -5,6 +5,10 @@ import pathlib
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+# A machine that builds beside the tests is slow.
+TIMEOUT = 20_000
+expect.set_options(timeout=TIMEOUT)
+
 NARROW = (375, 812)
 WIDE = (1360, 900)
 
@@ -28,7 +32,7 @@ class Visit:
         )
         width, height = size
         self.context = stand.browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(TIMEOUT)
         self.page = self.context.new_page()
         self.listen()
 
@@ -86,12 +90,12 @@ class Visit:
         """axe-core finds nothing that is serious or critical."""
         found = [one for one in Axe().run(self.page).response["violations"] if one["impact"] in ("serious", "critical")]
         where = [f"{one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found]
-        assert not found, "; ".join(where)
+        assert not found, f"{self.path}: {'; '.join(where)}"
 
     def fits(self):
         """The page is not wider than the window."""
         wide, window = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        assert wide <= window, f"the page is {wide} px wide in a window of {window} px"
+        assert wide <= window, f"{self.path}: the page is {wide} px wide in a window of {window} px"
 
     def picture(self, name):
         """Kept where pictures are wanted."""

@@ -19,8 +19,8 @@ const SILENCE = 40_000;
 
 /** @type {Map<string, Store>} */
 const stores = new Map();
-/** @type {Map<string, string[]>} topics by who needs them */
-const needs = new Map();
+/** @type {string[]} */
+let needed = [];
 /** @type {Set<() => void>} */
 const listeners = new Set();
 
@@ -47,12 +47,11 @@ export const live = {
   },
 
   /**
-   * Says which topics someone needs, in place of what the same one needed before.
-   * @param {string} owner
+   * Says which topics are needed from now on.
    * @param {string[]} topics
    */
-  need(owner, topics) {
-    needs.set(owner, topics);
+  need(topics) {
+    needed = topics;
     const wanted = wantedTopics();
     const isEnough = [...wanted].every((topic) => open.has(topic)) && ![...open].some((topic) => HEAVY.has(topic) && !wanted.has(topic));
     if (!isEnough || !source) connect();
@@ -85,8 +84,7 @@ function become(status) {
 }
 
 function wantedTopics() {
-  const topics = [...needs.values()].flat();
-  return new Set(topics.filter((topic) => session.may(ROLES[topic] ?? "viewer")));
+  return new Set(needed.filter((topic) => session.may(ROLES[topic] ?? "viewer")));
 }
 
 function close() {

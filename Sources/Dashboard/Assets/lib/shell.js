@@ -33,7 +33,6 @@ export class Shell {
     listenForKeys();
     bind("ctrl+k", "Go to or do", openPalette);
     provideCommands(() => shellCommands(this.pages));
-    live.need("shell", TOPICS);
     session.onChange(() => this.sessionChanged());
     onNavigate(() => this.navigated());
     followLinks(isPage);
@@ -94,22 +93,23 @@ export class Shell {
     try {
       const page = await pageAt(path);
       if (signal.aborted) return null;
-      if (!page)
+      const isAllowed = page && session.may(page.role);
+      live.need([...TOPICS, ...((isAllowed && page.topics) || [])]);
+      if (!page) {
         return emptyState({
           title: "There is no such page",
           text: ["Nothing is at ", h("code", path), "."],
           action: h("a", { class: "button", href: "/" }, "Overview"),
         });
+      }
       const context = new Context(path, signal);
       context.title(page.title);
-      if (!session.may(page.role)) {
-        live.need("page", []);
+      if (!isAllowed) {
         return emptyState({
           title: `${page.title} needs the role ${page.role}`,
           text: `The key ${session.name} has the role ${session.role}. Sign in with another key to see this page.`,
         });
       }
-      live.need("page", page.topics ?? []);
       return await page.render(context);
     } catch (error) {
       if (error.name === "AbortError") return null;
