@@ -145,6 +145,13 @@ export class Drawer {
     const { tab } = this;
     if (this.shown === tab?.name) return;
     this.shown = tab.name;
+    this.renderTab();
+    this.body.scrollTop = 0;
+  }
+
+  /** Renders the tab that is shown again: what it shows has changed. */
+  renderTab() {
+    const { tab } = this;
     this.tabEnding?.abort();
     this.tabEnding = new AbortController();
     /** Ends with the tab. */
@@ -155,7 +162,6 @@ export class Drawer {
     );
     this.body.setAttribute("aria-label", tab.title);
     this.body.replaceChildren(...nodes([rendered(tab)]));
-    this.body.scrollTop = 0;
   }
 
   /** Renders the tab's content anew: what it is about has come, or is gone. */
