@@ -88,11 +88,13 @@ class DashboardStand:
         return self.expect((200,), "GET", "/api/exits")["exits"]
 
     def need_pools(self, **sizes):
-        """Makes pools of these sizes, and waits until all their exits serve."""
+        """Makes pools of these sizes, and waits until all their exits serve and none leaves."""
         for country, size in sizes.items():
             self.expect((200, 201), "PUT", f"/api/pools/{country}", {"size": size})
-        serving = lambda country: sum(exit["country"] == country.upper() and exit["state"] == "serving" for exit in self.exits())
-        until("the exits serve", lambda: all(serving(country) >= size for country, size in sizes.items()), 60, 0.1)
+        states = lambda country: [exit["state"] for exit in self.exits() if exit["country"] == country.upper()]
+        # Chromium drops requests while networks come and go, as a leaving exit's does.
+        until("just these exits serve", lambda: all(states(country) == ["serving"] * size for country, size in sizes.items()), 60, 0.1)
+        until("no exit leaves any more", lambda: not any(exit["leaving"] for exit in self.exits()), 60, 0.1)
 
     def remove_pools(self):
         for pool in self.expect((200,), "GET", "/api/pools")["pools"]:
