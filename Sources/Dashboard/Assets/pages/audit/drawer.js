@@ -82,7 +82,7 @@ function change({ before, after }) {
             ),
           ),
         )
-      : null,
+      : isObject(before) && isObject(after) && h("p", { class: "muted" }, "No field differs."),
     before !== undefined && [h("h3", "Before"), copyable(JSON.stringify(before, null, 2), { block: true })],
     after !== undefined && [h("h3", "After"), copyable(JSON.stringify(after, null, 2), { block: true })],
   ];
