@@ -29,6 +29,10 @@ extension API {
         let names = UserNameAccess(keys: shared.keys, settings: shared.live)
         let health = HealthRoutes(operations: operations, audit: shared.audit)
         let process = ProcessFacts(version: version)
+        DashboardTopics(
+            operations: operations, proxy: shared.proxy, keys: shared.keys, audit: shared.audit, live: shared.live,
+            history: shared.figures.history, health: health, tail: parts.logTail
+        ).feed(shared.streams)
         let exporter = MetricsExporter(
             process: process, audit: shared.audit, limiter: shared.limiter, metrics: shared.metrics.all + shared.streams.metrics.all)
         let groups: [any RouteGroup] = [

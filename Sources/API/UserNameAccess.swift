@@ -8,7 +8,7 @@ struct UserNameAccess: Sendable {
     let keys: KeyRing
     let settings: LiveSettings
 
-    func areShown(to request: ServerRequest) -> Bool {
-        settings.values.serving.showsUserNames || (keys.key(of: request)?.role ?? .viewer) >= .admin
-    }
+    func areShown(to request: ServerRequest) -> Bool { settings.values.serving.showsUserNames || role(of: request) >= .admin }
+
+    func role(of request: ServerRequest) -> Role { keys.key(of: request)?.role ?? .viewer }
 }

@@ -61,6 +61,17 @@ package final class EventFeed: Sendable {
     /// All later events are kept here.
     var floor: EventPlace { state.withLock { $0.floor } }
 
+    /// The latest events, oldest first, and a revision that changes with them. What the store has not taken has its own id in place of one.
+    package func latest(_ count: Int) -> (revision: String, events: [(id: String, event: Event)]) {
+        state.withLock { state in
+            let stored = state.recent.suffix(count).map { (id: $0.place.description, event: $0.event) }
+            let unstored = state.unstored.suffix(count).map { (id: $0.event.uid ?? "\($0.number)", event: $0.event) }
+            return (
+                "\(state.last?.description ?? "")/\(state.recent.count)/\(unstored.last?.id ?? "")/\(unstored.count)", stored + unstored
+            )
+        }
+    }
+
     // MARK: - Readers
 
     /// Opens a stream.

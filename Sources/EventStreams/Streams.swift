@@ -2,12 +2,13 @@ package import AccessControl
 import Model
 package import Platform
 
-/// The streams of a controller: exits, events and log lines.
+/// The streams of a controller: exits, events, log lines, and the topics of the dashboard.
 package struct Streams: Sendable {
     package let metrics = StreamMetrics()
     package let exits: StreamHub
     package let logs: StreamHub
     package let events: EventFeed
+    package let topics: TopicHub
     package let open = OpenStreams()
 
     package init() {
@@ -15,9 +16,10 @@ package struct Streams: Sendable {
         exits = StreamHub("exits", process: process, metrics: metrics)
         logs = StreamHub("logs", process: process, metrics: metrics)
         events = EventFeed(metrics: metrics)
+        topics = TopicHub(metrics: metrics)
     }
 
-    package var readers: Int { exits.readers + logs.readers + events.readers }
+    package var readers: Int { exits.readers + logs.readers + events.readers + topics.readers }
 
     /// Feeds the streams until it is cancelled, and ends those whose key is no longer valid.
     /// - Parameters:
@@ -26,6 +28,7 @@ package struct Streams: Sendable {
     package func run(_ feed: ExitFeed, events source: (any EventSource)?, tail: LogTail?, keys: KeyRing, log: Log) async {
         await withDiscardingTaskGroup { group in
             group.addTask { await feed.run() }
+            group.addTask { await topics.run() }
             group.addTask { await open.watch(keys) }
             group.addTask { await beat() }
             if let source { group.addTask { await EventFollower(feed: events, source: source, log: log).run() } }

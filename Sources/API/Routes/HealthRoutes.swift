@@ -62,7 +62,7 @@ struct HealthRoutes: RouteGroup {
         return .json(body, status: isReady ? 200 : 503)
     }
 
-    private struct PartView: Encodable {
+    struct PartView: Encodable {
         var status: String
         var problem: String?
         var note: String?
@@ -75,15 +75,22 @@ struct HealthRoutes: RouteGroup {
             let role: String
             let parts: [String: PartView]
         }
+        let parts = partsByName
+        let isTroubled = parts.values.contains { $0.status == "troubled" }
+        return .json(
+            Health(
+                status: isTroubled ? "troubled" : "healthy", role: operations.state.leader == nil ? "leader" : "follower", parts: parts))
+    }
+
+    /// Each part, whether it was asked, and its answer.
+    var partsByName: [String: PartView] {
         let state = operations.state
         let names = Set(["engine", "gateway", "store", "catalog", "host", "loop"]).union(state.problems.keys)
         var parts = names.reduce(into: [:]) { $0[$1] = Self.part($1, state) }
         let figures = audit.figures
         let trouble = figures.trouble ?? figures.problems.first.map { "not intact: \($0)" }
         parts["audit"] = PartView(status: trouble == nil ? "ok" : "troubled", problem: trouble)
-        let isTroubled = parts.values.contains { $0.status == "troubled" }
-        return .json(
-            Health(status: isTroubled ? "troubled" : "healthy", role: state.leader == nil ? "leader" : "follower", parts: parts))
+        return parts
     }
 
     private static func part(_ name: String, _ state: OperatorState) -> PartView {

@@ -17,6 +17,7 @@ struct StreamRoutes: RouteGroup {
         let about =
             "Server-sent events. Last-Event-ID goes on where a reader was, in the life of one controller; one with another id is told by"
             + " `gap`. One that is too slow is told so (`dropped`) and ended."
+        let topics = Topic.allCases.map(\.rawValue).joined(separator: "|")
         return [
             Route(
                 "GET", "/api/stream/events",
@@ -41,6 +42,24 @@ struct StreamRoutes: RouteGroup {
                     .role(.operator), "The controller's log as it is written", about + " After a gap comes what is kept.",
                     answers: [.text("the stream", "text/event-stream")]),
                 .ready(streamLogs)),
+            Route(
+                "GET", "/api/stream/dashboard",
+                Contract(
+                    .role(.viewer), "Everything that a dashboard follows, on one connection",
+                    "Server-sent events, one kind for each topic. The first event of a topic has `all` its items by id; later ones have"
+                        + " `set`, the items that are new or changed, and `removed`, the ids of those that are gone. `beat` comes each 15"
+                        + " s. The items are those of the routes: `exits`, `pools`, `users` (role admin), `alerts`, `breakers`, `events`,"
+                        + " `logs` (role operator), the parts of `/health/deep` as `health`. `figures` says when `/api/metrics` has"
+                        + " something new, `changes` which lists have changed, `traffic` has bytes a second by exit.",
+                    query: [
+                        Parameter(
+                            "topics", .text("exits,pools", length: 1...200, pattern: "^(\(topics))(,(\(topics)))*$"),
+                            "only these; all that the role may read where none is said"),
+                        Parameter(
+                            "after", .text("1763686923456-0", length: 1...64),
+                            "the last event that is known; a snapshot of the latest ones comes all the same"),
+                    ], answers: [.text("the stream", "text/event-stream")]),
+                .ready(streamDashboard)),
             Route(
                 "GET", "/api/logs",
                 Contract(
@@ -79,6 +98,17 @@ struct StreamRoutes: RouteGroup {
     func streamLogs(_ request: ServerRequest) throws -> ServerResponse {
         try streams.logs.join(
             after: request.headers["last-event-id"], beginning: .kept, showsNames: names.areShown(to: request))
+    }
+
+    func streamDashboard(_ request: ServerRequest) throws -> ServerResponse {
+        let role = names.role(of: request)
+        let asked = request.query("topics").map { $0.split(separator: ",").compactMap { Topic(rawValue: String($0)) } }
+        let topics = asked ?? Topic.allCases.filter { $0.role <= role }
+        if let refused = topics.first(where: { $0.role > role }) {
+            throw APIProblem(
+                status: 403, code: "role_too_low", message: "topic \(refused.rawValue) needs role \(refused.role.rawValue)")
+        }
+        return try streams.topics.open(Set(topics), showsNames: names.areShown(to: request))
     }
 
     func listLog(_ request: ServerRequest) throws -> ServerResponse {

@@ -1,0 +1,113 @@
+import AccessControl
+import AuditLog
+import EventStreams
+import HTTPServing
+import Model
+import Platform
+import TimeSeries
+
+/// Where the topics of `/api/stream/dashboard` come from: the same views as the routes show, by their ids.
+struct DashboardTopics {
+    /// Events and log lines that a snapshot holds.
+    private static let kept = 500
+    let operations: any Operations
+    let proxy: ProxyAddress
+    let keys: KeyRing
+    let audit: AuditLog
+    let live: LiveSettings
+    let history: FigureHistory
+    let health: HealthRoutes
+    let tail: LogTail?
+
+    func feed(_ streams: Streams) {
+        for showsNames in [true, false] {
+            for (topic, source) in sources(streams, showsNames: showsNames) { streams.topics.add(topic, showsNames: showsNames, source) }
+        }
+    }
+
+    private func sources(_ streams: Streams, showsNames: Bool) -> [Topic: any TopicSource] {
+        let (operations, proxy) = (operations, proxy)
+        return [
+            .exits: ExitSource(exits: { operations.state.exits }, json: { Self.json(ExitView($0, proxy: proxy)) }),
+            .traffic: TrafficSource(exits: { operations.state.exits }),
+            .pools: ofState { state in
+                state.pools.values.reduce(into: [:]) { $0[$1.country.rawValue] = Self.json(PoolView($1, state: state)) }
+            },
+            .users: ofState { state in
+                state.users.reduce(into: [:]) { $0[$1.name] = Self.json(UserView($1, blocked: state.blockedUsers[$1.name])) }
+            },
+            .alerts: alerts(showsNames),
+            .breakers: ofState { state in
+                state.breakers.reduce(into: [:]) { $0["\($1.name)"] = Self.json($1) }
+            },
+            .health: always { [health] in health.partsByName.mapValues(Self.json) },
+            .figures: figures,
+            .changes: always { [audit, keys, live] in Self.revisions(audit, keys, live) },
+            .events: events(streams.events, showsNames),
+            .logs: logs(showsNames),
+        ]
+    }
+
+    // MARK: - Sources
+
+    private func ofState(_ items: @escaping @Sendable (OperatorState) -> [String: String]) -> RevisedSource {
+        let operations = operations
+        return RevisedSource(revision: { "\(operations.revision)" }) { _ in items(operations.state) }
+    }
+
+    /// One that is cheap to write, and has no revision.
+    private func always(_ items: @escaping @Sendable () -> [String: String]) -> RevisedSource {
+        RevisedSource(revision: { "\(ContinuousClock.now)" }) { _ in items() }
+    }
+
+    private func alerts(_ showsNames: Bool) -> RevisedSource {
+        ofState { state in
+            state.alerts.enumerated().reduce(into: [:]) { items, entry in
+                let alert = showsNames ? entry.element : entry.element.withoutUserName(number: entry.offset + 1)
+                items["\(alert.id)"] = Self.json(alert)
+            }
+        }
+    }
+
+    private func events(_ feed: EventFeed, _ showsNames: Bool) -> RevisedSource {
+        RevisedSource(revision: { feed.latest(Self.kept).revision }) { last in
+            feed.latest(Self.kept).events.reduce(into: [:]) { items, entry in
+                items[entry.id] =
+                    last[entry.id] ?? Self.json(EventView(id: entry.id, showsNames ? entry.event : entry.event.withoutUserName))
+            }
+        }
+    }
+
+    private func logs(_ showsNames: Bool) -> RevisedSource {
+        let tail = tail
+        return RevisedSource(revision: { "\(tail?.count ?? 0)" }) { last in
+            (tail?.lines ?? []).suffix(Self.kept).reduce(into: [:]) { items, line in
+                items["\(line.number)"] = last["\(line.number)"] ?? (showsNames ? line : line.withoutUserName).json
+            }
+        }
+    }
+
+    /// That there is a new sample, and of when: the page asks for the figures that it shows.
+    private var figures: RevisedSource {
+        always { [history] in
+            let now = SystemClock.now()
+            let points = history.points(since: now + -60, step: 10, now: now).points
+            return points.last { $0.sample != nil }.map { ["latest": "{\"at\":\"\($0.at)\"}"] } ?? [:]
+        }
+    }
+
+    /// What tells a page to ask again for a list that it shows: equal texts stand for equal lists. Each change through the API is audited,
+    /// so the audit log's count stands for lists that only the store has.
+    private static func revisions(_ audit: AuditLog, _ keys: KeyRing, _ live: LiveSettings) -> [String: String] {
+        let figures = audit.figures
+        let written = "\(figures.written)/\(figures.problems.count)"
+        let ring = keys.all.map { "\($0.id) \($0.name) \($0.role.rawValue)" }.joined(separator: ",")
+        let names = [
+            "audit": written, "webhooks": written, "sessions": written, "keys": Digest.sha256(ring),
+            "settings": "\(live.changed.joined(separator: ",")) \(written)", "providers": written,
+        ]
+        return names.mapValues(JSONText.quoted)
+    }
+
+    private static func json(_ value: some Encodable) -> String { String(decoding: ServerResponse.json(value).body, as: UTF8.self) }
+}

@@ -1,0 +1,24 @@
+package import Model
+
+/// One of the things that a dashboard follows.
+package enum Topic: String, CaseIterable, Sendable {
+    case alerts, breakers, changes, events, exits, figures, health, logs, pools, traffic, users
+
+    /// Who may follow it.
+    package var role: Role {
+        switch self {
+        case .users: .admin
+        case .logs: .operator
+        default: .viewer
+        }
+    }
+
+    /// Quarters of a second between two looks for changes.
+    var beats: Int {
+        switch self {
+        case .alerts, .events, .exits, .logs, .pools: 1
+        case .breakers, .changes, .figures: 4
+        case .health, .traffic, .users: 8
+        }
+    }
+}

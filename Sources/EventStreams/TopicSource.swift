@@ -1,0 +1,77 @@
+package import Model
+
+/// Where the items of one topic come from. Items are JSON by id, each on one line.
+package protocol TopicSource: Sendable {
+    /// The items of now.
+    /// - Parameter last: those of the last time; what has not changed may be taken from them.
+    /// - Returns: nil where nothing has changed since the last time.
+    mutating func items(after last: [String: String]) -> [String: String]?
+}
+
+/// A topic whose items are written anew whenever a revision has changed.
+package struct RevisedSource: TopicSource {
+    private let revision: @Sendable () -> String
+    private let items: @Sendable (_ last: [String: String]) -> [String: String]
+    private var known: String?
+
+    /// - Parameter revision: equal ones stand for equal items.
+    package init(
+        revision: @escaping @Sendable () -> String, items: @escaping @Sendable (_ last: [String: String]) -> [String: String]
+    ) {
+        self.revision = revision
+        self.items = items
+    }
+
+    package mutating func items(after last: [String: String]) -> [String: String]? {
+        let now = revision()
+        guard now != known else { return nil }
+        known = now
+        return items(last)
+    }
+}
+
+/// The exits: only those that have changed are written, and those whose figures alone differ at most each five seconds.
+package struct ExitSource: TopicSource {
+    private let exits: @Sendable () -> [ExitID: Exit]
+    private let json: @Sendable (Exit) -> String
+    private var changes = ExitChanges()
+
+    package init(exits: @escaping @Sendable () -> [ExitID: Exit], json: @escaping @Sendable (Exit) -> String) {
+        self.exits = exits
+        self.json = json
+    }
+
+    package mutating func items(after last: [String: String]) -> [String: String]? {
+        let (changed, gone) = changes.changes(to: exits(), now: .now)
+        guard !changed.isEmpty || !gone.isEmpty else { return nil }
+        var items = last
+        for exit in changed { items[exit.id.description] = json(exit) }
+        for id in gone { items[id.description] = nil }
+        return items
+    }
+}
+
+/// How fast each exit carries bytes, from what its tunnel has carried, over two seconds.
+package struct TrafficSource: TopicSource {
+    private let exits: @Sendable () -> [ExitID: Exit]
+    private var known: [ExitID: (bytes: Int, generation: Int)] = [:]
+    private var askedAt: ContinuousClock.Instant?
+
+    package init(exits: @escaping @Sendable () -> [ExitID: Exit]) { self.exits = exits }
+
+    package mutating func items(after last: [String: String]) -> [String: String]? {
+        let (now, exits) = (ContinuousClock.now, exits())
+        let seconds = askedAt.map { (now - $0) / .seconds(1) }
+        defer {
+            askedAt = now
+            known = exits.mapValues { ($0.proof.carriedBytes, $0.generation) }
+        }
+        guard let seconds, seconds > 0 else { return [:] }
+        return exits.reduce(into: [:]) { items, entry in
+            let (id, exit) = entry
+            guard let before = known[id], before.generation == exit.generation else { return }
+            let rate = Int(Double(max(0, exit.proof.carriedBytes - before.bytes)) / seconds)
+            items["exit:\(id)"] = "{\"bytes_per_second\":\(rate)}"
+        }
+    }
+}
