@@ -64,7 +64,7 @@ struct DashboardTopics {
         ofState { state in
             state.alerts.enumerated().reduce(into: [:]) { items, entry in
                 let alert = showsNames ? entry.element : entry.element.withoutUserName(number: entry.offset + 1)
-                items["\(alert.id)"] = Self.json(alert)
+                items["\(alert.subject)"] = Self.json(alert)
             }
         }
     }

@@ -66,10 +66,8 @@ package final class TopicHub: Sendable {
             let isBeat = count % 60 == 0
             state.withLock { state in
                 guard !state.readers.isEmpty else { return }
-                for channel in state.readers.values.reduce(into: Set()) { $0.formUnion($1.channels) } where count % channel.topic.beats == 0
-                {
-                    refresh(channel, &state)
-                }
+                let followed = state.readers.values.reduce(into: Set()) { $0.formUnion($1.channels) }
+                for channel in followed where count % channel.topic.beats == 0 { refresh(channel, &state) }
                 if isBeat { beat(&state) }
             }
         }

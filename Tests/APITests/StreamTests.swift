@@ -108,6 +108,25 @@ import Testing
         }
     }
 
+    @Test func `the dashboard's stream has a snapshot of each topic, then only what has changed, as the role allows`() async throws {
+        try await withServer { _, operations, url, client in
+            let all = Reader(client, "\(url)/api/stream/dashboard")
+            let viewer = Reader(client, "\(url)/api/stream/dashboard", key: Subject.keys[.viewer] ?? "")
+            func topics(_ reader: Reader) -> Set<String> { Set(reader.events.compactMap { $0["event"].map(String.init) }) }
+            try await eventually("each topic", within: 60) { topics(all).isSuperset(of: Topic.allCases.map(\.rawValue)) }
+            #expect(all.text.contains("event: pools\ndata: {\"all\":{\"US\":{") && all.text.contains("\"all\":{\"alice\":{"))
+            try await operations.execute(.addExit(ExitRequest(country: us)))
+            try await eventually("the new exit alone", within: 60) { all.text.contains("event: exits\ndata: {\"set\":{\"us-2\":{") }
+            try await operations.execute(.removeExit(try #require(ExitID("us-2"))))
+            try await eventually("its end", within: 60) { all.text.contains("\"removed\":[\"us-2\"]}") }
+            try await eventually("what a viewer may read", within: 60) { viewer.text.contains("\"removed\":[\"us-2\"]}") }
+            #expect(topics(viewer).isDisjoint(with: ["users", "logs"]) && !viewer.text.contains("alice"))
+            let headers = [(name: "X-API-Key", value: Subject.keys[.viewer] ?? "")]
+            let refused = try await client.send(HTTPRequest("GET", "\(url)/api/stream/dashboard?topics=exits,users", headers: headers))
+            #expect(refused.status == 403 && refused.text.contains("topic users needs role admin"))
+        }
+    }
+
     private func event(_ number: Int, _ kind: EventKind = .exitGone, _ message: String = "it is gone") -> StoredEvent {
         StoredEvent(id: "\(number)-0", event: Event(at: start, kind, .info, message))
     }
