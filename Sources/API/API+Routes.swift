@@ -12,7 +12,8 @@ extension API {
     struct Shared: Sendable {
         let operations: any Operations
         let proxy: ProxyAddress
-        let keys: KeyRing
+        let callers: Callers
+        let codes: SignInCodes
         let audit: AuditLog
         let live: LiveSettings
         let figures: FigureRecorder
@@ -26,11 +27,11 @@ extension API {
     static func table(_ shared: Shared, _ parts: Parts, version: String) -> RouteTable {
         let (operations, responses) = (shared.operations, ResponseCache())
         let list = ExitList(operations, proxy: shared.proxy)
-        let names = UserNameAccess(keys: shared.keys, settings: shared.live)
+        let names = UserNameAccess(callers: shared.callers, settings: shared.live)
         let health = HealthRoutes(operations: operations, audit: shared.audit)
         let process = ProcessFacts(version: version)
         DashboardTopics(
-            operations: operations, proxy: shared.proxy, keys: shared.keys, audit: shared.audit, live: shared.live,
+            operations: operations, proxy: shared.proxy, keys: shared.callers.keys, audit: shared.audit, live: shared.live,
             history: shared.figures.history, health: health, tail: parts.logTail
         ).feed(shared.streams)
         let exporter = MetricsExporter(
@@ -42,8 +43,12 @@ extension API {
             PoolRoutes(operations: operations, responses: responses),
             ServerRoutes(operations: operations, responses: responses),
             UserRoutes(operations: operations),
-            KeyRoutes(keys: shared.keys, store: parts.keys),
-            AuditRoutes(audit: shared.audit, keys: shared.keys),
+            KeyRoutes(callers: shared.callers, store: parts.keys),
+            SessionRoutes(
+                callers: shared.callers, codes: shared.codes,
+                tries: KeyTries(keys: shared.callers.keys, limiter: shared.limiter, failures: shared.metrics.keyFailures),
+                settings: shared.live),
+            AuditRoutes(audit: shared.audit, callers: shared.callers),
             StreamRoutes(streams: shared.streams, list: list, names: names, tail: parts.logTail),
             WebhookRoutes(store: parts.webhooks, webhookSender: parts.webhookSender, events: parts.events),
             health,

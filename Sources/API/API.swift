@@ -14,6 +14,8 @@ package final class API: Sendable {
     let live: LiveSettings
     let streams: Streams
     let history: FigureHistory
+    let callers: Callers
+    private let codes: SignInCodes
     private let longPolls: LongPolls
     /// What runs beside requests, each until it is cancelled.
     private let services: [@Sendable () async -> Void]
@@ -26,19 +28,23 @@ package final class API: Sendable {
             store: parts.audit ?? MemoryAuditStore(), log: log, marks: parts.marks, concerns: parts.concerns,
             authenticator: parts.authenticator)
         let live = LiveSettings(LiveValues(serving: settings, retentionDays: audit.retentionDays), audit: audit)
+        let sessions = SessionTable(keys: keys, store: parts.sessions) { live.values.serving.sessions }
+        let codes = SignInCodes(parts.codes, memory: parts.memory)
         let shared = Shared(
-            operations: operations, proxy: proxy, keys: keys, audit: audit, live: live, figures: FigureRecorder(store: parts.figures))
+            operations: operations, proxy: proxy, callers: Callers(keys: keys, sessions: sessions), codes: codes, audit: audit, live: live,
+            figures: FigureRecorder(store: parts.figures))
         pipeline = RequestPipeline(
-            Self.table(shared, parts, version: version), keys: keys, limiter: shared.limiter, streams: shared.streams,
+            Self.table(shared, parts, version: version), callers: shared.callers, limiter: shared.limiter, streams: shared.streams,
             memory: parts.memory, audit: audit, metrics: shared.metrics, log: log
         ) { live.values.serving }
         services = Self.services(shared, parts, log)
         (self.audit, self.live) = (audit, live)
         (streams, longPolls, history) = (shared.streams, shared.longPolls, shared.figures.history)
+        (callers, self.codes) = (shared.callers, codes)
     }
 
     private static func services(_ shared: Shared, _ parts: Parts, _ log: Log) -> [@Sendable () async -> Void] {
-        let (operations, keys, live) = (shared.operations, shared.keys, shared.live)
+        let (operations, callers, live) = (shared.operations, shared.callers, shared.live)
         let (streams, limiter, metrics) = (shared.streams, shared.limiter, shared.metrics)
         let feed = ExitFeed(
             streams.exits,
@@ -50,9 +56,10 @@ package final class API: Sendable {
         return [
             { await shared.audit.run() },
             { if let memory = parts.memory { await limiter.share(with: memory, window: { live.values.serving.windowSeconds }, log: log) } },
-            { if let store = parts.keys { await keys.follow(store) } },
+            { if let store = parts.keys { await callers.keys.follow(store) } },
+            { await callers.sessions.follow() },
             { if let store = parts.settings { await live.follow(store, log: log) } },
-            { await streams.run(feed, events: parts.events, tail: parts.logTail, keys: keys, log: log) },
+            { await streams.run(feed, events: parts.events, tail: parts.logTail, callers: callers, log: log) },
             {
                 await shared.figures.run(
                     isLeading: { operations.state.leader == nil }, reading: { FigureReading(operations.state, metrics) })
@@ -78,6 +85,10 @@ package final class API: Sendable {
             for service in services { group.addTask { await service() } }
         }
     }
+
+    /// A one-time code that signs a browser in for a key.
+    /// - Parameter id: the key's.
+    package func signInCode(for id: String) -> String? { callers.keys.present(id).map { codes.make(for: $0).code } }
 
     /// Ends what requests wait for at length, so that they are answered with what there is; for the end of the process.
     package func cancelLongPolls() { longPolls.cancelAll() }

@@ -10,6 +10,9 @@ extension API {
     package struct Parts: Sendable {
         package var memory: (any SharedMemory)?
         package var keys: (any KeyStore)?
+        package var sessions: (any SessionStore)?
+        /// Makes and checks one-time codes; nil makes codes that this process alone takes.
+        package var codes: Authenticator?
         package var audit: (any AuditStore)?
         /// What must not be set back in the store, and what to tell where it was.
         package var marks = HighMarks(path: nil)

@@ -26,6 +26,9 @@ package struct APIKey: Sendable, Hashable, Codable {
         self.isConfigured = isConfigured
     }
 
+    /// The id of the key that the first start makes.
+    package static let adminID = "config.admin"
+
     /// A key of the configuration.
     package init(name: String, role: Role, digest: String) {
         self.init(id: "config.\(name)", name: name, role: role, digest: digest, createdAt: SystemClock.now(), isConfigured: true)

@@ -15,6 +15,7 @@ package final class KeyRing: Sendable {
         var configured: [APIKey]
         var stored: [APIKey] = []
         var byDigest: [String: APIKey] = [:]
+        var byID: [String: APIKey] = [:]
         var uses: [String: Use] = [:]
         /// Counts changes made here, so that what was read before one does not undo it.
         var edition = 0
@@ -24,7 +25,10 @@ package final class KeyRing: Sendable {
             return key
         }
 
-        mutating func index() { byDigest = Dictionary((stored + configured).map { ($0.digest, $0) }) { $1 } }
+        mutating func index() {
+            byDigest = Dictionary((stored + configured).map { ($0.digest, $0) }) { $1 }
+            byID = Dictionary((stored + configured).map { ($0.id, $0) }) { $1 }
+        }
     }
 
     /// Addresses that are remembered of each key.
@@ -40,6 +44,13 @@ package final class KeyRing: Sendable {
     /// Every key, those of the configuration first.
     package var all: [APIKey] { state.withLock { $0.configured + $0.stored.sorted { $0.createdAt < $1.createdAt } } }
     package func key(_ id: String) -> APIKey? { all.first { $0.id == id } }
+    /// The key of an id, where it has not expired.
+    /// - Parameter mark: the beginning of the key's digest; a key that was made anew under this id has another one.
+    package func present(_ id: String, mark: String? = nil, now: Timestamp = SystemClock.now()) -> APIKey? {
+        guard let key = state.withLock({ $0.byID[id] }), key.expiresAt.map({ $0 > now }) ?? true else { return nil }
+        return mark.map { $0 == key.mark } ?? true ? key : nil
+    }
+
     package func lastUse(of id: String) -> Timestamp? { state.withLock { $0.uses[id]?.last } }
     package var lastUses: [String: Timestamp] { state.withLock { $0.uses.compactMapValues(\.last) } }
 
@@ -113,9 +124,12 @@ package final class KeyRing: Sendable {
     package static func digest(_ head: RequestHead) -> String? {
         var offered = head.headers["x-api-key"]
         if offered == nil, let header = head.headers["authorization"] { offered = bearer(header) }
-        guard let offered, (32...256).contains(offered.utf8.count), offered.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            return nil
-        }
+        return offered.flatMap(digest(of:))
+    }
+
+    /// SHA-256 of a key; nil where no key looks like that.
+    package static func digest(of offered: String) -> String? {
+        guard (32...256).contains(offered.utf8.count), offered.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
         return Digest.sha256(offered)
     }
 

@@ -8,14 +8,18 @@ package final class OpenStreams: Sendable {
     private struct Entry {
         var stream: BodyStream
         var key: APIKey
+        /// The session that it was opened by.
+        var session: String?
         var role: Role
     }
 
     /// By the key's id.
     private let entries = Mutex<[String: [ObjectIdentifier: Entry]]>([:])
 
-    package func add(_ stream: BodyStream, _ key: APIKey, _ role: Role) {
-        entries.withLock { $0[key.id, default: [:]][ObjectIdentifier(stream)] = Entry(stream: stream, key: key, role: role) }
+    package func add(_ stream: BodyStream, _ key: APIKey, session: String? = nil, _ role: Role) {
+        entries.withLock {
+            $0[key.id, default: [:]][ObjectIdentifier(stream)] = Entry(stream: stream, key: key, session: session, role: role)
+        }
     }
 
     /// What a key can have no more streams for; nil where it can have one more.
@@ -41,22 +45,27 @@ package final class OpenStreams: Sendable {
     }
 
     /// Checks once a second until it is cancelled.
-    func watch(_ keys: KeyRing) async {
-        while (try? await Task.sleep(for: .seconds(1))) != nil { check(keys) }
+    func watch(_ callers: Callers) async {
+        while (try? await Task.sleep(for: .seconds(1))) != nil { check(callers) }
     }
 
-    /// Ends those whose reader has left, and those whose key is expired, revoked, or of too low a role by now.
-    func check(_ keys: KeyRing) {
+    /// Ends those whose reader has left, those whose key is expired, revoked, or of too low a role by now, and those whose session has
+    /// ended. An open stream is a use of its session.
+    func check(_ callers: Callers) {
         let open = entries.withLock { entries in
             for id in Array(entries.keys) { Self.sweep(&entries, id) }
             return entries
         }
         for (id, streams) in open {
-            for (stream, entry) in streams where !keys.allows(entry.key, entry.role) {
+            for (stream, entry) in streams where !allows(entry, callers) {
                 entry.stream.send(ServerSentEvents.closed)
                 entry.stream.finish()
                 entries.withLock { $0[id]?[stream] = nil }
             }
         }
+    }
+
+    private func allows(_ entry: Entry, _ callers: Callers) -> Bool {
+        callers.keys.allows(entry.key, entry.role) && entry.session.map { callers.sessions.goesOn($0) } ?? true
     }
 }

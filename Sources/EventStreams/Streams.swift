@@ -25,11 +25,11 @@ package struct Streams: Sendable {
     /// - Parameters:
     ///   - source: the store's log of events; nil where there is none.
     ///   - tail: the controller's own log; nil where it is not kept.
-    package func run(_ feed: ExitFeed, events source: (any EventSource)?, tail: LogTail?, keys: KeyRing, log: Log) async {
+    package func run(_ feed: ExitFeed, events source: (any EventSource)?, tail: LogTail?, callers: Callers, log: Log) async {
         await withDiscardingTaskGroup { group in
             group.addTask { await feed.run() }
             group.addTask { await topics.run() }
-            group.addTask { await open.watch(keys) }
+            group.addTask { await open.watch(callers) }
             group.addTask { await beat() }
             if let source { group.addTask { await EventFollower(feed: events, source: source, log: log).run() } }
             if let tail { group.addTask { await follow(tail) } }

@@ -118,6 +118,7 @@ package struct Placeholder: Sendable {
         "provider": Placeholder(schema: .text("all", pattern: "^[a-z0-9]{1,64}$"), about: "a provider, or `all`"),
         "name": Placeholder(schema: .text("alice", pattern: "^[a-z0-9_.]{1,32}$"), about: "the proxy user's name"),
         "key": Placeholder(schema: .text("k3f9ab27c", pattern: "^[A-Za-z0-9_.-]{1,80}$"), about: "an API key's id"),
+        "session": Placeholder(schema: .text("s3f9ab27c1d2e", pattern: "^[a-z0-9]{1,40}$"), about: "a session's id"),
         "hook": Placeholder(schema: .text("w3f9ab27c1d2e", pattern: "^[A-Za-z0-9]{1,40}$"), about: "a webhook's id"),
         "ip": Placeholder(schema: .text("192.0.2.7", format: "ipv4"), about: "an IPv4 or IPv6 address"),
     ]

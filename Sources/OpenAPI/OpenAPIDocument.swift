@@ -26,6 +26,11 @@ enum OpenAPIDocument {
                 "securitySchemes": .object([
                     "key": .object(["type": .string("apiKey"), "in": .string("header"), "name": .string("X-API-Key")]),
                     "bearer": .object(["type": .string("http"), "scheme": .string("bearer")]),
+                    "cookieAuth": .object([
+                        "type": .string("apiKey"), "in": .string("cookie"), "name": .string("sallyport_session"),
+                        "description": .string(
+                            "of `POST /api/auth/session`; changes by it need the header `X-Sallyport-Request: dashboard` too"),
+                    ]),
                 ]),
             ]),
         ])
@@ -46,7 +51,9 @@ enum OpenAPIDocument {
         ]
         var details = contract.details
         if case .role(let role) = contract.access {
-            fields["security"] = .array([.object(["key": .array([])]), .object(["bearer": .array([])])])
+            fields["security"] = .array([
+                .object(["key": .array([])]), .object(["bearer": .array([])]), .object(["cookieAuth": .array([])]),
+            ])
             fields["x-role"] = .string(role.rawValue)
             details += (details.isEmpty ? "" : " ") + "Role: \(role.rawValue)."
         } else {

@@ -6,10 +6,14 @@ import Platform
 
 /// Lets requests in: rate limits, allowed networks, API keys and roles.
 struct AccessCheck: Sendable {
-    let keys: KeyRing
-    let limiter: RateLimiter
-    /// Counts keys that were refused.
-    let keyFailures: Metric
+    let callers: Callers
+    let tries: KeyTries
+    var limiter: RateLimiter { tries.limiter }
+
+    init(callers: Callers, limiter: RateLimiter, keyFailures: Metric) {
+        self.callers = callers
+        tries = KeyTries(keys: callers.keys, limiter: limiter, failures: keyFailures)
+    }
 
     /// Counts a request and finds its key.
     /// - Returns: why the request is refused; nil where it is let in.
@@ -26,12 +30,12 @@ struct AccessCheck: Sendable {
             let name = LimitClass.standard.addressPrefix + context.counted
             context.note(limiter.take(name, limit: most, window: settings.windowSeconds, counts: false))
         }
-        guard let route = context.route, case .role(let wanted) = route.access.access else { return nil }
-        guard context.analysis.offersKey else {
-            return unauthorized("key_missing", "an API key is needed, as X-API-Key or Authorization: Bearer")
+        guard let route = context.route, case .role(let wanted) = route.access.access else {
+            // Nor may another site's page sign a browser in.
+            return context.changes && isForeign(context) ? Self.foreign : nil
         }
         let key: APIKey
-        do { key = try self.key(of: context) } catch { return error }
+        do { key = try self.key(of: &context) } catch { return error }
         context.key = key
         if limit != .none, let most = settings.most(limit) {
             context.note(limiter.take(limit.keyPrefix + key.id, limit: most, window: settings.windowSeconds))
@@ -44,27 +48,33 @@ struct AccessCheck: Sendable {
         return nil
     }
 
-    /// The key that a request is let in with. After too many wrong keys an address must wait, also with a right one: otherwise an answer
-    /// would confirm a guess. A key that has come from this address before is no guess.
-    private func key(of context: RequestContext) throws(APIProblem) -> APIKey {
-        let found = keys.found(context.analysis.keyDigest, from: context.counted)
-        if let found, found.isKnown { return found.key }
-        let (failures, settings) = ("failed:address:" + context.counted, context.settings)
-        let guesses = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds, counts: false)
-        guard guesses.isAllowed else {
-            keyFailures.add(1, "too_many")
-            throw APIProblem(
-                status: 429, code: "too_many_tries", message: "too many wrong keys from this address",
-                headers: [("Retry-After", String(guesses.reset))])
+    /// The key that a request is let in with: that of its header, else that of its session.
+    private func key(of context: inout RequestContext) throws(APIProblem) -> APIKey {
+        let analysis = context.analysis
+        if analysis.offersKey { return try tries.key(analysis.keyDigest, from: context.counted, context.settings) }
+        guard let digest = analysis.sessionDigest else {
+            throw .unauthorized("key_missing", "an API key is needed, as X-API-Key or Authorization: Bearer")
         }
-        guard let found else {
-            _ = limiter.take(failures, limit: settings.failedKeys, window: settings.windowSeconds)
-            keyFailures.add(1, "unknown")
-            throw unauthorized("key_unknown", "no such API key")
+        // A token is no guess: nobody tries 32 random bytes, and a page whose session has ended asks for some time yet.
+        guard let (session, key) = callers.sessions.found(digest) else {
+            tries.failures.add(1, "session")
+            throw .unauthorized("session_ended", "the session has ended, or its key is no longer valid")
         }
-        keys.letIn(found.key, from: context.counted)
-        return found.key
+        context.session = session.id
+        if isForeign(context) { throw Self.foreign }
+        guard !context.changes || context.request.headers["x-sallyport-request"] == "dashboard" else { throw Self.withoutHeader }
+        return key
     }
+
+    private func isForeign(_ context: RequestContext) -> Bool {
+        RequestOrigin(context.request, trusted: context.settings.trustedProxies).isForeign
+    }
+
+    private static let foreign = APIProblem(
+        status: 403, code: "csrf",
+        message: "a page of another origin has sent this; behind a proxy that changes Host, name the proxy in api.trusted_proxies")
+    private static let withoutHeader = APIProblem(
+        status: 403, code: "csrf", message: "a change by a session's cookie needs the header X-Sallyport-Request: dashboard")
 
     func takeForAddress(_ context: inout RequestContext, _ limit: LimitClass) -> APIProblem? {
         guard let most = context.settings.most(limit) else { return nil }
@@ -77,12 +87,6 @@ struct AccessCheck: Sendable {
         return APIProblem(
             status: 429, code: "too_many_requests", message: "\(verdict.limit) requests are allowed in \(context.settings.windowSeconds) s",
             headers: [("Retry-After", String(verdict.reset))])
-    }
-
-    private func unauthorized(_ code: String, _ message: String) -> APIProblem {
-        APIProblem(
-            status: 401, code: code, message: "\(message); see /docs",
-            headers: [("WWW-Authenticate", "Bearer realm=\"sallyport\""), APIProblem.documentation])
     }
 }
 

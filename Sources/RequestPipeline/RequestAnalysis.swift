@@ -20,6 +20,8 @@ final class RequestAnalysis: Sendable {
     let offersKey: Bool
     /// SHA-256 of the key; nil where no key looks like that.
     let keyDigest: String?
+    /// SHA-256 of the token in its cookie, where it carries no key and its route needs one.
+    let sessionDigest: String?
     let acceptsGzip: Bool
     /// Why the client says that it takes no answer of the route.
     let acceptProblem: APIProblem?
@@ -40,6 +42,8 @@ final class RequestAnalysis: Sendable {
         isStream = route?.access.answers.contains { $0.mediaType == "text/event-stream" } ?? false
         offersKey = head.headers["x-api-key"] != nil || head.headers["authorization"] != nil
         keyDigest = KeyRing.digest(head)
+        let isOpen = route.map { $0.access.access == .open } ?? true
+        sessionDigest = offersKey || isOpen ? nil : SessionCookie.digest(head.headers["cookie"])
         acceptsGzip = Negotiation.acceptsGzip(head.headers["accept-encoding"])
         acceptProblem = route.flatMap { Self.acceptProblem(head, $0) }
         let problems = route?.queryProblems(head.query) ?? []

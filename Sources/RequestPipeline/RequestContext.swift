@@ -16,6 +16,8 @@ struct RequestContext: Sendable {
     let address: String
     let counted: String
     var key: APIKey?
+    /// The id of the session that it comes by.
+    var session: String?
     var verdict: RateLimiter.Verdict?
 
     init(_ request: ServerRequest, _ analysis: RequestAnalysis, settings: RequestSettings) {

@@ -7,7 +7,8 @@ package final class RequestMetrics: Sendable {
     package let requests = Metric(.counter, "sallyport_api_requests_total", "Requests to the API.", labels: ["method", "route", "status"])
     package let seconds = Metric(
         .histogram(Metrics.seconds), "sallyport_api_request_duration_seconds", "Time to answer a request.", labels: ["route"])
-    let keyFailures = Metric(.counter, "sallyport_api_key_failures_total", "Requests with a key that was refused.", labels: ["reason"])
+    package let keyFailures = Metric(
+        .counter, "sallyport_api_key_failures_total", "Requests with a key that was refused.", labels: ["reason"])
     let limited = Metric(.counter, "sallyport_api_limited_total", "Requests refused by a rate limit.", labels: ["route"])
 
     package init() {}

@@ -23,11 +23,11 @@ package final class RequestPipeline: Sendable {
     ///   - memory: what controllers share; nil keeps limits and repeated requests to this process.
     ///   - settings: read for each request.
     package init(
-        _ table: RouteTable, keys: KeyRing, limiter: RateLimiter, streams: Streams, memory: (any SharedMemory)?, audit: AuditLog,
+        _ table: RouteTable, callers: Callers, limiter: RateLimiter, streams: Streams, memory: (any SharedMemory)?, audit: AuditLog,
         metrics: RequestMetrics, log: Log, settings: @escaping @Sendable () -> RequestSettings
     ) {
         self.table = table
-        access = AccessCheck(keys: keys, limiter: limiter, keyFailures: metrics.keyFailures)
+        access = AccessCheck(callers: callers, limiter: limiter, keyFailures: metrics.keyFailures)
         openStreams = streams.open
         refusedStreams = streams.metrics.refused
         idempotency = Idempotency(shared: memory)
@@ -60,6 +60,18 @@ package final class RequestPipeline: Sendable {
     private func dispatch(_ request: ServerRequest, _ router: Router<Contract>) -> Dispatch {
         let head = request.head
         let analysis = head.analysis { RequestAnalysis(head, router.match(method: head.method, path: head.path)) }
+        guard let digest = analysis.sessionDigest, access.callers.sessions.mayBeNew(digest) else { return dispatch(request, analysis) }
+        // Another controller may have signed the browser in a moment ago.
+        return .waiting { [self] in
+            try? await access.callers.sessions.refresh()
+            switch dispatch(request, analysis) {
+            case .ready(let response): return response
+            case .waiting(let work): return await work()
+            }
+        }
+    }
+
+    private func dispatch(_ request: ServerRequest, _ analysis: RequestAnalysis) -> Dispatch {
         var context = RequestContext(request, analysis, settings: settings())
         if let problem = access.refusal(of: &context) { return .ready(finish(problem.response(id: request.id), context, refused: true)) }
         switch analysis.match {
@@ -109,9 +121,17 @@ package final class RequestPipeline: Sendable {
                 context.request.method == "POST"
                 ? await idempotency.answer(context, isSecret: route.access.answersSecret) { await run(route, context) }
                 : await run(route, context)
-            if changes { await audit.recordNow(AuditEntry(.change, context, response, before: before)) }
+            if changes { await audit.recordNow(entry(of: context, route, response, before: before)) }
             return finish(response, context)
         }
+    }
+
+    /// An entry of a change. One that signs in is by the key that it has brought.
+    private func entry(of context: RequestContext, _ route: APIRoute, _ response: ServerResponse, before: Document?) -> AuditEntry {
+        guard route.access.access == .open else { return AuditEntry(.change, context, response, before: before) }
+        var context = context
+        context.key = access.callers.key(signedInBy: response)
+        return AuditEntry(context.key == nil ? .refused : .change, context, response)
     }
 
     private func run(_ route: APIRoute, _ context: RequestContext) async -> ServerResponse {
@@ -144,7 +164,8 @@ package final class RequestPipeline: Sendable {
         metrics.count(context, response.status, seconds)
         if let stream = response.stream, let key = context.key, case .role(let role)? = context.route?.access.access {
             // An admin is shown users' names: one who is none any more must come again.
-            openStreams.add(stream, key, key.role == .admin && !context.settings.showsUserNames ? .admin : role)
+            openStreams.add(
+                stream, key, session: context.session, key.role == .admin && !context.settings.showsUserNames ? .admin : role)
         }
         if refused, response.status != 429 || context.route?.access.limit == .strict {
             audit.record(AuditEntry(.refused, context, response))

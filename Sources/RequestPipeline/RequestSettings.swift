@@ -1,3 +1,4 @@
+package import AccessControl
 import OpenAPI
 package import Platform
 
@@ -19,6 +20,8 @@ package struct RequestSettings: Sendable {
     package var allowedNetworks: [IPNetwork] = []
     /// Origins of pages whose scripts may call: `https://dashboard.example`.
     package var origins: [String] = []
+    /// How long browsers stay signed in.
+    package var sessions = Session.Limits()
     package var logsRequests = true
     /// True where `/metrics` has proxy users' names for every role that may see it.
     package var showsUserNames = false

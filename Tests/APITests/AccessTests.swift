@@ -28,6 +28,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
             let isStream = call.route.access.answers.contains { $0.mediaType == "text/event-stream" }
             if isStream, way == .live, let role, let wanted = call.role, role >= wanted { continue }
             try await Subject.with(way) { subject in
+                if let role { try await subject.addSession(of: role) }
                 let answer = try await subject.call(call.method, call.target, as: role, body: call.body)
                 if let wanted = call.role, role.map({ $0 < wanted }) ?? true {
                     #expect(answer.status == (role == nil ? 401 : 403))
@@ -50,7 +51,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
         try await Subject.with(.direct) { subject in
             func key(_ id: String, expiresAt: Timestamp? = nil) -> String {
                 let secret = id + String(repeating: "s", count: 40)
-                subject.api.pipeline.access.keys.add(
+                subject.api.pipeline.access.callers.keys.add(
                     APIKey(
                         id: id, name: id, role: .admin, digest: Digest.sha256(secret), createdAt: SystemClock.now(), expiresAt: expiresAt))
                 return secret
@@ -58,7 +59,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
             let expired = key("expired", expiresAt: SystemClock.now() + -1)
             let revoked = key("revoked")
             #expect(try await subject.call("GET", "/api/auth/me", headers: [("X-API-Key", revoked)]).status == 200)
-            subject.api.pipeline.access.keys.remove("revoked")
+            subject.api.pipeline.access.callers.keys.remove("revoked")
             for offered in [expired, revoked, String(repeating: "w", count: 43)] where call.role != nil {
                 let answer = try await subject.call(call.method, call.target, headers: [("X-API-Key", offered)], body: call.body)
                 #expect(answer.status == 401 && answer.error == "key_unknown", "\(answer.text)")
@@ -72,7 +73,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
             let secret = "changing" + String(repeating: "s", count: 40)
             func give(_ role: Role, expiresAt: Timestamp? = nil) {
                 let digest = Digest.sha256(secret)
-                subject.api.pipeline.access.keys.add(
+                subject.api.pipeline.access.callers.keys.add(
                     APIKey(id: "changing", name: "c", role: role, digest: digest, createdAt: SystemClock.now(), expiresAt: expiresAt))
             }
             let raw = try Raw(port: try #require(subject.port))
@@ -93,7 +94,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
             #expect(try await status() == "401")
             give(.admin)
             #expect(try await status() == "200")
-            subject.api.pipeline.access.keys.remove("changing")
+            subject.api.pipeline.access.callers.keys.remove("changing")
             #expect(try await status() == "401")
         }
     }

@@ -48,7 +48,8 @@ struct Subject: Sendable {
         (generous.streams, generous.streamsPerKey) = (100_000, 100_000)
         let keys = KeyRing(Self.keys.map { APIKey(name: $0.key.rawValue, role: $0.key, digest: Digest.sha256($0.value)) })
         // A key that was made through the API, under the id that the table has as its example.
-        keys.add(APIKey(id: "k3f9ab27c", name: "stored", role: .viewer, digest: Digest.sha256("stored"), createdAt: SystemClock.now()))
+        let digest = Digest.sha256(KeyRoutes.keyExample)
+        keys.add(APIKey(id: "k3f9ab27c", name: "stored", role: .viewer, digest: digest, createdAt: SystemClock.now()))
         var parts = parts
         let hooks = FakeWebhooks()
         parts.events = parts.events ?? operations
@@ -74,6 +75,17 @@ struct Subject: Sendable {
             throw error
         }
         await subject.stop()
+    }
+
+    /// A session of a role's key, under the id that the table has as its example.
+    /// - Returns: the cookie that it comes with.
+    @discardableResult
+    func addSession(of role: Role, id: String = "s3f9ab27c1d2e", token: String = SessionCookie.token()) async throws -> String {
+        guard let key = api.callers.keys.present("config.\(role.rawValue)") else { return "" }
+        let session = Session(
+            id: id, digest: Digest.sha256(token), key: key, createdAt: SystemClock.now(), address: "127.0.0.1", userAgent: "a browser")
+        try await api.callers.sessions.add(session)
+        return "sallyport_session=\(token)"
     }
 
     /// Where it listens; nil without a socket.

@@ -60,7 +60,7 @@ import Testing
             for _ in 0..<3 { #expect(try await subject.call("GET", "/api/exits", headers: wrong).status == 401) }
             let answer = try await subject.call("GET", "/api/exits", as: .admin)
             #expect(answer.status == 429 && answer.error == "too_many_tries" && answer.headers["retry-after"] != nil)
-            #expect(subject.api.pipeline.access.keys.lastUse(of: "config.admin") == nil, "it was not used")
+            #expect(subject.api.pipeline.access.callers.keys.lastUse(of: "config.admin") == nil, "it was not used")
         }
     }
 

@@ -255,17 +255,17 @@ import Testing
             func key(_ id: String, _ role: Role = .operator) -> APIKey {
                 APIKey(id: id, name: id, role: role, digest: Digest.sha256(Self.secret(id)), createdAt: SystemClock.now())
             }
-            for id in ["revoked", "expired", "lowered", "kept"] { api.pipeline.access.keys.add(key(id)) }
+            for id in ["revoked", "expired", "lowered", "kept"] { api.pipeline.access.callers.keys.add(key(id)) }
             let readers = ["revoked", "expired", "lowered", "kept"].map {
                 Reader(client, "\(url)/api/stream/\(stream)", key: Self.secret($0))
             }
             try await eventually("all read", within: 60) { readers.allSatisfy { $0.count > 0 } }
-            api.pipeline.access.keys.remove("revoked")
+            api.pipeline.access.callers.keys.remove("revoked")
             var expired = key("expired")
             expired.expiresAt = SystemClock.now()
-            api.pipeline.access.keys.add(expired)
+            api.pipeline.access.callers.keys.add(expired)
             // A viewer may not read the log, but the other two.
-            api.pipeline.access.keys.add(key("lowered", .viewer))
+            api.pipeline.access.callers.keys.add(key("lowered", .viewer))
             let ended = stream == "logs" ? [0, 1, 2] : [0, 1]
             try await eventually("theirs have ended", within: 60) { ended.allSatisfy { readers[$0].hasEnded } }
             for index in ended { #expect(readers[index].text.hasSuffix("event: dropped\ndata: {\"reason\":\"key_invalid\"}\n\n")) }

@@ -8,7 +8,7 @@ import Platform
 /// `/audit`: who did what.
 struct AuditRoutes: RouteGroup {
     let audit: AuditLog
-    let keys: KeyRing
+    let callers: Callers
 
     var routes: [APIRoute] {
         let cursor = Schema.whole(1...9_007_199_254_740_991, 1000)
@@ -116,7 +116,7 @@ struct AuditRoutes: RouteGroup {
     }
 
     func acknowledgeAudit(_ request: ServerRequest) async throws -> ServerResponse {
-        let key = keys.key(of: request)?.name
+        let key = callers.key(of: request)?.name
         return try await fromAudit { Self.view(of: try await audit.acknowledge(by: key)) }
     }
 

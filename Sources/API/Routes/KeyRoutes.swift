@@ -4,13 +4,14 @@ import Model
 import OpenAPI
 import Platform
 
-private let keyExample = "h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"
-
 /// `/api/auth`: API keys.
 struct KeyRoutes: RouteGroup {
-    let keys: KeyRing
+    static let keyExample = "h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"
+    let callers: Callers
     /// Nil keeps keys as long as this process lives.
     let store: (any KeyStore)?
+
+    private var keys: KeyRing { callers.keys }
 
     var routes: [APIRoute] {
         let name = Schema.text("dashboard", pattern: "^[A-Za-z0-9_.-]{1,64}$")
@@ -30,7 +31,7 @@ struct KeyRoutes: RouteGroup {
                     answers: [
                         .json(
                             201, "the key", .key, headers: ["Location"],
-                            showing: ["key": .string(keyExample), "last_used_at": nil])
+                            showing: ["key": .string(Self.keyExample), "last_used_at": nil])
                     ],
                     limit: .strict, answersSecret: true),
                 .waiting(createKey)),
@@ -80,7 +81,7 @@ struct KeyRoutes: RouteGroup {
     func showKey(_ request: ServerRequest) throws -> ServerResponse { .json(view(try key(of: request))) }
 
     func showOwnKey(_ request: ServerRequest) throws -> ServerResponse {
-        guard let key = keys.key(of: request) else { throw APIProblem.notFound("such key any more") }
+        guard let key = callers.key(of: request) else { throw APIProblem.notFound("such key any more") }
         return .json(view(key))
     }
 
@@ -119,6 +120,8 @@ struct KeyRoutes: RouteGroup {
         try Self.refuseConfigured(key)
         try await stored { try await $0.removeKey(key.id) }
         keys.remove(key.id)
+        // They have ended with it; what is left of them goes.
+        try? await callers.sessions.removeAll(of: key.id)
         return .noContent
     }
 
@@ -165,7 +168,7 @@ extension Schema {
             .always("id", .text("k3f9ab27c"), "stays when the key is renamed"), .always("name", .text("dashboard")),
             .always("role", .choice(Role.self)), .always("created_at", .time), .maybe("expires_at", .time), .maybe("last_used_at", .time),
             .always("configured", .flag, "true for keys of the configuration, which can't be changed here"),
-            .maybe("key", .text(keyExample), "the key itself, only in the answer that made it")
+            .maybe("key", .text(KeyRoutes.keyExample), "the key itself, only in the answer that made it")
         ).showing(["expires_at": .string("2026-12-31T00:00:00.000Z"), "key": nil]))
     static let keys = named(
         "Keys",

@@ -35,6 +35,8 @@ extension Configuration {
         settings.windowSeconds = limits.integer("window_seconds", in: 1...3600) ?? settings.windowSeconds
         settings.streamsPerKey = reader.integer("streams_per_key", in: 1...100_000) ?? settings.streamsPerKey
         settings.streams = reader.integer("streams", in: 1...100_000) ?? Int(readLimits(reader).connections) / 2
+        settings.sessions.seconds = reader.integer("session_seconds", in: 60...31_536_000) ?? settings.sessions.seconds
+        settings.sessions.idleSeconds = reader.integer("session_idle_seconds", in: 60...31_536_000) ?? settings.sessions.idleSeconds
         settings.trustedProxies = networks(reader, "trusted_proxies")
         if let excess = NetworkUnion(settings.trustedProxies.compactMap { Network($0.description) }).excess {
             reader.problem("trusted_proxies", "are together \(excess) because any of them could claim to be another client")

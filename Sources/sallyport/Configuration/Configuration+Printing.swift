@@ -42,6 +42,7 @@ extension Configuration {
             ("api.audit.requests", "\(serving.auditsRequests)"), ("api.audit.retention_days", "\(Int(api.auditRetentionDays))"),
             ("api.connections", "\(api.limits.connections)"), ("api.connections_per_address", "\(api.limits.connectionsPerAddress)"),
             ("api.streams", "\(serving.streams)"), ("api.streams_per_key", "\(serving.streamsPerKey)"),
+            ("api.session_seconds", "\(serving.sessions.seconds)"), ("api.session_idle_seconds", "\(serving.sessions.idleSeconds)"),
             ("api.dashboard", "\(api.showsDashboard)"),
         ]
     }

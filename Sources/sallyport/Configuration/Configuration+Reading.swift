@@ -11,6 +11,7 @@ extension Configuration {
         [
             "data_dir", "share_dir", "root_key_file", "log.level", "log.format", "api.address", "api.port", "api.log_requests",
             "api.metrics_user_names", "api.streams", "api.streams_per_key", "api.dashboard",
+            "api.session_seconds", "api.session_idle_seconds",
             "api.trusted_proxies", "api.allowed_networks", "api.origins", "verification.urls",
             "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys", "api.limits.window_seconds", "api.connections",
             "api.connections_per_address", "api.audit.requests", "api.audit.retention_days", "gateway.address", "gateway.port",
@@ -42,7 +43,8 @@ extension Configuration {
     /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
     private static let numbers = Set([
         "redis.shared", "gateway.start", "api.port", "api.log_requests", "api.metrics_user_names", "api.streams",
-        "api.streams_per_key", "api.dashboard", "api.limits.requests", "api.limits.strict_requests",
+        "api.streams_per_key", "api.dashboard", "api.session_seconds", "api.session_idle_seconds", "api.limits.requests",
+        "api.limits.strict_requests",
         "api.limits.failed_keys",
         "api.limits.window_seconds", "api.connections", "api.connections_per_address", "api.audit.requests", "api.audit.retention_days",
         "gateway.port", "gateway.client_limit", "gateway.pending_limit", "gateway.tls_limit", "gateway.drain_seconds",

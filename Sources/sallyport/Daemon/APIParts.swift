@@ -52,6 +52,9 @@ struct APIParts: Sendable {
         let authenticator = Authenticator(storage.rootKey, purpose: AuditChain.purpose)
         var parts = API.Parts()
         (parts.memory, parts.keys, parts.audit, parts.settings, parts.figures) = (store, store, store, store, store)
+        parts.sessions = RedisSessions(
+            store: store, authenticator: Authenticator(storage.rootKey, purpose: RedisSessions.purpose))
+        parts.codes = Authenticator(storage.rootKey, purpose: SignInCodes.purpose)
         (parts.marks, parts.concerns, parts.events) = (storage.marks, concerns, storage.events)
         parts.authenticator = { storage.tables.isSigned ? authenticator : nil }
         return parts

@@ -134,7 +134,7 @@ struct ControllerServices: Sendable {
         ]
         if let accessLog = parts.accessLog { services.append(.loop("access log") { await accessLog.run() }) }
         if let traefik = parts.traefik { services.append(.loop("Traefik's file") { await traefik.follow(parts.controller) }) }
-        if let firstCountry { services.append(.once("first exit", stopSeconds: 0) { await Welcome(parts).open(firstCountry) }) }
+        if let firstCountry { services.append(.once("first exit", stopSeconds: 0) { await Welcome(parts, api.api).open(firstCountry) }) }
         return services
     }
 }

@@ -11,6 +11,7 @@ final class Reloading: Sendable {
     private static let live: Set = [
         "api.limits", "api.trusted_proxies", "api.allowed_networks", "api.origins", "api.log_requests", "api.audit",
         "api.metrics_user_names", "api.streams", "api.streams_per_key", "api.keys",
+        "api.session_seconds", "api.session_idle_seconds",
     ]
 
     private let current: Mutex<Configuration>

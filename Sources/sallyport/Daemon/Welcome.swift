@@ -1,4 +1,5 @@
 import API
+import AccessControl
 import Catalog
 import Control
 import Glibc
@@ -10,9 +11,10 @@ import Platform
 /// Opens a newcomer's first exit and shows how to use it.
 struct Welcome: Sendable {
     private let parts: Parts
+    private let api: API
     private static let firstUser = "alice"
 
-    init(_ parts: Parts) { self.parts = parts }
+    init(_ parts: Parts, _ api: API) { (self.parts, self.api) = (parts, api) }
 
     private var configuration: Configuration { parts.configuration }
 
@@ -66,7 +68,7 @@ struct Welcome: Sendable {
         let server = exit.server
         let latency = server?.latencyMilliseconds.map(Figures.milliseconds) ?? "not measured"
         let direct = await parts.prober.directAddress() ?? "unknown"
-        let api = "http://\(configuration.api.address):\(configuration.api.port)"
+        let address = "http://\(configuration.api.address):\(configuration.api.port)"
         let password = "$(cat \(shown(passwordFile)))"
         let text = """
 
@@ -79,10 +81,11 @@ struct Welcome: Sendable {
             Try it:
               curl -x "http://\(user):\(password)@\(gateway)" \(url)
               curl -x "socks5h://\(user):\(password)@\(gateway)" \(url)
-              curl -H "X-API-Key: $(cat \(shown(configuration.adminKeyFile)))" \(api)/api/exits
+              curl -H "X-API-Key: $(cat \(shown(configuration.adminKeyFile)))" \(address)/api/exits
               .build/release/sallyport up de; .build/release/sallyport exits; .build/release/sallyport --help
 
-            Admin key: \(shown(configuration.adminKeyFile))   API: \(api)
+            Admin key: \(shown(configuration.adminKeyFile))   API: \(address)
+            \(dashboard(address))
             Ctrl-C ends only the controller: the proxies keep working. `make stop` removes everything.
 
 
@@ -90,6 +93,15 @@ struct Welcome: Sendable {
         // On a thread of its own: nobody may read it.
         let bytes = Array(text.utf8)
         _ = try? await Blocking.run { bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) } }
+    }
+
+    /// A link that signs in without a key; empty where there is no dashboard.
+    private func dashboard(_ address: String) -> String {
+        guard configuration.api.showsDashboard, let code = api.signInCode(for: APIKey.adminID) else { return "" }
+        return """
+            Dashboard: \(DashboardLink.url(address, code: code))
+            The link signs in once, within five minutes; `.build/release/sallyport dashboard` prints a new one.
+            """
     }
 
     /// All countries with their servers where they are few: what can be asked for next.
