@@ -45,6 +45,7 @@ import Testing
 
     private static func post(_ body: String, as type: String, _ call: RouteCase, _ subject: Subject) async throws -> Answer {
         let key = try #require(Subject.keys[.admin])
+        try await subject.addSession(of: .admin)
         return try await subject.call(call.method, call.target, headers: [("X-API-Key", key), ("Content-Type", type)], body: body)
     }
 

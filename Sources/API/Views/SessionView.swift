@@ -49,7 +49,8 @@ extension Schema {
             .maybe("idle_seconds", .whole(43_200), "seconds without a request after which it ends"),
             .maybe("address", .text("127.0.0.1"), "where it was signed in from"),
             .maybe("user_agent", .text("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"), "the first 200 characters"),
-            .maybe("current", .flag, "true for the session that the request came by")))
+            .maybe("current", .flag, "true for the session that the request came by")
+        ).showing(["expires_at": .string("2026-12-31T00:00:00.000Z")]))
     static let sessions = named("Sessions", .object(.always("sessions", .list(.session))))
     static let signInCode = named(
         "SignInCode",
