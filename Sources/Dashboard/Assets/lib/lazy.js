@@ -2,6 +2,8 @@
 
 /** Requests at once: the rest of a browser's six connections is for what a person does meanwhile. */
 const AT_ONCE = 3;
+/** Milliseconds after which a request that failed is sent again, where the item is still shown. */
+const AGAIN = 5000;
 
 /**
  * @template T
@@ -33,7 +35,12 @@ export function lazy(signal, load, changed) {
       values.set(id, await load(id));
       tell();
     } catch {
-      // The row goes without; what it was about says what is wrong where it is opened.
+      // The row goes without meanwhile; what it was about says what is wrong where it is opened.
+      setTimeout(() => {
+        if (values.get(id) !== undefined) return;
+        values.delete(id);
+        tell();
+      }, AGAIN);
     }
     running -= 1;
     next();

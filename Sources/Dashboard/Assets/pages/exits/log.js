@@ -40,7 +40,7 @@ export function log(context, id) {
 /** The newest line is in sight. */
 function show(box, text, id) {
   if (!text.trim()) {
-    box.replaceChildren(emptyState({ title: "The container has written nothing", command: `sallyport logs --exit ${id}` }));
+    box.replaceChildren(emptyState({ title: "The container has written nothing" }));
     return;
   }
   const output = h("pre", { class: "text log-tail", tabindex: "0", "aria-label": `Log of ${id}` }, text.trimEnd());

@@ -24,10 +24,7 @@ export const userActions = (context, user, removed) => [
     confirm: {
       title: `Remove ${user.name}?`,
       consequence: [
-        h(
-          "p",
-          `New connections with this name are refused with 407 authentication_failed. What ${user.name} has used is forgotten with the name.`,
-        ),
+        h("p", "New connections with this name are refused with 407 authentication_failed."),
         h("p", "To refuse the user for a while only, disable it."),
       ],
       action: `Remove ${user.name}`,
