@@ -40,9 +40,9 @@ struct DashboardTopics {
             .breakers: ofState { state in
                 state.breakers.reduce(into: [:]) { $0["\($1.name)"] = Self.json($1) }
             },
-            .health: always { [health] in health.partsByName.mapValues(Self.json) },
+            .health: RevisedSource { [health] _ in health.partsByName.mapValues(Self.json) },
             .figures: figures,
-            .changes: always { [audit, keys, live] in Self.revisions(audit, keys, live) },
+            .changes: RevisedSource { [audit, keys, live] _ in Self.revisions(audit, keys, live) },
             .events: events(streams.events, showsNames),
             .logs: logs(showsNames),
         ]
@@ -55,11 +55,6 @@ struct DashboardTopics {
         return RevisedSource(revision: { "\(operations.revision)" }) { _ in items(operations.state) }
     }
 
-    /// One that is cheap to write, and has no revision.
-    private func always(_ items: @escaping @Sendable () -> [String: String]) -> RevisedSource {
-        RevisedSource(revision: { "\(ContinuousClock.now)" }) { _ in items() }
-    }
-
     private func alerts(_ showsNames: Bool) -> RevisedSource {
         ofState { state in
             state.alerts.enumerated().reduce(into: [:]) { items, entry in
@@ -70,8 +65,8 @@ struct DashboardTopics {
     }
 
     private func events(_ feed: EventFeed, _ showsNames: Bool) -> RevisedSource {
-        RevisedSource(revision: { feed.latest(Self.kept).revision }) { last in
-            feed.latest(Self.kept).events.reduce(into: [:]) { items, entry in
+        RevisedSource(revision: { feed.revision }) { last in
+            feed.latest(Self.kept).reduce(into: [:]) { items, entry in
                 items[entry.id] =
                     last[entry.id] ?? Self.json(EventView(id: entry.id, showsNames ? entry.event : entry.event.withoutUserName))
             }
@@ -89,7 +84,7 @@ struct DashboardTopics {
 
     /// That there is a new sample, and of when: the page asks for the figures that it shows.
     private var figures: RevisedSource {
-        always { [history] in
+        RevisedSource { [history] _ in
             let now = SystemClock.now()
             let points = history.points(since: now + -60, step: 10, now: now).points
             return points.last { $0.sample != nil }.map { ["latest": "{\"at\":\"\($0.at)\"}"] } ?? [:]

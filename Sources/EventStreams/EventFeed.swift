@@ -61,14 +61,16 @@ package final class EventFeed: Sendable {
     /// All later events are kept here.
     var floor: EventPlace { state.withLock { $0.floor } }
 
-    /// The latest events, oldest first, and a revision that changes with them. What the store has not taken has its own id in place of one.
-    package func latest(_ count: Int) -> (revision: String, events: [(id: String, event: Event)]) {
+    /// Changes with the events that are kept.
+    package var revision: String {
+        state.withLock { "\($0.last?.description ?? "")/\($0.recent.count)/\($0.unstored.last?.number ?? 0)/\($0.unstored.count)" }
+    }
+
+    /// The latest events, oldest first. What the store has not taken has its own id in place of one of the store's.
+    package func latest(_ count: Int) -> [(id: String, event: Event)] {
         state.withLock { state in
-            let stored = state.recent.suffix(count).map { (id: $0.place.description, event: $0.event) }
-            let unstored = state.unstored.suffix(count).map { (id: $0.event.uid ?? "\($0.number)", event: $0.event) }
-            return (
-                "\(state.last?.description ?? "")/\(state.recent.count)/\(unstored.last?.id ?? "")/\(unstored.count)", stored + unstored
-            )
+            state.recent.suffix(count).map { ($0.place.description, $0.event) }
+                + state.unstored.suffix(count).map { ($0.event.uid ?? "\($0.number)", $0.event) }
         }
     }
 

@@ -8,23 +8,23 @@ package protocol TopicSource: Sendable {
     mutating func items(after last: [String: String]) -> [String: String]?
 }
 
-/// A topic whose items are written anew whenever a revision has changed.
+/// A topic whose items are written anew whenever a revision has changed, or each time where it has none.
 package struct RevisedSource: TopicSource {
-    private let revision: @Sendable () -> String
+    private let revision: (@Sendable () -> String)?
     private let items: @Sendable (_ last: [String: String]) -> [String: String]
     private var known: String?
 
-    /// - Parameter revision: equal ones stand for equal items.
+    /// - Parameter revision: equal ones stand for equal items; nil for items that are cheap to write.
     package init(
-        revision: @escaping @Sendable () -> String, items: @escaping @Sendable (_ last: [String: String]) -> [String: String]
+        revision: (@Sendable () -> String)? = nil, items: @escaping @Sendable (_ last: [String: String]) -> [String: String]
     ) {
         self.revision = revision
         self.items = items
     }
 
     package mutating func items(after last: [String: String]) -> [String: String]? {
-        let now = revision()
-        guard now != known else { return nil }
+        let now = revision?()
+        guard now == nil || now != known else { return nil }
         known = now
         return items(last)
     }

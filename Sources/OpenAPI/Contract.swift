@@ -25,10 +25,12 @@ package struct Contract: Sendable {
     package var limit: LimitClass
     /// True where an answer holds a secret that is shown once: a repeated request gets it from this process alone.
     package var answersSecret: Bool
+    /// True where the role decides what a stream shows: it ends when its key's role is lowered.
+    package var showsByRole: Bool
 
     package init(
         _ access: Access, _ summary: String, _ details: String = "", query: [Parameter] = [], body: Body? = nil, answers: [Answer],
-        problems: [Int] = [], limit: LimitClass = .standard, answersSecret: Bool = false
+        problems: [Int] = [], limit: LimitClass = .standard, answersSecret: Bool = false, showsByRole: Bool = false
     ) {
         self.access = access
         self.summary = summary
@@ -39,6 +41,7 @@ package struct Contract: Sendable {
         self.problems = problems
         self.limit = limit
         self.answersSecret = answersSecret
+        self.showsByRole = showsByRole
     }
 }
 

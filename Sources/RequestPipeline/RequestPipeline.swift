@@ -162,10 +162,11 @@ package final class RequestPipeline: Sendable {
         }
         let seconds = Double(microseconds) / 1_000_000
         metrics.count(context, response.status, seconds)
-        if let stream = response.stream, let key = context.key, case .role(let role)? = context.route?.access.access {
+        if let stream = response.stream, let key = context.key, let contract = context.route?.access, case .role(let role) = contract.access
+        {
             // An admin is shown users' names: one who is none any more must come again.
-            openStreams.add(
-                stream, key, session: context.session, key.role == .admin && !context.settings.showsUserNames ? .admin : role)
+            let showsMore = contract.showsByRole || (key.role == .admin && !context.settings.showsUserNames)
+            openStreams.add(stream, key, session: context.session, showsMore ? key.role : role)
         }
         if refused, response.status != 429 || context.route?.access.limit == .strict {
             audit.record(AuditEntry(.refused, context, response))

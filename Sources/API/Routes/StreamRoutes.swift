@@ -54,11 +54,8 @@ struct StreamRoutes: RouteGroup {
                     query: [
                         Parameter(
                             "topics", .text("exits,pools", length: 1...200, pattern: "^(\(topics))(,(\(topics)))*$"),
-                            "only these; all that the role may read where none is said"),
-                        Parameter(
-                            "after", .text("1763686923456-0", length: 1...64),
-                            "the last event that is known; a snapshot of the latest ones comes all the same"),
-                    ], answers: [.text("the stream", "text/event-stream")]),
+                            "only these; all that the role may read where none is said")
+                    ], answers: [.text("the stream", "text/event-stream")], showsByRole: true),
                 .ready(streamDashboard)),
             Route(
                 "GET", "/api/logs",

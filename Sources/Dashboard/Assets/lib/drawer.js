@@ -149,6 +149,13 @@ export class Drawer {
     this.body.scrollTop = 0;
   }
 
+  /** Renders head and tab again, where it is still open: its item has come. */
+  renderAgain() {
+    if (this.signal.aborted) return;
+    this.refresh();
+    this.renderTab();
+  }
+
   /** Renders the tab that is shown again: what it shows has changed. */
   renderTab() {
     const { tab } = this;

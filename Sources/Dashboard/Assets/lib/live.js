@@ -31,7 +31,6 @@ let open = new Set();
 let tries = 0;
 let retry;
 let silence;
-let lastEvent = "";
 
 export const live = {
   /**
@@ -100,7 +99,6 @@ function connect() {
   if (!open.size) return;
   if (live.state.status === "idle") become("connecting");
   const query = new URLSearchParams({ topics: [...open].sort().join(",") });
-  if (open.has("events") && lastEvent) query.set("after", lastEvent);
   source = new EventSource(`/api/stream/dashboard?${query}`);
   source.addEventListener("error", broke);
   source.addEventListener("dropped", broke);
@@ -110,7 +108,6 @@ function connect() {
 
 function receive(topic, event) {
   tries = 0;
-  if (topic === "events" && event.lastEventId) lastEvent = event.lastEventId;
   live.store(topic).apply(JSON.parse(event.data));
   become("live");
 }

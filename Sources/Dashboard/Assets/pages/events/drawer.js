@@ -27,12 +27,7 @@ export function eventDrawer(context, history) {
     },
   });
   /** More are loaded: the drawer may know its own now. */
-  return () => {
-    const drawer = missing;
-    if (!drawer || drawer.signal.aborted) return;
-    drawer.refresh();
-    drawer.renderTab();
-  };
+  return () => missing?.renderAgain();
 }
 
 const unknown = () =>
