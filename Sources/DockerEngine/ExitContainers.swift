@@ -44,6 +44,8 @@ package final class ExitContainers: Sendable {
     let warrant: @Sendable () throws -> Int
     /// The network of new exits, once it is known to exist.
     let prepared = Mutex<ExitNetwork?>(nil)
+    /// Held while it is looked for or made: an engine makes two of one name for two who ask at once.
+    let preparing = AsyncMutex()
 
     package init(engine: EngineClient, settings: Settings, log: Log, warrant: @escaping @Sendable () throws -> Int = { 0 }) {
         self.engine = engine

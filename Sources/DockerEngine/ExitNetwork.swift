@@ -22,6 +22,11 @@ extension ExitContainers {
 
     func network() async throws -> ExitNetwork {
         if let known = prepared.withLock({ $0 }) { return known }
+        return try await preparing.withLock { try await prepare() }
+    }
+
+    private func prepare() async throws -> ExitNetwork {
+        if let known = prepared.withLock({ $0 }) { return known }
         for name in networks {
             guard let found = try await usable(name) else { continue }
             guard let address = found.gateway else {

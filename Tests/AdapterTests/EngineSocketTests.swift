@@ -93,6 +93,18 @@ import Testing
         #expect(without.count == with.count - 1 && container(false).hostConfig.capDrop == ["ALL"])
     }
 
+    /// Answers a question about a network, or its removal.
+    /// - Parameter networks: those that there are.
+    private static func answer(_ line: String, about networks: [String], _ connection: ScriptedConnection) {
+        let name = String(line.split(separator: "/").last ?? "")
+        if line.hasPrefix("DELETE") { return _ = connection.answer(204, headers: "Connection: close") }
+        guard networks.contains(name) else { return _ = connection.answer(404, #"{"message":"none"}"#, headers: "Connection: close") }
+        let text =
+            #"{"Id":"1","Name":"\#(name)","Labels":{"io.sallyport.owner":"o","io.sallyport.addresses":"chosen"},"#
+            + #""IPAM":{"Config":[{"Subnet":"172.31.9.0/24","Gateway":"172.31.9.1"}]}}"#
+        connection.answer(200, text, headers: "Connection: close")
+    }
+
     @Test(
         arguments: [
             "Cannot restrict inter-container communication or run without the userland proxy: stat /proc/sys/net/bridge/bridge-nf-call-iptables: no such file or directory: set environment variable DOCKER_IGNORE_BR_NETFILTER_ERROR=1 to ignore",
@@ -110,15 +122,7 @@ import Testing
                 networks.withLock { $0.append(body.contains("exits-subnet") ? "exits-subnet" : "exits") }
                 return _ = connection.answer(201, #"{"Id":"1"}"#, headers: "Connection: close")
             }
-            let name = String(line.split(separator: "/").last ?? "")
-            if line.hasPrefix("DELETE") { return _ = connection.answer(204, headers: "Connection: close") }
-            guard networks.withLock({ $0.contains(name) }) else {
-                return _ = connection.answer(404, #"{"message":"none"}"#, headers: "Connection: close")
-            }
-            let text =
-                #"{"Id":"1","Name":"\#(name)","Labels":{"io.sallyport.owner":"o","io.sallyport.addresses":"chosen"},"#
-                + #""IPAM":{"Config":[{"Subnet":"172.31.9.0/24","Gateway":"172.31.9.1"}]}}"#
-            connection.answer(200, text, headers: "Connection: close")
+            Self.answer(line, about: networks.withLock { $0 }, connection)
         } body: { engine, _ in
             let folder = try TemporaryFolder()
             let file = open("\(folder.path)/log", O_WRONLY | O_CREAT, 0o600)
@@ -130,6 +134,26 @@ import Testing
             let last = try #require(made.withLock { $0.last })
             #expect(last.contains("172.31.9.0") && !last.contains("enable_icc"), "\(last)")
             try await eventually("it is told") { try Files.read("\(folder.path)/log").contains("br_netfilter") }
+        }
+    }
+
+    /// Engines have been seen to make two networks of one name for two who ask at once, and then no exit starts.
+    @Test func `the exits' network is made once, however many need it at the same time`() async throws {
+        let made = Mutex<[String]>([])
+        try await ScriptedEngine.answering { connection, line, body in
+            if line.hasSuffix("/networks/create") {
+                made.withLock { $0.append(body.contains("exits-subnet") ? "exits-subnet" : "exits") }
+                return _ = connection.answer(201, #"{"Id":"1"}"#, headers: "Connection: close")
+            }
+            Self.answer(line, about: made.withLock { $0 }, connection)
+        } body: { engine, _ in
+            let exits = ExitContainers(
+                engine: engine, settings: .init(owner: "o", image: "i", imageArchive: nil, network: "exits", subnet: nil), log: .none)
+            try await withThrowingTaskGroup(of: String.self) { group in
+                for _ in 0..<8 { group.addTask { try await exits.prepareNetwork() } }
+                for try await gateway in group { #expect(gateway == "172.31.9.1") }
+            }
+            #expect(made.withLock { $0 } == ["exits-subnet", "exits"])
         }
     }
 }
