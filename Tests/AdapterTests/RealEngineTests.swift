@@ -61,7 +61,11 @@ struct RealEngineTests {
             try await engine.startContainer(id)
             let details = try await engine.inspectContainer(id)
             #expect(details.state.running && details.networkSettings.networks?[subject.name]?.address?.isEmpty == false)
-            try await eventually("it has written") { try await engine.logs(of: id, lines: 10).contains("oops") }
+            // Its two streams come to the log in either order.
+            try await eventually("it has written") {
+                let logs = try await engine.logs(of: id, lines: 10)
+                return logs.contains("oops") && logs.contains("KEY=value")
+            }
             let logs = try await engine.logs(of: id, lines: 10)
             #expect(logs.contains("KEY=value\n") && logs.contains("oops\n"))
             #expect(try await engine.logs(of: id, lines: 1).split(separator: "\n").count == 1)
