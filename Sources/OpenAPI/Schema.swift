@@ -37,6 +37,13 @@ package struct Schema: Sendable {
             Field(name: name, schema: schema, isRequired: false, about: about)
         }
 
+        /// What an object is that has it.
+        var presence: Document {
+            var schema = schema
+            if case .nullable(let value) = schema.kind { schema = value }
+            return .object(["required": .array([.string(name)]), "properties": .object([name: schema.document])])
+        }
+
         /// The old name of another field, kept for one release.
         package func old(_ name: String, about: String? = nil) -> Field {
             Field(
@@ -50,6 +57,8 @@ package struct Schema: Sendable {
     /// What the example of an object has in place of its fields' own; nil leaves a field out.
     private var shown: [String: Document?] = [:]
     private var mapKey = "key"
+    /// Of an object's fields exactly one is there and not null.
+    var isChoiceOfFields = false
 
     /// A value that it allows.
     package var example: Document {
@@ -80,14 +89,14 @@ package struct Schema: Sendable {
         Schema(kind: .string(choices: [], length: length, pattern: pattern, format: format), example: .string(example))
     }
 
-    private static let plainPattern = "^[^\\u0000-\\u001F\\u007F]*$"
+    static let plainPattern = "^[^\\u0000-\\u001F\\u007F]*$"
 
     /// A text that comes from outside, without control characters.
     package static func plain(_ example: String, length: ClosedRange<Int>) -> Schema {
         text(example, length: length, pattern: plainPattern)
     }
 
-    private static let printablePattern = "^[ -~]*$"
+    static let printablePattern = "^[ -~]*$"
 
     /// ASCII without control characters: at most three bytes each where it is part of a URL.
     package static func printable(_ example: String, length: ClosedRange<Int>) -> Schema {
@@ -150,6 +159,12 @@ package struct Schema: Sendable {
 
     package static func object(_ fields: Field...) -> Schema { object(fields) }
     package static func object(_ fields: [Field]) -> Schema { Schema(kind: .object(fields)) }
+    /// An object that has exactly one of these fields; its example has the first.
+    package static func one(of fields: Field...) -> Schema {
+        var schema = object(fields).showing(Dictionary(uniqueKeysWithValues: fields.dropFirst().map { ($0.name, nil) }))
+        schema.isChoiceOfFields = true
+        return schema
+    }
     /// A component of the document: described there once, and referred to by its name.
     package static func named(_ name: String, _ schema: Schema) -> Schema { Schema(kind: .named(name, schema)) }
     package var orNull: Schema { if case .nullable = kind { self } else { Schema(kind: .nullable(self)) } }
@@ -157,9 +172,13 @@ package struct Schema: Sendable {
     /// As the body of a request, where null is as good as a field that is left out.
     var asInput: Schema {
         switch kind {
-        case .object(let fields): .object(fields.map { $0.isRequired ? $0 : .maybe($0.name, $0.schema.asInput.orNull, $0.about) })
-        case .nullable(let schema): schema.asInput.orNull
-        default: self
+        case .object(let fields):
+            var schema = Schema.object(fields.map { $0.isRequired ? $0 : .maybe($0.name, $0.schema.asInput.orNull, $0.about) })
+            schema.isChoiceOfFields = isChoiceOfFields
+            schema.shown = shown
+            return schema
+        case .nullable(let schema): return schema.asInput.orNull
+        default: return self
         }
     }
 
@@ -202,6 +221,7 @@ package struct Schema: Sendable {
             ]
             let required = fields.filter(\.isRequired).map { Document.string($0.name) }
             if !required.isEmpty { result["required"] = .array(required) }
+            if isChoiceOfFields { result["oneOf"] = .array(fields.map(\.presence)) }
             return .object(result)
         }
     }
@@ -213,74 +233,6 @@ package struct Schema: Sendable {
         case .list(let schema, _), .map(let schema), .nullable(let schema): schema.components
         case .object(let fields): fields.reduce(into: [:]) { $0.merge($1.schema.components) { $1 } }
         default: [:]
-        }
-    }
-
-    // MARK: - As a check
-
-    /// Where the value is not as described: a path and what was wanted. Of patterns only those of `plain` and `printable` are looked
-    /// at, formats are not.
-    package func problems(with value: Document, at path: String = "") -> [FieldProblem] {
-        func problem(_ message: String) -> [FieldProblem] { [FieldProblem(field: path.isEmpty ? "body" : path, message: message)] }
-        switch (kind, value) {
-        case (.anything, _), (.nullable, .null): return []
-        case (.nullable(let schema), _): return schema.problems(with: value, at: path)
-        case (.named(_, let schema), _): return schema.problems(with: value, at: path)
-        case (.flag, .bool): return []
-        case (.string(let choices, let length, let pattern, _), .string(let text)):
-            if !choices.isEmpty, !choices.contains(text) { return problem("unknown value, want one of \(choices.joined(separator: ", "))") }
-            if let length, !length.contains(text.unicodeScalars.count) {
-                return problem("want \(length.lowerBound) to \(length.upperBound) characters")
-            }
-            if pattern == Self.plainPattern, text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
-                return problem("holds a control character, want plain text")
-            }
-            if pattern == Self.printablePattern, text.unicodeScalars.contains(where: { !(0x20...0x7E).contains($0.value) }) {
-                return problem("want letters, digits and signs of ASCII")
-            }
-            return []
-        case (.integer(let range), .integer(let number)):
-            return range.contains(number) ? [] : problem("want a whole number of \(range.lowerBound) to \(range.upperBound)")
-        case (.number(let range), .integer(let number)):
-            return range.contains(Double(number)) ? [] : problem("want a number of \(range.lowerBound) to \(range.upperBound)")
-        case (.number(let range), .number(let number)):
-            return range.contains(number) ? [] : problem("want a number of \(range.lowerBound) to \(range.upperBound)")
-        case (.list(let schema, let limit), .array(let items)):
-            if let limit, items.count > limit { return problem("want at most \(limit) entries") }
-            return items.enumerated().flatMap { schema.problems(with: $1, at: "\(path)[\($0)]") }
-        case (.map(let schema), .object(let fields)): return fields.flatMap { schema.problems(with: $1, at: Self.joined(path, $0)) }
-        case (.object(let wanted), .object(let fields)):
-            let missing = wanted.filter { $0.isRequired && fields[$0.name] == nil }
-            return missing.map { FieldProblem(field: Self.joined(path, $0.name), message: "is missing") }
-                + fields.flatMap { name, value in
-                    guard let field = wanted.first(where: { $0.name == name }) else {
-                        return [FieldProblem(field: Self.joined(path, name), message: "is not described")]
-                    }
-                    return field.schema.problems(with: value, at: Self.joined(path, name))
-                }
-        default: return problem("is \(value.kind)")
-        }
-    }
-
-    private static func joined(_ path: String, _ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
-
-    /// What a parameter's text stands for; nil where it can't be what is wanted.
-    func value(of text: String) -> Document? {
-        switch kind {
-        case .integer: return Int(text).map(Document.integer)
-        case .number: return Double(text).flatMap { $0.isFinite ? .number($0) : nil }
-        case .flag: return text == "true" ? .bool(true) : text == "false" ? .bool(false) : nil
-        default: return .string(text)
-        }
-    }
-
-    /// What would have been right, in words.
-    var want: String {
-        switch kind {
-        case .integer(let range): "want a whole number of \(range.lowerBound) to \(range.upperBound)"
-        case .number(let range): "want a number of \(range.lowerBound) to \(range.upperBound)"
-        case .flag: "want true or false"
-        default: "want a string"
         }
     }
 }

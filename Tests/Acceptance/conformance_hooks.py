@@ -79,8 +79,9 @@ def holdable(path, body):
         # How hard a secret is to guess.
         if is_text(body.get(field), pattern):
             body[field] = "h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"
-    if path.startswith("/api/users") and body.get("address_rule") == "instead_of_password" and not body.get("addresses"):
-        # Addresses in place of a password must be there: a rule across fields.
+    rule = "instead_of_password" if body.get("address_rule") is None and "addresses" in body else body.get("address_rule")
+    if path.startswith("/api/users") and rule == "instead_of_password" and not body.get("addresses"):
+        # Addresses in place of a password must be there: a rule across fields, of the body and of the user that it changes.
         body["address_rule"] = "with_password"
     if path.startswith("/api/webhooks") and isinstance(body.get("url"), str):
         # Nothing is sent to hosts that were made up: this one is nobody's (RFC 6761). A Telegram webhook's URL must name a chat.

@@ -23,9 +23,9 @@ struct SessionRoutes: RouteGroup {
                     "The cookie `sallyport_session` of the answer stands for the key in later requests that bring none. Changes by it need the"
                         + " header `X-Sallyport-Request: dashboard`, and an `Origin` that is the host which was asked.",
                     body: Body(
-                        .object(
-                            .maybe("key", .text(KeyRoutes.keyExample), "an API key"),
-                            .maybe("code", .text(codeExample), "or a one-time code")),
+                        .one(
+                            of: .maybe("key", .plain(KeyRoutes.keyExample, length: 0...1024), "an API key"),
+                            .maybe("code", .plain(codeExample, length: 0...1024), "or a one-time code")),
                         example: .object(["key": .string(KeyRoutes.keyExample)])),
                     answers: [.json(201, "the session", .session, headers: ["Set-Cookie"])], problems: [401, 403], limit: .strict),
                 .waiting(signIn)),
@@ -69,7 +69,7 @@ struct SessionRoutes: RouteGroup {
     func signIn(_ request: ServerRequest) async throws -> ServerResponse {
         let (offered, code): (String?, String?) = try request.body { reader in
             let (key, code) = (reader.string("key"), reader.string("code"))
-            if (key == nil) == (code == nil) { reader.problem("key", "want either `key` or `code`") }
+            if reader.has("key") == reader.has("code") { reader.problem("key", "expected either `key` or `code`") }
             return (key, code)
         }
         let serving = settings.values.serving
