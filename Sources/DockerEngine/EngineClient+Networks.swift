@@ -33,27 +33,17 @@ extension EngineClient {
     package func containerEvents(label: String) async throws -> AsyncThrowingStream<EngineEvent, any Error> {
         let filters = try String(decoding: JSONEncoder().encode(["type": ["container"], "label": [label]]), as: UTF8.self)
         let chunks = try await stream("GET", "/events?filters=\(escaped(filters))", deadline: 0, action: "following events")
-        return AsyncThrowingStream { continuation in
-            let task = Task {
-                do {
-                    var pending: [UInt8] = []
-                    for try await chunk in chunks {
-                        pending += chunk
-                        while let end = pending.firstIndex(of: 0x0A) {
-                            if let event = try? EngineCoding.decode(EngineEvent.self, from: pending[..<end]) {
-                                continuation.yield(event)
-                            }
-                            pending = Array(pending[(end + 1)...])
-                        }
-                        // A line of over 1 MiB is no event of ours.
-                        if pending.count > 1 << 20 { pending = [] }
-                    }
-                    continuation.finish()
-                } catch {
-                    continuation.finish(throwing: error)
+        return .filled { continuation in
+            var pending: [UInt8] = []
+            for try await chunk in chunks {
+                pending += chunk
+                while let end = pending.firstIndex(of: 0x0A) {
+                    if let event = try? EngineCoding.decode(EngineEvent.self, from: pending[..<end]) { continuation.yield(event) }
+                    pending = Array(pending[(end + 1)...])
                 }
+                // A line of over 1 MiB is no event of ours.
+                if pending.count > 1 << 20 { pending = [] }
             }
-            continuation.onTermination = { _ in task.cancel() }
         }
     }
 }

@@ -84,18 +84,8 @@ package final class ExitContainers: Sendable {
     /// Rings for each change of one of our containers, until the engine goes away.
     package func changes() async throws -> AsyncThrowingStream<Void, any Error> {
         let events = try await engine.containerEvents(label: ownerFilter)
-        return AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-            let task = Task {
-                do {
-                    for try await event in events where ["die", "destroy", "start", "oom"].contains(event.action ?? "") {
-                        continuation.yield()
-                    }
-                    continuation.finish()
-                } catch {
-                    continuation.finish(throwing: error)
-                }
-            }
-            continuation.onTermination = { _ in task.cancel() }
+        return .filled(.bufferingNewest(1)) { continuation in
+            for try await event in events where ["die", "destroy", "start", "oom"].contains(event.action ?? "") { continuation.yield() }
         }
     }
 
@@ -186,6 +176,10 @@ package final class ExitContainers: Sendable {
             try await engine.importImage(settings.image, archive: [UInt8](archive), changes: ExitImage.changes)
             return
         }
+        try await pullImage()
+    }
+
+    private func pullImage() async throws {
         log.info("pulling the exit image", ["image": settings.image])
         do {
             let last = Mutex(ContinuousClock.now)
