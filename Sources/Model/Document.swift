@@ -168,11 +168,7 @@ package final class FieldReader {
     package func integer(_ field: String, in range: ClosedRange<Int>) -> Int? {
         guard let value = present(field) else { return nil }
         guard case .integer(let number) = value else { return mismatch(field, value, "a whole number") }
-        guard range.contains(number) else {
-            problem(field, "is \(number), expected \(range.lowerBound) to \(range.upperBound)")
-            return nil
-        }
-        return number
+        return limited(field, number, to: range)
     }
 
     package func number(_ field: String, in range: ClosedRange<Double>) -> Double? {
@@ -183,11 +179,7 @@ package final class FieldReader {
         case .number(let real): number = real
         default: return mismatch(field, value, "a number")
         }
-        guard range.contains(number) else {
-            problem(field, "is \(number), expected \(range.lowerBound) to \(range.upperBound)")
-            return nil
-        }
-        return number
+        return limited(field, number, to: range)
     }
 
     package func bool(_ field: String) -> Bool? {
@@ -199,19 +191,11 @@ package final class FieldReader {
     package func strings(_ field: String, limit: Int = 32) -> [String]? {
         guard let value = present(field) else { return nil }
         guard case .array(let items) = value else { return mismatch(field, value, "a list of strings") }
-        guard items.count <= limit else {
-            problem(field, "has \(items.count) entries, expected at most \(limit)")
-            return nil
+        guard isShort(field, items, limit) else { return nil }
+        return items.enumerated().compactMap { index, item -> String? in
+            guard case .string(let text) = item else { return mismatch("\(field)[\(index)]", item, "a string") }
+            return text
         }
-        var texts: [String] = []
-        for (index, item) in items.enumerated() {
-            guard case .string(let text) = item else {
-                problem("\(field)[\(index)]", "is \(item.kind), expected a string", isTypeMismatch: true)
-                continue
-            }
-            texts.append(text)
-        }
-        return texts
     }
 
     /// As `strings`, or one text with commas or blanks between its parts.
@@ -224,23 +208,26 @@ package final class FieldReader {
     package func integers(_ field: String, in range: ClosedRange<Int>, limit: Int) -> [Int]? {
         guard let value = present(field) else { return nil }
         guard case .array(let items) = value else { return mismatch(field, value, "a list of whole numbers") }
-        guard items.count <= limit else {
-            problem(field, "has \(items.count) entries, expected at most \(limit)")
-            return nil
+        guard isShort(field, items, limit) else { return nil }
+        return items.enumerated().compactMap { index, item -> Int? in
+            let name = "\(field)[\(index)]"
+            guard case .integer(let number) = item else { return mismatch(name, item, "a whole number") }
+            return limited(name, number, to: range)
         }
-        var numbers: [Int] = []
-        for (index, item) in items.enumerated() {
-            guard case .integer(let number) = item else {
-                problem("\(field)[\(index)]", "is \(item.kind), expected a whole number", isTypeMismatch: true)
-                continue
-            }
-            if range.contains(number) {
-                numbers.append(number)
-            } else {
-                problem("\(field)[\(index)]", "is \(number), expected \(range.lowerBound) to \(range.upperBound)")
-            }
-        }
-        return numbers
+    }
+
+    /// Nil, with a problem, for a number outside of its range.
+    private func limited<Number: Comparable>(_ field: String, _ number: Number, to range: ClosedRange<Number>) -> Number? {
+        if range.contains(number) { return number }
+        problem(field, "is \(number), expected \(range.lowerBound) to \(range.upperBound)")
+        return nil
+    }
+
+    /// False, with a problem, for a list with too many entries.
+    private func isShort(_ field: String, _ items: [Document], _ limit: Int) -> Bool {
+        if items.count <= limit { return true }
+        problem(field, "has \(items.count) entries, expected at most \(limit)")
+        return false
     }
 
     /// A moment in the form 2026-01-31T12:00:00Z.
