@@ -23,25 +23,31 @@ extension HAProxyGateway {
         if names.isEmpty { note("none", "there is no certificate in \(source), so there is no TLS port") }
         try? Files.makePrivateFolder(settings.certificateFolder)
         for name in missingCertificates { seenCertificates[name] = nil }
-        for entry in entries {
-            let (certificate, key): (String, String?)
-            do { (certificate, key) = (try Files.read(entry.certificate), try entry.key.map { try Files.read($0) }) } catch {
-                note(entry.name, "\(error)")
-                continue
-            }
-            let (name, digest) = (entry.name, Digest.sha256(certificate + (key ?? "")))
-            guard seenCertificates[name] != digest else { continue }
-            do {
-                try await take(name, CertificateText(certificate: certificate, key: key).pem)
-                log.info("took over a certificate", ["file": entry.certificate])
-            } catch {
-                log.warning("a certificate is not taken over", ["file": entry.certificate, "error": "\(error)"])
-                // HAProxy was away: again at the next look. What it refused stays refused until the file changes.
-                if (error as? HAProxyError)?.code == .unavailable { continue }
-            }
-            seenCertificates[name] = digest
+        for entry in entries { await takeOver(entry) }
+        dropCertificates(besides: names)
+    }
+
+    /// Takes a certificate over if its file has changed since it was looked at last.
+    private func takeOver(_ entry: CertificateFolder.Entry) async {
+        let (certificate, key): (String, String?)
+        do { (certificate, key) = (try Files.read(entry.certificate), try entry.key.map { try Files.read($0) }) } catch {
+            return note(entry.name, "\(error)")
         }
-        // What is gone from the operator's folder goes from ours; what was bad from the beginning never came.
+        let (name, digest) = (entry.name, Digest.sha256(certificate + (key ?? "")))
+        guard seenCertificates[name] != digest else { return }
+        do {
+            try await take(name, CertificateText(certificate: certificate, key: key).pem)
+            log.info("took over a certificate", ["file": entry.certificate])
+        } catch {
+            log.warning("a certificate is not taken over", ["file": entry.certificate, "error": "\(error)"])
+            // HAProxy was away: again at the next look. What it refused stays refused until the file changes.
+            if (error as? HAProxyError)?.code == .unavailable { return }
+        }
+        seenCertificates[name] = digest
+    }
+
+    /// What is gone from the operator's folder goes from ours; what was bad from the beginning never came.
+    private func dropCertificates(besides names: [String]) {
         let ours = ((try? Files.list(settings.certificateFolder)) ?? []).filter { $0.hasSuffix(".pem") }
         for name in ours where !names.contains(name) {
             Files.remove("\(settings.certificateFolder)/\(name)")
@@ -56,23 +62,8 @@ extension HAProxyGateway {
     }
 
     private func take(_ name: String, _ text: String) async throws {
+        try await check(certificate: text, name)
         let path = "\(settings.certificateFolder)/\(name)"
-        let candidate = "\(folder)/candidate.certificate"
-        let probe = "\(folder)/candidate.cfg"
-        try Files.write(text, to: candidate, mode: 0o600)
-        try Files.write(
-            "defaults\n    mode tcp\n    timeout client 1s\n    timeout connect 1s\n    timeout server 1s\nfrontend f\n    bind unix@\(folder)/none.sock ssl crt \(candidate)\n",
-            to: probe, mode: 0o600)
-        defer {
-            Files.remove(candidate)
-            Files.remove(probe)
-        }
-        // Not quietly: what it says is why.
-        let result = try await Programs.run("haproxy", ["-c", "-f", probe])
-        guard result.status == 0 else {
-            throw HAProxyError(
-                code: .badConfiguration, action: "checking \(name)", message: Self.reason(in: result.output, about: candidate))
-        }
         let isNew = !Files.exists(path)
         try Files.write(text, to: path, mode: 0o600)
         guard !isNew, await isRunning() else { return }
@@ -81,6 +72,26 @@ extension HAProxyGateway {
         guard committed.contains("Success") else {
             _ = try? await sockets.stats.send("abort ssl cert \(path)")
             throw HAProxyError(code: .refused, action: "replacing \(name)", message: String((answer + committed).prefix(300)))
+        }
+    }
+
+    /// - Throws: what HAProxy finds wrong with it.
+    private func check(certificate text: String, _ name: String) async throws {
+        let candidate = "\(folder)/candidate.certificate"
+        let probe = "\(folder)/candidate.cfg"
+        defer {
+            Files.remove(candidate)
+            Files.remove(probe)
+        }
+        try Files.write(text, to: candidate, mode: 0o600)
+        try Files.write(
+            "defaults\n    mode tcp\n    timeout client 1s\n    timeout connect 1s\n    timeout server 1s\nfrontend f\n    bind unix@\(folder)/none.sock ssl crt \(candidate)\n",
+            to: probe, mode: 0o600)
+        // Not quietly: what it says is why.
+        let result = try await Programs.run("haproxy", ["-c", "-f", probe])
+        guard result.status == 0 else {
+            throw HAProxyError(
+                code: .badConfiguration, action: "checking \(name)", message: Self.reason(in: result.output, about: candidate))
         }
     }
 

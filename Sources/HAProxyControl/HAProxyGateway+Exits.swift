@@ -8,16 +8,14 @@ extension HAProxyGateway {
     /// number. In HAProxy's memory and a file of mode 0600 alone.
     func secretsMap(of layout: GatewayLayout?) -> GatewayMap {
         var entries: [String: String] = [:]
-        if let credentials {
-            for pool in layout?.pools ?? [] {
-                let country = pool.country.lowercased
-                for case let occupant? in pool.slots.map(\.occupant) where occupant.knowsCredential {
-                    entries[country] = ExitCredentials.basic(credentials.pool(pool.country))
-                    entries["\(occupant.number)"] = ExitCredentials.basic(
-                        credentials.own(occupant.exit, generation: occupant.generation))
-                    let city = occupant.cityWord
-                    if !city.isEmpty { entries["\(country)/\(city)"] = ExitCredentials.basic(credentials.city(city, of: pool.country)) }
-                }
+        guard let credentials else { return GatewayMap(name: "secrets.map", entries: entries) }
+        for pool in layout?.pools ?? [] {
+            let country = pool.country.lowercased
+            for case let occupant? in pool.slots.map(\.occupant) where occupant.knowsCredential {
+                entries[country] = ExitCredentials.basic(credentials.pool(pool.country))
+                entries["\(occupant.number)"] = ExitCredentials.basic(credentials.own(occupant.exit, generation: occupant.generation))
+                let city = occupant.cityWord
+                if !city.isEmpty { entries["\(country)/\(city)"] = ExitCredentials.basic(credentials.city(city, of: pool.country)) }
             }
         }
         return GatewayMap(name: "secrets.map", entries: entries)

@@ -53,27 +53,37 @@ extension HAProxyGateway {
             async let portAnswer = probePort()
             let (hasMaster, worker) = await answers()
             if let worker {
-                let hasSockets = socketsAreThere
-                if hasMaster, hasSockets {
-                    silence = Silence()
-                    return .answers(revision: worker.revision)
-                }
-                if isOver(Self.patience) { return .isBeyondReach(handsOver: hasSockets) }
+                if let standing = standing(of: worker, hasMaster: hasMaster) { return standing }
             } else if living.entries.isEmpty {
                 return .isAway
-            } else {
-                switch await portAnswer {
-                case .refused where isOver(Self.patienceWhileRefused): return hasMaster ? .finishes : .isAway
-                case .answered where isOver(Self.patience): return .isBeyondReach(handsOver: false)
-                case .silent where isOver(Self.patience): return .hangs
-                case .unknown where isOver(Self.patience):
-                    throw HAProxyError(
-                        code: .unavailable, action: "talking to HAProxy on port \(settings.gatewayPort)",
-                        message: "this process can't open a connection now")
-                default: break
-                }
+            } else if let standing = try standing(byPort: await portAnswer, hasMaster: hasMaster) {
+                return standing
             }
             try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// With a worker that answers; nil where it is not certain yet.
+    private func standing(of worker: AnsweringWorker, hasMaster: Bool) -> Standing? {
+        let hasSockets = socketsAreThere
+        if hasMaster, hasSockets {
+            silence = Silence()
+            return .answers(revision: worker.revision)
+        }
+        return isOver(Self.patience) ? .isBeyondReach(handsOver: hasSockets) : nil
+    }
+
+    /// With processes of which no worker answers; nil where it is not certain yet.
+    private func standing(byPort answer: PortAnswer, hasMaster: Bool) throws -> Standing? {
+        switch answer {
+        case .refused where isOver(Self.patienceWhileRefused): return hasMaster ? .finishes : .isAway
+        case .answered where isOver(Self.patience): return .isBeyondReach(handsOver: false)
+        case .silent where isOver(Self.patience): return .hangs
+        case .unknown where isOver(Self.patience):
+            throw HAProxyError(
+                code: .unavailable, action: "talking to HAProxy on port \(settings.gatewayPort)",
+                message: "this process can't open a connection now")
+        default: return nil
         }
     }
 

@@ -17,14 +17,7 @@ extension HAProxyGateway {
                 isWhole = false
                 continue
             }
-            for (key, numbers) in RuntimeAnswers.table(users) {
-                let words = key.split(separator: "/")
-                guard words.count == 2, let country = CountryCode(String(words[1])) else { continue }
-                let usage = Usage(
-                    bytesIn: numbers["bytes_in_cnt"] ?? 0, bytesOut: numbers["bytes_out_cnt"] ?? 0,
-                    connections: numbers["http_req_cnt"] ?? 0, errors: numbers["http_fail_cnt"] ?? 0)
-                reading.counters["\(worker.name.process) user \(key)"] = (.user(String(words[0]), country), usage)
-            }
+            read(users: users, of: worker.name.process, into: &reading)
             for (reason, numbers) in RuntimeAnswers.table((try? await worker.ask("show table refusals")) ?? "") {
                 reading.refusals["\(worker.name.process) \(reason)"] = (reason, numbers["gpc0"] ?? 0)
             }
@@ -34,6 +27,18 @@ extension HAProxyGateway {
         }
         try? await readGuesses()
         return (reading, isWhole)
+    }
+
+    /// The table `usage`, whose keys are a user and a country: `alice/us`.
+    private func read(users text: String, of process: String, into reading: inout UsageReading) {
+        for (key, numbers) in RuntimeAnswers.table(text) {
+            let words = key.split(separator: "/")
+            guard words.count == 2, let country = CountryCode(String(words[1])) else { continue }
+            let usage = Usage(
+                bytesIn: numbers["bytes_in_cnt"] ?? 0, bytesOut: numbers["bytes_out_cnt"] ?? 0,
+                connections: numbers["http_req_cnt"] ?? 0, errors: numbers["http_fail_cnt"] ?? 0)
+            reading.counters["\(process) user \(key)"] = (.user(String(words[0]), country), usage)
+        }
     }
 
     /// The users who have connections now, also in old workers. The newest worker is told of those of users with a limit.
