@@ -26,52 +26,58 @@ struct LabCatalog: Sendable {
     /// - Parameter size: rows beside the lab's own.
     init(_ layout: LabLayout, _ keys: LabKeys, size: Int = 9_394) {
         var generator = Seeded(state: 20_261_121)
-        var rows: [Row] = []
-        let codes = [
-            "us", "gb", "ca", "de", "fr", "nl", "au", "jp", "se", "ch", "it", "es", "pl", "be", "at", "dk", "no", "fi", "cz", "ie", "pt",
-            "ro", "br",
-            "mx", "ar", "cl", "za", "sg", "hk", "in", "kr", "tw", "nz", "tr", "ua", "gr", "hu", "bg", "hr", "ee", "lv", "lt", "is", "lu",
-            "rs", "sk",
-            "si", "il", "ae", "th", "vn", "id", "my", "ph", "eg", "ke", "ng", "ma", "co", "pe",
-        ].compactMap { CountryCode($0) }
-        for index in 0..<size {
-            // Many in the first countries, few in the last, as it is with the real ones.
-            let rank = min(codes.count - 1, Int(Double(codes.count) * pow3(Double.random(in: 0..<1, using: &generator))))
-            let country = codes[rank]
-            let town = Int.random(in: 1...(rank < 4 ? 12 : 2), using: &generator)
-            let city =
-                layout.servers.filter { $0.country == country }.map(\.city).dropFirst(town - 1).first ?? "\(country.name) City \(town)"
-            var row = Row(
-                id: 900_000 + index, hostname: "\(country.lowercased)\(index + 1).lab.test", address: layout.nowhere(index),
-                country: country,
-                city: city, load: Int.random(in: 20...90, using: &generator), key: keys.cities[city]?.publicKey ?? Self.key(of: city))
-            switch Int.random(in: 0..<100, using: &generator) {
-            case 0..<2: row.status = "offline"
-            case 2..<4: row.wireGuard = "maintenance"
-            case 4..<6: row.wireGuard = nil
-            case 6..<20:
-                // Dedicated addresses: the lowest loads of all, and never an answer.
-                row.group = 9
-                row = Row(
-                    id: row.id, hostname: row.hostname, address: row.address, country: country, city: city, load: index % 4, key: row.key,
-                    group: 9)
-            case 20: row.key = "not a key"
-            default: break
-            }
-            rows.append(row)
-        }
-        for (index, server) in layout.servers.enumerated() {
-            rows.append(
-                Row(
-                    id: 990_000 + index, hostname: server.hostname, address: server.address, country: server.country, city: server.city,
-                    load: server.load, key: keys.cities[server.city]?.publicKey ?? "", isP2P: server.isP2P))
-        }
-        self.rows = rows
+        let invented = (0..<size).map { Self.invented($0, layout, keys, &generator) }
+        rows = invented + layout.servers.enumerated().map { Self.own($0, $1, keys) }
         var locations: [String: Int] = [:]
         for row in rows where locations["\(row.country)/\(row.city)"] == nil {
             locations["\(row.country)/\(row.city)"] = 1 + locations.count
         }
         self.locations = locations
+    }
+
+    /// The countries of invented rows: those with many servers first.
+    private static let countries = [
+        "us", "gb", "ca", "de", "fr", "nl", "au", "jp", "se", "ch", "it", "es", "pl", "be", "at", "dk", "no", "fi", "cz", "ie", "pt",
+        "ro", "br", "mx", "ar", "cl", "za", "sg", "hk", "in", "kr", "tw", "nz", "tr", "ua", "gr", "hu", "bg", "hr", "ee", "lv", "lt",
+        "is", "lu", "rs", "sk", "si", "il", "ae", "th", "vn", "id", "my", "ph", "eg", "ke", "ng", "ma", "co", "pe",
+    ].compactMap { CountryCode($0) }
+
+    /// A server that answers nobody, so that the list is as long as a real one.
+    private static func invented(_ index: Int, _ layout: LabLayout, _ keys: LabKeys, _ generator: inout Seeded) -> Row {
+        // Many in the first countries, few in the last, as it is with the real ones.
+        let rank = min(countries.count - 1, Int(Double(countries.count) * pow3(Double.random(in: 0..<1, using: &generator))))
+        let country = countries[rank]
+        let town = Int.random(in: 1...(rank < 4 ? 12 : 2), using: &generator)
+        let city = layout.servers.filter { $0.country == country }.map(\.city).dropFirst(town - 1).first ?? "\(country.name) City \(town)"
+        var row = Row(
+            id: 900_000 + index, hostname: "\(country.lowercased)\(index + 1).lab.test", address: layout.nowhere(index),
+            country: country, city: city, load: Int.random(in: 20...90, using: &generator),
+            key: keys.cities[city]?.publicKey ?? key(of: city))
+        spoil(&row, index, Int.random(in: 0..<100, using: &generator))
+        return row
+    }
+
+    /// Makes some rows into such as a catalog must drop.
+    /// - Parameter chance: 0 to 99.
+    private static func spoil(_ row: inout Row, _ index: Int, _ chance: Int) {
+        switch chance {
+        case 0..<2: row.status = "offline"
+        case 2..<4: row.wireGuard = "maintenance"
+        case 4..<6: row.wireGuard = nil
+        case 6..<20:
+            // Dedicated addresses: the lowest loads of all, and never an answer.
+            row = Row(
+                id: row.id, hostname: row.hostname, address: row.address, country: row.country, city: row.city, load: index % 4,
+                key: row.key, group: 9)
+        case 20: row.key = "not a key"
+        default: break
+        }
+    }
+
+    private static func own(_ index: Int, _ server: LabServer, _ keys: LabKeys) -> Row {
+        Row(
+            id: 990_000 + index, hostname: server.hostname, address: server.address, country: server.country, city: server.city,
+            load: server.load, key: keys.cities[server.city]?.publicKey ?? "", isP2P: server.isP2P)
     }
 
     /// `/v2/servers`: rows that point into tables.
