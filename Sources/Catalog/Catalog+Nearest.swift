@@ -24,6 +24,12 @@ extension Catalog {
                 cities[city] = min(cities[city] ?? time, time)
             }
         }
+
+        /// By their cities' distance; by load within one.
+        func isNearer(_ left: Server, _ right: Server) -> Bool {
+            let times = (cities[ServerRanking.city(of: left)] ?? .infinity, cities[ServerRanking.city(of: right)] ?? .infinity)
+            return times.0 == times.1 ? ServerRanking.isLessLoaded(left, right) : times.0 < times.1
+        }
     }
 
     /// The nearest servers that answer: one of each city is measured, another where that is silent, then servers of the nearest cities until
@@ -32,18 +38,8 @@ extension Catalog {
     package func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
     {
         let all = withoutHeld(try await snapshot(for: wish.provider).servers.filter(wish.contains), for: method)
-        var found = Found()
-        for _ in 0..<Self.triesOfCity {
-            let silent = all.filter { !found.asked.contains($0.hostname) && found.cities[ServerRanking.city(of: $0)] == nil }
-            let round = ServerRanking.firstOfCities(silent, limit: Self.citiesAtOnce)
-            guard !round.isEmpty else { break }
-            found.add(try await measureNow(round, method: method), of: round)
-        }
-        let cities = found.cities
-        let near = all.filter { !found.asked.contains($0.hostname) }.sorted { left, right in
-            let times = (cities[ServerRanking.city(of: left)] ?? .infinity, cities[ServerRanking.city(of: right)] ?? .infinity)
-            return times.0 == times.1 ? ServerRanking.isLessLoaded(left, right) : times.0 < times.1
-        }
+        var found = try await measureCities(of: all, method)
+        let near = all.filter { !found.asked.contains($0.hostname) }.sorted(by: found.isNearer)
         let batch = max(limit, settings.measured)
         for start in stride(from: 0, to: min(near.count, max(batch, Self.nearAtMost)), by: batch) {
             // The nearest cities are always looked at more closely, and further ones for as long as too few answer.
@@ -51,11 +47,25 @@ extension Catalog {
             let next = Array(near[start..<min(near.count, start + batch)])
             found.add(try await measureNow(next, method: method), of: next)
         }
-        let nearest = all.compactMap { server -> (server: Server, figures: LatencyFigures)? in
-            guard found.answered.contains(server.hostname), let figures = histories[server.hostname]?.figures else { return nil }
-            return (server, figures)
+        return Array(nearest(all.filter { found.answered.contains($0.hostname) }).prefix(limit))
+    }
+
+    /// One server of each city; another one where that is silent.
+    private func measureCities(of all: [Server], _ method: LatencyMethod) async throws -> Found {
+        var found = Found()
+        for _ in 0..<Self.triesOfCity {
+            let silent = all.filter { !found.asked.contains($0.hostname) && found.cities[ServerRanking.city(of: $0)] == nil }
+            let round = ServerRanking.firstOfCities(silent, limit: Self.citiesAtOnce)
+            guard !round.isEmpty else { break }
+            found.add(try await measureNow(round, method: method), of: round)
         }
-        return Array(
-            nearest.sorted { ($0.1.median ?? .infinity, $0.0.hostname) < ($1.1.median ?? .infinity, $1.0.hostname) }.prefix(limit))
+        return found
+    }
+
+    /// With their figures, nearest first.
+    private func nearest(_ servers: [Server]) -> [(server: Server, figures: LatencyFigures)] {
+        servers.compactMap { server -> (server: Server, figures: LatencyFigures)? in
+            histories[server.hostname]?.figures.map { (server, $0) }
+        }.sorted { ($0.figures.median ?? .infinity, $0.server.hostname) < ($1.figures.median ?? .infinity, $1.server.hostname) }
     }
 }
