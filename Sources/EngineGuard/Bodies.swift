@@ -55,23 +55,36 @@ enum CreateReading {
         }
         let image = try text(document, ["Image"])
         try rules.check(image: image)
+        let template = ExitTemplate(
+            owner: settings.owner, image: image, network: settings.network, exit: name.exit, generation: name.generation,
+            server: try server(document), fingerprint: try fingerprint(document), fence: try fence(document),
+            address: try fixedAddress(document, settings.network))
+        try Difference.check(document, template.container)
+        return template
+    }
+
+    private static func server(_ document: Document) throws -> String {
         let server = try label(document, ExitLabel.server)
         guard let address = IPNetwork(server), address.description == server, !server.contains("/") else {
             throw Refusal.forbidden("Labels.\(ExitLabel.server) is not an address")
         }
+        return server
+    }
+
+    private static func fingerprint(_ document: Document) throws -> String {
         let fingerprint = try label(document, ExitLabel.specification)
         guard (8...64).contains(fingerprint.utf8.count), fingerprint.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) }) else {
             throw Refusal.forbidden("Labels.\(ExitLabel.specification) is not 8 to 64 hexadecimal digits")
         }
+        return fingerprint
+    }
+
+    private static func fence(_ document: Document) throws -> Int {
         let fence = try label(document, ExitLabel.fence)
         guard let number = Int(fence), number >= 0, String(number) == fence else {
             throw Refusal.forbidden("Labels.\(ExitLabel.fence) is not a number from 0")
         }
-        let template = ExitTemplate(
-            owner: settings.owner, image: image, network: settings.network, exit: name.exit, generation: name.generation, server: server,
-            fingerprint: fingerprint, fence: number, address: try fixedAddress(document, settings.network))
-        try Difference.check(document, template.container)
-        return template
+        return number
     }
 
     private static func label(_ document: Document, _ name: String) throws -> String { try text(document, ["Labels", name]) }

@@ -60,19 +60,23 @@ package enum Ports {
         while let entry = next {
             next = entry.pointee.ifa_next
             guard let address = entry.pointee.ifa_addr else { continue }
-            let size: Int
-            switch Int32(address.pointee.sa_family) {
-            case AF_INET: size = MemoryLayout<sockaddr_in>.size
-            case AF_INET6: size = MemoryLayout<sockaddr_in6>.size
-            default: continue
-            }
-            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-            guard getnameinfo(address, socklen_t(size), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
-            else { continue }
-            // A link-local one has its interface behind it: fe80::1%eth0.
-            let name = String(decoding: text.prefix { $0 != 0 && $0 != 0x25 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            guard let name = text(of: address) else { continue }
             if !name.hasPrefix("127."), name != "::1", !name.hasPrefix("fe80:") { addresses.insert(name) }
         }
         return addresses.sorted()
+    }
+
+    /// Nil for an address that is neither IPv4 nor IPv6.
+    private static func text(of address: UnsafeMutablePointer<sockaddr>) -> String? {
+        let size: Int
+        switch Int32(address.pointee.sa_family) {
+        case AF_INET: size = MemoryLayout<sockaddr_in>.size
+        case AF_INET6: size = MemoryLayout<sockaddr_in6>.size
+        default: return nil
+        }
+        var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        guard getnameinfo(address, socklen_t(size), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0 else { return nil }
+        // A link-local one has its interface behind it: fe80::1%eth0.
+        return String(decoding: text.prefix { $0 != 0 && $0 != 0x25 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

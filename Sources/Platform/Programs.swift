@@ -46,30 +46,31 @@ package enum Programs {
         close(ends[1])
         guard pid > 0 else { throw ProgramError(program: program, message: String(cString: strerror(-pid))) }
 
+        let collected = collect(from: ends[0], seconds: deadline)
+        if collected == nil { kill(-pid, SIGKILL) }
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        guard let output = collected else { throw ProgramError(program: program, message: "did not end within \(deadline) s") }
+        let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
+        return Result(status: code, output: String(decoding: output, as: UTF8.self))
+    }
+
+    /// The first MiB or so of what comes through a pipe until its end; nil where that does not come in time.
+    private static func collect(from descriptor: Int32, seconds: Double) -> [UInt8]? {
         var output: [UInt8] = []
-        var isLate = false
-        let end = DispatchTime.now().uptimeNanoseconds + UInt64(deadline * 1e9)
+        let end = DispatchTime.now().uptimeNanoseconds + UInt64(seconds * 1e9)
         var chunk = [UInt8](repeating: 0, count: 16_384)
         while true {
             let now = DispatchTime.now().uptimeNanoseconds
             let left = now < end ? Int32(clamping: (end - now) / 1_000_000 + 1) : 0
-            var descriptor = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
-            let ready = poll(&descriptor, 1, left)
+            var question = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let ready = poll(&question, 1, left)
             if ready < 0, errno == EINTR { continue }
-            guard ready > 0 else {
-                isLate = true
-                kill(-pid, SIGKILL)
-                break
-            }
-            let count = read(ends[0], &chunk, chunk.count)
-            guard count > 0 else { break }
+            guard ready > 0 else { return nil }
+            let count = read(descriptor, &chunk, chunk.count)
+            guard count > 0 else { return output }
             if output.count < 1 << 20 { output += chunk.prefix(count) }
         }
-        var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-        guard !isLate else { throw ProgramError(program: program, message: "did not end within \(deadline) s") }
-        let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
-        return Result(status: code, output: String(decoding: output, as: UTF8.self))
     }
 }
 

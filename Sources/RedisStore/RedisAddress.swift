@@ -129,16 +129,10 @@ extension RedisAddress {
     private mutating func readHost(_ text: Substring) throws(RedisAddressError) {
         var rest = text
         if let slash = text.firstIndex(of: "/") {
-            var path = text[text.index(after: slash)...]
-            if path.hasSuffix("/") { path = path.dropLast() }
-            if !path.isEmpty {
-                let number = try Self.database(String(path))
-                guard database == 0 || database == number else { throw RedisAddressError(description: "names two databases, expected one") }
-                database = number
-            }
+            try readDatabase(text[text.index(after: slash)...])
             rest = text[..<slash]
         }
-        var host = rest
+        let host: Substring
         if rest.hasPrefix("["), let end = rest.firstIndex(of: "]") {
             host = rest[rest.index(after: rest.startIndex)..<end]
             rest = rest[rest.index(after: end)...]
@@ -152,16 +146,29 @@ extension RedisAddress {
             }
             host = rest.prefix { $0 != ":" }
             rest = rest.dropFirst(host.count)
-            guard !host.isEmpty else { throw RedisAddressError(description: "names no host, expected redis://host:6379") }
-            guard host.utf8.count <= 253, host.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) }) else {
-                throw RedisAddressError(description: "has a host with other signs than ASCII letters, digits and - . _")
-            }
+            try Self.checkHost(host)
         }
         let digits = rest.dropFirst()
         guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), digits.isEmpty || (1...65_535).contains(Int(digits) ?? 0) else {
             throw RedisAddressError(description: "has a port that is not 1 to 65535")
         }
         place = .tcp(host: String(host), port: Int(digits) ?? 6379)
+    }
+
+    /// The path behind the host.
+    private mutating func readDatabase(_ text: Substring) throws(RedisAddressError) {
+        let path = text.hasSuffix("/") ? text.dropLast() : text
+        guard !path.isEmpty else { return }
+        let number = try Self.database(String(path))
+        guard database == 0 || database == number else { throw RedisAddressError(description: "names two databases, expected one") }
+        database = number
+    }
+
+    private static func checkHost(_ host: Substring) throws(RedisAddressError) {
+        guard !host.isEmpty else { throw RedisAddressError(description: "names no host, expected redis://host:6379") }
+        guard host.utf8.count <= 253, host.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) }) else {
+            throw RedisAddressError(description: "has a host with other signs than ASCII letters, digits and - . _")
+        }
     }
 
     private static func isIPv6(_ text: Substring) -> Bool {

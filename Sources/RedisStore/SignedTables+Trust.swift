@@ -35,34 +35,36 @@ extension SignedTables {
     package func checkTrust(isFresh: Bool = true) async throws {
         guard let authenticator, !isSigned, isFresh else { return }
         let trust = try await connection.command(["GET", trustKey]).text
-        guard let trust else {
-            let remembered = marks[Self.memory].flatMap { Memory(rawValue: $0.number) } ?? .maySign
-            if remembered == .maySign { return }
-            if remembered == .mayNotSign, try await isEmpty() { return }
-            throw RedisError(
-                code: .distrusted,
-                message: remembered == .signed
-                    ? "this controller has used this store with a signature, which is gone, so nothing in it is used;"
-                        + " see `sallyport store check`, then `sallyport store adopt --all`"
-                    : "this store was never signed, and this root key was not made here; if its content is yours, run"
-                        + " `sallyport store adopt --all`")
-        }
+        guard let trust else { return try await checkMemory() }
         switch authenticator.check(trust, trustParts) {
         case .valid: break
         case .unknownKey(let id):
-            throw RedisError(
-                code: .distrusted,
-                message: "this store is signed with the root key \(id), and root_key_file holds \(authenticator.id): copy the file of a"
+            throw Self.distrust(
+                "this store is signed with the root key \(id), and root_key_file holds \(authenticator.id): copy the file of a"
                     + " controller that uses this store, or set root_key_file; if that key is lost, run `sallyport store adopt --all`")
         case .invalid:
-            throw RedisError(
-                code: .distrusted,
-                message: "the signature of this store was altered, so nothing in it is used; see `sallyport store check`, then"
+            throw Self.distrust(
+                "the signature of this store was altered, so nothing in it is used; see `sallyport store check`, then"
                     + " `sallyport store adopt --all`")
         }
         remember(.signed)
         state.withLock { $0.isSigned = true }
     }
+
+    /// A store without a signature: whether it may be read, by what is remembered of it.
+    private func checkMemory() async throws {
+        let remembered = marks[Self.memory].flatMap { Memory(rawValue: $0.number) } ?? .maySign
+        if remembered == .maySign { return }
+        if remembered == .mayNotSign, try await isEmpty() { return }
+        throw Self.distrust(
+            remembered == .signed
+                ? "this controller has used this store with a signature, which is gone, so nothing in it is used;"
+                    + " see `sallyport store check`, then `sallyport store adopt --all`"
+                : "this store was never signed, and this root key was not made here; if its content is yours, run"
+                    + " `sallyport store adopt --all`")
+    }
+
+    private static func distrust(_ message: String) -> RedisError { RedisError(code: .distrusted, message: message) }
 
     private func isEmpty() async throws -> Bool {
         try await connection.command(["EXISTS"] + SignedTable.allCases.map(key)).integer == 0
