@@ -59,7 +59,11 @@ package final class API: Sendable {
             { if let store = parts.keys { await callers.keys.follow(store) } },
             { await callers.sessions.follow() },
             { if let store = parts.settings { await live.follow(store, log: log) } },
-            { await streams.run(feed, events: parts.events, tail: parts.logTail, callers: callers, log: log) },
+            {
+                await streams.run(
+                    feed, traffic: { (try? await operations.traffic()).map(TrafficView.items) }, events: parts.events, tail: parts.logTail,
+                    callers: callers, log: log)
+            },
             {
                 await shared.figures.run(
                     isLeading: { operations.state.leader == nil }, reading: { FigureReading(operations.state, metrics) })

@@ -29,7 +29,7 @@ struct DashboardTopics {
         let (operations, proxy) = (operations, proxy)
         return [
             .exits: ExitSource(exits: { operations.state.exits }, json: { Self.json(ExitView($0, proxy: proxy)) }),
-            .traffic: TrafficSource(exits: { operations.state.exits }),
+            .traffic: streams.traffic.source(showsUsers: showsNames),
             .pools: ofState { state in
                 state.pools.values.reduce(into: [:]) { $0[$1.country.rawValue] = Self.json(PoolView($1, state: state)) }
             },

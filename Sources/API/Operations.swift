@@ -37,6 +37,8 @@ package protocol Operations: Sendable {
     func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport
     /// The same of what an exit has carried.
     func usage(of id: ExitID, hours: Int, days: Int) async throws -> UsageReport
+    /// What all exits and users carry now, and have carried today.
+    func traffic() async throws -> TrafficReport
 }
 
 extension Operations {

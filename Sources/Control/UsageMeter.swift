@@ -6,8 +6,8 @@ package import Platform
 package protocol UsageSource: Sendable {
     /// Every counter, and whether nobody was missing; nil before the gateway was given anything.
     func usage() async throws -> (reading: UsageReading, isWhole: Bool)?
-    /// The users who have connections.
-    func activeUsers() async throws -> Set<String>
+    /// How many connections each user has; one without any is not in it.
+    func openByUser() async throws -> [String: Int]
     /// Ends the running connections of these users; how many there were.
     func cut(_ users: Set<String>) async throws -> Int
 }
@@ -20,6 +20,8 @@ package protocol UsageStore: Sendable {
     func sums(of users: [ProxyUser], now: Timestamp) async throws -> [String: (day: Usage, month: Usage, total: Usage)]
     /// Forgets the totals of all others.
     func forget(allBut users: [ProxyUser]) async throws
+    /// Keeps what is carried now, by `exit:ID` and `user:NAME`, for a few seconds.
+    func save(_ traffic: [String: CurrentTraffic]) async throws
 }
 
 /// Gathers usage from the gateway into the store, once a second, holds users to their quotas, and cuts the connections of
@@ -32,6 +34,7 @@ package actor UsageMeter {
     /// Whose totals were kept when others were last forgotten.
     private var accounts: Set<String>?
     private var tally = UsageTally()
+    private var rates = TrafficRates()
 
     package init(source: any UsageSource, store: any UsageStore, controller: Controller, log: Log) {
         self.source = source
@@ -62,12 +65,12 @@ package actor UsageMeter {
     /// One collection. A controller that does not lead, or has not given the gateway its users yet, gathers nothing.
     package func collect() async throws {
         // What another leader has counted meanwhile is in its own figures.
-        if !controller.ports.leadership.isLeader { tally = UsageTally() }
+        if !controller.ports.leadership.isLeader { (tally, rates) = (UsageTally(), TrafficRates()) }
         guard await controller.knownUsers() != nil, let (reading, isWhole) = try await source.usage() else { return }
         let now = controller.ports.now()
         try await store.add(reading, isWhole: isWhole, now: now)
         guard let users = await controller.knownUsers() else { return }
-        tally.take(reading, isWhole: isWhole, users: users)
+        rates.take(tally.take(reading, isWhole: isWhole, users: users), now: controller.ports.instant)
         if accounts != Set(users.map(\.account)) {
             try await store.forget(allBut: users)
             accounts = Set(users.map(\.account))
@@ -81,13 +84,14 @@ package actor UsageMeter {
         for (name, quota) in controller.snapshot.desired.blocked.sorted(by: { $0.key < $1.key }) where before[name] == nil {
             log.info("a user is over a quota", ["user": name, "quota": quota])
         }
-        try await cutOthers()
+        let open = try await source.openByUser()
+        try await cutOthers(active: Set(open.keys))
+        try await store.save(rates.traffic(openByUser: open, openByExit: reading.openByExit, now: controller.ports.instant))
     }
 
     /// Ends the connections of users who were removed, disabled, have expired or are over a quota. Those that got in before
     /// the gateway knew are found by the next collections.
-    private func cutOthers() async throws {
-        let active = try await source.activeUsers()
+    private func cutOthers(active: Set<String>) async throws {
         // Asked after the connections: a user who is new by then is among them.
         guard !active.isEmpty, let users = await controller.knownUsers() else { return }
         let (now, blocked) = (controller.ports.now(), controller.snapshot.desired.blocked)

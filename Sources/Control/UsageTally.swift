@@ -8,12 +8,17 @@ struct UsageTally {
     private var lastRefusals: [String: Int] = [:]
     private var names: Set<String> = []
 
-    mutating func take(_ reading: UsageReading, isWhole: Bool, users: [ProxyUser]) {
+    /// - Returns: the bytes that are new, by `exit:ID` and `user:NAME`.
+    @discardableResult
+    mutating func take(_ reading: UsageReading, isWhole: Bool, users: [ProxyUser]) -> [String: Int] {
         forgetOthers(than: Set(users.map(\.name)))
+        var bytes: [String: Int] = [:]
         if let last {
             for (counter, entry) in reading.counters {
                 let fresh = entry.usage.since(last[counter] ?? Usage())
-                if !fresh.isEmpty, let subject = entry.subject { Self.count(fresh, subject) }
+                guard !fresh.isEmpty, let subject = entry.subject else { continue }
+                Self.count(fresh, subject)
+                bytes[Self.key(of: subject), default: 0] += fresh.bytes
             }
             for (counter, entry) in reading.refusals {
                 let before = lastRefusals[counter] ?? 0
@@ -28,6 +33,14 @@ struct UsageTally {
         last = isWhole ? seen : (last ?? [:]).merging(seen) { $1 }
         let refusals = reading.refusals.mapValues(\.count)
         lastRefusals = isWhole ? refusals : lastRefusals.merging(refusals) { $1 }
+        return bytes
+    }
+
+    private static func key(of subject: UsageSubject) -> String {
+        switch subject {
+        case .user(let account, _): CurrentTraffic.key(user: name(of: account))
+        case .exit(let id): CurrentTraffic.key(exit: id)
+        }
     }
 
     private static func count(_ usage: Usage, _ subject: UsageSubject) {

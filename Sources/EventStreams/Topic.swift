@@ -16,9 +16,9 @@ package enum Topic: String, CaseIterable, Sendable {
     /// Quarters of a second between two looks for changes.
     var beats: Int {
         switch self {
-        case .alerts, .events, .exits, .logs, .pools: 1
+        case .alerts, .events, .exits, .logs, .pools, .traffic: 1
         case .breakers, .changes, .figures: 4
-        case .health, .traffic, .users: 8
+        case .health, .users: 8
         }
     }
 }

@@ -33,6 +33,11 @@ package final class TopicHub: Sendable {
 
     package var readers: Int { state.withLock { $0.readers.count } }
 
+    /// Whether anybody reads a topic.
+    func isFollowed(_ topic: Topic) -> Bool {
+        state.withLock { $0.readers.values.contains { reader in reader.channels.contains { $0.topic == topic } } }
+    }
+
     /// Says where the items of a topic come from.
     /// - Parameter showsNames: whether the source is for those who may know proxy users' names.
     package func add(_ topic: Topic, showsNames: Bool, _ source: any TopicSource) {
@@ -40,10 +45,11 @@ package final class TopicHub: Sendable {
     }
 
     /// Opens a stream that begins with a snapshot of each topic.
+    /// - Parameter showsNames: whether the reader may know proxy users' names in a topic.
     /// - Throws: `APIProblem` where there are too many readers.
-    package func open(_ topics: Set<Topic>, showsNames: Bool) throws -> ServerResponse {
+    package func open(_ topics: Set<Topic>, showsNames: (Topic) -> Bool) throws -> ServerResponse {
         let stream = BodyStream(limit: Self.limit, closingMessage: ServerSentEvents.dropped)
-        let channels = Set(topics.map { Channel(topic: $0, showsNames: showsNames) })
+        let channels = Set(topics.map { Channel(topic: $0, showsNames: showsNames($0)) })
         try state.withLock { state in
             if state.readers.count >= Self.readerLimit { state.readers = state.readers.filter { !$0.value.stream.hasEnded } }
             guard state.readers.count < Self.readerLimit else { throw ServerSentEvents.tooManyReaders }

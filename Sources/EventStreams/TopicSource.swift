@@ -50,28 +50,3 @@ package struct ExitSource: TopicSource {
         return items
     }
 }
-
-/// How fast each exit carries bytes, from what its tunnel has carried, over two seconds.
-package struct TrafficSource: TopicSource {
-    private let exits: @Sendable () -> [ExitID: Exit]
-    private var known: [ExitID: (bytes: Int, generation: Int)] = [:]
-    private var askedAt: ContinuousClock.Instant?
-
-    package init(exits: @escaping @Sendable () -> [ExitID: Exit]) { self.exits = exits }
-
-    package mutating func items(after last: [String: String]) -> [String: String]? {
-        let (now, exits) = (ContinuousClock.now, exits())
-        let seconds = askedAt.map { (now - $0) / .seconds(1) }
-        defer {
-            askedAt = now
-            known = exits.mapValues { ($0.proof.carriedBytes, $0.generation) }
-        }
-        guard let seconds, seconds > 0 else { return [:] }
-        return exits.reduce(into: [:]) { items, entry in
-            let (id, exit) = entry
-            guard let before = known[id], before.generation == exit.generation else { return }
-            let rate = Int(Double(max(0, exit.proof.carriedBytes - before.bytes)) / seconds)
-            items["exit:\(id)"] = "{\"bytes_per_second\":\(rate)}"
-        }
-    }
-}

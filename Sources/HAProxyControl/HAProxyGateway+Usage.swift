@@ -21,8 +21,10 @@ extension HAProxyGateway {
             for (reason, numbers) in RuntimeAnswers.table((try? await worker.ask("show table refusals")) ?? "") {
                 reading.refusals["\(worker.name.process) \(reason)"] = (reason, numbers["gpc0"] ?? 0)
             }
-            for (name, usage) in RuntimeAnswers.usage(servers) where !usage.isEmpty {
-                reading.counters["\(worker.name.process) exit \(name)"] = (occupant(of: name).map { .exit($0) }, usage)
+            for (name, server) in RuntimeAnswers.usage(servers) where !server.usage.isEmpty {
+                let exit = occupant(of: name)
+                reading.counters["\(worker.name.process) exit \(name)"] = (exit.map { .exit($0) }, server.usage)
+                if let exit, server.sessions > 0 { reading.openByExit[exit, default: 0] += server.sessions }
             }
         }
         try? await readGuesses()
@@ -41,12 +43,13 @@ extension HAProxyGateway {
         }
     }
 
-    /// The users who have connections now, also in old workers. The newest worker is told of those of users with a limit.
-    package func activeUsers() async throws -> Set<String> {
-        guard lastLayout != nil else { return [] }
+    /// How many connections each user has now, also in old workers; a user without one is not in it. The newest worker is told of
+    /// those of users with a limit.
+    package func openByUser() async throws -> [String: Int] {
+        guard lastLayout != nil else { return [:] }
         let counts = try await connectionsOfUsers()
         try await tellElsewhere(counts.filter(\.key.isOld).values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) })
-        return Set(counts.values.flatMap(\.keys))
+        return counts.values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
     }
 
     /// Ends the running connections of these users, also those of old workers. Returns how many there were.

@@ -51,15 +51,15 @@ enum RuntimeAnswers {
         return traffic
     }
 
-    /// `show stat`: what each server of a pool has carried since the worker's start, by "backend/server".
-    static func usage(_ text: String) -> [String: Usage] {
-        var usage: [String: Usage] = [:]
-        let columns = ["pxname", "svname", "bin", "bout", "stot", "econ", "eresp"]
+    /// `show stat`: what each server of a pool has carried since the worker's start, and its connections now, by "backend/server".
+    static func usage(_ text: String) -> [String: (usage: Usage, sessions: Int)] {
+        var usage: [String: (usage: Usage, sessions: Int)] = [:]
+        let columns = ["pxname", "svname", "bin", "bout", "stot", "econ", "eresp", "scur"]
         RuntimeTable.read(text, separator: ",", columns: columns) { row in
             guard row.begins(0, with: "pool-") else { return }
             func number(_ column: Int) -> Int { row.number(column) ?? 0 }
-            usage["\(row.text(0))/\(row.text(1))"] = Usage(
-                bytesIn: number(2), bytesOut: number(3), connections: number(4), errors: number(5) + number(6))
+            let counted = Usage(bytesIn: number(2), bytesOut: number(3), connections: number(4), errors: number(5) + number(6))
+            usage["\(row.text(0))/\(row.text(1))"] = (counted, number(7))
         }
         return usage
     }

@@ -57,6 +57,8 @@ package struct UsageReading: Sendable {
     package var counters: [String: (subject: UsageSubject?, usage: Usage)]
     /// What was refused before anybody was known, by names like these: the reason, and how often.
     package var refusals: [String: (reason: String, count: Int)] = [:]
+    /// Requests and tunnels that each exit carries now; one that carries none is not in it.
+    package var openByExit: [ExitID: Int] = [:]
     package init(counters: [String: (subject: UsageSubject?, usage: Usage)] = [:]) { self.counters = counters }
 }
 

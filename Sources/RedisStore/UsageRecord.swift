@@ -1,4 +1,5 @@
 package import Model
+import Synchronization
 
 /// What users and exits have used, in Redis.
 ///
@@ -9,16 +10,18 @@ package import Model
 /// | `<prefix>:usage:month:<subject>:2026-11` | hash | the same | 400 days |
 /// | `<prefix>:usage:day:<subject>:2026-11-21` | hash | the same | 100 days |
 /// | `<prefix>:usage:hour:<subject>:2026-11-21T13` | hash | the same | 8 days |
-///
+/// | `<prefix>:usage:now` | string | bytes a second and open connections of exits and users, as JSON | 15 s |
 /// | `<prefix>:usage:accounts` | set | the accounts that have a total | while their users exist |
 ///
 /// A subject is `user:<account>` or `exit:us-1`; an account is a user's name and creation (`ProxyUser.account`), so that a
 /// later user of that name inherits nothing. A reading of a counter and the sums that it adds to are written in one transaction,
 /// under the fencing number of the lease: what was read is added once, whoever dies in between.
 package final class UsageRecord: Sendable {
-    private let connection: RedisConnection
-    private let prefix: String
-    private let writes: FencedWrites
+    let connection: RedisConnection
+    let prefix: String
+    let writes: FencedWrites
+    /// The traffic that was written last.
+    let saved = Mutex<(traffic: [String: CurrentTraffic], at: ContinuousClock.Instant)?>(nil)
 
     /// - Parameter fence: asked before each write, as in `Store`.
     package init(connection: RedisConnection, prefix: String, fence: (@Sendable () -> Int)? = nil) {
@@ -95,18 +98,22 @@ package final class UsageRecord: Sendable {
         guard !users.isEmpty else { return [:] }
         let wanted = users.flatMap { user in
             let subject = "user:\(user.account)"
-            return ["day:\(subject):\(now.day)", "month:\(subject):\(now.month)", "total:\(subject)"].map {
-                ["HGETALL", "\(prefix):\($0)"]
-            }
+            return ["day:\(subject):\(now.day)", "month:\(subject):\(now.month)", "total:\(subject)"]
         }
-        var replies: [Usage] = []
-        // In pieces, so that others get their turn on this connection.
-        for start in stride(from: 0, to: wanted.count, by: 3_000) {
-            let piece = Array(wanted[start..<min(start + 3_000, wanted.count)])
-            replies += try await connection.transaction(piece, isAtomic: false).map { Self.period("", $0).sum }
-        }
+        let replies = try await self.sums(wanted)
         var sums: [String: (day: Usage, month: Usage, total: Usage)] = [:]
         for (index, user) in users.enumerated() { sums[user.name] = (replies[index * 3], replies[index * 3 + 1], replies[index * 3 + 2]) }
+        return sums
+    }
+
+    /// What the hashes of these names add up to, in their order.
+    func sums(_ names: [String]) async throws -> [Usage] {
+        var sums: [Usage] = []
+        // In pieces, so that others get their turn on this connection.
+        for start in stride(from: 0, to: names.count, by: 3_000) {
+            let piece = names[start..<min(start + 3_000, names.count)].map { ["HGETALL", "\(prefix):\($0)"] }
+            sums += try await connection.transaction(piece, isAtomic: false).map { Self.period("", $0).sum }
+        }
         return sums
     }
 
@@ -163,6 +170,6 @@ package final class UsageRecord: Sendable {
 
 extension Timestamp {
     fileprivate var month: String { String(description.prefix(7)) }
-    fileprivate var day: String { String(description.prefix(10)) }
+    var day: String { String(description.prefix(10)) }
     fileprivate var hour: String { String(description.prefix(13)) }
 }

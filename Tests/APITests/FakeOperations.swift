@@ -22,6 +22,7 @@ final class FakeOperations: Operations, EventSource {
         var moreEvents: [StoredEvent] = []
         var forgotten = 0
         var isLogAway = false
+        var trafficReads = 0
     }
 
     private let inner: Mutex<State>
@@ -264,6 +265,16 @@ final class FakeOperations: Operations, EventSource {
         return UsageReport(
             total: total, today: total, month: total, days: (0..<days).map { UsagePeriod(from: "day \($0)") },
             hours: (0..<hours).map { UsagePeriod(from: "hour \($0)") })
+    }
+
+    func traffic() async throws -> TrafficReport {
+        let used = with { state in
+            state.trafficReads += 1
+            return (state.shown.exits.keys.map(CurrentTraffic.key(exit:)), state.shown.users.map { CurrentTraffic.key(user: $0.name) })
+        }
+        let first = used.0.sorted().prefix(1).map { ($0, CurrentTraffic(bytesPerSecond: 1000, connections: 3)) }
+        return TrafficReport(
+            now: Dictionary(uniqueKeysWithValues: first), bytesToday: Dictionary(uniqueKeysWithValues: (used.0 + used.1).map { ($0, 30) }))
     }
 
     private func removeUser(_ name: String) throws {

@@ -127,6 +127,29 @@ import Testing
         }
     }
 
+    @Test func `the traffic of exits is for all, that of users for admins, and it is read only while somebody follows it`() async throws {
+        try await withServer { _, operations, url, client in
+            let other = Reader(client, "\(url)/api/stream/dashboard?topics=exits,pools")
+            try await eventually("its topics", within: 60) { other.ids.count >= 2 }
+            #expect(operations.with { $0.trafficReads } == 0)
+            let address = "\(url)/api/stream/dashboard?topics=traffic"
+            let admin = Reader(client, address)
+            let viewer = Reader(client, address, key: Subject.keys[.viewer] ?? "")
+            let exit = #""exit:us-1":{"bytes_per_second":1000,"bytes_today":30,"connections":3}"#
+            let alice = #""user:alice":{"bytes_per_second":0,"bytes_today":30,"connections":0}"#
+            try await eventually("exits for both", within: 60) { admin.text.contains(exit) && viewer.text.contains(exit) }
+            try await eventually("users for the admin", within: 60) { admin.text.contains(alice) }
+            #expect(!viewer.text.contains("user:"))
+            admin.leave()
+            viewer.leave()
+            try await eventually("nobody reads any more", within: 60) {
+                let before = operations.with { $0.trafficReads }
+                try await Task.sleep(for: .seconds(3))
+                return operations.with { $0.trafficReads } == before
+            }
+        }
+    }
+
     private func event(_ number: Int, _ kind: EventKind = .exitGone, _ message: String = "it is gone") -> StoredEvent {
         StoredEvent(id: "\(number)-0", event: Event(at: start, kind, .info, message))
     }

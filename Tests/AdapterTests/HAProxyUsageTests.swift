@@ -196,6 +196,33 @@ import Testing
         }
     }
 
+    @Test func `what is carried today and now is read by whoever shares the store, and only the leader writes it`() async throws {
+        try await withRedis { _, _, connection in
+            let fence = Mutex(1)
+            let leader = UsageRecord(connection: connection, prefix: "test", fence: { fence.withLock { $0 } })
+            let follower = UsageRecord(connection: connection, prefix: "test", fence: { 0 })
+            try await connection.command(["SET", "test:fence", "1"])
+            let (alice, bob, exit) = (Subject.user("alice"), Subject.user("bob"), ExitID(country: us, number: 1))
+            let now = SystemClock.now()
+            #expect(try await follower.traffic(of: [exit], [alice], now: now).now == nil, "no controller has told it")
+            var reading = UsageReading()
+            reading.counters["1-1 user \(alice.account)/us"] = (.user(alice.account, us), Usage(bytesIn: 100, bytesOut: 2_000))
+            reading.counters["1-1 exit pool-us/s1"] = (.exit(exit), Usage(bytesIn: 100, bytesOut: 2_000))
+            try await leader.add(reading, isWhole: true, now: now)
+            let current = ["user:alice": CurrentTraffic(bytesPerSecond: 70, connections: 2), "exit:us-1": CurrentTraffic(connections: 2)]
+            try await leader.save(current)
+            for record in [leader, follower] {
+                let report = try await record.traffic(of: [exit], [alice, bob], now: now)
+                #expect(report.now == current)
+                #expect(report.bytesToday == ["exit:us-1": 2_100, "user:alice": 2_100, "user:bob": 0])
+                #expect(try await record.traffic(of: [exit], [alice], now: now + 86_400).bytesToday == ["exit:us-1": 0, "user:alice": 0])
+            }
+            let error = try await #require(throws: RedisError.self) { try await follower.save([:]) }
+            #expect(error.code == .fenced)
+            #expect(try await connection.command(["TTL", "test:usage:now"]).integer ?? 0 > 0, "it ends with the controller that writes it")
+        }
+    }
+
     @Test func `a controller that has lost the lease adds nothing`() async throws {
         try await withRedis { _, _, connection in
             let fence = Mutex(1)

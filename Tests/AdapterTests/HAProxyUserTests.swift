@@ -146,7 +146,7 @@ import Testing
             // From the new worker's first moment on, and as long as the controller looks.
             for _ in 0..<3 {
                 #expect(try await subject.send().headers["x-sallyport-reason"] == "connection_limit")
-                #expect(try await subject.gateway.activeUsers() == ["alice"])
+                #expect(try await subject.gateway.openByUser().keys.sorted() == ["alice"])
             }
             #expect(try await subject.send("bob-country-us").status == 200)
             let map = RuntimeSocket(path: subject.settings.statsSocket)
@@ -155,19 +155,19 @@ import Testing
             // What nobody has confirmed for long counts no more: the controller may be away.
             _ = try await map.send("set map \(subject.folder.path)/elsewhere.map alice 2:1")
             #expect(try await subject.send().status == 200)
-            #expect(try await subject.gateway.activeUsers() == ["alice"])
+            #expect(try await subject.gateway.openByUser().keys.sorted() == ["alice"])
             #expect(try await subject.send().headers["x-sallyport-reason"] == "connection_limit")
 
             for (index, task) in held.enumerated() {
                 task.cancel()
                 _ = try? await task.value
                 try await eventually("\(index + 1) may come again", within: 30) {
-                    _ = try await subject.gateway.activeUsers()
+                    _ = try await subject.gateway.openByUser()
                     return try await subject.send().status == 200
                 }
             }
             try await eventually("nobody is elsewhere") {
-                _ = try await subject.gateway.activeUsers()
+                _ = try await subject.gateway.openByUser()
                 return try await map.send("show map \(subject.folder.path)/elsewhere.map").isEmpty
             }
         }
@@ -190,11 +190,12 @@ import Testing
             try await subject.gateway.publish(layout)
             let new = hold("alice")
             try await eventually("three are held") { try await subject.gateway.observe().sessions(country: us, slot: 1) == 3 }
-            #expect(try await subject.gateway.activeUsers() == ["alice", "bob"])
+            #expect(try await subject.gateway.openByUser() == ["alice": 2, "bob": 1])
+            #expect(try await subject.gateway.usage()?.reading.openByExit == [ExitID(country: us, number: 1): 3])
             #expect(try await subject.gateway.cut(["alice"]) == 2)
             await #expect(throws: TransportError.self) { try await old.value }
             await #expect(throws: TransportError.self) { try await new.value }
-            try await eventually("bob's goes on") { try await subject.gateway.activeUsers() == ["bob"] }
+            try await eventually("bob's goes on") { try await subject.gateway.openByUser() == ["bob": 1] }
             #expect(try await subject.gateway.observe().sessions(country: us, slot: 1) == 1)
             others.cancel()
             _ = try? await others.value

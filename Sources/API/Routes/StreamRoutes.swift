@@ -50,7 +50,9 @@ struct StreamRoutes: RouteGroup {
                         + " `set`, the items that are new or changed, and `removed`, the ids of those that are gone. `beat` comes each 15"
                         + " s. The items are those of the routes: `exits`, `pools`, `users` (role admin), `alerts`, `breakers`, `events`,"
                         + " `logs` (role operator), the parts of `/health/deep` as `health`. `figures` says when `/api/metrics` has"
-                        + " something new, `changes` which lists have changed, `traffic` has bytes a second by exit.",
+                        + " something new, `changes` which lists have changed. `traffic` has `exit:<id>`, and `user:<name>` for role"
+                        + " admin: `bytes_today` (both directions, since midnight in UTC), `bytes_per_second` (over the last ten seconds)"
+                        + " and `connections` (open now); the last two are missing where no controller has told them for 15 s.",
                     query: [
                         Parameter(
                             "topics", .text("exits,pools", length: 1...200, pattern: "^(\(topics))(,(\(topics)))*$"),
@@ -105,7 +107,9 @@ struct StreamRoutes: RouteGroup {
             throw APIProblem(
                 status: 403, code: "role_too_low", message: "topic \(refused.rawValue) needs role \(refused.role.rawValue)")
         }
-        return try streams.topics.open(Set(topics), showsNames: names.areShown(to: request))
+        let areShown = names.areShown(to: request)
+        // Figures of users are as the users themselves: for admins, whoever else may see names elsewhere.
+        return try streams.topics.open(Set(topics)) { $0 == .traffic ? role >= Topic.users.role : areShown }
     }
 
     func listLog(_ request: ServerRequest) throws -> ServerResponse {

@@ -108,6 +108,13 @@ struct ControllerOperations: Operations {
         try await fromStore { try await usageRecord.report(of: id, now: SystemClock.now(), hours: hours, days: days) }
     }
 
+    func traffic() async throws -> TrafficReport {
+        let snapshot = controller.snapshot
+        return try await fromStore {
+            try await usageRecord.traffic(of: snapshot.exits.keys, snapshot.desired.users, now: SystemClock.now())
+        }
+    }
+
     private func fromStore<Value>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch {
             throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
