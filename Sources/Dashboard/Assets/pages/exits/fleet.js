@@ -21,7 +21,6 @@ export function fleet(context) {
   let change = () => {};
   const summary = h("span", { class: "row", role: "status" });
   const probes = lazy(context.signal, loadSamples(context), () => change());
-  const usage = lazy(context.signal, loadUsage(context), () => change());
   const join = joiner((exit, samples, flow) => ({ exit, samples, flow }));
 
   context.subscribe("pools", (items) => {
@@ -44,8 +43,7 @@ export function fleet(context) {
   return {
     summary,
     /** Rows of all exits, the same objects where nothing has changed. */
-    rows: () =>
-      [...exits.values()].map((exit) => join(exit.id, exit, probes.of(exit.id), traffic.get(`exit:${exit.id}`) ?? usage.of(exit.id))),
+    rows: () => [...exits.values()].map((exit) => join(exit.id, exit, probes.of(exit.id), traffic.get(`exit:${exit.id}`))),
     exit: (id) => exits.get(id),
     samples: (id) => probes.known(id),
     exitsOf: (country) => [...exits.values()].filter((exit) => exit.country === country),
@@ -62,11 +60,6 @@ export function fleet(context) {
 const loadSamples = (context) => async (id) => {
   const { samples } = await api.get(`/api/exits/${id}/health/history`, { query: { limit: SAMPLES }, signal: context.signal });
   return samples.toReversed();
-};
-
-const loadUsage = (context) => async (id) => {
-  const { today } = await api.get(`/api/exits/${id}/usage`, { query: { hours: 0, days: 0 }, signal: context.signal });
-  return { bytes_today: today.bytes_in + today.bytes_out };
 };
 
 /** Adds what an exit's probes say now to its samples, once in ten seconds as the controller keeps them. */

@@ -13,7 +13,7 @@ export function people(context) {
   let isLoaded = false;
   let change = () => {};
   const usage = lazy(context.signal, loadUsage(context), () => change());
-  const join = joiner((user, flow) => ({ user, flow }));
+  const join = joiner((user, now, sums) => ({ user, flow: { ...sums, ...now, ...grown(sums, now) } }));
 
   context.subscribe("traffic", (items) => {
     traffic = items;
@@ -30,10 +30,10 @@ export function people(context) {
     isLoaded: () => isLoaded,
     isEmpty: () => users.size === 0,
     user: (name) => users.get(name),
-    /** Rows of all users, the same objects where nothing has changed. Only what has a quota is asked for here. */
+    /** Rows of all users, the same objects where nothing has changed. Only what the topic lacks of a quota is asked for here. */
     rows: () =>
       [...users.values()].map((user) =>
-        join(user.name, user, traffic.get(`user:${user.name}`) ?? (hasQuota(user) ? usage.of(user.name) : undefined)),
+        join(user.name, user, traffic.get(`user:${user.name}`), hasLongQuota(user) ? usage.of(user.name) : undefined),
       ),
     /** @param {() => void} listener */
     onChange(listener) {
@@ -43,7 +43,7 @@ export function people(context) {
   };
 }
 
-const hasQuota = ({ limits }) => Boolean(limits.bytes_per_day || limits.bytes_per_month || limits.bytes_total);
+const hasLongQuota = ({ limits }) => Boolean(limits.bytes_per_month || limits.bytes_total);
 const sum = ({ bytes_in: received, bytes_out: sent }) => received + sent;
 
 const loadUsage = (context) => async (name) => {
@@ -53,6 +53,13 @@ const loadUsage = (context) => async (name) => {
   });
   return { bytes_today: sum(today), bytes_month: sum(month), bytes_total: sum(total) };
 };
+
+/** The sums of a month and ever, with what has come on top of today's since they were asked for. */
+function grown(sums, now) {
+  if (!sums || !now) return {};
+  const more = Math.max(0, now.bytes_today - sums.bytes_today);
+  return { bytes_month: sums.bytes_month + more, bytes_total: sums.bytes_total + more };
+}
 
 /** Whether a user may do something now, and why not. */
 export function standing(user) {
