@@ -21,6 +21,20 @@ extension API {
         let streams = Streams()
         let longPolls = LongPolls()
         let metrics = RequestMetrics()
+
+        /// The topics of the dashboard that are read from the store.
+        let traffic: StoredTopic
+        let changes: StoredTopic
+
+        init(
+            operations: any Operations, proxy: ProxyAddress, callers: Callers, codes: SignInCodes, audit: AuditLog, live: LiveSettings,
+            figures: FigureRecorder
+        ) {
+            (self.operations, self.proxy, self.callers, self.codes) = (operations, proxy, callers, codes)
+            (self.audit, self.live, self.figures) = (audit, live, figures)
+            traffic = .traffic(operations)
+            changes = .changes(audit, callers.keys, live)
+        }
     }
 
     /// The table of routes, in the order in which the pages show them.
@@ -31,7 +45,7 @@ extension API {
         let health = HealthRoutes(operations: operations, audit: shared.audit)
         let process = ProcessFacts(version: version)
         DashboardTopics(
-            operations: operations, proxy: shared.proxy, keys: shared.callers.keys, audit: shared.audit, live: shared.live,
+            operations: operations, proxy: shared.proxy, traffic: shared.traffic, changes: shared.changes,
             history: shared.figures.history, health: health, tail: parts.logTail
         ).feed(shared.streams)
         let exporter = MetricsExporter(

@@ -61,8 +61,7 @@ package final class API: Sendable {
             { if let store = parts.settings { await live.follow(store, log: log) } },
             {
                 await streams.run(
-                    feed, traffic: { (try? await operations.traffic()).map(TrafficView.items) }, events: parts.events, tail: parts.logTail,
-                    callers: callers, log: log)
+                    feed, stored: [shared.traffic, shared.changes], events: parts.events, tail: parts.logTail, callers: callers, log: log)
             },
             {
                 await shared.figures.run(

@@ -1,5 +1,3 @@
-import AccessControl
-import AuditLog
 import EventStreams
 import HTTPServing
 import Model
@@ -12,9 +10,8 @@ struct DashboardTopics {
     private static let kept = 500
     let operations: any Operations
     let proxy: ProxyAddress
-    let keys: KeyRing
-    let audit: AuditLog
-    let live: LiveSettings
+    let traffic: StoredTopic
+    let changes: StoredTopic
     let history: FigureHistory
     let health: HealthRoutes
     let tail: LogTail?
@@ -29,7 +26,7 @@ struct DashboardTopics {
         let (operations, proxy) = (operations, proxy)
         return [
             .exits: ExitSource(exits: { operations.state.exits }, json: { Self.json(ExitView($0, proxy: proxy)) }),
-            .traffic: streams.traffic.source(showsUsers: showsNames),
+            .traffic: traffic.source { showsNames || $0.hasPrefix("exit:") },
             .pools: ofState { state in
                 state.pools.values.reduce(into: [:]) { $0[$1.country.rawValue] = Self.json(PoolView($1, state: state)) }
             },
@@ -42,7 +39,7 @@ struct DashboardTopics {
             },
             .health: RevisedSource { [health] _ in health.partsByName.mapValues(Self.json) },
             .figures: figures,
-            .changes: RevisedSource { [audit, keys, live] _ in Self.revisions(audit, keys, live) },
+            .changes: changes.source { _ in true },
             .events: events(streams.events, showsNames),
             .logs: logs(showsNames),
         ]
@@ -89,19 +86,6 @@ struct DashboardTopics {
             let points = history.points(since: now + -60, step: 10, now: now).points
             return points.last { $0.sample != nil }.map { ["latest": "{\"at\":\"\($0.at)\"}"] } ?? [:]
         }
-    }
-
-    /// What tells a page to ask again for a list that it shows: equal texts stand for equal lists. Each change through the API is audited,
-    /// so the audit log's count stands for lists that only the store has.
-    private static func revisions(_ audit: AuditLog, _ keys: KeyRing, _ live: LiveSettings) -> [String: String] {
-        let figures = audit.figures
-        let written = "\(figures.written)/\(figures.problems.count)"
-        let ring = keys.all.map { "\($0.id) \($0.name) \($0.role.rawValue)" }.joined(separator: ",")
-        let names = [
-            "audit": written, "webhooks": written, "sessions": written, "keys": Digest.sha256(ring),
-            "settings": "\(live.changed.joined(separator: ",")) \(written)", "providers": written,
-        ]
-        return names.mapValues(JSONText.quoted)
     }
 
     private static func json(_ value: some Encodable) -> String { String(decoding: ServerResponse.json(value).body, as: UTF8.self) }

@@ -24,7 +24,12 @@ extension Controller {
         case .follows(let leader, let version):
             if term.leader != leader { follow(leader) }
             term.store.refusedAt = nil
-            if version != term.store.shownVersion { await show(version) } else { await showQuotas() }
+            if version != term.store.shownVersion {
+                await show(version)
+            } else {
+                await showQuotas()
+                await showHealth()
+            }
         case .unanswered(let error):
             note(.store, error)
             // One that can't begin to lead for that has no loop that would call a human.
@@ -74,9 +79,11 @@ extension Controller {
         let term = term
         do {
             let state = try await ports.store.load()
+            let health = (try? await ports.store.health()) ?? [:]
             // We may lead by now, and know better.
             guard term === self.term, ports.leadership.leader != nil else { return }
             adopt(state)
+            take(health)
             term.store.shownVersion = version
             clear(.store)
             publishView()
@@ -94,6 +101,21 @@ extension Controller {
         else { return }
         desired.blocked = blocked
         publishView()
+    }
+
+    /// Figures of probes are no change of the store's either: the leader tells them as often as it writes the exits' histories.
+    private func showHealth() async {
+        if let last = term.store.healthReadAt, ports.instant - last < .seconds(settings.probing.historySeconds) { return }
+        let term = term
+        term.store.healthReadAt = ports.instant
+        guard let health = try? await ports.store.health(), term === self.term, ports.leadership.leader != nil, !health.isEmpty else { return }
+        take(health)
+        publishView()
+    }
+
+    /// Another verdict comes with the exit's state, which is newer then.
+    private func take(_ health: [ExitID: Health]) {
+        for (id, health) in health where exits[id]?.health.verdict == health.verdict { exits[id]?.health = health }
     }
 
     // MARK: - A store that has lost its memory

@@ -43,6 +43,10 @@ package protocol StateStore: Sendable {
     func save(_ user: ProxyUser) async throws
     func removeUser(_ name: String) async throws
     func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws
+    /// Keeps what the probes of all exits say now, for a minute.
+    func save(_ health: [ExitID: Health]) async throws
+    /// What was kept of these; empty where the leader tells it to nobody.
+    func health() async throws -> [ExitID: Health]
     func append(_ events: [Event]) async throws
     /// An exit's latest samples, newest first.
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample]

@@ -9,7 +9,6 @@ package struct Streams: Sendable {
     package let logs: StreamHub
     package let events: EventFeed
     package let topics: TopicHub
-    package let traffic = TrafficFeed()
     package let open = OpenStreams()
 
     package init() {
@@ -24,17 +23,16 @@ package struct Streams: Sendable {
 
     /// Feeds the streams until it is cancelled, and ends those whose key is no longer valid.
     /// - Parameters:
-    ///   - traffic: what exits and users carry now, as items of the topic `traffic`; nil where it can't be had.
+    ///   - stored: the topics that are read from the store.
     ///   - source: the store's log of events; nil where there is none.
     ///   - tail: the controller's own log; nil where it is not kept.
     package func run(
-        _ feed: ExitFeed, traffic read: @escaping @Sendable () async -> [String: String]?, events source: (any EventSource)?,
-        tail: LogTail?, callers: Callers, log: Log
+        _ feed: ExitFeed, stored: [StoredTopic], events source: (any EventSource)?, tail: LogTail?, callers: Callers, log: Log
     ) async {
         await withDiscardingTaskGroup { group in
             group.addTask { await feed.run() }
             group.addTask { await topics.run() }
-            group.addTask { await traffic.run(topics, read: read) }
+            for topic in stored { group.addTask { await topic.run { topics.isFollowed(topic.topic) } } }
             group.addTask { await open.watch(callers) }
             group.addTask { await beat() }
             if let source { group.addTask { await EventFollower(feed: events, source: source, log: log).run() } }

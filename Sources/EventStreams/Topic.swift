@@ -16,8 +16,8 @@ package enum Topic: String, CaseIterable, Sendable {
     /// Quarters of a second between two looks for changes.
     var beats: Int {
         switch self {
-        case .alerts, .events, .exits, .logs, .pools, .traffic: 1
-        case .breakers, .changes, .figures: 4
+        case .alerts, .changes, .events, .exits, .logs, .pools, .traffic: 1
+        case .breakers, .figures: 4
         case .health, .users: 8
         }
     }

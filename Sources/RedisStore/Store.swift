@@ -114,6 +114,20 @@ package final class Store: Sendable {
         try await write(commands, isChange: false)
     }
 
+    /// Keeps what the probes of these exits say, in place of what was kept, for a minute.
+    package func save(_ health: [ExitID: Health]) async throws {
+        guard !health.isEmpty else { return }
+        let rows = try health.flatMap { [$0.key.description, try text($0.value)] }
+        try await write([[["DEL", key("probes")], ["HSET", key("probes")] + rows, ["EXPIRE", key("probes"), "60"]]], isChange: false)
+    }
+
+    package func health() async throws -> [ExitID: Health] {
+        try await hash("probes").reduce(into: [:]) { health, row in
+            guard let id = ExitID(row.0), let value = try? JSONDecoder().decode(Health.self, from: Data(row.1.utf8)) else { return }
+            health[id] = value
+        }
+    }
+
     /// An exit's latest samples, newest first.
     package func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] {
         let reply = try await connection.command(["XREVRANGE", key("health:\(exit)"), "+", "-", "COUNT", String(limit)])

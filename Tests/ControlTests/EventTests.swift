@@ -90,6 +90,23 @@ import Testing
         await second.stop()
     }
 
+    @Test func `who follows shows what the leader's probes say, and does not wait for an exit to change otherwise`() async throws {
+        let world = FakeWorld(servers: (1...3).map { server($0) })
+        let first = Running(on: world, instance: "one")
+        try await eventually("the first leads") { first.isLeader }
+        try await first.controller.execute(.setPool(Pool(country: us, size: 1)))
+        try await first.serves(1)
+        let second = Running(on: world, instance: "two")
+        try await eventually("the second shows it") { second.exit(1)?.state == .serving }
+        let seen = try #require(first.exit(1)?.health.checkedAt)
+        try await eventually("later probes, with their figures") {
+            guard let health = second.exit(1)?.health, let at = health.checkedAt else { return false }
+            return at > seen + 1 && health.successRate == 1 && health.verdict == .healthy
+        }
+        await first.stop()
+        await second.stop()
+    }
+
     @Test func `who follows sees within moments who is over a quota, and does not say that it knows parts it never asks`() async throws {
         let world = FakeWorld(servers: (1...3).map { server($0) })
         let first = Running(on: world, instance: "one")

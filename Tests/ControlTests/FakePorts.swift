@@ -167,7 +167,8 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
 
     // MARK: - StateStore
 
-    private func store(_ body: @escaping @Sendable (inout FakeWorld.State) -> Void) async throws {
+    /// - Parameter isChange: it changes what followers show.
+    private func store(isChange: Bool = true, _ body: @escaping @Sendable (inout FakeWorld.State) -> Void) async throws {
         try await gate.pass()
         let milliseconds = world.with { $0.storeMilliseconds }
         if milliseconds > 0 { try await world.time.sleep(seconds: Double(milliseconds) / 1000) }
@@ -175,7 +176,7 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         let isFenced = try call(.store) { state in
             if let fence, fence != state.fence { return true }
             body(&state)
-            state.version += 1
+            if isChange { state.version += 1 }
             return false
         }
         if isFenced { throw NotLeader() }
@@ -187,8 +188,10 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     func removePool(_ country: CountryCode) async throws { try await store { $0.stored.pools[country] = nil } }
     func removeUser(_ name: String) async throws { try await store { $0.stored.users.removeAll { $0.name == name } } }
     func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws {
-        try await store { state in for (exit, sample) in samples { state.health[exit, default: []].append(sample.verdict) } }
+        try await store(isChange: false) { state in for (exit, sample) in samples { state.health[exit, default: []].append(sample.verdict) } }
     }
+    func save(_ health: [ExitID: Health]) async throws { try await store(isChange: false) { $0.shownHealth = health } }
+    func health() async throws -> [ExitID: Health] { try call(.store) { $0.shownHealth } }
     func append(_ events: [Event]) async throws { try await store { $0.events += events } }
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] { [] }
     func blocked(among users: [ProxyUser]) async throws -> [String: String] {

@@ -24,6 +24,8 @@ final class FakeWorld: Sendable {
         var gatewayErrors = 0
         var stored = StoredState()
         var health: [ExitID: [Verdict]] = [:]
+        /// What the leader has told of its probes.
+        var shownHealth: [ExitID: Health] = [:]
         var events: [Event] = []
         var servers: [Server] = []
         var away: Set<Outside> = []

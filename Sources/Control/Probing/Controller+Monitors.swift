@@ -60,7 +60,10 @@ extension Controller {
             samples.append((id, sample))
             monitor.period = ProbeMonitor.Period()
         }
+        guard !samples.isEmpty else { return }
         // A history with a hole is no reason to do anything.
-        if !samples.isEmpty { try? await ports.store.append(samples) }
+        try? await ports.store.append(samples)
+        // Others show what this controller's probes say.
+        if !ports.leadership.isAlone { try? await ports.store.save(exits.filter(\.value.state.isProbed).mapValues(\.health)) }
     }
 }

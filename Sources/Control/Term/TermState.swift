@@ -52,6 +52,8 @@ struct StoredStateProgress {
     var shownVersion: Int?
     /// When the store was last asked who is over a quota, where another controller leads.
     var quotasReadAt: ContinuousClock.Instant?
+    /// The same of what its probes say.
+    var healthReadAt: ContinuousClock.Instant?
     /// When a full store has last refused a write; nil where it takes them.
     var refusedAt: ContinuousClock.Instant?
     /// Exits that it has not been told about.

@@ -99,6 +99,8 @@ struct RedisState: StateStore {
         }
     }
 
+    func save(_ health: [ExitID: Health]) async throws { try await fenced { try await store.save(health) } }
+    func health() async throws -> [ExitID: Health] { try await store.health() }
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] { try await store.history(of: exit, limit: limit) }
     func save(breakers: [BreakerKey: Breaker?]) async throws { try await fenced { try await store.save(breakers: breakers) } }
     func save(alerts: [Alert], cleared: [AlertSubject]) async throws {
