@@ -100,12 +100,13 @@ format: ## format the Swift, JavaScript, CSS and Python code
 abuse: install-test ## send 20,000 hostile requests to the gateway (ABUSE=count SEED=number for others)
 	@SALLYPORT_ABUSE=$${ABUSE:-20000} SALLYPORT_ABUSE_SEED=$${SEED:-1} swift test --disable-xctest --filter AbuseTests
 
-bench: install-test ## run the benchmarks, on the lab
+bench: install-test ## run the benchmarks, on the lab (DASHBOARD_SECONDS=600 for the dashboard's figures)
 	@$(MAKE) --no-print-directory build images
 	@swift build -c release --product CatalogBench
 	@containers/engine run python3 -m Tests.Benchmarks.exits
 	@containers/engine run python3 -m Tests.Benchmarks.failover
 	@for name in fleet streams api held; do python3 -m Tests.Benchmarks.$$name; done
+	@python3 -m Tests.Benchmarks.dashboard $${DASHBOARD_SECONDS:-60}
 	@containers/engine run python3 -m Tests.Benchmarks.proxies
 
 figures: ## print figures of the code's structure (REVISIONS="v1 ." for several)

@@ -36,39 +36,41 @@ def children(pid):
 
 def renderer(browser_pid):
     """Chromium's process of the page: of those that draw pages the one that has worked the most."""
-    drawing = [pid for pid in children(browser_pid) if "--type=renderer" in words(pid)]
+    drawing = [pid for pid in children(browser_pid) if "--type=renderer" in command(pid)]
     return max(drawing, key=lambda pid: sum(processor(pid)))
 
 
-def words(pid):
+def command(pid):
+    """Its words: Chromium's processes write them anew, with spaces between them."""
     try:
         with open(f"/proc/{pid}/cmdline") as file:
-            return file.read().split("\0")
+            return file.read()
     except OSError:
-        return []
+        return ""
 
 
 def first_load(page, url):
-    """Bytes, files, and milliseconds until the first exit is on the page, with an empty cache."""
+    """Bytes as they were sent, files, and milliseconds until the first exit is on the page, with an empty cache."""
     sizes = []
-    page.on("response", lambda answer: "/assets/" in answer.url and sizes.append(int(answer.headers.get("content-length", 0))))
+    page.on("response", lambda answer: "/api/" not in answer.url and sizes.append(int(answer.headers.get("content-length", 0))))
     page.goto(url, wait_until="commit")
     page.wait_for_selector(".map .mark", timeout=60_000)
     shown = page.evaluate("performance.now()")
-    page.wait_for_load_state("load")
+    # What the shell asks for after that is part of it.
+    time.sleep(3)
     return sum(sizes), len(sizes), shown
 
 
-def watch(page, path, url, seconds, controller, browser_pid):
+def watch(page, path, url, seconds, controller):
     """A row: what the tab and the controller use while a page is open."""
     page.goto(f"{url}{path}")
     page.wait_for_selector("#main h1")
     time.sleep(5)
-    tab = renderer(browser_pid)
-    before, begin = (sum(processor(tab)), sum(processor(controller))), time.monotonic()
+    tab = renderer(os.getpid())
+    before, begin = [sum(processor(pid)) for pid in (tab, controller)], time.monotonic()
     time.sleep(seconds)
     elapsed = time.monotonic() - begin
-    used = [(after - start) / elapsed * 100 for start, after in zip(before, (sum(processor(tab)), sum(processor(controller))), strict=True)]
+    used = [(sum(processor(pid)) - start) / elapsed * 100 for pid, start in zip((tab, controller), before, strict=True)]
     heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
     nodes = page.evaluate("document.querySelectorAll('*').length")
     print(
@@ -90,6 +92,8 @@ def measure(fleet, seconds, count):
 
     controller = fleet.controller
     open_all(controller, count)
+    # Until what the start left over is done.
+    time.sleep(15)
     url, pid = f"http://127.0.0.1:{controller.api}", controller.process.pid
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -100,7 +104,9 @@ def measure(fleet, seconds, count):
         assert answer.status == 201, answer.text()
         page = context.new_page()
         size, files, shown = first_load(page, url)
-        print(f"\nFirst load: {size / 1000:.0f} kB in {files} files; the first exits are on the page after {shown:.0f} ms.")
+        print(
+            f"\nFirst load: {size / 1000:.0f} kB in {files} files (at most 150 kB); the first exits are on the page after {shown:.0f} ms."
+        )
         begin = sum(processor(pid))
         page.goto("about:blank")
         start = time.monotonic()
@@ -109,7 +115,7 @@ def measure(fleet, seconds, count):
         print(f"{count} exits; without a reader the controller uses {idle:.1f} % of a core. With a page open for {seconds} s:\n")
         print(header("page", "tab, of one core", "tab, resident", "its heap", "its elements", "controller, of one core", "resident"))
         for path in PAGES:
-            watch(page, path, url, seconds, pid, os.getpid())
+            watch(page, path, url, seconds, pid)
             if folder := os.environ.get("PICTURES"):
                 page.screenshot(path=f"{folder}/{path.strip('/') or 'overview'}-{count}.png")
         browser.close()
