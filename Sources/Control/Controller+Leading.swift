@@ -108,7 +108,9 @@ extension Controller {
         if let last = term.store.healthReadAt, ports.instant - last < .seconds(settings.probing.historySeconds) { return }
         let term = term
         term.store.healthReadAt = ports.instant
-        guard let health = try? await ports.store.health(), term === self.term, ports.leadership.leader != nil, !health.isEmpty else { return }
+        guard let health = try? await ports.store.health(), term === self.term, ports.leadership.leader != nil, !health.isEmpty else {
+            return
+        }
         take(health)
         publishView()
     }

@@ -19,7 +19,8 @@ private final class Page: Sendable {
 
     init(_ program: RunningProgram) throws {
         let key = try Files.read("\(program.folder.path)/d/admin.key").filter { !$0.isWhitespace }
-        var request = HTTPRequest("GET", "http://127.0.0.1:\(program.port)/api/stream/dashboard", headers: [(name: "X-API-Key", value: key)])
+        var request = HTTPRequest(
+            "GET", "http://127.0.0.1:\(program.port)/api/stream/dashboard", headers: [(name: "X-API-Key", value: key)])
         request.deadline = 170
         let asked = request
         Task { [self] in

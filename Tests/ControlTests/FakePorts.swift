@@ -188,7 +188,8 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     func removePool(_ country: CountryCode) async throws { try await store { $0.stored.pools[country] = nil } }
     func removeUser(_ name: String) async throws { try await store { $0.stored.users.removeAll { $0.name == name } } }
     func append(_ samples: [(exit: ExitID, sample: HealthSample)]) async throws {
-        try await store(isChange: false) { state in for (exit, sample) in samples { state.health[exit, default: []].append(sample.verdict) } }
+        try await store(isChange: false) { state in for (exit, sample) in samples { state.health[exit, default: []].append(sample.verdict) }
+        }
     }
     func save(_ health: [ExitID: Health]) async throws { try await store(isChange: false) { $0.shownHealth = health } }
     func health() async throws -> [ExitID: Health] { try call(.store) { $0.shownHealth } }

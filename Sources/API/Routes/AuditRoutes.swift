@@ -147,7 +147,7 @@ struct AuditRoutes: RouteGroup {
 
     private func fromAudit(_ body: () async throws -> ServerResponse) async throws -> ServerResponse {
         do { return try await body() } catch let problem as APIProblem { throw problem } catch {
-            throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
+            throw APIProblem.storeUnavailable(error)
         }
     }
 }

@@ -156,7 +156,7 @@ struct KeyRoutes: RouteGroup {
     private func stored(_ body: (any KeyStore) async throws -> Void) async throws {
         guard let store else { return }
         do { try await body(store) } catch {
-            throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
+            throw APIProblem.storeUnavailable(error)
         }
     }
 }

@@ -99,8 +99,7 @@ struct MonitoringRoutes: RouteGroup {
             guard let place else { return try await source.latest(limit: limit) }
             return try await source.page(after: place, limit: limit)
         } catch {
-            throw APIProblem(
-                status: 503, code: "store_unavailable", message: "the store does not answer: \(error)", headers: [("Retry-After", "10")])
+            throw APIProblem.storeUnavailable(error)
         }
     }
 

@@ -157,7 +157,7 @@ struct SessionRoutes: RouteGroup {
 
     private func stored<Value>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch {
-            throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
+            throw APIProblem.storeUnavailable(error)
         }
     }
 }

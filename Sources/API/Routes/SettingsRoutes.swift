@@ -44,7 +44,7 @@ struct SettingsRoutes: RouteGroup {
         if let store {
             let texts = changes.reduce(into: [String: String?]()) { $0.updateValue($1.value.map(\.jsonText), forKey: $1.key.rawValue) }
             do { try await store.save(settings: texts) } catch {
-                throw APIProblem(status: 503, code: "store_unavailable", message: "\(error)", headers: [("Retry-After", "10")])
+                throw APIProblem.storeUnavailable(error)
             }
         }
         settings.change(changes)

@@ -185,7 +185,7 @@ struct WebhookRoutes: RouteGroup {
 
     private func hooked<Value>(_ body: (any WebhookStore) async throws -> Value) async throws -> Value {
         guard let store else { throw Self.withoutStore("webhooks need a store") }
-        do { return try await body(store) } catch { throw Self.withoutStore("\(error)") }
+        do { return try await body(store) } catch { throw APIProblem.storeUnavailable(error) }
     }
 
     private func webhook(of request: ServerRequest) async throws -> KeptWebhook {
