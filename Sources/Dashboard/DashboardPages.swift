@@ -15,5 +15,8 @@ package struct DashboardPages: Sendable {
     }
 
     /// The address of each page: `/exits` of `exits`; the overview's is `/`.
-    package var paths: [String] { ["/"] + names.filter { $0 != "overview" }.map { "/\($0)" } }
+    package var paths: [String] { names.map(Self.path(of:)).sorted() }
+
+    /// The address of one page.
+    package static func path(of name: String) -> String { name == "overview" ? "/" : "/\(name)" }
 }

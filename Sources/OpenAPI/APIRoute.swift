@@ -21,7 +21,7 @@ extension Route where Access == Contract {
 
     /// What is wrong with a request's query: unknown parameters, and values that their schemas don't allow.
     package func queryProblems(_ query: [(name: String, value: String)]) -> [FieldProblem] {
-        guard !query.isEmpty else { return [] }
+        guard !query.isEmpty, !access.takesAnyQuery else { return [] }
         var seen: Set<String> = []
         return query.flatMap { name, text -> [FieldProblem] in
             guard let parameter = access.query.first(where: { $0.name == name }) else {

@@ -27,10 +27,13 @@ package struct Contract: Sendable {
     package var answersSecret: Bool
     /// True where the role decides what a stream shows: it ends when its key's role is lowered.
     package var showsByRole: Bool
+    /// True where parameters of the query are for the answer's reader: those of the dashboard's pages.
+    package var takesAnyQuery: Bool
 
     package init(
         _ access: Access, _ summary: String, _ details: String = "", query: [Parameter] = [], body: Body? = nil, answers: [Answer],
-        problems: [Int] = [], limit: LimitClass = .standard, answersSecret: Bool = false, showsByRole: Bool = false
+        problems: [Int] = [], limit: LimitClass = .standard, answersSecret: Bool = false, showsByRole: Bool = false,
+        takesAnyQuery: Bool = false
     ) {
         self.access = access
         self.summary = summary
@@ -42,6 +45,7 @@ package struct Contract: Sendable {
         self.limit = limit
         self.answersSecret = answersSecret
         self.showsByRole = showsByRole
+        self.takesAnyQuery = takesAnyQuery
     }
 }
 

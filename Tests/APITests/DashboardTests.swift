@@ -76,6 +76,15 @@ import Testing
         #expect(!document.contains("/assets"))
     }
 
+    @Test func `a page's address takes whatever the page has put into the URL`() async throws {
+        try await Subject.with(.live) { subject in
+            for query in ["range=6h", "q=a%20b&state=serving&state=failed&open=us-1", "kind=exit.serving&since="] {
+                #expect(try await subject.call("GET", "/events?\(query)", as: nil).status == 200, "\(query)")
+            }
+            #expect(try await subject.call("GET", "/assets/app.js?x=1", as: nil).status == 422)
+        }
+    }
+
     @Test func `a dashboard that is turned off leaves the API as it is`() async throws {
         var parts = API.Parts()
         parts.showsDashboard = false
@@ -93,7 +102,7 @@ import Testing
         for file in DashboardFile.all where file.path.hasSuffix(".js") {
             let text = String(decoding: file.bytes, as: UTF8.self)
             let folder = file.path.split(separator: "/").dropLast()
-            for match in text.matches(of: /(?m)^(?:import|export)\b[^;]*?"(\.[^"]+)"/) {
+            for match in text.matches(of: /(?m)(?:^(?:import|export)\b[^;]*?|\bimport\()"(\.[^"]+)"/) {
                 var place = folder
                 for part in match.1.split(separator: "/") where part != "." { part == ".." ? _ = place.popLast() : place.append(part) }
                 #expect(paths.contains(place.joined(separator: "/")), "\(file.path) imports \(match.1)")
@@ -101,6 +110,30 @@ import Testing
         }
         let shell = String(decoding: DashboardFile.shell?.bytes ?? [], as: UTF8.self)
         for match in shell.matches(of: /(?:src|href)="\/assets\/([^"]+)"/) { #expect(paths.contains(String(match.1)), "\(match.1)") }
+    }
+
+    @Test func `a page's address names the modules that it begins with, and no other page's view`() {
+        let paths = Set(DashboardFile.all.map(\.path))
+        let named = DashboardShell().html(for: "exits").matches(of: /rel="modulepreload" href="\/assets\/([^"]+)"/).map { String($0.1) }
+        #expect(Set(named).isSubset(of: paths) && named == named.sorted())
+        for path in ["app.js", "lib/dom.js", "pages/exits.js", "pages/exits/view.js", "pages/exits/columns.js", "pages/users.js"] {
+            #expect(named.contains(path), "\(path)")
+        }
+        #expect(!named.contains { $0.hasPrefix("pages/users/") })
+    }
+
+    @Test func `a module's imports are found, but for those on demand`() {
+        let text = """
+            /** @type {import("./none.js").Page} */
+            import { h } from "../lib/dom.js";
+            import {
+              one,
+            } from "./exits/columns.js";
+            export { two } from "../lib/two.js";
+            const view = () => import("./exits/view.js");
+            export const name = "./no.js";
+            """
+        #expect(DashboardModules.imports(of: "pages/exits.js", in: text) == ["lib/dom.js", "pages/exits/columns.js", "lib/two.js"])
     }
 
     @Test func `pages are the modules in their folder, and not their parts`() {

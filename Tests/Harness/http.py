@@ -11,9 +11,9 @@ PASSWORD = "a-password-of-the-tests"
 ECHO, BIG = "http://198.18.0.80/ip", "http://198.18.0.80/big"
 
 
-def call(base, method, path, key, body=None, timeout=60):
+def call(base, method, path, key, body=None, timeout=60, headers=None):
     """Status and answer, JSON read; status 0 where nobody answers."""
-    headers = {"X-API-Key": key, "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **({"X-API-Key": key} if key else {}), **(headers or {})}
     data = json.dumps(body).encode() if body is not None else None
     try:
         request = urllib.request.Request(f"{base}{path}", method=method, headers=headers, data=data)

@@ -2,16 +2,14 @@
 
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 
+from .base_stand import BaseStand
 from .controller import Controller
 from .environment import FOLDER as PYTHON_FOLDER
 from .lab import Lab
-from .programs import ROOT, free_port, listens, read, run, stop, until, write
+from .programs import ROOT, free_port, listens, read, run, until, write
 
 DOMAIN = "proxies.test"
 
@@ -24,22 +22,10 @@ def certificate(folder, name):
     return file, key
 
 
-class Stand:
-    """Use as a context; everything is gone at its end."""
-
+class Stand(BaseStand):
     def __init__(self, name, build, countries, limit=1000):
-        self.name, self.build, self.countries, self.limit = name, build, countries, limit
-        self.folder, self.processes, self.controller, self.lab = tempfile.mkdtemp(prefix="sp-"), [], None, None
-
-    def __enter__(self):
-        # Whoever is told to end takes its stand away first.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        super().__init__(build)
+        self.name, self.countries, self.limit = name, countries, limit
 
     def start(self):
         folder = self.folder
@@ -97,12 +83,3 @@ class Stand:
 
     def haproxy_worker(self):
         return int(re.search(r"^Pid: (\d+)", self.controller.haproxy("show info"), re.M)[1])
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            stop(process)
-        if self.controller:
-            self.controller.stop()
-        if self.lab:
-            self.lab.down()
-        shutil.rmtree(self.folder, ignore_errors=True)

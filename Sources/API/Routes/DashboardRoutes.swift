@@ -14,8 +14,8 @@ struct DashboardRoutes: RouteGroup {
     private let pages = DashboardPages()
     /// Answers by segments of the path below `/assets/`, each tagged and compressed once.
     private let files: [[String]: ServerResponse]
-    /// What each page's address answers.
-    private let shell: ServerResponse
+    /// What each page's address answers, by address.
+    private let shells: [String: ServerResponse]
 
     private init() {
         var files: [[String]: ServerResponse] = [:]
@@ -24,16 +24,15 @@ struct DashboardRoutes: RouteGroup {
         }
         files[["pages.json"]] = Self.response("application/json", ServerResponse.json(["pages": pages.names]).body)
         self.files = files
-        var shell = Self.response(DashboardFile.shell?.mediaType ?? "text/html", DashboardFile.shell?.bytes ?? [])
-        shell.constant = SecurityHeaders.dashboard
-        self.shell = shell
+        let shell = DashboardShell(pages: pages)
+        shells = Dictionary(uniqueKeysWithValues: pages.names.map { (DashboardPages.path(of: $0), Self.page(shell.html(for: $0))) })
     }
 
     var routes: [APIRoute] {
-        let page = Contract(.open, "A page of the dashboard", answers: [.text("the page", "text/html")])
+        let page = Contract(.open, "A page of the dashboard", answers: [.text("the page", "text/html")], takesAnyQuery: true)
         let file = Contract(.open, "A file of the dashboard", answers: [.text("the file", "*/*")])
         let names = (1...Self.depth).map { "{\($0)}" }
-        return pages.paths.map { Route("GET", $0, page, .ready { _ in shell }) }
+        return shells.sorted { $0.key < $1.key }.map { path, shell in Route("GET", path, page, .ready { _ in shell }) }
             + (0...Self.depth).map { depth in
                 Route("GET", (["/assets"] + names.prefix(depth) + ["{file}"]).joined(separator: "/"), file, .ready(showFile))
             }
@@ -41,6 +40,12 @@ struct DashboardRoutes: RouteGroup {
 
     func showFile(_ request: ServerRequest) throws -> ServerResponse {
         guard let response = files[Array(request.path.dropFirst())] else { throw APIProblem.notFound("such file") }
+        return response
+    }
+
+    private static func page(_ html: String) -> ServerResponse {
+        var response = response("text/html; charset=utf-8", Array(html.utf8))
+        response.constant = SecurityHeaders.dashboard
         return response
     }
 

@@ -29,6 +29,7 @@ async function start() {
   }
 }
 
+document.dispatchEvent(new Event("started"));
 applyTheme();
 await start();
 askBySignInDialog(async () => {

@@ -1,5 +1,6 @@
 import argparse
 import importlib
+import os
 import pathlib
 import shutil
 import sys
@@ -53,11 +54,13 @@ def passes(name, test, stand):
     try:
         test(stand)
         problem = ""
-    except Exception:
-        problem = traceback.format_exc(limit=-3)
+    except Exception as error:
+        # Where it happened in the tests, not in Playwright.
+        places = [frame for frame in traceback.extract_tb(error.__traceback__) if f"{os.sep}dashboard{os.sep}" in frame.filename]
+        problem = "".join([*traceback.format_list(places[1:])[-2:], f"{type(error).__name__}: {error}"])
     print(f"{'FAIL' if problem else 'ok  '} {name} ({time.monotonic() - start:.2f} s)", flush=True)
     if problem:
-        print("     " + "\n     ".join(problem.strip().splitlines()[-8:]), flush=True)
+        print("     " + "\n     ".join(problem.strip().splitlines()[:14]), flush=True)
     return not problem
 
 

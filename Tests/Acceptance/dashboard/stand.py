@@ -1,67 +1,70 @@
 """What the tests of the dashboard work on: a lab, a controller, one Chromium, and keys of each role."""
 
+import contextlib
+import hashlib
+import json
 import os
+import re
 import shutil
 import signal
-import sys
-import tempfile
 
 from playwright.sync_api import sync_playwright
 
 from ...Harness import http
+from ...Harness.base_stand import BaseStand
 from ...Harness.controller import LIMITS, Controller
 from ...Harness.lab import Lab
-from ...Harness.programs import read, stop, until
+from ...Harness.own_network import OwnNetwork
+from ...Harness.programs import read, stop, until, write
 from .visit import Visit
 
+# The key whose role a test changes.
+CHANGING = "a-key-whose-role-a-test-changes-while-a-page-is-open"
 # The tests sign in more often than a person does.
-API = f"{LIMITS[:-1]}, strict_requests: 1000000, failed_keys: 1000000}}"
+API = (
+    f"{LIMITS[:-1]}, strict_requests: 1000000, failed_keys: 1000000}}, "
+    f"keys: {{changing: {{role: operator, sha256: {hashlib.sha256(CHANGING.encode()).hexdigest()}}}}}"
+)
+HOOKS = "webhooks: {allow_private: true, allow_http: true}\n"
 
 
-class DashboardStand:
-    """Use as a context; everything is gone at its end."""
-
+class DashboardStand(BaseStand):
     def __init__(self, options):
-        self.options, self.controller, self.lab, self.keys = options, None, None, {}
-        self.folder = tempfile.mkdtemp(prefix="sp-")
-
-    def __enter__(self):
-        # Whoever is told to end takes the stand away first.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        super().__init__(options.build)
+        self.options, self.keys = options, {}
 
     def start(self):
-        self.playwright = sync_playwright().start()
-        # No name is to be found: a page that needs another host shows it.
-        words = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-        self.browser = self.playwright.chromium.launch(executable_path=shutil.which("chromium"), args=words)
         if self.options.url:
             self.url, self.keys["admin"] = self.options.url.rstrip("/"), read(self.options.key).strip()
         else:
             self.start_controller()
+        self.start_browser()
+
+    def start_browser(self):
+        program = shutil.which("chromium")
+        if self.controller and os.geteuid() == 0:
+            network = OwnNetwork(self.folder)
+            network.lead(self.controller.api)
+            program = network.program(program)
+        self.playwright = sync_playwright().start()
+        # No name is to be found: a page that needs another host shows it.
+        words = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+        self.browser = self.playwright.chromium.launch(executable_path=program, args=words)
 
     def start_controller(self):
-        self.lab = Lab(f"{self.folder}/lab", self.options.build)
+        self.lab = Lab(f"{self.folder}/lab", self.build)
         self.controller = Controller(
-            self.folder, self.lab.up(), self.options.build, api=API, owner="sallyport-dashboard", log="level: info"
+            self.folder, self.lab.up(), self.build, api=API, owner="sallyport-dashboard", log="level: info", more=HOOKS
         )
         self.controller.start()
         self.url, self.keys["admin"] = f"http://127.0.0.1:{self.controller.api}", self.controller.key
+        self.keys["changing"] = CHANGING
 
     def __exit__(self, *_):
         for part in ("browser", "playwright"):
             if hasattr(self, part):
                 getattr(self, part).close() if part == "browser" else getattr(self, part).stop()
-        if self.controller:
-            self.controller.stop()
-        if self.lab:
-            self.lab.down()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().__exit__()
 
     def last_lines(self):
         return self.controller.last_lines() if self.controller else ""
@@ -112,6 +115,35 @@ class DashboardStand:
     @property
     def can_restart(self):
         return self.controller is not None
+
+    def set_role(self, role):
+        """Of the key `changing`, by the file of the configuration."""
+        file = self.controller.file
+        write(file, re.sub(r"role: [a-z]+", f"role: {role}", read(file)))
+        self.expect((200,), "POST", "/admin/reload")
+
+    @contextlib.contextmanager
+    def redis_away(self):
+        """Redis does not answer meanwhile."""
+        number = int(re.search(r"process_id:(\d+)", self.controller.redis("info", "server"))[1])
+        os.kill(number, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(number, signal.SIGCONT)
+
+    def until_redis_is_back(self):
+        until("Redis answers", lambda: self.call("GET", "/health/ready")[0] == 200, 30, 0.1)
+
+    def add_events(self, count, message):
+        """Into the log, as another controller would."""
+        last = self.controller.redis("--json", "xrevrange", "sallyport:events", "+", "-", "count", "1")
+        event = {**json.loads(json.loads(last)[0][1][1]), "message": f"{message}, number "}
+        event.pop("uid", None)
+        text = json.dumps(event)
+        at = text.index(", number ") + len(", number ")
+        script = "for i = 1, tonumber(ARGV[1]) do redis.call('XADD', KEYS[1], '*', 'event', ARGV[2] .. i .. ARGV[3]) end"
+        self.controller.redis("eval", script, "1", "sallyport:events", str(count), text[:at], text[at:])
 
     # The browser
 

@@ -38,11 +38,3 @@ def test_the_charts_share_a_range_and_a_cursor(stand):
         page.get_by_role("group", name="Probe latency").focus()
         page.keyboard.press("End")
         expect(page.locator(".chart .cursor line")).to_have_count(page.locator(".chart").count())
-
-
-def test_all_that_the_overview_needs_is_at_most_150_kB(stand):
-    visit, sizes = stand.visit(), []
-    visit.page.on("response", lambda answer: "/api/" not in answer.url and sizes.append(int(answer.headers.get("content-length", 0))))
-    with visit:
-        assert 0 < sum(sizes) <= 150_000, f"{sum(sizes)} bytes in {len(sizes)} files"
-        print(f"     first load: {sum(sizes)} bytes in {len(sizes)} files")

@@ -1,5 +1,6 @@
 """One visit to the dashboard: a browser of its own, and what it must not do."""
 
+import datetime
 import pathlib
 
 from axe_playwright_python.sync_playwright import Axe
@@ -72,6 +73,10 @@ class Visit:
             f"{self.stand.url}/api/auth/session", data={"key": self.stand.key(role)}, headers={"X-Sallyport-Request": "dashboard"}
         )
         assert answer.status == 201, f"signing in answered {answer.status}: {answer.text()}"
+
+    def set_clock(self, hours):
+        """This machine's clock is so many hours ahead, as the page sees it."""
+        self.page.clock.install(time=datetime.datetime.now() + datetime.timedelta(hours=hours))
 
     def open(self, path):
         self.page.goto(f"{self.stand.url}{path}")

@@ -6,8 +6,11 @@ import { session } from "./session.js";
 import { toast, toastProblem } from "./toast.js";
 
 /**
+ * @typedef {Parameters<typeof confirm>[0]} Question
+ *
  * @typedef {object} Action
- * @property {Parameters<typeof confirm>[0]} [confirm] Asked first; none for what harms nobody.
+ * @property {Question | (() => Question)} [confirm] Asked first; none for what harms nobody. A function is called when it is asked, so that
+ *   the consequence is of that moment.
  * @property {() => Promise<any>} request
  * @property {string | ((answer: any) => string | null)} [done] What the toast says; null for none.
  * @property {(error: any) => void} [failed] In place of the toast.
@@ -18,7 +21,8 @@ import { toast, toastProblem } from "./toast.js";
  * @param {Action} action
  */
 export async function perform({ confirm: question, request, done, failed = toastProblem }) {
-  if (question && !(await confirm(question))) return undefined;
+  const asked = typeof question === "function" ? question() : question;
+  if (asked && !(await confirm(asked))) return undefined;
   try {
     const answer = await request();
     const message = typeof done === "function" ? done(answer) : done;

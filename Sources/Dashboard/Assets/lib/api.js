@@ -1,5 +1,6 @@
 /** Requests to the API, by the session's cookie. Failures are `Problem`s. */
 
+import { again } from "./again.js";
 import { noteServerTime } from "./clock.js";
 import { Problem, problemOf, unreachable } from "./problem.js";
 
@@ -11,6 +12,14 @@ let signIn = async () => false;
 /** @param {() => Promise<boolean>} handler */
 export function onSignInNeeded(handler) {
   signIn = handler;
+}
+
+/** Called when a request was refused for its role, which may have been lowered since the page was opened. Set by the session. */
+let refused = () => {};
+
+/** @param {() => void} handler */
+export function onRoleTooLow(handler) {
+  refused = handler;
 }
 
 /**
@@ -30,7 +39,11 @@ export function onSignInNeeded(handler) {
 async function send(method, path, body, options) {
   const response = await answer(method, path, body, options);
   if (response.status === 401 && !options.quiet && (await signIn())) return send(method, path, body, { ...options, quiet: true });
-  if (!response.ok) throw await problemOf(response);
+  if (!response.ok) {
+    const problem = await problemOf(response);
+    if (problem.code === "role_too_low") refused();
+    throw problem;
+  }
   if (response.status === 204) return null;
   return options.text ? response.text() : response.json();
 }
@@ -39,14 +52,18 @@ async function answer(method, path, body, { query, signal }) {
   const headers = { "X-Sallyport-Request": "dashboard", Accept: "*/*" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
-    const sent = performance.now();
-    const response = await fetch(address(path, query), {
-      method,
-      headers,
-      signal,
-      credentials: "same-origin",
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    let sent;
+    const ask = () => {
+      sent = performance.now();
+      return fetch(address(path, query), {
+        method,
+        headers,
+        signal,
+        credentials: "same-origin",
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+    };
+    const response = await (method === "GET" ? again(ask) : ask());
     noteServerTime(response.headers.get("Date"), performance.now() - sent);
     return response;
   } catch (error) {

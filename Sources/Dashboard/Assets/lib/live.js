@@ -3,9 +3,8 @@
  * other topics are needed, and when it breaks; each connection begins with snapshots, so nothing is missed.
  */
 
-import { api } from "./api.js";
 import { now } from "./clock.js";
-import { session } from "./session.js";
+import { checkSession, session } from "./session.js";
 import { Store } from "./store.js";
 
 /** Kept items of topics that only grow. */
@@ -128,12 +127,12 @@ function broke() {
 }
 
 /**
- * Asks for the session first: where that has ended, signing in again comes before the stream. Who does not sign in is not asked again
+ * Asks for the session first: where that has ended, signing in again comes before the stream, and its role may be lower. Who does not sign in is not asked again
  * before something is done.
  */
 async function reconnect() {
   try {
-    await api.get("/api/auth/session");
+    await checkSession();
     connect();
   } catch (problem) {
     if (problem.status !== 401) broke();

@@ -1,5 +1,6 @@
 /** The world with a mark for each country that has exits. Without the shapes (`world.json` was not made) there are the marks alone. */
 
+import { again } from "./again.js";
 import { CENTRES } from "./centres.js";
 import { h, list, svg } from "./dom.js";
 import { FIELD, project } from "./projection.js";
@@ -8,7 +9,7 @@ let shapes;
 
 /** The paths of the countries by code, loaded once; empty where there are none. */
 function loadShapes() {
-  shapes ??= fetch("/assets/world.json", { credentials: "same-origin" })
+  shapes ??= again(() => fetch("/assets/world.json", { credentials: "same-origin" }))
     .then((response) => (response.ok ? response.json() : { countries: {} }))
     .catch(() => ({ countries: {} }));
   return shapes;

@@ -8,6 +8,8 @@ import { session } from "./session.js";
 import { onNavigate, parameters, setParameters } from "./url.js";
 
 /**
+ * @typedef {import("./dom.js").Child | Promise<import("./dom.js").Child>} Rendered
+ *
  * @typedef {object} Page
  * @property {string} title
  * @property {string} icon A name of icons.js.
@@ -16,7 +18,8 @@ import { onNavigate, parameters, setParameters } from "./url.js";
  * @property {"viewer" | "operator" | "admin"} role
  * @property {string} [key] `g` and this key open it.
  * @property {string[]} [topics]
- * @property {(context: Context) => import("./dom.js").Child | Promise<import("./dom.js").Child>} render
+ * @property {(context: Context) => Rendered} [render]
+ * @property {() => Promise<{render: (context: Context) => Rendered}>} [view] The module with `render`, for a page that is loaded on demand.
  */
 
 /** The parameters of a page's URL. */

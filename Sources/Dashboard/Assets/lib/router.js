@@ -1,5 +1,6 @@
 /** The pages: found by the list that the server makes of its files, loaded as modules. */
 
+import { again } from "./again.js";
 import { session } from "./session.js";
 
 /**
@@ -13,8 +14,8 @@ let names = [];
 
 /** Reads the names of all pages. */
 export async function readPages() {
-  const response = await fetch("/assets/pages.json", { credentials: "same-origin" });
-  names = (await response.json()).pages;
+  const answer = await again(async () => (await fetch("/assets/pages.json", { credentials: "same-origin" })).json());
+  names = answer.pages;
 }
 
 export const pathOf = (name) => (name === "overview" ? "/" : `/${name}`);
@@ -28,12 +29,15 @@ function load(name) {
   if (!loaded.has(name)) {
     loaded.set(
       name,
-      import(`../pages/${name}.js`).then((module) => ({ ...module.default, name, path: pathOf(name) })),
+      again(() => import(`../pages/${name}.js`)).then((module) => ({ ...module.default, name, path: pathOf(name) })),
     );
     loaded.get(name).catch(() => loaded.delete(name));
   }
   return loaded.get(name);
 }
+
+/** What a page shows. @param {Entry} page @param {import("./page.js").Context} context */
+export const rendered = async (page, context) => (page.view ? await again(page.view) : page).render(context);
 
 /** The page of a path; undefined where there is none. @param {string} path */
 export const pageAt = (path) => (isPage(path) ? load(nameOf(path)) : Promise.resolve(undefined));

@@ -1,6 +1,6 @@
 /** Who is signed in. The key is exchanged for a cookie that scripts can't read; its role decides what is offered. */
 
-import { api, onSignInNeeded } from "./api.js";
+import { api, onRoleTooLow, onSignInNeeded } from "./api.js";
 
 const ROLES = ["viewer", "operator", "admin"];
 
@@ -38,6 +38,9 @@ function take(answer) {
 /** Reads who is signed in. Throws a `Problem` (401) where nobody is. */
 export const readSession = async () => take(await api.get("/api/auth/session", { quiet: true }));
 
+/** Reads it again, where the rights may have changed; who is not signed in any more is asked to. */
+export const checkSession = async () => take(await api.get("/api/auth/session"));
+
 /** @param {{key: string} | {code: string}} secret */
 export const signIn = async (secret) => take(await api.post("/api/auth/session", secret, { quiet: true }));
 
@@ -55,6 +58,8 @@ export function takeCode() {
   if (code) history.replaceState(null, "", location.pathname + location.search);
   return code;
 }
+
+onRoleTooLow(() => checkSession().catch(() => undefined));
 
 /** @param {() => Promise<boolean>} ask Shows the sign-in dialog; requests that need it at the same time share one. */
 export function askBySignInDialog(ask) {

@@ -9,7 +9,7 @@ import { Navigation } from "./navigation.js";
 import { Context } from "./page.js";
 import { openPalette, provideCommands } from "./palette.js";
 import { emptyState, loading, problemNote } from "./parts.js";
-import { isPage, pageAt, readPages, visiblePages } from "./router.js";
+import { isPage, pageAt, readPages, rendered, visiblePages } from "./router.js";
 import { session } from "./session.js";
 import { topBar } from "./topbar.js";
 import { followLinks, onNavigate, path } from "./url.js";
@@ -110,7 +110,7 @@ export class Shell {
           text: `The key ${session.name} has the role ${session.role}. Sign in with another key to see this page.`,
         });
       }
-      return await page.render(context);
+      return await rendered(page, context);
     } catch (error) {
       if (error.name === "AbortError") return null;
       console.error(error);

@@ -1,15 +1,3 @@
-/** The catalog: countries, and the servers of one with the reason for their rank. */
-
-import { filters } from "../lib/filters.js";
-import { h } from "../lib/dom.js";
-import { countryName } from "../lib/format.js";
-import { pageHead } from "../lib/parts.js";
-import { countries } from "./servers/countries.js";
-import { serverDrawer } from "./servers/drawer.js";
-import { providers } from "./servers/providers.js";
-import { servers } from "./servers/list.js";
-import { surroundings } from "./servers/surroundings.js";
-
 /** @type {import("../lib/page.js").Page} */
 export default {
   title: "Servers",
@@ -20,30 +8,5 @@ export default {
   key: "s",
   topics: ["breakers", "exits"],
 
-  render(context) {
-    const around = surroundings(context);
-    const controls = filters(context, [
-      { name: "q", label: "Search", kind: "search", placeholder: "Country, server, city, network" },
-      { name: "country", label: "Country", kind: "select" },
-      { name: "provider", label: "Provider", kind: "select" },
-    ]);
-    const body = h("div", { class: "stack" });
-    let shown;
-    const offer = (list) =>
-      controls.setOptions(
-        "country",
-        list.map(({ country }) => ({ value: country, label: countryName(country) })),
-      );
-    context.onQuery((query) => {
-      const isOfCountry = Boolean(query.get("country"));
-      if (shown === isOfCountry) return;
-      shown = isOfCountry;
-      body.ending?.abort();
-      body.ending = new AbortController();
-      const part = context.within(body.ending.signal);
-      body.replaceChildren(...(isOfCountry ? servers(part, around) : countries(part, around)));
-    });
-    serverDrawer(context, around);
-    return [pageHead("Servers", { subtitle: around.summary }), providers(context, controls), controls.element, body, around.load(offer)];
-  },
+  view: () => import("./servers/view.js"),
 };

@@ -29,7 +29,7 @@ function afterwards(exit, state) {
 const SESSIONS = "Sessions on it go on from another address; hard sessions end with 502 session_exit_gone.";
 
 const rotation = (exit, state) => ({
-  confirm: {
+  confirm: () => ({
     title: `Rotate ${exit.id}?`,
     consequence: [
       h(
@@ -39,36 +39,33 @@ const rotation = (exit, state) => ({
       h("p", takesTraffic(exit) ? `No connection is refused meanwhile. ${SESSIONS}` : afterwards(exit, state)),
     ],
     action: `Rotate ${exit.id}`,
-  },
+  }),
   request: () => api.post(`${path(exit)}/rotate`),
   done: (answer) => `${exit.id} leaves as soon as another exit serves${answer?.id && answer.id !== exit.id ? ` (${answer.id})` : ""}`,
 });
 
-function removal(exit, state) {
-  const pool = state.pool(exit.country);
-  const shrink = !pool
-    ? ""
-    : pool.size > 1
-      ? `The pool shrinks from ${pool.size} exits to ${pool.size - 1}.`
-      : "The pool ends with its last exit.";
-  return {
-    confirm: {
-      title: `Drain and remove ${exit.id}?`,
-      consequence: [
-        h(
-          "p",
-          "It takes no new connections. Those that are open may finish for as long as gateway.drain_seconds says; then its container goes.",
-        ),
-        h("p", afterwards(exit, state)),
-        takesTraffic(exit) ? h("p", SESSIONS) : null,
-        shrink && h("p", shrink),
-      ],
-      action: `Remove ${exit.id}`,
-      danger: true,
-    },
-    request: () => api.delete(path(exit)),
-    done: `${exit.id} finishes its connections and goes`,
-  };
+const removal = (exit, state) => ({
+  confirm: () => ({
+    title: `Drain and remove ${exit.id}?`,
+    consequence: [
+      h(
+        "p",
+        "It takes no new connections. Those that are open may finish for as long as gateway.drain_seconds says; then its container goes.",
+      ),
+      h("p", afterwards(exit, state)),
+      takesTraffic(exit) ? h("p", SESSIONS) : null,
+      shrinking(state.pool(exit.country)),
+    ],
+    action: `Remove ${exit.id}`,
+    danger: true,
+  }),
+  request: () => api.delete(path(exit)),
+  done: `${exit.id} finishes its connections and goes`,
+});
+
+function shrinking(pool) {
+  if (!pool) return null;
+  return h("p", pool.size > 1 ? `The pool shrinks from ${pool.size} exits to ${pool.size - 1}.` : "The pool ends with its last exit.");
 }
 
 export const rotateExit = (exit, state) => perform(rotation(exit, state));
