@@ -29,7 +29,7 @@ def test_a_server_says_why_it_ranks_where_it_does_and_who_holds_it(stand):
     exit = next(exit for exit in stand.exits() if exit["country"] == "US" and exit["state"] == "serving")
     with stand.visit(f"/servers?open={exit['server']['hostname']}") as visit:
         drawer = visit.page.locator(".drawer")
-        expect(drawer).to_contain_text("an exit holds it")
+        expect(drawer).to_contain_text("an exit uses it")
         expect(drawer).to_contain_text("of 8 servers of United States")
         drawer.get_by_role("link", name=exit["id"]).click()
         expect(visit.page.locator(".drawer h2")).to_have_text(exit["id"])

@@ -88,18 +88,12 @@ def test_while_redis_is_away_a_change_is_refused_and_a_half_filled_form_stays(st
     stand.call("DELETE", "/api/users/rosa")
 
 
-def test_markup_in_what_others_send_stays_text_on_every_page(stand):
-    stand.need_pools(us=1)
-    stand.expect((200, 201), "PUT", "/api/pools/fr", {"size": 1, "tags": [MARKUP]})
+def test_markup_in_what_others_send_stays_text(stand):
     call(stand.url, "POST", "/api/auth/session", "", {"key": stand.key("viewer")}, headers={"User-Agent": MARKUP})
-    try:
-        for path, shown in (("/keys", MARKUP), ("/pools?open=FR&tab=settings", None), ("/exits?q=%3Cimg%20src%3Dx%3E", None), ("/", None)):
-            with stand.visit(path) as visit:
-                if shown:
-                    expect(visit.page.locator("#main")).to_contain_text(shown)
-                expect(visit.page.locator("img")).to_have_count(0)
-    finally:
-        stand.call("DELETE", "/api/pools/fr")
+    for path, shown in (("/keys", MARKUP), (f"/exits?q={MARKUP}", "No exit fits"), (f"/users?open={MARKUP}", MARKUP)):
+        with stand.visit(path) as visit:
+            expect(visit.page.locator("#main, #drawers").filter(has_text=shown)).to_have_count(1)
+            expect(visit.page.locator("img")).to_have_count(0)
 
 
 def test_a_clock_that_is_off_shows_times_by_the_controllers(stand):
@@ -109,7 +103,7 @@ def test_a_clock_that_is_off_shows_times_by_the_controllers(stand):
         visit.set_clock(hours)
         with visit:
             expect(visit.page.locator(".banner")).to_contain_text(f"This machine's clock is {said} the controller's")
-            assert visit.page.locator(".happened time").first.inner_text().split()[1] in ("s", "min", "h")
+            expect(visit.page.locator(".happened time").first).to_have_text(re.compile(r"^(now|\d+ (s|min|h) ago)$"))
 
 
 def test_10000_events_are_loaded_searched_and_few_are_in_the_document(stand):
@@ -121,12 +115,13 @@ def test_10000_events_are_loaded_searched_and_few_are_in_the_document(stand):
         expect(rows.first).to_be_visible()
         stand.add_events(10_000, "a flood of events")
         expect(page.get_by_text("a flood of events").first).to_be_visible()
+        page.reload()
         page.get_by_role("button", name="Load all that are kept").click()
         expect(page.locator("#toasts")).to_contain_text(re.compile(r"[\d,]+ events are loaded"))
-        page.get_by_role("searchbox").fill("number 7777")
-        expect(rows).to_have_count(1)
-        page.get_by_role("searchbox").fill("")
-        expect(page.get_by_text("a flood of events").first).to_be_visible()
+        page.get_by_role("searchbox").fill("number 777")
+        expect(rows).to_have_count(11)
+        page.get_by_role("searchbox").fill("a flood of events")
+        expect(rows.nth(20)).to_be_attached()
         assert rows.count() < 120
 
 
@@ -162,9 +157,9 @@ def tab_to(page, element):
 
 
 def test_an_operation_is_tried_with_the_session(stand):
-    with stand.visit("/reference?q=/api/users", allows=("422",)) as visit:
+    with stand.visit("/reference?q=/api/users") as visit:
         page, drawer = visit.page, visit.page.locator(".drawer")
-        page.get_by_role("link", name=re.compile(r"GET /api/users\b(?!/)")).click()
+        page.locator("a.operation", has=page.get_by_text("/api/users", exact=True)).filter(has_text="GET").click()
         drawer.get_by_role("tab", name="Try it").click()
         drawer.get_by_role("button", name="Send GET").click()
         expect(drawer.locator(".trial-answer")).to_contain_text("200")

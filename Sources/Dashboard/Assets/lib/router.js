@@ -1,6 +1,7 @@
 /** The pages: found by the list that the server makes of its files, loaded as modules. */
 
 import { again } from "./again.js";
+import { Problem } from "./problem.js";
 import { session } from "./session.js";
 
 /**
@@ -24,12 +25,27 @@ const nameOf = (path) => (path === "/" ? "overview" : path.slice(1));
 /** Whether a path is a page's. */
 export const isPage = (path) => names.includes(nameOf(path));
 
+/** A part of a page's code; a mistake in it is thrown as it is. */
+async function part(load) {
+  try {
+    return await again(load);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new Problem({
+      status: 0,
+      error: "not_loaded",
+      message: "A part of this page could not be loaded.",
+      remedy: "Check that this machine reaches the controller.",
+    });
+  }
+}
+
 /** @param {string} name @returns {Promise<Entry>} */
 function load(name) {
   if (!loaded.has(name)) {
     loaded.set(
       name,
-      again(() => import(`../pages/${name}.js`)).then((module) => ({ ...module.default, name, path: pathOf(name) })),
+      part(() => import(`../pages/${name}.js`)).then((module) => ({ ...module.default, name, path: pathOf(name) })),
     );
     loaded.get(name).catch(() => loaded.delete(name));
   }
@@ -37,7 +53,7 @@ function load(name) {
 }
 
 /** What a page shows. @param {Entry} page @param {import("./page.js").Context} context */
-export const rendered = async (page, context) => (page.view ? await again(page.view) : page).render(context);
+export const rendered = async (page, context) => (page.view ? await part(page.view) : page).render(context);
 
 /** The page of a path; undefined where there is none. @param {string} path */
 export const pageAt = (path) => (isPage(path) ? load(nameOf(path)) : Promise.resolve(undefined));

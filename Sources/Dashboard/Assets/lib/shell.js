@@ -9,6 +9,7 @@ import { Navigation } from "./navigation.js";
 import { Context } from "./page.js";
 import { openPalette, provideCommands } from "./palette.js";
 import { emptyState, loading, problemNote } from "./parts.js";
+import { Problem } from "./problem.js";
 import { isPage, pageAt, readPages, rendered, visiblePages } from "./router.js";
 import { session } from "./session.js";
 import { topBar } from "./topbar.js";
@@ -113,7 +114,7 @@ export class Shell {
       return await rendered(page, context);
     } catch (error) {
       if (error.name === "AbortError") return null;
-      console.error(error);
+      if (!(error instanceof Problem)) console.error(error);
       return problemNote(error, () => this.showPage());
     }
   }
