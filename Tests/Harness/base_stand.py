@@ -2,10 +2,17 @@
 
 import shutil
 import signal
-import sys
 import tempfile
 
 from .programs import stop
+
+
+class Ended(SystemExit):
+    """Somebody has told the whole to end."""
+
+
+def end(*_):
+    raise Ended("ended by SIGTERM")
 
 
 class BaseStand:
@@ -17,7 +24,7 @@ class BaseStand:
 
     def __enter__(self):
         # Whoever is told to end takes the stand away first.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+        signal.signal(signal.SIGTERM, end)
         try:
             self.start()
         except BaseException:

@@ -8,6 +8,7 @@ import time
 import traceback
 
 from ...Harness import environment
+from ...Harness.base_stand import Ended
 from . import __doc__ as description
 
 
@@ -54,7 +55,10 @@ def passes(name, test, stand):
     try:
         test(stand)
         problem = ""
-    except Exception as error:
+    except Ended:
+        raise
+    # What is waited for in vain ends a program.
+    except (Exception, SystemExit) as error:
         # Where it happened in the tests, not in Playwright.
         places = [frame for frame in traceback.extract_tb(error.__traceback__) if f"{os.sep}dashboard{os.sep}" in frame.filename]
         problem = "".join([*traceback.format_list(places[1:])[-2:], f"{type(error).__name__}: {error}"])
