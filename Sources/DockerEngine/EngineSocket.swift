@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// An engine's Unix socket, looked at where no answer came: what is wrong with it, and what to do.
 enum EngineSocket {
@@ -22,18 +23,11 @@ enum EngineSocket {
 
     /// 0 where the connection was made.
     private static func failure(connecting path: String) -> Int32 {
-        var name = sockaddr_un()
-        name.sun_family = sa_family_t(AF_UNIX)
-        guard path.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else { return ENAMETOOLONG }
-        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.utf8) }
+        guard let name = SocketAddress(path: path) else { return ENAMETOOLONG }
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return errno }
         defer { close(descriptor) }
-        return withUnsafePointer(to: &name) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 ? 0 : errno
-            }
-        }
+        return name.connect(descriptor) ? 0 : errno
     }
 
     /// By the group that the socket belongs to; a folder above it may be what is shut.

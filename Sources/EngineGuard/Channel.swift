@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// A connected Unix socket. Its calls block the thread, up to a deadline.
 final class Channel: Sendable {
@@ -16,8 +17,9 @@ final class Channel: Sendable {
     /// - Throws: `GuardError` when nobody listens there.
     static func connected(to path: String) throws -> Channel {
         let channel = Channel(descriptor: socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
-        let isConnected = try UnixName.with(path) { connect(channel.descriptor, $0, $1) == 0 }
-        guard isConnected else { throw GuardError(description: "\(path): \(String(cString: strerror(errno)))") }
+        guard try SocketAddress(reaching: path).connect(channel.descriptor) else {
+            throw GuardError(description: "\(path): \(String(cString: strerror(errno)))")
+        }
         return channel
     }
 
@@ -63,18 +65,10 @@ final class Channel: Sendable {
     }
 }
 
-/// The name of a Unix socket as the system wants it.
-enum UnixName {
+extension SocketAddress {
     /// - Throws: `GuardError` for a path of over 107 bytes.
-    static func with<Value>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) throws -> Value) throws -> Value {
-        var name = sockaddr_un()
-        name.sun_family = sa_family_t(AF_UNIX)
-        guard path.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else {
-            throw GuardError(description: "\(path): the path is longer than 107 bytes")
-        }
-        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.utf8) }
-        return try withUnsafePointer(to: &name) {
-            try $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { try body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
-        }
+    init(reaching path: String) throws {
+        guard let address = SocketAddress(path: path) else { throw GuardError(description: "\(path): the path is longer than 107 bytes") }
+        self = address
     }
 }

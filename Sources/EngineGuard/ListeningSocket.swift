@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// A Unix socket that listens, and the file that it is found by.
 final class ListeningSocket: Sendable {
@@ -11,21 +12,17 @@ final class ListeningSocket: Sendable {
     init(_ path: String) throws {
         self.path = path
         try Self.removeStale(path)
+        let address = try SocketAddress(reaching: path)
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw GuardError(description: "no socket: \(String(cString: strerror(errno)))") }
-        let descriptor = descriptor
-        do {
-            // Nobody can connect before it listens, and then its mode is right.
-            let isBound = try UnixName.with(path) { bind(descriptor, $0, $1) == 0 }
-            var status = stat()
-            guard isBound, chmod(path, 0o666) == 0, lstat(path, &status) == 0, listen(descriptor, 1024) == 0 else {
-                throw GuardError(description: "can't listen on \(path): \(String(cString: strerror(errno)))")
-            }
-            inode = status.st_ino
-        } catch {
+        var status = stat()
+        // Nobody can connect before it listens, and then its mode is right.
+        guard address.bind(descriptor), chmod(path, 0o666) == 0, lstat(path, &status) == 0, listen(descriptor, 1024) == 0 else {
+            let error = GuardError(description: "can't listen on \(path): \(String(cString: strerror(errno)))")
             close(descriptor)
             throw error
         }
+        inode = status.st_ino
     }
 
     deinit { close(descriptor) }

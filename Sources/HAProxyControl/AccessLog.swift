@@ -127,48 +127,44 @@ package struct AccessLog: Sendable {
     private func review(_ output: LineFile, isLost: Bool) {
         if isLost { Metrics.accessLogLost.add(1) }
         guard isLost || trouble.now != nil else { return }
+        if isLost, let loss = output.loss { begin(String(cString: strerror(loss.error))) } else if output.loss == nil { end() }
+    }
+
+    /// A line could not be written.
+    private func begin(_ error: String) {
         let now = SystemClock.now()
-        let (begun, ended): (String?, Int?) = trouble.change { trouble in
-            if isLost, let loss = output.loss {
-                let error = String(cString: strerror(loss.error))
-                let isNew = trouble == nil
-                var fresh = trouble ?? .init(since: now, lastAt: now, error: error)
-                (fresh.lastAt, fresh.lost, fresh.error) = (now, fresh.lost + 1, error)
-                trouble = fresh
-                return (isNew ? error : nil, nil)
-            }
-            guard let old = trouble, output.loss == nil, abs(now - old.lastAt) >= quietSeconds else { return (nil, nil) }
-            trouble = nil
-            return (nil, old.lost)
+        let isNew = trouble.change { trouble in
+            defer { trouble = .init(since: trouble?.since ?? now, lastAt: now, lost: (trouble?.lost ?? 0) + 1, error: error) }
+            return trouble == nil
         }
-        if let begun { log.warning("the access log can't be written; lines are lost", ["file": file, "error": begun]) }
-        if let ended { log.info("the access log is written again", ["file": file, "lost": "\(ended)"]) }
+        if isNew { log.warning("the access log can't be written; lines are lost", ["file": file, "error": error]) }
+    }
+
+    /// Lines can be written: the trouble ends where none was lost for long enough.
+    private func end() {
+        let now = SystemClock.now()
+        let lost = trouble.change { trouble -> Int? in
+            guard let old = trouble, abs(now - old.lastAt) >= quietSeconds else { return nil }
+            trouble = nil
+            return old.lost
+        }
+        if let lost { log.info("the access log is written again", ["file": file, "lost": "\(lost)"]) }
     }
 
     private func listen() throws -> Int32 {
+        guard let name = SocketAddress(path: socket) else {
+            throw HAProxyError(code: .unavailable, action: "listening on \(socket)", message: "the path is longer than 107 bytes")
+        }
         let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure("opening a socket") }
-        var name = sockaddr_un()
-        name.sun_family = sa_family_t(AF_UNIX)
-        guard socket.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else {
-            close(descriptor)
-            throw failure("\(socket) is too long")
-        }
-        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: socket.utf8) }
         unlink(socket)
-        let isBound = withUnsafePointer(to: &name) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 }
-        }
-        guard isBound else {
-            let error = failure("listening on \(socket)")
-            close(descriptor)
-            throw error
+        guard name.bind(descriptor) else {
+            defer { close(descriptor) }
+            throw failure("listening on \(socket)")
         }
         chmod(socket, 0o600)
-        var time = timeval(tv_sec: 0, tv_usec: 200_000)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
-        var size: Int32 = 4 << 20
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        SocketOptions.setDeadline(0.2, of: descriptor)
+        SocketOptions.setReceiveBuffer(4 << 20, of: descriptor)
         return descriptor
     }
 

@@ -158,33 +158,26 @@ extension HAProxyGateway {
     }
 
     private static func probePort(_ address: String, _ port: Int) -> PortAnswer {
+        guard let name = SocketAddress(address, port: port) else { return .unknown }
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return .unknown }
         defer { close(descriptor) }
-        var time = timeval(tv_sec: 0, tv_usec: 400_000)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_port = in_port_t(UInt16(clamping: port)).bigEndian
-        guard inet_pton(AF_INET, address, &name.sin_addr) == 1 else { return .unknown }
-        let isConnected = withUnsafePointer(to: &name) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
-        guard isConnected else {
-            switch errno {
-            case ECONNREFUSED: return .refused
-            // Its queue is full, which is as good as no answer.
-            case EINPROGRESS, EAGAIN, ETIMEDOUT: return .silent
-            default: return .unknown
-            }
-        }
+        SocketOptions.setDeadline(0.4, of: descriptor)
+        guard name.connect(descriptor) else { return answer(byError: errno) }
         let request = Array("GET http://ip.sallyport/ HTTP/1.1\r\nHost: ip.sallyport\r\n\r\n".utf8)
         _ = request.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
         var byte: UInt8 = 0
         let count = recv(descriptor, &byte, 1, 0)
         return count >= 0 || errno == ECONNRESET ? .answered : .silent
+    }
+
+    /// Where no connection was made.
+    private static func answer(byError code: Int32) -> PortAnswer {
+        switch code {
+        case ECONNREFUSED: .refused
+        // Its queue is full, which is as good as no answer.
+        case EINPROGRESS, EAGAIN, ETIMEDOUT: .silent
+        default: .unknown
+        }
     }
 }

@@ -29,23 +29,8 @@ struct RuntimeSocket: Sendable {
     }
 
     private func sendBlocking(_ command: String) throws -> String {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw failure() }
+        let descriptor = try connected()
         defer { close(descriptor) }
-        var time = timeval(tv_sec: Int(deadline), tv_usec: Int(deadline * 1_000_000) % 1_000_000)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
-        var name = sockaddr_un()
-        name.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: name.sun_path) else {
-            throw HAProxyError(code: .unavailable, action: "connecting to \(path)", message: "the path is longer than 107 bytes")
-        }
-        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: bytes) }
-        let isConnected = withUnsafePointer(to: &name) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 }
-        }
-        guard isConnected else { throw failure() }
         var rest = Array("\(command)\n".utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
@@ -54,6 +39,25 @@ struct RuntimeSocket: Sendable {
         }
         // The master's socket stays open for the next command unless it is told that there is none.
         shutdown(descriptor, Int32(SHUT_WR))
+        return try answer(descriptor)
+    }
+
+    private func connected() throws -> Int32 {
+        guard let name = SocketAddress(path: path) else {
+            throw HAProxyError(code: .unavailable, action: "connecting to \(path)", message: "the path is longer than 107 bytes")
+        }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw failure() }
+        SocketOptions.setDeadline(deadline, of: descriptor)
+        guard name.connect(descriptor) else {
+            defer { close(descriptor) }
+            throw failure()
+        }
+        return descriptor
+    }
+
+    /// Up to the end, at most 64 MiB.
+    private func answer(_ descriptor: Int32) throws -> String {
         var answer: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16_384)
         while true {

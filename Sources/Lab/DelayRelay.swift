@@ -26,17 +26,11 @@ final class DelayRelay: Sendable {
         delay = UInt64(max(0, min(milliseconds, 10_000))) * 1_000_000
         server = Self.name(serverAddress, serverPort)
         let descriptor = Self.newSocket()
-        var own = Self.name(address, 0)
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafePointer(to: &own) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) == 0 }
-        }
-        guard isBound else { throw LabError(message: "no UDP port on \(address): \(String(cString: strerror(errno)))") }
-        withUnsafeMutablePointer(to: &own) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(descriptor, $0, &size) }
+        guard let own = SocketAddress(address, port: 0), own.bind(descriptor) else {
+            throw LabError(message: "no UDP port on \(address): \(String(cString: strerror(errno)))")
         }
         listening = descriptor
-        port = Int(UInt16(bigEndian: own.sin_port))
+        port = SocketAddress.port(of: descriptor)
         DispatchQueue(label: "lab.relay").async { [self] in work() }
     }
 

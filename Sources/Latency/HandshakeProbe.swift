@@ -99,12 +99,8 @@ private struct Round {
     }
 
     mutating func run() throws -> [String: HandshakeProbe.Answer] {
-        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw HandshakeProbe.Failure(description: "no UDP socket: \(String(cString: strerror(errno)))") }
+        let descriptor = try Self.newSocket()
         defer { close(descriptor) }
-        var size: Int32 = 1 << 20
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-
         let rounds = [targets.indices.map { $0 }, targets.indices.map { $0 }]
         var last = DispatchTime.now().uptimeNanoseconds
         for (number, indices) in rounds.enumerated() {
@@ -121,29 +117,33 @@ private struct Round {
         return answers
     }
 
+    private static func newSocket() throws -> Int32 {
+        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw HandshakeProbe.Failure(description: "no UDP socket: \(String(cString: strerror(errno)))") }
+        SocketOptions.setReceiveBuffer(1 << 20, of: descriptor)
+        return descriptor
+    }
+
     private mutating func send(_ index: Int, _ descriptor: Int32) {
         let target = targets[index]
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(UInt16(clamping: target.port)).bigEndian
-        guard inet_pton(AF_INET, target.address, &address.sin_addr) == 1, let key = keys[index] else { return }
         var number = UInt32.random(in: 1...UInt32.max, using: &generator)
         while sent[number] != nil { number = UInt32.random(in: 1...UInt32.max, using: &generator) }
+        guard let address = SocketAddress(target.address, port: target.port), let handshake = handshake(number, with: index) else { return }
+        sent[number] = Sent(target: index, handshake: handshake, at: DispatchTime.now().uptimeNanoseconds)
+        // What can't be sent is not answered either.
+        address.send(handshake.initiation, from: descriptor)
+    }
+
+    /// Nil where a key of the target is none.
+    /// - Parameter number: names the handshake in its answer.
+    private mutating func handshake(_ number: UInt32, with target: Int) -> Handshake? {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         let ephemeral = (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) }
-        let shared = target.presharedKey.map { Base64.wireGuardKey($0.revealed) } ?? [UInt8](repeating: 0, count: 32)
-        guard let shared,
-            let handshake = Handshake(
-                identity, server: key, presharedKey: shared, index: number, ephemeral: ephemeral, now: (Int(now.tv_sec), Int(now.tv_nsec)))
-        else { return }
-        sent[number] = Sent(target: index, handshake: handshake, at: DispatchTime.now().uptimeNanoseconds)
-        // What can't be sent is not answered either.
-        _ = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                sendto(descriptor, handshake.initiation, handshake.initiation.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+        let shared = targets[target].presharedKey.map { Base64.wireGuardKey($0.revealed) } ?? [UInt8](repeating: 0, count: 32)
+        guard let key = keys[target], let shared else { return nil }
+        return Handshake(
+            identity, server: key, presharedKey: shared, index: number, ephemeral: ephemeral, now: (Int(now.tv_sec), Int(now.tv_nsec)))
     }
 
     /// Takes what has arrived, without waiting.
@@ -154,18 +154,20 @@ private struct Round {
             // An ICMP error about one target shows up as an error of the socket, once.
             if count < 0, errno == ECONNREFUSED || errno == EINTR { continue }
             guard count >= 0 else { return }
-            let now = DispatchTime.now().uptimeNanoseconds
-            let message = buffer[..<count]
-            guard let index = Handshake.index(ofAnswer: message), let entry = sent[index] else { continue }
-            let name = targets[entry.target].name
-            let milliseconds = Double(now - entry.at) / 1e6
-            if Handshake.isCookieReply(message) {
-                if answers[name] == nil { answers[name] = .busy(milliseconds) }
-            } else if entry.handshake.accepts(message) {
-                sent[index] = nil
-                answers[name] = .accepted(milliseconds)
-                if isHasty, hastyEnd == nil { hastyEnd = max(now + 3 * (now - entry.at), entry.at + 100_000_000) }
-            }
+            take(buffer[..<count], at: DispatchTime.now().uptimeNanoseconds)
+        }
+    }
+
+    private mutating func take(_ message: ArraySlice<UInt8>, at now: UInt64) {
+        guard let index = Handshake.index(ofAnswer: message), let entry = sent[index] else { return }
+        let name = targets[entry.target].name
+        let milliseconds = Double(now - entry.at) / 1e6
+        if Handshake.isCookieReply(message) {
+            if answers[name] == nil { answers[name] = .busy(milliseconds) }
+        } else if entry.handshake.accepts(message) {
+            sent[index] = nil
+            answers[name] = .accepted(milliseconds)
+            if isHasty, hastyEnd == nil { hastyEnd = max(now + 3 * (now - entry.at), entry.at + 100_000_000) }
         }
     }
 

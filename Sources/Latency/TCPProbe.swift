@@ -84,19 +84,12 @@ package struct TCPProbe: Sendable {
     }
 
     private func begin(_ text: String, _ port: Int) throws -> Beginning {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(UInt16(clamping: port)).bigEndian
-        guard inet_pton(AF_INET, text, &address.sin_addr) == 1 else { return .unreachable }
+        guard let address = SocketAddress(text, port: port) else { return .unreachable }
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw HandshakeProbe.Failure(description: "no TCP socket: \(String(cString: strerror(errno)))") }
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        if result != 0, errno == EINPROGRESS { return .waiting(descriptor) }
-        let isAnswer = result == 0 || errno == ECONNREFUSED
+        let isConnected = address.connect(descriptor)
+        if !isConnected, errno == EINPROGRESS { return .waiting(descriptor) }
+        let isAnswer = isConnected || errno == ECONNREFUSED
         close(descriptor)
         return isAnswer ? .answered : .unreachable
     }
