@@ -32,14 +32,8 @@ package enum Files {
         let temporary = "\(path).new-\(getpid())-\(Digest.randomHex(bytes: 4))"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw FileError(action: "writing", path: path, code: errno) }
-        var code: Int32 = 0
         // The process's umask must not take away what the caller asked for.
-        if fchmod(descriptor, mode) != 0 { code = errno }
-        var bytes = Array(text.utf8)[...]
-        while code == 0, !bytes.isEmpty {
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count > 0 { bytes = bytes.dropFirst(count) } else if errno != EINTR { code = errno }
-        }
+        var code = fchmod(descriptor, mode) == 0 ? write(text, to: descriptor) : errno
         if code == 0, isDurable, fsync(descriptor) != 0 { code = errno }
         close(descriptor)
         guard code == 0 else {
@@ -47,6 +41,16 @@ package enum Files {
             throw FileError(action: "writing", path: path, code: code)
         }
         return temporary
+    }
+
+    /// All of it; the error's number, or 0.
+    private static func write(_ text: String, to descriptor: Int32) -> Int32 {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 { bytes = bytes.dropFirst(count) } else if errno != EINTR { return errno }
+        }
+        return 0
     }
 
     /// The whole text of a file of at most `limit` bytes.

@@ -19,6 +19,8 @@ package final class Metric: Sendable {
         /// One more than there are bounds; empty before the first observation.
         var counts: [Int] = []
         var sum = 0.0
+
+        func adding(_ other: Histogram) -> Histogram { Histogram(counts: zip(counts, other.counts).map(+), sum: sum + other.sum) }
     }
 
     private struct State {
@@ -111,24 +113,27 @@ package final class Metric: Sendable {
         guard hidden.isDisjoint(with: labels) else { return summed(without: hidden).write(into: &text) }
         let state = state.withLock { $0 }
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.word)\n"
-        switch kind {
-        case .histogram(let bounds):
-            for (values, histogram) in state.histograms.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-                var count = 0
-                for (index, bucket) in histogram.counts.enumerated() {
-                    count += bucket
-                    let bound = index < bounds.count ? Self.number(bounds[index]) : "+Inf"
-                    text += "\(name)_bucket\(pairs(values, ("le", bound))) \(count)\n"
-                }
-                text += "\(name)_sum\(pairs(values)) \(Self.number(histogram.sum))\n\(name)_count\(pairs(values)) \(count)\n"
-            }
-        default:
-            // A metric without labels is there from the start.
-            let values = labels.isEmpty && state.values.isEmpty ? [[]: 0] : state.values
-            for (values, value) in values.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-                text += "\(name)\(pairs(values)) \(Self.number(value))\n"
-            }
+        if case .histogram(let bounds) = kind {
+            for (values, histogram) in Self.sorted(state.histograms) { write(histogram, bounds, values, into: &text) }
+            return
         }
+        // A metric without labels is there from the start.
+        let values = labels.isEmpty && state.values.isEmpty ? [[]: 0] : state.values
+        for (values, value) in Self.sorted(values) { text += "\(name)\(pairs(values)) \(Self.number(value))\n" }
+    }
+
+    private func write(_ histogram: Histogram, _ bounds: [Double], _ values: [String], into text: inout String) {
+        var count = 0
+        for (index, bucket) in histogram.counts.enumerated() {
+            count += bucket
+            let bound = index < bounds.count ? Self.number(bounds[index]) : "+Inf"
+            text += "\(name)_bucket\(pairs(values, ("le", bound))) \(count)\n"
+        }
+        text += "\(name)_sum\(pairs(values)) \(Self.number(histogram.sum))\n\(name)_count\(pairs(values)) \(count)\n"
+    }
+
+    private static func sorted<Value>(_ entries: [[String]: Value]) -> [(key: [String], value: Value)] {
+        entries.sorted { $0.key.lexicographicallyPrecedes($1.key) }
     }
 
     private func summed(without hidden: Set<String>) -> Metric {
@@ -139,12 +144,7 @@ package final class Metric: Sendable {
             for (values, value) in state.values { new.values[kept.map { values[$0] }, default: 0] += value }
             for (values, histogram) in state.histograms {
                 let values = kept.map { values[$0] }
-                guard let present = new.histograms[values] else {
-                    new.histograms[values] = histogram
-                    continue
-                }
-                let counts = zip(present.counts, histogram.counts).map(+)
-                new.histograms[values] = Histogram(counts: counts, sum: present.sum + histogram.sum)
+                new.histograms[values] = new.histograms[values].map { $0.adding(histogram) } ?? histogram
             }
         }
         return sum

@@ -40,19 +40,30 @@ package enum Programs {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw ProgramError(program: program, message: String(cString: strerror(errno))) }
         defer { close(ends[0]) }
-        let words = ([program] + arguments).map { strdup($0) } + [nil]
-        defer { words.forEach { free($0) } }
-        let pid = shim_spawn_detached(program, words, ends[1], inBatches)
+        let spawned = Swift.Result { try spawn(program, arguments, output: ends[1], inBatches: inBatches) }
         close(ends[1])
-        guard pid > 0 else { throw ProgramError(program: program, message: String(cString: strerror(-pid))) }
-
+        let pid = try spawned.get()
         let collected = collect(from: ends[0], seconds: deadline)
         if collected == nil { kill(-pid, SIGKILL) }
+        let status = wait(for: pid)
+        guard let output = collected else { throw ProgramError(program: program, message: "did not end within \(deadline) s") }
+        return Result(status: status, output: String(decoding: output, as: UTF8.self))
+    }
+
+    private static func spawn(_ program: String, _ arguments: [String], output: Int32, inBatches: Bool) throws -> pid_t {
+        let words = ([program] + arguments).map { strdup($0) } + [nil]
+        defer { words.forEach { free($0) } }
+        let pid = shim_spawn_detached(program, words, output, inBatches)
+        guard pid > 0 else { throw ProgramError(program: program, message: String(cString: strerror(-pid))) }
+        return pid
+    }
+
+    /// Blocks until a child of ours has ended.
+    /// - Returns: its exit status, or 128 plus the signal that ended it.
+    package static func wait(for pid: Int32) -> Int32 {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-        guard let output = collected else { throw ProgramError(program: program, message: "did not end within \(deadline) s") }
-        let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
-        return Result(status: code, output: String(decoding: output, as: UTF8.self))
+        return status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
     }
 
     /// The first MiB or so of what comes through a pipe until its end; nil where that does not come in time.
@@ -94,10 +105,6 @@ extension Programs {
         let output = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard output >= 0 else { throw FileError(action: "opening", path: log, code: errno) }
         defer { close(output) }
-        let words = ([program] + arguments).map { strdup($0) } + [nil]
-        defer { words.forEach { free($0) } }
-        let pid = shim_spawn_detached(program, words, output, false)
-        guard pid > 0 else { throw ProgramError(program: program, message: String(cString: strerror(-pid))) }
-        return pid
+        return try spawn(program, arguments, output: output, inBatches: false)
     }
 }

@@ -141,17 +141,9 @@ package struct PrivateRedis: Sendable {
     /// True while somebody listens on the socket, whoever it is: a server whose pid file is gone, too.
     private func isTaken() -> Bool {
         let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-        guard descriptor >= 0 else { return false }
+        guard descriptor >= 0, let address = SocketAddress(path: socket) else { return false }
         defer { close(descriptor) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socket.utf8) }
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        return result == 0 || errno == EAGAIN
+        return address.connect(descriptor) || errno == EAGAIN
     }
 
     private func quoted(_ path: String) -> String { "\"\(path.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"" }
@@ -165,10 +157,8 @@ private final class Child: Sendable {
 
     init(_ pid: pid_t) {
         DispatchQueue(label: "sallyport.child").async { [self] in
-            var status: Int32 = 0
-            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-            let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
-            end.withLock { $0 = code }
+            let status = Programs.wait(for: pid)
+            end.withLock { $0 = status }
         }
     }
 }
