@@ -77,22 +77,19 @@ extension HAProxyGateway {
 
     /// - Throws: what HAProxy finds wrong with it.
     private func check(certificate text: String, _ name: String) async throws {
-        let candidate = "\(folder)/candidate.certificate"
-        let probe = "\(folder)/candidate.cfg"
+        let (candidate, probe) = ("\(folder)/candidate.certificate", "\(folder)/candidate.cfg")
         defer {
             Files.remove(candidate)
             Files.remove(probe)
         }
         try Files.write(text, to: candidate, mode: 0o600)
-        try Files.write(
-            "defaults\n    mode tcp\n    timeout client 1s\n    timeout connect 1s\n    timeout server 1s\nfrontend f\n    bind unix@\(folder)/none.sock ssl crt \(candidate)\n",
-            to: probe, mode: 0o600)
+        let times = ["client", "connect", "server"].map { "    timeout \($0) 1s\n" }.joined()
+        let listener = "frontend f\n    bind unix@\(folder)/none.sock ssl crt \(candidate)\n"
+        try Files.write("defaults\n    mode tcp\n\(times)\(listener)", to: probe, mode: 0o600)
         // Not quietly: what it says is why.
         let result = try await Programs.run("haproxy", ["-c", "-f", probe])
-        guard result.status == 0 else {
-            throw HAProxyError(
-                code: .badConfiguration, action: "checking \(name)", message: Self.reason(in: result.output, about: candidate))
-        }
+        if result.status == 0 { return }
+        throw HAProxyError(code: .badConfiguration, action: "checking \(name)", message: Self.reason(in: result.output, about: candidate))
     }
 
     /// What HAProxy finds wrong with a certificate: its first complaint, without the names of our own files.

@@ -18,27 +18,27 @@ extension HAProxyGateway {
 
     /// The commands that turn one slot into another, in the order in which nothing goes to a wrong address meanwhile.
     static func commands(from present: GatewaySlot, to wanted: GatewaySlot, name: String) throws -> [String] {
-        guard let endpoint = wanted.endpoint else {
-            let close = present.state == .maintenance ? [] : ["set server \(name) state maint", "shutdown sessions server \(name)"]
-            // A free slot leads nowhere, so that its last address can be given again.
-            let isParked = present.endpoint == nil || present.endpoint == parked
-            return close + (isParked ? [] : ["set server \(name) addr \(parked.address) port \(parked.port)"])
-        }
+        guard let endpoint = wanted.endpoint else { return freeing(present, name) }
         // HAProxy takes a port modulo 65536 without a word.
         guard (1...65_535).contains(endpoint.port) else {
             throw HAProxyError(code: .refused, action: "plugging in \(name)", message: "port \(endpoint.port) is not 1 to 65535")
         }
+        let isMoved = present.endpoint != endpoint
         var commands: [String] = []
-        if present.endpoint != endpoint {
-            if present.state != .maintenance { commands += ["set server \(name) state maint", "shutdown sessions server \(name)"] }
-            commands.append("set server \(name) addr \(endpoint.address) port \(endpoint.port)")
-            if present.weight != wanted.weight { commands.append("set server \(name) weight \(wanted.weight)") }
-            commands.append("set server \(name) state \(wanted.state.rawValue)")
-        } else {
-            if present.weight != wanted.weight { commands.append("set server \(name) weight \(wanted.weight)") }
-            if present.state != wanted.state { commands.append("set server \(name) state \(wanted.state.rawValue)") }
-        }
+        if isMoved { commands = closing(present, name) + ["set server \(name) addr \(endpoint.address) port \(endpoint.port)"] }
+        if present.weight != wanted.weight { commands.append("set server \(name) weight \(wanted.weight)") }
+        if isMoved || present.state != wanted.state { commands.append("set server \(name) state \(wanted.state.rawValue)") }
         return commands
+    }
+
+    /// A free slot leads nowhere, so that its last address can be given again.
+    private static func freeing(_ slot: GatewaySlot, _ name: String) -> [String] {
+        let isParked = slot.endpoint == nil || slot.endpoint == parked
+        return closing(slot, name) + (isParked ? [] : ["set server \(name) addr \(parked.address) port \(parked.port)"])
+    }
+
+    private static func closing(_ slot: GatewaySlot, _ name: String) -> [String] {
+        slot.state == .maintenance ? [] : ["set server \(name) state maint", "shutdown sessions server \(name)"]
     }
 
     /// The address of a free slot, as the file has it.

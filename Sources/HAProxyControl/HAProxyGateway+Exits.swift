@@ -23,28 +23,28 @@ extension HAProxyGateway {
 
     /// Where any worker leads to, where one would that starts from the file, and what the next change may bring back.
     package func reach() async -> GatewayReach {
-        var endpoints = (lastLayout?.pools ?? []).flatMap { $0.slots.compactMap(\.endpoint) }
-        var isWhole = true
-        if Files.exists(file) {
-            if let text = try? Files.read(file, limit: 16 << 20) { endpoints += Self.endpoints(in: text) } else { isWhole = false }
-        }
+        var sources = [(lastLayout?.pools ?? []).flatMap { $0.slots.compactMap(\.endpoint) }, endpointsOfFile()]
         // The newest worker first: one that a reload makes meanwhile starts from the file, and this one is then among the old.
-        if let state = try? await sockets.stats.send("show servers state"), Self.isState(state) {
-            endpoints += RuntimeAnswers.slots(state).compactMap(\.slot.endpoint)
-        } else {
-            isWhole = false
-        }
+        sources.append(await endpoints(sockets.stats, "show servers state"))
         let processes = (try? await sockets.master.send("show proc")).map(RuntimeAnswers.processes)
-        if processes?.master.map(hasPredecessors) ?? true { isWhole = false }
-        for pid in processes?.oldWorkers ?? [] {
-            guard let state = try? await sockets.master.send("@!\(pid) show servers state"), Self.isState(state) else {
-                // It may have ended meanwhile, which the next question shows.
-                isWhole = false
-                continue
-            }
-            endpoints += RuntimeAnswers.slots(state).compactMap(\.slot.endpoint)
-        }
-        return GatewayReach(addresses: Set(endpoints.filter { $0 != Self.parked }.compactMap { IPv4Address($0.address) }), isWhole: isWhole)
+        let isAlone = processes?.master.map { !hasPredecessors(of: $0) } ?? false
+        // One that does not answer may have ended meanwhile, which the next question shows.
+        for pid in processes?.oldWorkers ?? [] { sources.append(await endpoints(sockets.master, "@!\(pid) show servers state")) }
+        let found = sources.compactMap(\.self).joined().filter { $0 != Self.parked }
+        return GatewayReach(
+            addresses: Set(found.compactMap { IPv4Address($0.address) }), isWhole: isAlone && !sources.contains { $0 == nil })
+    }
+
+    /// Of the configuration on the disk, if there is one; nil where it can't be read.
+    private func endpointsOfFile() -> [Endpoint]? {
+        guard Files.exists(file) else { return [] }
+        return (try? Files.read(file, limit: 16 << 20)).map { Self.endpoints(in: $0) }
+    }
+
+    /// Of a worker; nil where it does not answer.
+    private func endpoints(_ socket: RuntimeSocket, _ question: String) async -> [Endpoint]? {
+        guard let state = try? await socket.send(question), Self.isState(state) else { return nil }
+        return RuntimeAnswers.slots(state).compactMap(\.slot.endpoint)
     }
 
     /// True for a worker's answer, and not for what the master says of one that has ended.

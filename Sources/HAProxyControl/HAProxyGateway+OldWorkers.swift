@@ -7,18 +7,21 @@ extension HAProxyGateway {
     func cutStale(_ layout: GatewayLayout) async {
         let kept = Set(layout.pools.flatMap { $0.slots.compactMap(\.endpoint) })
         for pid in RuntimeAnswers.processes((try? await sockets.master.send("show proc")) ?? "").oldWorkers {
-            // One that does not answer has ended meanwhile.
-            guard let state = try? await sockets.master.send("@!\(pid) show servers state"),
-                let sessions = try? await sockets.master.send("@!\(pid) show sess")
-            else { continue }
-            let stale = Set(
-                RuntimeAnswers.slots(state).filter { entry in entry.slot.endpoint.map { !kept.contains($0) } ?? false }
-                    .map { "\($0.backend)/\($0.slot.name)" })
-            // One by one: of a server as a whole, a worker that stops refuses ("Proxy is disabled").
-            for session in RuntimeAnswers.carried(sessions) where stale.contains(session.server) {
-                _ = try? await sockets.master.send("@!\(pid) shutdown session \(session.id)")
-                log.debug("a connection of an old worker is cut", ["server": session.server, "pid": "\(pid)"])
-            }
+            await cutStale(of: pid, besides: kept)
+        }
+    }
+
+    private func cutStale(of pid: Int, besides kept: Set<Endpoint>) async {
+        // One that does not answer has ended meanwhile.
+        guard let state = try? await sockets.master.send("@!\(pid) show servers state"),
+            let sessions = try? await sockets.master.send("@!\(pid) show sess")
+        else { return }
+        let stale = RuntimeAnswers.slots(state).filter { entry in entry.slot.endpoint.map { !kept.contains($0) } ?? false }
+        let servers = Set(stale.map { "\($0.backend)/\($0.slot.name)" })
+        // One by one: of a server as a whole, a worker that stops refuses ("Proxy is disabled").
+        for session in RuntimeAnswers.carried(sessions) where servers.contains(session.server) {
+            _ = try? await sockets.master.send("@!\(pid) shutdown session \(session.id)")
+            log.debug("a connection of an old worker is cut", ["server": session.server, "pid": "\(pid)"])
         }
     }
 

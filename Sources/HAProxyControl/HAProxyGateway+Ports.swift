@@ -22,18 +22,13 @@ extension HAProxyGateway {
     /// - Parameter isServing: true where our own HAProxy has those of its file.
     func leaveOutHeldPorts(_ layout: GatewayLayout, isServing: Bool) async throws {
         // In another container the ports are none of this network.
-        guard settings.isStartedByUs else { return }
-        let address = settings.address(of: layout)
-        let text = (try? Files.read(file, limit: 16 << 20)) ?? published?.files[file] ?? ""
-        let ours = isServing ? HAProxyConfiguration.ports(in: text) : []
-        // Somebody has changed the file: whose the ports are can't be told, and a reload is what puts it right.
-        if isServing, ours.isEmpty { return }
+        guard settings.isStartedByUs, let ours = isServing ? ownPorts() : [] else { return }
         var held: Set<Int> = []
         // Those of an HAProxy that was killed a moment ago are about to be free.
         let end = ContinuousClock.now + .seconds(3)
         for entry in configuration.entries(of: layout) where !ours.contains(entry.port) {
             let isKnown = configuration.heldPorts.contains(entry.port)
-            guard let error = await refusal(of: entry.port, address, until: isKnown ? .now : end) else { continue }
+            guard let error = await refusal(of: entry.port, settings.address(of: layout), until: isKnown ? .now : end) else { continue }
             guard entry.port != settings.gatewayPort else {
                 throw HAProxyError(code: .refused, action: "opening the gateway", message: "\(error); set \(entry.setting)")
             }
@@ -41,6 +36,14 @@ extension HAProxyGateway {
             held.insert(entry.port)
         }
         configuration.heldPorts = held
+    }
+
+    /// The ports of the file that our own HAProxy serves by; nil where somebody has changed it: whose the ports are can't be told then, and
+    /// a reload is what puts it right.
+    private func ownPorts() -> Set<Int>? {
+        let text = (try? Files.read(file, limit: 16 << 20)) ?? published?.files[file] ?? ""
+        let ports = HAProxyConfiguration.ports(in: text)
+        return ports.isEmpty ? nil : ports
     }
 
     /// Why nobody can listen there, if that stays so.

@@ -2,6 +2,17 @@ import Glibc
 import Planning
 import Platform
 
+extension HAProxyGateway.Standing {
+    /// The label of `sallyport_gateway_loads_total`.
+    fileprivate var kindOfLoad: String {
+        switch self {
+        case .answers: "reload"
+        case .isAway: "start"
+        case .finishes, .isBeyondReach, .hangs: "replacement"
+        }
+    }
+}
+
 /// An HAProxy that can't be told anything any more gets a successor. What its workers still carry goes on where they can carry it.
 extension HAProxyGateway {
     /// Brings a configuration into use that is in its file, by the least that does it.
@@ -14,14 +25,8 @@ extension HAProxyGateway {
         case .hangs, .isAway: try await start(revision)
         }
         silence.since = nil
-        let kind =
-            switch standing {
-            case .answers: "reload"
-            case .isAway: "start"
-            case .finishes, .isBeyondReach, .hangs: "replacement"
-            }
+        let (kind, words) = (standing.kindOfLoad, "HAProxy was given a whole configuration")
         Metrics.gatewayLoads.add(1, kind)
-        let words = "HAProxy was given a whole configuration"
         guard kind == "replacement" else { return log.debug(words, ["kind": kind, "revision": revision]) }
         log.warning(words, ["kind": kind, "because": standing.words])
     }

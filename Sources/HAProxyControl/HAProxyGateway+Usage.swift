@@ -13,22 +13,27 @@ extension HAProxyGateway {
         var reading = UsageReading()
         var (workers, isWhole) = try await workers()
         for worker in workers {
-            guard let users = try? await worker.ask("show table usage"), let servers = try? await worker.ask("show stat -1 4 -1") else {
-                isWhole = false
-                continue
-            }
-            read(users: users, of: worker.name.process, into: &reading)
-            for (reason, numbers) in RuntimeAnswers.table((try? await worker.ask("show table refusals")) ?? "") {
-                reading.refusals["\(worker.name.process) \(reason)"] = (reason, numbers["gpc0"] ?? 0)
-            }
-            for (name, server) in RuntimeAnswers.usage(servers) where !server.usage.isEmpty {
-                let exit = occupant(of: name)
-                reading.counters["\(worker.name.process) exit \(name)"] = (exit.map { .exit($0) }, server.usage)
-                if let exit, server.sessions > 0 { reading.openByExit[exit, default: 0] += server.sessions }
-            }
+            if await !read(worker, into: &reading) { isWhole = false }
         }
         try? await readGuesses()
         return (reading, isWhole)
+    }
+
+    /// - Returns: false where the worker does not answer.
+    private func read(_ worker: Worker, into reading: inout UsageReading) async -> Bool {
+        guard let users = try? await worker.ask("show table usage"), let servers = try? await worker.ask("show stat -1 4 -1") else {
+            return false
+        }
+        read(users: users, of: worker.name.process, into: &reading)
+        for (reason, numbers) in RuntimeAnswers.table((try? await worker.ask("show table refusals")) ?? "") {
+            reading.refusals["\(worker.name.process) \(reason)"] = (reason, numbers["gpc0"] ?? 0)
+        }
+        for (name, server) in RuntimeAnswers.usage(servers) where !server.usage.isEmpty {
+            let exit = occupant(of: name)
+            reading.counters["\(worker.name.process) exit \(name)"] = (exit.map { .exit($0) }, server.usage)
+            if let exit, server.sessions > 0 { reading.openByExit[exit, default: 0] += server.sessions }
+        }
+        return true
     }
 
     /// The table `usage`, whose keys are a user and a country: `alice/us`.

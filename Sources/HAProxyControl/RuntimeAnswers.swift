@@ -102,20 +102,21 @@ enum RuntimeAnswers {
 
     /// `show table`: the key and the named numbers of each line: `0x55d: key=alice/us use=0 exp=1 bytes_in_cnt=4`.
     static func table(_ text: String) -> [String: [String: Int]] {
-        var entries: [String: [String: Int]] = [:]
-        for line in text.split(separator: "\n") where line.hasPrefix("0x") {
-            var key: String?
-            var numbers: [String: Int] = [:]
-            for word in line.split(separator: " ").dropFirst() {
-                guard let mark = word.firstIndex(of: "=") else { continue }
-                // A rate has its period in its name: gpc0_rate(1000).
-                let name = String(word[..<mark].prefix { $0 != "(" })
-                let value = word[word.index(after: mark)...]
-                if name == "key" { key = String(value) } else if let number = Int(value) { numbers[name] = number }
-            }
-            if let key { entries[key] = numbers }
+        let lines = text.split(separator: "\n").lazy.filter { $0.hasPrefix("0x") }
+        return Dictionary(lines.compactMap(tableEntry), uniquingKeysWith: { $1 })
+    }
+
+    private static func tableEntry(_ line: Substring) -> (key: String, numbers: [String: Int])? {
+        var key: String?
+        var numbers: [String: Int] = [:]
+        for word in line.split(separator: " ").dropFirst() {
+            guard let mark = word.firstIndex(of: "=") else { continue }
+            // A rate has its period in its name: gpc0_rate(1000).
+            let name = String(word[..<mark].prefix { $0 != "(" })
+            let value = word[word.index(after: mark)...]
+            if name == "key" { key = String(value) } else if let number = Int(value) { numbers[name] = number }
         }
-        return entries
+        return key.map { ($0, numbers) }
     }
 
     /// `show peers`: true when the section's worker has all that an earlier one had, or has given up to wait for it
