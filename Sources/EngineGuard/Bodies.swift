@@ -8,15 +8,7 @@ enum Difference {
     /// their bytes are.
     static func first(_ given: Document, _ wanted: Document, at path: String) -> String? {
         switch (given, wanted) {
-        case (.object(let given), .object(let wanted)):
-            for name in Set(given.keys).union(wanted.keys).sorted() {
-                let field = path.isEmpty ? shown(name) : "\(path).\(shown(name))"
-                guard let right = wanted[name] else { return "\(field) is not allowed" }
-                guard let value = given[name] else { return "\(field) is missing, expected \(json(right))" }
-                if let difference = first(value, right, at: field) { return difference }
-            }
-            // Names are equal here where they look equal.
-            return Set(given.keys.map { Array($0.utf8) }) == Set(wanted.keys.map { Array($0.utf8) }) ? nil : "\(path) has another name"
+        case (.object(let given), .object(let wanted)): return first(given, wanted, at: path)
         case (.array(let given), .array(let wanted)):
             guard given.count == wanted.count else { return "\(path) has \(given.count) entries, expected \(json(.array(wanted)))" }
             for (index, pair) in zip(given, wanted).enumerated() {
@@ -27,6 +19,17 @@ enum Difference {
         case (.string, .string): return "\(path) is another text, expected \(json(wanted))"
         default: return given == wanted ? nil : "\(path) is \(given.kind), expected \(json(wanted))"
         }
+    }
+
+    private static func first(_ given: [String: Document], _ wanted: [String: Document], at path: String) -> String? {
+        for name in Set(given.keys).union(wanted.keys).sorted() {
+            let field = path.isEmpty ? shown(name) : "\(path).\(shown(name))"
+            guard let right = wanted[name] else { return "\(field) is not allowed" }
+            guard let value = given[name] else { return "\(field) is missing, expected \(json(right))" }
+            if let difference = first(value, right, at: field) { return difference }
+        }
+        // Names are equal here where they look equal.
+        return Set(given.keys.map { Array($0.utf8) }) == Set(wanted.keys.map { Array($0.utf8) }) ? nil : "\(path) has another name"
     }
 
     private static func json(_ document: Document) -> String {

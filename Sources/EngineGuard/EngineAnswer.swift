@@ -24,13 +24,18 @@ struct EngineAnswer {
         } catch Channel.Failure.timedOut {
             throw Refusal(status: 504, message: "the Docker Engine does not answer")
         }
-        guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else { throw unreadable }
+        return try EngineAnswer(reading: bytes)
+    }
+
+    private init(reading bytes: [UInt8]) throws {
+        guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else { throw Self.unreadable }
         let head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).lowercased()
         let words = head.prefix { !$0.isNewline }.split(separator: " ")
         guard words.count >= 2, words[0].hasPrefix("http/1."), let status = Int(words[1]), (200...599).contains(status),
             !head.contains("transfer-encoding")
-        else { throw unreadable }
-        return EngineAnswer(status: status, body: Array(bytes[end.upperBound...]))
+        else { throw Self.unreadable }
+        self.status = status
+        body = Array(bytes[end.upperBound...])
     }
 
     private static let unreadable = Refusal(status: 502, message: "the Docker Engine's answer can't be read")
