@@ -52,7 +52,11 @@ final class Lab: Sendable {
         let countries = layout.servers.map { "\($0.address) \($0.country);\n" }.joined()
         try await start(
             "internet", entry: "/internet", address: layout.internet, file: "countries.map", text: countries, ready: "answers on")
-        // A few at once: each waits for its own container most of the time.
+        try await startServers()
+    }
+
+    /// A few at once: each waits for its own container most of the time.
+    private func startServers() async throws {
         for start in stride(from: 0, to: layout.servers.count, by: 4) {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for server in layout.servers[start..<min(start + 4, layout.servers.count)] {
@@ -106,6 +110,14 @@ final class Lab: Sendable {
         let present = try await engine.listContainers(labels: ["\(Self.label)=\(layout.name)", "\(Self.setup)=\(setup)"])
         if present.contains(where: { $0.name == container && $0.state == "running" }) { return }
         if (try? await engine.inspectContainer(container)) != nil { try await engine.removeContainer(container) }
+        try await engine.createContainer(name: container, specification(entry: entry, address: address, setup: setup))
+        try await engine.upload([TarFile(name: file, mode: 0o600, content: Array(text.utf8))], to: "/config", of: container)
+        try await engine.startContainer(container)
+        try await wait(for: ready, from: container, name)
+        log.info("lab: \(name) is up at \(address)")
+    }
+
+    private func specification(entry: String, address: String, setup: String) -> ContainerCreate {
         var specification = ContainerCreate(image: image, network: layout.name, address: address)
         specification.entrypoint = [entry]
         specification.labels = [Self.label: layout.name, Self.setup: setup]
@@ -114,12 +126,14 @@ final class Lab: Sendable {
         specification.hostConfig.sysctls = ["net.ipv4.ip_forward": "1"]
         specification.hostConfig.mounts = [.init(type: "volume", target: "/config")]
         specification.hostConfig.tmpfs = ["/run": "rw,nosuid,nodev,size=4m"]
-        try await engine.createContainer(name: container, specification)
-        try await engine.upload([TarFile(name: file, mode: 0o600, content: Array(text.utf8))], to: "/config", of: container)
-        try await engine.startContainer(container)
+        return specification
+    }
+
+    /// Waits until a container says a word in its log, at most 10 s.
+    private func wait(for word: String, from container: String, _ name: String) async throws {
         for _ in 0..<500 {
             let words = try await engine.logs(of: container, lines: 20)
-            if words.contains(ready) { return log.info("lab: \(name) is up at \(address)") }
+            if words.contains(word) { return }
             guard try await engine.inspectContainer(container).state.running else { throw LabError(message: "\(name) ended: \(words)") }
             try await Task.sleep(for: .milliseconds(20))
         }

@@ -92,20 +92,24 @@ enum LabProgram {
         switch action {
         case "kill": try await lab.kill(server)
         case "revive": try await lab.revive(server)
-        case "delay":
-            guard words.count == 3, let milliseconds = Int(words[2]), (1...10_000).contains(milliseconds) else {
-                throw LabError(message: "delay wants milliseconds, 1 to 10000")
-            }
-            let signals = Signals.stream([SIGINT, SIGTERM])
-            let relay = try await lab.delay(server, milliseconds: milliseconds)
-            log.info("lab: \(server.container) is \(milliseconds) ms further away, until Ctrl-C")
-            for await _ in signals { break }
-            try await lab.endDelay(server, relay)
+        case "delay": try await delay(server, lab, words.dropFirst(2).map(Int.init), log)
         case "loss", "throttle":
             guard words.count == 3 else { throw LabError(message: "\(action) wants how much, like 2% or 5mbit") }
             try await lab.control(server, action, words[2])
         default: try await lab.control(server, action)
         }
+    }
+
+    /// Keeps a server further away until Ctrl-C.
+    private static func delay(_ server: LabServer, _ lab: Lab, _ numbers: [Int?], _ log: Log) async throws {
+        guard numbers.count == 1, let milliseconds = numbers[0], (1...10_000).contains(milliseconds) else {
+            throw LabError(message: "delay wants milliseconds, 1 to 10000")
+        }
+        let signals = Signals.stream([SIGINT, SIGTERM])
+        let relay = try await lab.delay(server, milliseconds: milliseconds)
+        log.info("lab: \(server.container) is \(milliseconds) ms further away, until Ctrl-C")
+        for await _ in signals { break }
+        try await lab.endDelay(server, relay)
     }
 
     private static func serve(_ lab: Lab, port: Int, rows: Int) async throws {
@@ -118,24 +122,25 @@ enum LabProgram {
 
     /// Starts the API as a process of its own, unless it answers already.
     private static func startAPI(_ url: String, _ client: HTTPClient, arguments: [String], folder: String) async throws {
-        func answers() async -> Bool {
-            var request = HTTPRequest("GET", "\(url)/v2/servers?limit=1")
-            request.deadline = 2
-            return (try? await client.send(request))?.status == 200
-        }
         // One that was started by another version, or with other rows, has another list.
         let setup = Digest.sha256("\(arguments) \(LabLayout().servers)")
-        if await answers(), (try? Files.read("\(folder)/api.setup")) == setup { return }
+        if await answers(url, client), (try? Files.read("\(folder)/api.setup")) == setup { return }
         stopAPI(folder)
-        for _ in 0..<100 where await answers() { try await Task.sleep(for: .milliseconds(20)) }
+        for _ in 0..<100 where await answers(url, client) { try await Task.sleep(for: .milliseconds(20)) }
         try Files.write(setup, to: "\(folder)/api.setup", mode: 0o600)
         let pid = try Programs.startDetached("/proc/self/exe", arguments, log: "\(folder)/api.log")
         try Files.write("\(pid)\n", to: "\(folder)/api.pid", mode: 0o600)
         for _ in 0..<250 {
-            if await answers() { return }
+            if await answers(url, client) { return }
             try await Task.sleep(for: .milliseconds(20))
         }
         throw LabError(message: "the provider's API does not answer on \(url); see \(folder)/api.log")
+    }
+
+    private static func answers(_ url: String, _ client: HTTPClient) async -> Bool {
+        var request = HTTPRequest("GET", "\(url)/v2/servers?limit=1")
+        request.deadline = 2
+        return (try? await client.send(request))?.status == 200
     }
 
     private static func stopAPI(_ folder: String) {
