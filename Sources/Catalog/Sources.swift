@@ -1,16 +1,6 @@
 package import Model
 package import Planning
 
-/// What a provider's answer said about its own age, to ask for a newer one only.
-package struct ListStamp: Codable, Sendable, Equatable {
-    package var entityTag: String?
-    package var lastModified: String?
-    package init(entityTag: String? = nil, lastModified: String? = nil) {
-        self.entityTag = entityTag
-        self.lastModified = lastModified
-    }
-}
-
 package enum ListAnswer: Sendable {
     /// The servers that can be used, and how many rows could not, by reason.
     case list(servers: [Server], dropped: [String: Int], stamp: ListStamp)

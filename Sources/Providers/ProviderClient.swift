@@ -12,16 +12,6 @@ package struct ProviderClient: Sendable {
         case privateKey(Secret)
     }
 
-    /// What a provider says about the age of a list, to ask for a newer one only (RFC 9110, section 13).
-    package struct Validators: Sendable, Equatable, Codable {
-        package var entityTag: String?
-        package var lastModified: String?
-        package init(entityTag: String? = nil, lastModified: String? = nil) {
-            self.entityTag = entityTag
-            self.lastModified = lastModified
-        }
-    }
-
     /// Seconds until a list is given up: without a connection, without another byte, and as a whole.
     package struct Deadlines: Sendable, Equatable {
         package var connect = 5.0
@@ -31,8 +21,8 @@ package struct ProviderClient: Sendable {
     }
 
     package enum Answer: Sendable {
-        case list(ServerList, Validators)
-        /// The list is still the one that the validators are from.
+        case list(ServerList, ListStamp)
+        /// The list is still the one that the stamp is of.
         case unchanged
     }
 
@@ -66,10 +56,26 @@ package struct ProviderClient: Sendable {
     /// - Parameter exit: the proxy of an exit of ours, for a provider that refuses this machine's own address. A list is asked for
     ///   without the account's credentials, so none go through it.
     /// - Throws: `ProviderError`.
-    package func list(newerThan validators: Validators = Validators(), through exit: HTTPProxy? = nil) async throws -> Answer {
+    package func list(newerThan stamp: ListStamp = ListStamp(), through exit: HTTPProxy? = nil) async throws -> Answer {
+        let (request, reader) = (listRequest(newerThan: stamp, through: exit), ReaderBox(ListReader(provider, options: options)))
+        let response: HTTPResponse
+        do { response = try await client.send(request, taking: { reader.feed($0) }) } catch let error as TransportError {
+            throw unreachable(error)
+        }
+        if response.status == 304, stamp != ListStamp() { return .unchanged }
+        try check(response, isPublic: true)
+        do { return .list(try reader.finish(), Self.stamp(of: response)) } catch let error as ProviderError {
+            // A page for people in place of the list comes from what guards the API.
+            guard response.headers["content-type"]?.lowercased().hasPrefix("text/html") ?? false else { throw error }
+            throw ProviderError(
+                code: .blocked, provider: provider.name.rawValue, message: "it answers with a web page, as services do that block callers")
+        }
+    }
+
+    private func listRequest(newerThan stamp: ListStamp, through exit: HTTPProxy?) -> HTTPRequest {
         var request = HTTPRequest("GET", url + listPath, headers: headers)
-        if let tag = validators.entityTag { request.headers.append(("If-None-Match", tag)) }
-        if let time = validators.lastModified { request.headers.append(("If-Modified-Since", time)) }
+        if let tag = stamp.entityTag { request.headers.append(("If-None-Match", tag)) }
+        if let time = stamp.lastModified { request.headers.append(("If-Modified-Since", time)) }
         request.connectDeadline = deadlines.connect
         request.silenceDeadline = deadlines.silence
         request.deadline = deadlines.whole
@@ -79,25 +85,15 @@ package struct ProviderClient: Sendable {
             request.tunnels = true
         }
         request.bodyLimit = Self.listLimit
-        let reader = ReaderBox(ListReader(provider, options: options))
-        let response: HTTPResponse
-        do { response = try await client.send(request, taking: { reader.feed($0) }) } catch let error as TransportError {
-            throw unreachable(error)
-        }
-        if response.status == 304, validators != Validators() { return .unchanged }
-        try check(response, isPublic: true)
-        let list: ServerList
-        do { list = try reader.finish() } catch let error as ProviderError {
-            // A page for people in place of the list comes from what guards the API.
-            guard response.headers["content-type"]?.lowercased().hasPrefix("text/html") ?? false else { throw error }
-            throw ProviderError(
-                code: .blocked, provider: provider.name.rawValue, message: "it answers with a web page, as services do that block callers")
-        }
-        // They go back into a header: one that can't be one is none.
+        return request
+    }
+
+    /// Its values go back into a header: one that can't be one is none.
+    private static func stamp(of response: HTTPResponse) -> ListStamp {
         func sound(_ value: String?) -> String? {
             value.flatMap { $0.utf8.count <= 256 && $0.utf8.allSatisfy { (0x20...0x7E).contains($0) } ? $0 : nil }
         }
-        return .list(list, Validators(entityTag: sound(response.headers["etag"]), lastModified: sound(response.headers["last-modified"])))
+        return ListStamp(entityTag: sound(response.headers["etag"]), lastModified: sound(response.headers["last-modified"]))
     }
 
     /// The private key of our tunnels.

@@ -24,25 +24,21 @@ struct ProviderSource: ServerSource {
     var provider: ProviderName { client.provider.name }
 
     func list(newerThan stamp: ListStamp?) async throws -> ListAnswer {
-        let validators = ProviderClient.Validators(entityTag: stamp?.entityTag, lastModified: stamp?.lastModified)
-        switch try await answer(newerThan: validators) {
-        case .unchanged: return .unchanged
-        case .list(let list, let validators):
-            return .list(
-                servers: list.servers, dropped: list.dropped,
-                stamp: ListStamp(entityTag: validators.entityTag, lastModified: validators.lastModified))
+        switch try await answer(newerThan: stamp ?? ListStamp()) {
+        case .unchanged: .unchanged
+        case .list(let list, let stamp): .list(servers: list.servers, dropped: list.dropped, stamp: stamp)
         }
     }
 }
 
 extension ProviderSource {
     /// Who is shut out, or can't get through, asks once more from where an exit leaves. Who was told to slow down does not.
-    private func answer(newerThan validators: ProviderClient.Validators) async throws -> ProviderClient.Answer {
+    private func answer(newerThan stamp: ListStamp) async throws -> ProviderClient.Answer {
         let problem: ProviderError
-        do { return try await client.list(newerThan: validators) } catch let error as ProviderError { problem = error }
+        do { return try await client.list(newerThan: stamp) } catch let error as ProviderError { problem = error }
         guard problem.code == .blocked || problem.code == .unreachable, let exit = exit() else { throw problem }
         // What went wrong first is what an operator should see to.
-        do { return try await client.list(newerThan: validators, through: exit) } catch {
+        do { return try await client.list(newerThan: stamp, through: exit) } catch {
             let words = "\(problem.message); it does not answer through exit \(exit) either"
             throw ProviderError(code: problem.code, provider: problem.provider, message: words, retryAfter: problem.retryAfter)
         }
