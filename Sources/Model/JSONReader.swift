@@ -219,20 +219,22 @@ extension JSONReader {
         case UInt8(ascii: "t"): return "\t"
         case UInt8(ascii: "u"):
             let unit = try hexadecimal()
-            if let scalar = Unicode.Scalar(unit) { return scalar }
-            // A surrogate: the first of a pair, or nothing.
-            guard unit < 0xDC00, next == UInt8(ascii: "\\"), place + 1 < bytes.count, bytes[place + 1] == UInt8(ascii: "u") else {
-                throw wrong("half of a pair of surrogates, expected both", at: start)
-            }
-            place += 2
-            let second = try hexadecimal()
-            guard (0xDC00...0xDFFF).contains(second), let scalar = Unicode.Scalar(0x10000 + (unit - 0xD800) << 10 + (second - 0xDC00))
-            else {
-                throw wrong("half of a pair of surrogates, expected both", at: start)
-            }
-            return scalar
+            return try Unicode.Scalar(unit) ?? pair(after: unit, from: start)
         default: throw wrong("an escape that JSON does not know", at: start)
         }
+    }
+
+    /// The character of a pair of surrogates, of which the first was read.
+    private mutating func pair(after first: UInt32, from start: Int) throws -> Unicode.Scalar {
+        guard first < 0xDC00, next == UInt8(ascii: "\\"), place + 1 < bytes.count, bytes[place + 1] == UInt8(ascii: "u") else {
+            throw wrong("half of a pair of surrogates, expected both", at: start)
+        }
+        place += 2
+        let second = try hexadecimal()
+        guard (0xDC00...0xDFFF).contains(second), let scalar = Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00)) else {
+            throw wrong("half of a pair of surrogates, expected both", at: start)
+        }
+        return scalar
     }
 
     private mutating func hexadecimal() throws -> UInt32 {

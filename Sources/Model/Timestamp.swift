@@ -43,25 +43,31 @@ extension Timestamp: CustomStringConvertible {
     package init?(_ text: String) {
         let bytes = Array(text.utf8)
         guard bytes.count == 24, bytes[4] == 0x2D, bytes[10] == 0x54, bytes[19] == 0x2E, bytes[23] == 0x5A else { return nil }
-        func number(_ range: Range<Int>) -> Int? {
-            var value = 0
-            for byte in bytes[range] {
-                guard (0x30...0x39).contains(byte) else { return nil }
-                value = value * 10 + Int(byte - 0x30)
-            }
-            return value
-        }
-        guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
-            let minute = number(14..<16), let second = number(17..<19), let millisecond = number(20..<23),
+        guard let year = Self.number(bytes[0..<4]), let month = Self.number(bytes[5..<7]), let day = Self.number(bytes[8..<10]),
+            let hour = Self.number(bytes[11..<13]), let minute = Self.number(bytes[14..<16]), let second = Self.number(bytes[17..<19]),
+            let millisecond = Self.number(bytes[20..<23]),
             (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 60
         else { return nil }
+        let inDay = ((hour * 60 + minute) * 60 + second) * 1000 + millisecond
+        self.init(milliseconds: Int64(Self.days(year, month, day)) * 86_400_000 + Int64(inDay))
+    }
+
+    private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
+        var value = 0
+        for byte in digits {
+            guard (0x30...0x39).contains(byte) else { return nil }
+            value = value * 10 + Int(byte - 0x30)
+        }
+        return value
+    }
+
+    /// Days since 1970-01-01.
+    private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
         let shiftedYear = month <= 2 ? year - 1 : year
         let era = shiftedYear / 400
         let yearOfEra = shiftedYear - era * 400
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-        let inDay = ((hour * 60 + minute) * 60 + second) * 1000 + millisecond
-        self.init(milliseconds: Int64(days) * 86_400_000 + Int64(inDay))
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 }
 
@@ -82,16 +88,19 @@ extension Timestamp {
         // A leap second is the last one of its minute, as on most clocks.
         let plain = start.hasSuffix(":60") ? start.dropLast(2) + "59" : start[...]
         guard let local = Timestamp("\(plain).\(fraction)Z") else { return nil }
-        if rest == "Z" {
-            self = local
-            return
-        }
-        let parts = rest.dropFirst().split(separator: ":", omittingEmptySubsequences: false)
-        guard let sign = rest.first, sign == "+" || sign == "-", parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 }),
+        guard let offset = Self.offset(of: rest) else { return nil }
+        self = local + -offset
+    }
+
+    /// Seconds that a zone is ahead of UTC: `Z`, `+02:00`, `-05:30`.
+    private static func offset(of zone: Substring) -> Double? {
+        if zone == "Z" { return 0 }
+        let parts = zone.dropFirst().split(separator: ":", omittingEmptySubsequences: false)
+        guard let sign = zone.first, sign == "+" || sign == "-", parts.count == 2, parts.allSatisfy({ $0.utf8.count == 2 }),
             let hours = UInt8(parts[0]), let minutes = UInt8(parts[1]), hours < 24, minutes < 60
         else { return nil }
         let seconds = Double(Int(hours) * 3600 + Int(minutes) * 60)
-        self = local + (sign == "+" ? -seconds : seconds)
+        return sign == "+" ? seconds : -seconds
     }
 }
 

@@ -132,30 +132,33 @@ package struct WebhookTarget: Hashable, Sendable {
         let isSecure = url.hasPrefix("https://")
         guard isSecure || url.hasPrefix("http://") else { return nil }
         let authority = url.dropFirst(isSecure ? 8 : 7).prefix { $0 != "/" && $0 != "?" }
-        var host = authority
-        var port: Substring?
-        if authority.hasPrefix("[") {
-            guard let end = authority.firstIndex(of: "]") else { return nil }
-            host = authority[authority.index(after: authority.startIndex)..<end]
-            let rest = authority[authority.index(after: end)...]
-            guard rest.isEmpty || rest.hasPrefix(":") else { return nil }
-            port = rest.isEmpty ? nil : rest.dropFirst()
-            guard host.contains(":"), host.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else { return nil }
-        } else {
-            if let colon = authority.firstIndex(of: ":") {
-                host = authority[..<colon]
-                port = authority[authority.index(after: colon)...]
-            }
-            guard Self.isHost(host) else { return nil }
-        }
-        if let port {
-            guard let number = Int(port), (1...65_535).contains(number), String(number) == port else { return nil }
-            self.port = number
-        } else {
-            self.port = isSecure ? 443 : 80
-        }
+        guard let (host, port) = authority.hasPrefix("[") ? Self.bracketed(authority) : Self.plain(authority) else { return nil }
+        guard let number = port.map(Self.port) ?? (isSecure ? 443 : 80) else { return nil }
         self.isSecure = isSecure
         self.host = host.lowercased()
+        self.port = number
+    }
+
+    /// An IPv6 address in brackets, and the port.
+    private static func bracketed(_ authority: Substring) -> (host: Substring, port: Substring?)? {
+        guard let end = authority.firstIndex(of: "]") else { return nil }
+        let host = authority[authority.index(after: authority.startIndex)..<end]
+        let rest = authority[authority.index(after: end)...]
+        guard rest.isEmpty || rest.hasPrefix(":") else { return nil }
+        guard host.contains(":"), host.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else { return nil }
+        return (host, rest.isEmpty ? nil : rest.dropFirst())
+    }
+
+    /// A name or an IPv4 address, and the port.
+    private static func plain(_ authority: Substring) -> (host: Substring, port: Substring?)? {
+        let host = authority.prefix { $0 != ":" }
+        guard isHost(host) else { return nil }
+        return (host, host.endIndex == authority.endIndex ? nil : authority[authority.index(after: host.endIndex)...])
+    }
+
+    private static func port(_ text: Substring) -> Int? {
+        guard let number = Int(text), (1...65_535).contains(number), String(number) == text else { return nil }
+        return number
     }
 
     /// A name, or an IPv4 address in its one usual form: `0x7f.1` and `2130706433` are addresses to some readers.
