@@ -31,15 +31,9 @@ struct AppendOnlyFile: Sendable {
         let text = try? Files.read(manifest)
         if let text, Self.isManifest(text) { return nil }
         let names = try Files.list(directory)
-        let bases = Self.numbered(names, [".base.rdb", ".base.aof"])
-        let increments = Self.numbered(names, [".incr.aof"])
+        let (bases, increments) = (Self.numbered(names, [".base.rdb", ".base.aof"]), Self.numbered(names, [".incr.aof"]))
         guard text != nil || !bases.isEmpty || !increments.isEmpty else { return nil }
-        let isContiguous = increments.map(\.number) == Array(1...max(1, increments.count))
-        // A rewrite makes the next base and forgets the increments before it: with the first base none was forgotten.
-        guard
-            bases.isEmpty && increments.isEmpty || bases.count == 1 && increments.count == 1
-                || bases.map(\.number) == [1] && isContiguous
-        else {
+        guard Self.belongTogether(bases.map(\.number), increments.map(\.number)) else {
             throw RedisError(
                 code: .unavailable,
                 message:
@@ -56,6 +50,12 @@ struct AppendOnlyFile: Sendable {
         try Files.write(lines.joined(), to: manifest, mode: 0o644)
         return
             "the manifest of Redis's append-only file was \(text == nil ? "missing" : "unreadable"); it was made again from the file names (copy in \(copy))"
+    }
+
+    /// A rewrite makes the next base and forgets the increments before it: with the first base none was forgotten.
+    private static func belongTogether(_ bases: [Int], _ increments: [Int]) -> Bool {
+        let isContiguous = increments == Array(1...max(1, increments.count))
+        return bases.isEmpty && increments.isEmpty || bases.count == 1 && increments.count == 1 || bases == [1] && isContiguous
     }
 
     private static func isManifest(_ text: String) -> Bool {

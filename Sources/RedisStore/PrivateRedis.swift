@@ -29,6 +29,11 @@ package struct PrivateRedis: Sendable {
         if !Files.exists(folder) { try Files.makePrivateFolder(folder) }
         try checkFolder()
         try writeConfiguration()
+        try await launchAndMend(tell)
+        return true
+    }
+
+    private func launchAndMend(_ tell: (String) -> Void) async throws {
         let file = AppendOnlyFile(folder: folder)
         if let words = try file.mendManifest() { tell(words) }
         do { try await launch(tell) } catch let error as RedisError {
@@ -36,7 +41,6 @@ package struct PrivateRedis: Sendable {
             tell(words)
             try await launch(tell)
         }
-        return true
     }
 
     /// A file that is right stays, so that a full disk keeps no server from starting that was there before.

@@ -55,19 +55,8 @@ extension RedisAddress {
     /// any case; `redis+unix`, `redis+socket` and `valkey` are other names.
     /// - Throws: `RedisAddressError`
     package init(reading text: String) throws(RedisAddressError) {
-        let text = text.trimmed
-        guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
-            throw RedisAddressError(description: "has a control character in it")
-        }
-        guard let colon = text.firstIndex(of: ":") else { throw Self.noScheme }
-        var rest = text[text.index(after: colon)...]
-        let scheme = text[..<colon].lowercased()
-        guard !["rediss", "valkeys", "redis+tls"].contains(scheme) else {
-            throw RedisAddressError(description: "TLS to Redis is not supported, expected redis:// or unix://")
-        }
-        let isUnix = ["unix", "redis+unix", "redis+socket"].contains(scheme)
-        guard isUnix || ["redis", "valkey"].contains(scheme) else { throw Self.noScheme }
-        if rest.hasPrefix("//") { rest = rest.dropFirst(2) } else if !isUnix { throw Self.noScheme }
+        let (isUnix, address) = try Self.scheme(of: Self.printable(text))
+        var rest = address
         self.init(.unix(path: ""))
         if let at = rest.lastIndex(of: "@") {
             try readLogin(rest[..<at])
@@ -79,6 +68,28 @@ extension RedisAddress {
             rest = rest[..<mark]
         }
         if isUnix { try readPath(rest) } else { try readHost(rest) }
+    }
+
+    private static func printable(_ text: String) throws(RedisAddressError) -> String {
+        let text = text.trimmed
+        guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
+            throw RedisAddressError(description: "has a control character in it")
+        }
+        return text
+    }
+
+    /// Whether it leads to a Unix socket, and what stands behind the scheme.
+    private static func scheme(of text: String) throws(RedisAddressError) -> (isUnix: Bool, rest: Substring) {
+        guard let colon = text.firstIndex(of: ":") else { throw noScheme }
+        let (scheme, rest) = (text[..<colon].lowercased(), text[text.index(after: colon)...])
+        guard !["rediss", "valkeys", "redis+tls"].contains(scheme) else {
+            throw RedisAddressError(description: "TLS to Redis is not supported, expected redis:// or unix://")
+        }
+        let isUnix = ["unix", "redis+unix", "redis+socket"].contains(scheme)
+        guard isUnix || ["redis", "valkey"].contains(scheme) else { throw noScheme }
+        if rest.hasPrefix("//") { return (isUnix, rest.dropFirst(2)) }
+        guard isUnix else { throw noScheme }
+        return (isUnix, rest)
     }
 
     private static var noScheme: RedisAddressError {
@@ -106,16 +117,19 @@ extension RedisAddress {
             case "db", "database": database = try Self.database(value)
             case "user", "username": if !value.isEmpty { user = value }
             case "password": if !value.isEmpty { password = Secret(value) }
-            case "timeout":
-                guard let seconds = Double(value), (0.1...60).contains(seconds) else {
-                    throw RedisAddressError(description: "has a timeout that is not 0.1 to 60 seconds")
-                }
-                timeout = seconds
+            case "timeout": timeout = try Self.seconds(value)
             default:
                 throw RedisAddressError(
                     description: "has the unknown field \(parts[0].prefix(40)) behind the ?, expected db, user, password or timeout")
             }
         }
+    }
+
+    private static func seconds(_ text: String) throws(RedisAddressError) -> Double {
+        guard let seconds = Double(text), (0.1...60).contains(seconds) else {
+            throw RedisAddressError(description: "has a timeout that is not 0.1 to 60 seconds")
+        }
+        return seconds
     }
 
     private mutating func readPath(_ text: Substring) throws(RedisAddressError) {
@@ -132,27 +146,32 @@ extension RedisAddress {
             try readDatabase(text[text.index(after: slash)...])
             rest = text[..<slash]
         }
-        let host: Substring
-        if rest.hasPrefix("["), let end = rest.firstIndex(of: "]") {
-            host = rest[rest.index(after: rest.startIndex)..<end]
-            rest = rest[rest.index(after: end)...]
-            guard Self.isIPv6(host), rest.isEmpty || rest.hasPrefix(":") else {
-                throw RedisAddressError(description: "has no IPv6 address between its brackets, or something behind them that is no port")
-            }
-        } else {
-            guard rest.count(where: { $0 == ":" }) < 2 else {
-                throw RedisAddressError(
-                    description: "has several colons in its host, expected an IPv6 address in brackets, like [::1]:6379")
-            }
-            host = rest.prefix { $0 != ":" }
-            rest = rest.dropFirst(host.count)
-            try Self.checkHost(host)
-        }
-        let digits = rest.dropFirst()
+        let (host, behind) = rest.hasPrefix("[") ? try Self.bracketedHost(of: rest) : try Self.host(of: rest)
+        let digits = behind.dropFirst()
         guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), digits.isEmpty || (1...65_535).contains(Int(digits) ?? 0) else {
             throw RedisAddressError(description: "has a port that is not 1 to 65535")
         }
         place = .tcp(host: String(host), port: Int(digits) ?? 6379)
+    }
+
+    /// An IPv6 address, and what stands behind its brackets.
+    private static func bracketedHost(of text: Substring) throws(RedisAddressError) -> (Substring, Substring) {
+        guard let end = text.firstIndex(of: "]") else { return try host(of: text) }
+        let (host, behind) = (text[text.index(after: text.startIndex)..<end], text[text.index(after: end)...])
+        guard isIPv6(host), behind.isEmpty || behind.hasPrefix(":") else {
+            throw RedisAddressError(description: "has no IPv6 address between its brackets, or something behind them that is no port")
+        }
+        return (host, behind)
+    }
+
+    /// A name or an IPv4 address, and what stands behind it.
+    private static func host(of text: Substring) throws(RedisAddressError) -> (Substring, Substring) {
+        guard text.count(where: { $0 == ":" }) < 2 else {
+            throw RedisAddressError(description: "has several colons in its host, expected an IPv6 address in brackets, like [::1]:6379")
+        }
+        let host = text.prefix { $0 != ":" }
+        try checkHost(host)
+        return (host, text.dropFirst(host.count))
     }
 
     /// The path behind the host.

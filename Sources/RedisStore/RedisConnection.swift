@@ -163,16 +163,7 @@ package actor RedisConnection {
     }
 
     private func connect(to place: RedisAddress.Place, seconds: Double) throws -> UnsafeMutablePointer<redisContext> {
-        let made: UnsafeMutablePointer<redisContext>?
-        switch place {
-        case .unix(let path): made = redisConnectUnixWithTimeout(path, Self.time(seconds))
-        case .tcp(let host, let port): made = redisConnectWithTimeout(host, Int32(port), Self.time(seconds))
-        }
-        guard let made else { throw RedisError(code: .unavailable, message: "no memory for a connection") }
-        guard made.pointee.err == 0 else {
-            defer { redisFree(made) }
-            throw failure(of: made)
-        }
+        let made = try open(place, seconds: seconds)
         redisSetTimeout(made, Self.time(deadline))
         context = made
         let isInterrupted = socket.withLock { socket in
@@ -186,6 +177,18 @@ package actor RedisConnection {
         try logIn(made)
         silentAt = nil
         return made
+    }
+
+    private func open(_ place: RedisAddress.Place, seconds: Double) throws -> UnsafeMutablePointer<redisContext> {
+        let made: UnsafeMutablePointer<redisContext>?
+        switch place {
+        case .unix(let path): made = redisConnectUnixWithTimeout(path, Self.time(seconds))
+        case .tcp(let host, let port): made = redisConnectWithTimeout(host, Int32(port), Self.time(seconds))
+        }
+        guard let made else { throw RedisError(code: .unavailable, message: "no memory for a connection") }
+        if made.pointee.err == 0 { return made }
+        defer { redisFree(made) }
+        throw failure(of: made)
     }
 
     /// Logs in, chooses the database, and leaves a replica: what we wrote there would be refused, what we read may be old.

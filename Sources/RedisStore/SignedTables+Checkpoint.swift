@@ -67,20 +67,26 @@ extension SignedTables {
         else { return }
         var found: [SignedTable: Known] = [:]
         for table in SignedTable.allCases {
-            guard let stored = checkpoint.tables[table.rawValue], let root = stored.signature["root"],
-                let signature = try? TableSignature(stored.signature, of: key(table), authenticator)
-            else { return }
-            if table.mayNotGoBack, let mark = marks[markName(table)] {
-                let isSame = String(Digest.sha256(root).prefix(32)) == mark.digest
-                guard signature.revision > mark.number || signature.revision == mark.number && isSame else { return }
-            }
-            let rows = stored.rows.filter { field, value in
-                signature.code(of: field) == TableSignature.rowCode(key(table), field, value, keyID: signature.keyID, authenticator)
-            }
-            found[table] = Known(signature: signature, root: root, rows: rows)
+            guard let known = known(table, in: checkpoint, authenticator) else { return }
+            found[table] = known
         }
         guard Self.isWhole(found) else { return }
         state.withLock { $0.known = found }
+    }
+
+    /// Nil for a table that is missing, is not ours, or is older than what `data_dir` remembers of it.
+    private func known(_ table: SignedTable, in checkpoint: Checkpoint, _ authenticator: Authenticator) -> Known? {
+        guard let stored = checkpoint.tables[table.rawValue], let root = stored.signature["root"],
+            let signature = try? TableSignature(stored.signature, of: key(table), authenticator)
+        else { return nil }
+        if table.mayNotGoBack, let mark = marks[markName(table)] {
+            let isSame = String(Digest.sha256(root).prefix(32)) == mark.digest
+            guard signature.revision > mark.number || signature.revision == mark.number && isSame else { return nil }
+        }
+        let rows = stored.rows.filter { field, value in
+            signature.code(of: field) == TableSignature.rowCode(key(table), field, value, keyID: signature.keyID, authenticator)
+        }
+        return Known(signature: signature, root: root, rows: rows)
     }
 
     /// Gives back what this controller knows and the store has lost.

@@ -26,15 +26,19 @@ extension SignedTables {
             let sent = try await send(piece, expecting: root, table, Guards(fence: guards.fence, isChange: true))
             guard sent == .done else { return start }
         }
+        noteRestored(table, rows: rows.count, lists: lists.count)
+        return commands.count
+    }
+
+    private func noteRestored(_ table: SignedTable, rows: Int, lists: Int) {
         let what = [
-            rows.isEmpty ? nil : "\(rows.count) rows of \(key(table)) were gone from Redis or altered in it",
-            lists.isEmpty ? nil : "\(lists.count) lists of codes of \(key(table)) were gone from Redis or altered in it",
+            rows == 0 ? nil : "\(rows) rows of \(key(table)) were gone from Redis or altered in it",
+            lists == 0 ? nil : "\(lists) lists of codes of \(key(table)) were gone from Redis or altered in it",
         ]
         let message = "\(what.compactMap(\.self).joined(separator: ", and ")), and no controller had done that; they are written back"
         state.withLock { $0.restoredAt[table] = .now }
         concerns.raise(.table(table.rawValue), message, remedy: Self.remedy)
         concerns.note(message)
-        return commands.count
     }
 
     func gone(_ table: SignedTable, _ reading: Reading) -> RedisError {

@@ -160,31 +160,29 @@ extension SignedTables {
     package func adopt(only wanted: Set<String>? = nil) async throws -> [String] {
         guard let authenticator else { return [] }
         var adopted: [String] = []
-        for table in SignedTable.allCases {
-            let replies = try await connection.transaction([["HGETALL", key(table)], ["HGETALL", signatureKey(table)]])
-            let (stored, texts) = (Self.pairs(replies[0]), Self.pairs(replies[1]))
-            // Of a table that is as it should be, and of which nobody speaks, nothing is given up.
-            if let wanted, !wanted.contains(where: { $0.hasPrefix("\(table.rawValue)/") }),
-                (try? signature(from: texts, of: table, authenticator, marks[markName(table)])) != nil
-            {
-                continue
-            }
-            let counting = counting(stored, texts, of: table)
-            let names = stored.keys.filter { counting[$0] == nil && wanted?.contains("\(table.rawValue)/\($0)") ?? true }
-            adopted += names.sorted().map { "\(table.rawValue)/\($0)" }
-            let rows = stored.filter { counting[$0.key] != nil || names.contains($0.key) }
-            var commands: [[String]] = []
-            let revision = max(mark(table), (try? TableSignature(texts, of: key(table), authenticator).revision) ?? 0)
-            // Far above what any other controller may remember.
-            let known = try sign(rows, of: table, after: revision + 1_000_000, &commands)
-            guard try await send(commands, expecting: texts["root"] ?? "", table, Guards()) == .done else {
-                throw RedisError(code: .refused, message: "\(key(table)) has changed in the meantime; is a controller running?")
-            }
-            remember(known, table)
-        }
+        for table in SignedTable.allCases { adopted += try await adopt(table, only: wanted, authenticator) }
         try await connection.command(["SET", trustKey, authenticator.code(trustParts)])
         remember(.signed)
         return adopted
+    }
+
+    private func adopt(_ table: SignedTable, only wanted: Set<String>?, _ authenticator: Authenticator) async throws -> [String] {
+        let (stored, texts) = try await stored(table)
+        // Of a table that is as it should be, and of which nobody speaks, nothing is given up.
+        let isNamed = wanted.map { names in names.contains { $0.hasPrefix("\(table.rawValue)/") } } ?? true
+        if !isNamed, (try? signature(from: texts, of: table, authenticator, marks[markName(table)])) != nil { return [] }
+        let counting = counting(stored, texts, of: table)
+        let names = stored.keys.filter { counting[$0] == nil && wanted?.contains("\(table.rawValue)/\($0)") ?? true }
+        let rows = stored.filter { counting[$0.key] != nil || names.contains($0.key) }
+        var commands: [[String]] = []
+        let revision = max(mark(table), (try? TableSignature(texts, of: key(table), authenticator).revision) ?? 0)
+        // Far above what any other controller may remember.
+        let known = try sign(rows, of: table, after: revision + 1_000_000, &commands)
+        guard try await send(commands, expecting: texts["root"] ?? "", table, Guards()) == .done else {
+            throw RedisError(code: .refused, message: "\(key(table)) has changed in the meantime; is a controller running?")
+        }
+        remember(known, table)
+        return names.sorted().map { "\(table.rawValue)/\($0)" }
     }
 
     /// The rows that have the right code, whether the table was set back or not.
@@ -200,22 +198,23 @@ extension SignedTables {
         var findings: [String] = []
         do { try await checkTrust() } catch let error as RedisError where error.code == .distrusted { findings.append(error.message) }
         if findings.isEmpty, !isSigned { return ["the store is not signed yet; the first controller that leads signs it as it is"] }
-        for table in SignedTable.allCases {
-            let replies = try await connection.transaction([["HGETALL", key(table)], ["HGETALL", signatureKey(table)]])
-            let (stored, texts) = (Self.pairs(replies[0]), Self.pairs(replies[1]))
-            let counting = counting(stored, texts, of: table)
-            for field in stored.keys.sorted() where counting[field] == nil {
-                findings.append("\(table.rawValue)/\(field) carries no code of a controller of this store, or was altered or set back")
-            }
-            guard findings.isEmpty || isSigned, let authenticator else { continue }
-            do {
-                let signature = try signature(from: texts, of: table, authenticator, marks[markName(table)])
-                for field in signature.fields.sorted() where stored[field] == nil {
-                    findings.append("\(table.rawValue)/\(field) is gone, and nobody has removed it")
-                }
-            } catch let error as RedisError where error.code == .distrusted { findings.append(error.message) }
-        }
+        for table in SignedTable.allCases { try await survey(table, &findings) }
         return findings
+    }
+
+    private func survey(_ table: SignedTable, _ findings: inout [String]) async throws {
+        let (stored, texts) = try await stored(table)
+        let counting = counting(stored, texts, of: table)
+        for field in stored.keys.sorted() where counting[field] == nil {
+            findings.append("\(table.rawValue)/\(field) carries no code of a controller of this store, or was altered or set back")
+        }
+        guard findings.isEmpty || isSigned, let authenticator else { return }
+        do {
+            let signature = try signature(from: texts, of: table, authenticator, marks[markName(table)])
+            for field in signature.fields.sorted() where stored[field] == nil {
+                findings.append("\(table.rawValue)/\(field) is gone, and nobody has removed it")
+            }
+        } catch let error as RedisError where error.code == .distrusted { findings.append(error.message) }
     }
 
     /// Removes rows (`users/alice`) that don't count.

@@ -41,16 +41,7 @@ extension SignedTables {
             if let number = fence(), try await giveBack(reading, of: table, Guards(fence: { number })) > 0 {
                 reading = try await read(table)
             }
-            Metrics.refusedRows.set(Double(reading.refused.count + reading.missing.count), table.rawValue)
-            let words =
-                reading.refused.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-                + reading.missing.sorted().map { "\($0) is gone, and nobody has removed it" }
-            for (field, reason) in reading.refused { tell("\(key(table))/\(field)", reason) }
-            guard !words.isEmpty else { return clearOld(table) }
-            let more = words.count > 5 ? ", and \(words.count - 5) more" : ""
-            concerns.raise(
-                .table(table.rawValue), "rows of \(table.rawValue) are not used: \(words.prefix(5).joined(separator: ", "))\(more)",
-                remedy: Self.remedy)
+            report(reading, of: table)
         } catch let error as RedisError where error.code == .distrusted {
             // A store that is distrusted as a whole is one alert, not one for each table.
             guard isSigned else { return concerns.raise(.store, error.message, remedy: Self.remedy) }
@@ -59,6 +50,20 @@ extension SignedTables {
         } catch {
             // Whoever needs the store tells that it is away.
         }
+    }
+
+    /// Raises, or ends, the alert of a table with rows that are not used.
+    private func report(_ reading: Reading, of table: SignedTable) {
+        Metrics.refusedRows.set(Double(reading.refused.count + reading.missing.count), table.rawValue)
+        for (field, reason) in reading.refused { tell("\(key(table))/\(field)", reason) }
+        let words =
+            reading.refused.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+            + reading.missing.sorted().map { "\($0) is gone, and nobody has removed it" }
+        guard !words.isEmpty else { return clearOld(table) }
+        let more = words.count > 5 ? ", and \(words.count - 5) more" : ""
+        concerns.raise(
+            .table(table.rawValue), "rows of \(table.rawValue) are not used: \(words.prefix(5).joined(separator: ", "))\(more)",
+            remedy: Self.remedy)
     }
 
     /// An alert about what was put right stands for ten minutes.

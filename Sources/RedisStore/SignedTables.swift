@@ -111,20 +111,28 @@ package final class SignedTables: Sendable {
         try await checkTrust()
         // From before the question: what is written meanwhile is no reason to find an answer too old.
         let mark = marks[markName(table)]
-        let replies = try await connection.transaction([["HGETALL", key(table)], ["HGETALL", signatureKey(table)]])
-        let (stored, signature) = (Self.pairs(replies[0]), Self.pairs(replies[1]))
-        guard let authenticator, isSigned else { return Reading(rows: stored) }
-        let reading = try check(stored, signature, of: table, authenticator, mark)
-        if let signature = reading.signature {
-            let root = reading.root ?? ""
-            state.withLock { state in
-                guard signature.revision >= state.known[table]?.signature.revision ?? 0 || !table.mayNotGoBack else { return }
-                // A row that is gone or was altered is still known as it was.
-                let rows = state.known[table].flatMap { $0.root == root ? $0.rows : nil } ?? reading.rows
-                state.known[table] = Known(signature: signature, root: root, rows: rows)
-            }
-        }
+        let (rows, texts) = try await stored(table)
+        guard let authenticator, isSigned else { return Reading(rows: rows) }
+        let reading = try check(rows, texts, of: table, authenticator, mark)
+        know(reading, of: table)
         return reading
+    }
+
+    /// What Redis holds of a table, and of its signature, at one moment.
+    func stored(_ table: SignedTable) async throws -> (rows: [String: String], signature: [String: String]) {
+        let replies = try await connection.transaction([["HGETALL", key(table)], ["HGETALL", signatureKey(table)]])
+        return (Self.pairs(replies[0]), Self.pairs(replies[1]))
+    }
+
+    private func know(_ reading: Reading, of table: SignedTable) {
+        guard let signature = reading.signature else { return }
+        let root = reading.root ?? ""
+        state.withLock { state in
+            guard signature.revision >= state.known[table]?.signature.revision ?? 0 || !table.mayNotGoBack else { return }
+            // A row that is gone or was altered is still known as it was.
+            let rows = state.known[table].flatMap { $0.root == root ? $0.rows : nil } ?? reading.rows
+            state.known[table] = Known(signature: signature, root: root, rows: rows)
+        }
     }
 
     private func check(
@@ -161,30 +169,35 @@ package final class SignedTables: Sendable {
         from texts: [String: String], of table: SignedTable, _ authenticator: Authenticator, _ mark: HighMarks.Mark?
     ) throws -> TableSignature {
         let mark = table.mayNotGoBack ? mark : nil
-        func refuse(_ what: String) -> RedisError {
-            RedisError(
-                code: .distrusted,
-                message: "\(key(table)) \(what), so none of it is used; see `sallyport store check`, then `sallyport store adopt --all`")
-        }
         guard let root = texts["root"] else {
             // Each table of a signed store has one, also an empty table.
-            throw refuse("was set back: its signature is gone\(mark.map { ", and \($0.number) changes were made" } ?? "")")
+            throw refusal(of: table, "was set back: its signature is gone\(mark.map { ", and \($0.number) changes were made" } ?? "")")
         }
-        let signature: TableSignature
-        do { signature = try TableSignature(texts, of: key(table), authenticator) } catch TableSignature.Problem.unknownKey(let id) {
-            throw refuse("is signed by the root key \(id), which is not in root_key_file")
-        } catch {
-            throw refuse("has a signature that no controller of this store has made")
-        }
+        let signature = try own(texts, of: table, authenticator)
         let digest = String(Digest.sha256(root).prefix(32))
         if let mark, signature.revision < mark.number {
-            throw refuse("was set back from change \(mark.number) to change \(signature.revision)")
+            throw refusal(of: table, "was set back from change \(mark.number) to change \(signature.revision)")
         }
         if let mark, signature.revision == mark.number, digest != mark.digest {
-            throw refuse("is not what change \(mark.number) has left")
+            throw refusal(of: table, "is not what change \(mark.number) has left")
         }
         if table.mayNotGoBack { marks.raise(markName(table), to: .init(number: signature.revision, digest: digest)) }
         return signature
+    }
+
+    /// A signature that a controller of this store has made.
+    private func own(_ texts: [String: String], of table: SignedTable, _ authenticator: Authenticator) throws -> TableSignature {
+        do { return try TableSignature(texts, of: key(table), authenticator) } catch TableSignature.Problem.unknownKey(let id) {
+            throw refusal(of: table, "is signed by the root key \(id), which is not in root_key_file")
+        } catch {
+            throw refusal(of: table, "has a signature that no controller of this store has made")
+        }
+    }
+
+    private func refusal(of table: SignedTable, _ what: String) -> RedisError {
+        RedisError(
+            code: .distrusted,
+            message: "\(key(table)) \(what), so none of it is used; see `sallyport store check`, then `sallyport store adopt --all`")
     }
 
     func markName(_ table: SignedTable) -> String { "table/\(table.rawValue)" }

@@ -77,23 +77,25 @@ package final class WebhookTable: Sendable {
     ) async throws -> KeptWebhook? {
         let id = kept.hook.id
         let version = try WebhookText.text(state)
-        var commands = [["HSET", key("hooks:state"), id, version]]
-        if let delivery {
-            commands += [
-                ["LPUSH", key("hooks:log:\(id)"), try WebhookText.text(delivery)],
-                ["LTRIM", key("hooks:log:\(id)"), "0", String(Self.kept - 1)],
-            ]
-        }
-        if let event {
-            commands += [
-                ["XADD", key("events"), "MAXLEN", "~", "10000", "*", "event", try WebhookText.text(event)],
-                ["HINCRBY", key("events:counts"), event.kind.rawValue, "1"],
-            ]
-        }
+        let commands = try [["HSET", key("hooks:state"), id, version]] + records(of: delivery, by: id) + records(of: event)
         let unchanged = (key: key("hooks:state"), field: id, value: kept.version)
         let changes: [String: String?] = try hook.map { [id: try text($0)] } ?? [:]
         guard try await tables.commit(changes, to: .hooks, with: commands, .init(unchanged: unchanged)) else { return nil }
         return KeptWebhook(hook: hook ?? kept.hook, state: state, version: version)
+    }
+
+    private func records(of delivery: WebhookDelivery?, by id: String) throws -> [[String]] {
+        guard let delivery else { return [] }
+        let log = key("hooks:log:\(id)")
+        return [["LPUSH", log, try WebhookText.text(delivery)], ["LTRIM", log, "0", String(Self.kept - 1)]]
+    }
+
+    private func records(of event: Event?) throws -> [[String]] {
+        guard let event else { return [] }
+        return [
+            ["XADD", key("events"), "MAXLEN", "~", "10000", "*", "event", try WebhookText.text(event)],
+            ["HINCRBY", key("events:counts"), event.kind.rawValue, "1"],
+        ]
     }
 
     private func text(_ hook: Webhook) throws -> String { try WebhookText.text(hook, key("hooks"), tables.isSigned ? tables.sealer : nil) }
