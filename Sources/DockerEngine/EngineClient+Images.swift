@@ -34,21 +34,13 @@ extension EngineClient {
 
     /// The engine answers 200 before it knows: a failure is a line with `error` in the stream.
     private func followProgress(of path: String, body: [UInt8]?, action: String, progress: (String) -> Void) async throws {
-        struct Line: Decodable {
-            let status: String?
-            let progress: String?
-            let error: String?
-        }
-        var pending: [UInt8] = []
+        var lines = LineBuffer()
         do {
             for try await chunk in try await stream("POST", path, body: body, type: "application/x-tar", deadline: 600, action: action) {
-                pending += chunk
-                while let end = pending.firstIndex(of: 0x0A) {
-                    let bytes = pending[..<end]
-                    pending = Array(pending[(end + 1)...])
-                    guard let line = try? EngineCoding.decode(Line.self, from: bytes) else { continue }
-                    if let error = line.error { throw EngineError(code: .refused, action: action, message: String(error.prefix(500))) }
-                    if let status = line.status { progress([status, line.progress ?? ""].joined(separator: " ")) }
+                for line in lines.take(chunk) {
+                    guard let step = try? EngineCoding.decode(ImageProgress.self, from: line) else { continue }
+                    if let error = step.error { throw EngineError(code: .refused, action: action, message: String(error.prefix(500))) }
+                    if let status = step.status { progress([status, step.progress ?? ""].joined(separator: " ")) }
                 }
             }
         } catch let error as StreamRefused {
@@ -56,6 +48,12 @@ extension EngineClient {
         } catch let error as TransportError {
             throw EngineError(code: error.code == .timedOut ? .timedOut : .unavailable, action: action, message: error.message)
         }
+    }
+
+    private struct ImageProgress: Decodable {
+        let status: String?
+        let progress: String?
+        let error: String?
     }
 
     /// "host:5000/name:tag" as name and tag; the tag is "latest" where there is none.

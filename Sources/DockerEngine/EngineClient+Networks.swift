@@ -34,15 +34,11 @@ extension EngineClient {
         let filters = try String(decoding: JSONEncoder().encode(["type": ["container"], "label": [label]]), as: UTF8.self)
         let chunks = try await stream("GET", "/events?filters=\(escaped(filters))", deadline: 0, action: "following events")
         return .filled { continuation in
-            var pending: [UInt8] = []
+            var lines = LineBuffer()
             for try await chunk in chunks {
-                pending += chunk
-                while let end = pending.firstIndex(of: 0x0A) {
-                    if let event = try? EngineCoding.decode(EngineEvent.self, from: pending[..<end]) { continuation.yield(event) }
-                    pending = Array(pending[(end + 1)...])
+                for line in lines.take(chunk) {
+                    if let event = try? EngineCoding.decode(EngineEvent.self, from: line) { continuation.yield(event) }
                 }
-                // A line of over 1 MiB is no event of ours.
-                if pending.count > 1 << 20 { pending = [] }
             }
         }
     }

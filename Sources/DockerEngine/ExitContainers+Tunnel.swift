@@ -32,15 +32,18 @@ extension ExitContainers {
         // Anything else than the whole table is an error of nft's own: no memory, no process.
         guard lines[0].hasPrefix("table inet sallyport_leaks "), lines.last == "}" else { return .unread }
         let words = lines.map { $0.split(whereSeparator: \.isWhitespace) }
-        let figures = words.lazy.compactMap { words -> LeakCount? in
-            guard words.count == 4, words[0] == "packets", words[2] == "bytes", let packets = Int(words[1]), let bytes = Int(words[3])
-            else { return nil }
-            return .counted(packets: packets, bytes: bytes)
-        }.first
         // A counter without the rule that counts into it, at the place where packets leave, stands still.
         let counts =
             words.contains(["counter", "name", "\"leaked\""])
             && words.contains { $0.starts(with: ["type", "filter", "hook", "postrouting"]) }
-        return counts ? figures ?? .removed : .removed
+        return counts ? words.lazy.compactMap(figures).first ?? .removed : .removed
+    }
+
+    /// Of a line like `packets 0 bytes 0`.
+    private static func figures(_ words: [Substring]) -> LeakCount? {
+        guard words.count == 4, words[0] == "packets", words[2] == "bytes", let packets = Int(words[1]), let bytes = Int(words[3]) else {
+            return nil
+        }
+        return .counted(packets: packets, bytes: bytes)
     }
 }

@@ -114,6 +114,18 @@ package final class ExitContainers: Sendable {
         -> (container: String, endpoint: Endpoint)
     {
         let name = ExitTemplate.name(owner: settings.owner, exit: specification.id, generation: specification.generation)
+        try await create(name, specification, on: network)
+        let file = ExitConfiguration(
+            specification: specification, gateway: settings.gatewayNetwork ?? "\(network.gateway)/32", credentials: credentials,
+            refused: settings.refused)
+        _ = try warrant()
+        try await engine.upload(ExitFile.archive(Array(file.text.utf8)), to: ExitFile.folder, of: name)
+        _ = try warrant()
+        try await start(name)
+        return (name, try await endpoint(of: name))
+    }
+
+    private func create(_ name: String, _ specification: ExitSpecification, on network: ExitNetwork) async throws {
         func create() async throws {
             try await engine.createContainer(name: name, container(specification, on: network, fence: try warrant()))
         }
@@ -123,19 +135,15 @@ package final class ExitContainers: Sendable {
             try await engine.removeContainer(name)
             try await create()
         }
-        let file = ExitConfiguration(
-            specification: specification, gateway: settings.gatewayNetwork ?? "\(network.gateway)/32", credentials: credentials,
-            refused: settings.refused)
-        _ = try warrant()
-        try await engine.upload(ExitFile.archive(Array(file.text.utf8)), to: ExitFile.folder, of: name)
-        _ = try warrant()
-        try await start(name)
+    }
+
+    private func endpoint(of name: String) async throws -> Endpoint {
         let details = try await engine.inspectContainer(name)
         guard let address = address(in: details.networkSettings) else {
             throw EngineError(
                 code: .refused, action: "starting container \(name)", message: "it ended with status \(details.state.exitCode)")
         }
-        return (name, Endpoint(address: address, port: Self.proxyPort))
+        return Endpoint(address: address, port: Self.proxyPort)
     }
 
     /// A container whose address something else has is removed at once, so that it can be made anew with another one.
