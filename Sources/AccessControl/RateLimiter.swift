@@ -48,9 +48,7 @@ package final class RateLimiter: Sendable {
 
     /// Lets one request in, or not; a refused one is not counted.
     package func take(_ identity: String, limit: Int, window seconds: Int, counts: Bool = true) -> Verdict {
-        let now = now()
-        let window = Int(now) / seconds
-        let share = now / Double(seconds) - Double(window)
+        let (window, share) = place(in: seconds)
         return state.withLock { state in
             var wasDirty = true
             let known = state.table.change(identity) { entry in
@@ -88,6 +86,13 @@ package final class RateLimiter: Sendable {
         return Verdict(
             isAllowed: isAllowed, limit: limit, remaining: left,
             reset: reset(entry, limit: limit, share: share, seconds: seconds, isAllowed: isAllowed))
+    }
+
+    /// The number of the window that it is now, and how much of it is over, 0 to 1.
+    private func place(in seconds: Int) -> (window: Int, share: Double) {
+        let now = now()
+        let window = Int(now) / seconds
+        return (window, now / Double(seconds) - Double(window))
     }
 
     private static func slide(_ entry: inout Entry, to window: Int) {
@@ -138,13 +143,16 @@ package final class RateLimiter: Sendable {
         let counts = told.map { (key: Self.key($0.0, window), amount: $0.1) }
         let before = told.map { (key: Self.key($0.0, window - 1), amount: 0) }
         let totals: [Int]
-        do {
-            totals = try await memory.add(counts + before, seconds: seconds * 2)
-        } catch {
+        do { totals = try await memory.add(counts + before, seconds: seconds * 2) } catch {
             state.withLock { state in for (identity, _) in told { Self.tellLater(identity, &state) } }
             throw error
         }
         guard totals.count == told.count * 2 else { return }
+        takeOver(totals, of: told, in: window)
+    }
+
+    /// - Parameter totals: what was let in everywhere in this window, for each that was told, and then in the one before.
+    private func takeOver(_ totals: [Int], of told: [(String, Int)], in window: Int) {
         state.withLock { state in
             for (index, (identity, amount)) in told.enumerated() {
                 let isBehind = state.table.change(identity) { entry in

@@ -79,30 +79,39 @@ package enum AuditChain {
             if AuditChain.hash(of: line.text) != line.hash { problem("entry \(line.seq) was altered: its hash is not that of its text") }
             if entry.seq != line.seq { problem("entry \(line.seq) is stored in place of \(entry.seq)") }
             let isSigned = checkCode(of: line)
-            if let head {
-                checkPlace(of: line, entry, after: head)
-            } else {
-                first = line.seq
-                let before = AuditHead(seq: line.seq - 1, hash: entry.prev)
-                if let start, start.seq == line.seq {
-                    if start.hash != line.hash { problem("entry \(line.seq) is not the one that was written") } else { vouch() }
-                } else if before.seq == 0 {
-                    if before != .genesis { problem("entry 1 builds on something") }
-                } else {
-                    anchor = before
-                    isConfirmed = false
-                }
-            }
+            if let head { checkPlace(of: line, entry, after: head) } else { begin(with: line, entry) }
             if entry.kind == .retention, let anchor, entry.details == anchor.text { isConfirmed = true }
-            if isSigned {
-                let details = Set((entry.details ?? "").split(separator: "\n").map(String.init))
-                if entry.kind == .damage {
-                    reported.formUnion(details)
-                    sinceDamage = []
-                }
-                if entry.kind == .acknowledged { acknowledged.formUnion(details) }
-            }
+            if isSigned { readDamage(entry) }
             let now = AuditHead(seq: line.seq, hash: line.hash)
+            compare(now)
+            head = now
+        }
+
+        private mutating func begin(with line: AuditLine, _ entry: AuditEntry) {
+            first = line.seq
+            let before = AuditHead(seq: line.seq - 1, hash: entry.prev)
+            if let start, start.seq == line.seq {
+                if start.hash != line.hash { problem("entry \(line.seq) is not the one that was written") } else { vouch() }
+            } else if before.seq == 0 {
+                if before != .genesis { problem("entry 1 builds on something") }
+            } else {
+                anchor = before
+                isConfirmed = false
+            }
+        }
+
+        /// What the log itself tells of its damage.
+        private mutating func readDamage(_ entry: AuditEntry) {
+            let details = Set((entry.details ?? "").split(separator: "\n").map(String.init))
+            if entry.kind == .damage {
+                reported.formUnion(details)
+                sinceDamage = []
+            }
+            if entry.kind == .acknowledged { acknowledged.formUnion(details) }
+        }
+
+        /// Compares with the heads that were noted earlier, or that we wrote.
+        private mutating func compare(_ now: AuditHead) {
             for (noted, what) in expected where noted.seq == now.seq {
                 if noted != now {
                     problem("entry \(now.seq) is not the one that was \(what)")
@@ -111,7 +120,6 @@ package enum AuditChain {
                 }
             }
             expected.removeAll { $0.head.seq <= now.seq && $0.head.seq >= (first ?? 0) }
-            head = now
         }
 
         private mutating func checkPlace(of line: AuditLine, _ entry: AuditEntry, after head: AuditHead) {

@@ -99,18 +99,8 @@ extension AuditLog {
     package func retire(now: Timestamp = SystemClock.now()) async {
         let days = retentionDays
         guard days > 0 else { return }
-        let limit = now + -days * 86_400
         do {
-            var last: AuditLine?
-            search: while true {
-                let lines = try await store.lines(after: last?.seq ?? 0, limit: 500)
-                for line in lines {
-                    guard let entry = line.entry, entry.at < limit else { break search }
-                    last = line
-                }
-                if lines.count < 500 { break }
-            }
-            guard let last else { return }
+            guard let last = try await lastLine(before: now + -days * 86_400) else { return }
             // The newest entry always stays, so that the chain has an end to be found at.
             guard try await store.end().last > last.seq else { return }
             await recordNow(AuditEntry(.retention, "audit", details: last.head.text))
@@ -118,6 +108,19 @@ extension AuditLog {
             try await store.removeLines(upTo: last.seq)
         } catch {
             log.warning("old audit entries can't be removed", ["error": "\(error)"])
+        }
+    }
+
+    /// The last of the first entries that are older than a time.
+    private func lastLine(before limit: Timestamp) async throws -> AuditLine? {
+        var last: AuditLine?
+        while true {
+            let lines = try await store.lines(after: last?.seq ?? 0, limit: 500)
+            for line in lines {
+                guard let entry = line.entry, entry.at < limit else { return last }
+                last = line
+            }
+            if lines.count < 500 { return last }
         }
     }
 }

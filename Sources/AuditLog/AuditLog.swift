@@ -126,21 +126,10 @@ package final class AuditLog: Sendable {
     private func writeAll() async -> Bool {
         while true {
             let (batch, waiters) = nextBatch()
-            guard !batch.entries.isEmpty else {
-                for waiter in waiters { waiter.resume() }
-                return true
-            }
-            do {
-                try await append(batch)
-            } catch {
-                writing.withLock { $0.place = nil }
-                let isNew = state.withLock { state in
-                    defer { state.trouble = "\(error)" }
-                    return state.trouble == nil
-                }
-                if isNew { log.warning("the audit log can't be written; entries wait", ["error": "\(error)"]) }
-                for waiter in waiters { waiter.resume() }
-                release()
+            defer { for waiter in waiters { waiter.resume() } }
+            if batch.entries.isEmpty { return true }
+            do { try await append(batch) } catch {
+                noteTrouble(error)
                 return false
             }
             state.withLock { state in
@@ -149,8 +138,18 @@ package final class AuditLog: Sendable {
                 state.written += batch.entries.count
                 state.trouble = nil
             }
-            for waiter in waiters { waiter.resume() }
         }
+    }
+
+    /// Nobody waits for an entry any more; it is tried again later.
+    private func noteTrouble(_ error: any Error) {
+        writing.withLock { $0.place = nil }
+        let isNew = state.withLock { state in
+            defer { state.trouble = "\(error)" }
+            return state.trouble == nil
+        }
+        if isNew { log.warning("the audit log can't be written; entries wait", ["error": "\(error)"]) }
+        release()
     }
 
     /// The batch that was not answered, else the next one; and who waits for all that there is.
