@@ -7,10 +7,15 @@ import RequestPipeline
 
 extension Configuration {
     static func readAPI(_ reader: FieldReader) -> APISettings {
-        let address = ipv4(reader, "address", default: "127.0.0.1")
-        let port = reader.integer("port", in: 1...65_535) ?? 8080
+        APISettings(
+            address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8080,
+            keys: readKeys(reader.section("keys")), serving: readServing(reader), limits: readLimits(reader),
+            auditRetentionDays: reader.section("audit").number("retention_days", in: 0...36_500) ?? 365,
+            showsDashboard: reader.bool("dashboard") ?? true)
+    }
+
+    private static func readKeys(_ section: FieldReader) -> [APIKey] {
         var keys: [APIKey] = []
-        let section = reader.section("keys")
         for name in section.keys {
             let entry = section.section(name)
             let role = entry.required("role", entry.choice("role", Role.self), want: "viewer, operator or admin")
@@ -20,10 +25,7 @@ extension Configuration {
             }
             if let role, let digest { keys.append(APIKey(name: name, role: role, digest: digest.lowercased())) }
         }
-        return APISettings(
-            address: address, port: port, keys: keys, serving: readServing(reader), limits: readLimits(reader),
-            auditRetentionDays: reader.section("audit").number("retention_days", in: 0...36_500) ?? 365,
-            showsDashboard: reader.bool("dashboard") ?? true)
+        return keys
     }
 
     private static func readServing(_ reader: FieldReader) -> RequestSettings {

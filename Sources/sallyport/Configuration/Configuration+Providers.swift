@@ -25,6 +25,19 @@ extension Configuration {
         if !url.hasPrefix("https://"), !url.hasPrefix("http://") { section.problem("api_url", "expected a URL that begins with https://") }
         let path = section.string("list_path") ?? provider.listPath
         if !path.hasPrefix("/") { section.problem("list_path", "expected a path that begins with /, like \(provider.listPath)") }
+        let facts = readFacts(provider, section, file)
+        let authority = section.string("ca_file").map(Files.absolute)
+        if let authority, !Files.exists(authority) { section.problem("ca_file", "\(authority) is not there") }
+        let devices = section.integer("devices", in: 0...1000) ?? provider.devices ?? 0
+        return ProviderSettings(
+            provider: provider, apiURL: url, listPath: path, credentials: credentials, facts: facts,
+            options: ListOptions(included: readIncluded(provider, section), port: section.integer("port", in: 1...65_535)),
+            devices: devices == 0 ? nil : devices, refreshSeconds: section.number("refresh_seconds", in: 60...86_400),
+            authorityFile: authority)
+    }
+
+    /// What the tunnel needs, where it is not the provider's own.
+    private static func readFacts(_ provider: Provider, _ section: FieldReader, _ file: WireGuardFile?) -> TunnelFacts {
         var facts = provider.facts
         if let address = readAddress(section, file, provider) { facts.clientAddress = address }
         if let dns = section.list("dns") {
@@ -36,25 +49,21 @@ extension Configuration {
         facts.mtu = section.integer("mtu", in: 1280...1420) ?? facts.mtu
         facts.keepalive = section.integer("keepalive", in: 0...65_535) ?? facts.keepalive
         facts.presharedKey = readKey(section, "preshared_key", \.presharedKey) ?? file?.presharedKey.flatMap(Self.wireGuardKey)
-        let authority = section.string("ca_file").map(Files.absolute)
-        if let authority, !Files.exists(authority) { section.problem("ca_file", "\(authority) is not there") }
-        let devices = section.integer("devices", in: 0...1000) ?? provider.devices ?? 0
+        return facts
+    }
+
+    private static func readIncluded(_ provider: Provider, _ section: FieldReader) -> Set<SpecialServers> {
+        let known = provider.special.map(\.rawValue).joined(separator: ", ")
         var included: Set<SpecialServers> = []
         for word in section.strings("include") ?? [] {
             if let special = SpecialServers(rawValue: word), provider.special.contains(special) {
                 included.insert(special)
             } else {
-                let known = provider.special.map(\.rawValue).joined(separator: ", ")
-                section.problem(
-                    "include", "\(word.prefix(32)) is unknown, expected \(known.isEmpty ? "none for \(provider.name)" : "some of \(known)")"
-                )
+                let expected = known.isEmpty ? "none for \(provider.name)" : "some of \(known)"
+                section.problem("include", "\(word.prefix(32)) is unknown, expected \(expected)")
             }
         }
-        return ProviderSettings(
-            provider: provider, apiURL: url, listPath: path, credentials: credentials, facts: facts,
-            options: ListOptions(included: included, port: section.integer("port", in: 1...65_535)),
-            devices: devices == 0 ? nil : devices, refreshSeconds: section.number("refresh_seconds", in: 60...86_400),
-            authorityFile: authority)
+        return included
     }
 
     private static func readCredentials(_ provider: Provider, _ section: FieldReader, _ file: WireGuardFile?)

@@ -58,16 +58,27 @@ extension Configuration {
 
     /// Reads the file, if one is named, then the environment; checks everything and reports every mistake at once.
     static func load(file: String?, environment: [String: String]) throws -> Configuration {
-        var document = Document.object([:])
+        let content = try file.map { try document(of: $0) } ?? .object([:])
         var problems: [String] = []
-        if let file {
-            do { document = try YAML.parse(try Files.readText(file)) } catch let error as YAMLError {
-                throw ConfigurationError(problems: ["\(file): \(error.message)"])
-            } catch {
-                throw ConfigurationError(problems: ["\(error)"])
-            }
+        let reader = FieldReader(document(content, with: environment, &problems), name: "")
+        let configuration = read(reader, environment: environment)
+        problems += reader.finish().map(\.description)
+        guard problems.isEmpty, var configuration else { throw ConfigurationError(problems: problems) }
+        configuration.origins = Origins(file: file, content: content, environment: environment)
+        return configuration
+    }
+
+    private static func document(of file: String) throws -> Document {
+        do { return try YAML.parse(try Files.readText(file)) } catch let error as YAMLError {
+            throw ConfigurationError(problems: ["\(file): \(error.message)"])
+        } catch {
+            throw ConfigurationError(problems: ["\(error)"])
         }
-        let origins = Origins(file: file, content: document, environment: environment)
+    }
+
+    /// The file's content with what the environment sets.
+    private static func document(_ content: Document, with environment: [String: String], _ problems: inout [String]) -> Document {
+        var document = content
         for (name, text) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("SALLYPORT_") {
             if ForeignVariables.has(name, text) { continue }
             guard let path = environmentPaths.first(where: { variable($0) == name }) else {
@@ -76,12 +87,7 @@ extension Configuration {
             }
             document = setting(path.split(separator: ".")[...], to: value(text, of: path), in: document)
         }
-        let reader = FieldReader(document, name: "")
-        let configuration = read(reader, environment: environment)
-        problems += reader.finish().map(\.description)
-        guard problems.isEmpty, var configuration else { throw ConfigurationError(problems: problems) }
-        configuration.origins = origins
-        return configuration
+        return document
     }
 
     private static func value(_ text: String, of path: String) -> Document {

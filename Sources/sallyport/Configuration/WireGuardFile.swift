@@ -8,6 +8,17 @@ struct WireGuardFile {
 
     /// Nil for a text that is no such configuration.
     init?(_ text: String) {
+        guard let values = Self.values(in: text) else { return nil }
+        func single(_ name: String) -> String? {
+            let distinct = Set(values[name] ?? [])
+            return distinct.count == 1 ? distinct.first : nil
+        }
+        privateKey = single("privatekey")
+        presharedKey = single("presharedkey")
+        addresses = values["address"] ?? []
+    }
+
+    private static func values(in text: String) -> [String: [String]]? {
         var values: [String: [String]] = [:]
         var isConfiguration = false
         for line in text.split(whereSeparator: \.isNewline) {
@@ -19,13 +30,6 @@ struct WireGuardFile {
             isConfiguration = true
             values[name, default: []] += line[line.index(after: equals)...].split(separator: ",").map(String.init)
         }
-        guard isConfiguration else { return nil }
-        func single(_ name: String) -> String? {
-            let distinct = Set(values[name] ?? [])
-            return distinct.count == 1 ? distinct.first : nil
-        }
-        privateKey = single("privatekey")
-        presharedKey = single("presharedkey")
-        addresses = values["address"] ?? []
+        return isConfiguration ? values : nil
     }
 }

@@ -56,23 +56,29 @@ enum YAML {
             guard depth < 32 else { throw error("nested too deeply") }
             switch event {
             case .scalar(let text, let isPlain): return isPlain ? Self.plain(text) : .string(text)
-            case .sequenceStart:
-                var items: [Document] = []
-                while true {
-                    let event = try next()
-                    if case .sequenceEnd = event { return .array(items) }
-                    items.append(try value(event))
-                }
-            case .mappingStart:
-                var fields: [String: Document] = [:]
-                while true {
-                    let event = try next()
-                    if case .mappingEnd = event { return .object(fields) }
-                    guard case .scalar(let key, _) = event else { throw error("a key that is not a word") }
-                    guard fields[key] == nil else { throw error("\(key) is given twice") }
-                    fields[key] = try value(try next())
-                }
+            case .sequenceStart: return .array(try items())
+            case .mappingStart: return .object(try fields())
             default: throw error("a value is missing")
+            }
+        }
+
+        private mutating func items() throws -> [Document] {
+            var items: [Document] = []
+            while true {
+                let event = try next()
+                if case .sequenceEnd = event { return items }
+                items.append(try value(event))
+            }
+        }
+
+        private mutating func fields() throws -> [String: Document] {
+            var fields: [String: Document] = [:]
+            while true {
+                let event = try next()
+                if case .mappingEnd = event { return fields }
+                guard case .scalar(let key, _) = event else { throw error("a key that is not a word") }
+                guard fields[key] == nil else { throw error("\(key) is given twice") }
+                fields[key] = try value(try next())
             }
         }
 
