@@ -19,17 +19,16 @@ enum Main {
             print("sallyport \(Version.current)")
             return Command.Status.success
         }
-        guard let command = Command.all.first(where: { $0.name == name }) else {
-            return complain(unknown(name), Command.Status.usage)
-        }
-        let rest = arguments.dropFirst()
-        if rest.contains("--help") || rest.contains("-h") {
+        guard let command = Command.all.first(where: { $0.name == name }) else { return complain(unknown(name), Command.Status.usage) }
+        return await run(command, Array(arguments.dropFirst()))
+    }
+
+    private static func run(_ command: Command, _ arguments: [String]) async -> Int32 {
+        if arguments.contains("--help") || arguments.contains("-h") {
             print(command.help, terminator: "")
             return Command.Status.success
         }
-        do {
-            return try await command.run(Arguments(Array(rest), options: command.options))
-        } catch let error as UsageError {
+        do { return try await command.run(Arguments(arguments, options: command.options)) } catch let error as UsageError {
             return complain("\(error)\nUsage: sallyport \(command.name) \(command.usage)", Command.Status.usage)
         } catch let error as ConfigurationError {
             return complain("\(error)", Command.Status.usage)

@@ -93,11 +93,14 @@ final class AddressServices: Sendable {
                 if answer.country == nil { state.placeless.insert(url) } else { state.placeless.remove(url) }
             } else if isRefusal {
                 let count = (state.rests[url]?.count ?? 0) + 1
-                let usual = Self.restSeconds.lowerBound * Double(1 << min(count - 1, 10))
-                let wanted = asked.map { min(Self.askedSeconds.upperBound, max(Self.askedSeconds.lowerBound, $0)) } ?? 0
-                let seconds = max(wanted, asked == nil ? min(Self.restSeconds.upperBound, usual) : 0)
-                state.rests[url] = Rest(until: now + .seconds(seconds), count: count)
+                state.rests[url] = Rest(until: now + .seconds(Self.rest(asked: asked, count)), count: count)
             }
         }
+    }
+
+    /// Seconds for which a service that refuses is left alone: what it asks for, or longer each time.
+    private static func rest(asked: Double?, _ count: Int) -> Double {
+        guard let asked else { return min(restSeconds.upperBound, restSeconds.lowerBound * Double(1 << min(count - 1, 10))) }
+        return min(askedSeconds.upperBound, max(askedSeconds.lowerBound, asked))
     }
 }

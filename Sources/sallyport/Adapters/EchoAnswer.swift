@@ -17,12 +17,7 @@ struct EchoAnswer: Equatable {
         let bytes = Array(bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...])
         let text = String(decoding: bytes, as: UTF8.self)
         if case .object(let fields) = try? Document(json: bytes) {
-            func strings(_ names: [String]) -> [String] {
-                names.compactMap { if case .string(let text) = fields[$0] { text } else { nil } }
-            }
-            let addresses = Set(strings(["ip", "query", "address"]))
-            guard addresses.count == 1, let address = addresses.first else { return nil }
-            self.init(address: address, countries: strings(["country", "country_code", "countryCode", "country_iso"]))
+            self.init(fields)
         } else if let fields = Self.lines(of: text) {
             guard let address = fields["ip"] else { return nil }
             self.init(address: address, countries: fields["loc"].map { [$0] } ?? [])
@@ -31,6 +26,15 @@ struct EchoAnswer: Equatable {
             guard words.count == 1 else { return nil }
             self.init(address: String(words[0]), countries: [])
         }
+    }
+
+    private init?(_ fields: [String: Document]) {
+        func strings(_ names: [String]) -> [String] {
+            names.compactMap { if case .string(let text) = fields[$0] { text } else { nil } }
+        }
+        let addresses = Set(strings(["ip", "query", "address"]))
+        guard addresses.count == 1, let address = addresses.first else { return nil }
+        self.init(address: address, countries: strings(["country", "country_code", "countryCode", "country_iso"]))
     }
 
     /// Anything that is not an address could not be shown safely, nor compared. Two countries are as good as none.

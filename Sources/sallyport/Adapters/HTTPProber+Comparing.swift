@@ -85,17 +85,7 @@ extension HTTPProber {
         let name = AddressServices.name(request.url)
         survey.asked += 1
         let response: HTTPResponse
-        do { response = try await client.send(request) } catch {
-            let error = error as? TransportError ?? TransportError(code: .other, message: "\(error)")
-            // The head of an answer that goes wrong later is a sign of life too, unless the rest of it never came.
-            if error.status > 0, error.code != .timedOut {
-                survey.isAlive = true
-                survey.hasNamed = survey.hasNamed || Self.hasName(request.url)
-            } else {
-                survey.failure = Self.failure(of: error)
-            }
-            return survey.problems.append("\(name): \(error.message)")
-        }
+        do { response = try await client.send(request) } catch { return note(error, of: request, &survey) }
         if Self.isRefusal(response) {
             survey.failure = Self.wrongProxy
             return survey.problems.append(Self.wrongProxy.detail)
@@ -105,14 +95,30 @@ extension HTTPProber {
         survey.hasNamed = survey.hasNamed || Self.hasName(request.url)
         let answer = (200..<300).contains(response.status) ? EchoAnswer(response.body) : nil
         let address = answer?.publicAddress
-        services.note(
-            request.url, status: response.status, retryAfter: response.headers["retry-after"], address == nil ? nil : answer)
+        services.note(request.url, status: response.status, retryAfter: response.headers["retry-after"], address == nil ? nil : answer)
         guard let address, address != endpoint.address else {
             let what = answer == nil ? "no address" : "an address of no internet"
             return survey.problems.append("\(name) answered with status \(response.status) and \(what)")
         }
         survey.seen.append(.init(address: address, country: answer?.country, milliseconds: response.seconds * 1000))
         if answer?.country == nil { survey.problems.append("\(name) gives no country") }
+        await compare(address, seenBy: name, &survey)
+    }
+
+    private func note(_ error: any Error, of request: HTTPRequest, _ survey: inout Survey) {
+        let error = error as? TransportError ?? TransportError(code: .other, message: "\(error)")
+        // The head of an answer that goes wrong later is a sign of life too, unless the rest of it never came.
+        if error.status > 0, error.code != .timedOut {
+            survey.isAlive = true
+            survey.hasNamed = survey.hasNamed || Self.hasName(request.url)
+        } else {
+            survey.failure = Self.failure(of: error)
+        }
+        survey.problems.append("\(AddressServices.name(request.url)): \(error.message)")
+    }
+
+    /// With this machine's own addresses, if they are known.
+    private func compare(_ address: String, seenBy name: String, _ survey: inout Survey) async {
         let own = await own.known()
         if own.all.contains(address) {
             survey.leak = "its traffic leaves from this machine's own address \(address), as \(name) sees it"

@@ -53,16 +53,27 @@ final class OwnAddress: Sendable {
     }
 
     private func ask() async {
-        var found: String?
+        let found = await find()
+        guard note(found, at: .now) else { return }
+        log.warning(
+            "no address service gives this machine's own address, which exits are compared with",
+            ["asked": services.urls.map(AddressServices.name).joined(separator: " ")])
+    }
+
+    /// What the first service says that says an address.
+    private func find() async -> String? {
         for url in services.ready + services.resting {
             guard let response = try? await client.send(request(url)), (200..<300).contains(response.status),
                 let address = EchoAnswer(response.body)?.publicAddress
             else { continue }
-            found = address
-            break
+            return address
         }
-        let now = ContinuousClock.now
-        let isNews = state.withLock { state in
+        return nil
+    }
+
+    /// - Returns: true where none was found, and one was the time before.
+    private func note(_ found: String?, at now: ContinuousClock.Instant) -> Bool {
+        state.withLock { state in
             defer {
                 state.askedAt = now
                 state.hasFailed = found == nil
@@ -74,10 +85,6 @@ final class OwnAddress: Sendable {
             state.seen = state.seen.filter { now - $0.value < .seconds(86_400) }
             return false
         }
-        guard isNews else { return }
-        log.warning(
-            "no address service gives this machine's own address, which exits are compared with",
-            ["asked": services.urls.map(AddressServices.name).joined(separator: " ")])
     }
 
     /// False where services have answered before and none answers now.

@@ -38,10 +38,7 @@ final class ProviderKeys: TunnelKeys {
         let known = fetched.withLock { $0[provider]?.key }
         guard breakers.begin(.account, provider) else {
             if let known { return known }
-            let breaker = breakers[.account, provider]
-            let until = breaker.openUntil.map { ", and will be called again at \($0)" } ?? ""
-            throw ExitFailure(
-                reason: .providerUnavailable, detail: "\(provider) gives no key (\(breaker.reason ?? "it failed recently"))\(until)")
+            throw pause(of: provider)
         }
         let begin = ContinuousClock.now
         do {
@@ -50,18 +47,28 @@ final class ProviderKeys: TunnelKeys {
             fetched.withLock { $0[provider] = (key, SystemClock.now()) }
             return key
         } catch let error as ProviderError {
-            // A refusal of the token is an answer.
-            if error.code == .credentialsRejected {
-                breakers.succeed(.account, provider)
-                throw ExitFailure(reason: .credentialsRejected, detail: error.description)
-            }
-            let isTooMuch = error.code == .rateLimited || error.code == .blocked
-            breakers.fail(
-                .account, provider, error.message, after: (ContinuousClock.now - begin) / .seconds(1),
-                atLeast: max(error.retryAfter ?? 0, isTooMuch ? Self.refusalSeconds : 0))
+            try note(error, of: provider, after: (ContinuousClock.now - begin) / .seconds(1))
             if let known { return known }
             throw ExitFailure(reason: .providerUnavailable, detail: error.description)
         }
+    }
+
+    private func pause(of provider: ProviderName) -> ExitFailure {
+        let breaker = breakers[.account, provider]
+        let until = breaker.openUntil.map { ", and will be called again at \($0)" } ?? ""
+        return ExitFailure(
+            reason: .providerUnavailable, detail: "\(provider) gives no key (\(breaker.reason ?? "it failed recently"))\(until)")
+    }
+
+    /// - Throws: `ExitFailure` for a refusal of the token, which is an answer.
+    private func note(_ error: ProviderError, of provider: ProviderName, after seconds: Double) throws {
+        if error.code == .credentialsRejected {
+            breakers.succeed(.account, provider)
+            throw ExitFailure(reason: .credentialsRejected, detail: error.description)
+        }
+        let isTooMuch = error.code == .rateLimited || error.code == .blocked
+        breakers.fail(
+            .account, provider, error.message, after: seconds, atLeast: max(error.retryAfter ?? 0, isTooMuch ? Self.refusalSeconds : 0))
     }
 
     /// The shortest pause after a provider has had enough of us.

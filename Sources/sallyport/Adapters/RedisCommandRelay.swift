@@ -80,18 +80,8 @@ final class RedisCommandRelay: CommandRelay {
     func next() async throws -> (id: String, command: ForwardedCommand)? {
         clearOld()
         while let (id, text) = try await queue.next() {
-            guard let envelope = try? JSONDecoder().decode(Envelope.self, from: Data(text.utf8)), let term = envelope.term,
-                authenticator.check(envelope.code, Self.parts(id, envelope.at, term, envelope.text)) == .valid
-            else {
-                refuse(id, "no controller of this store has written it")
-                continue
-            }
-            let now = try await queue.now()
-            guard abs(now - envelope.at) <= seconds, isNew(id, envelope.at, now) else {
-                refuse(id, "it is an old one that was put back")
-                continue
-            }
-            guard term == leadership.fence else {
+            guard let envelope = try await envelope(id, text) else { continue }
+            guard envelope.term == leadership.fence else {
                 // Whoever waits for it sends it anew. An answer that is there already stays.
                 log.info("a command was meant for another leader", ["id": id])
                 try await answer(id, with: .missed, isFirst: true)
@@ -101,6 +91,22 @@ final class RedisCommandRelay: CommandRelay {
             return (id, try JSONDecoder().decode(ForwardedCommand.self, from: Data(envelope.text.utf8)))
         }
         return nil
+    }
+
+    /// Nil for one that no controller of this store has written, and for an old one.
+    private func envelope(_ id: String, _ text: String) async throws -> Envelope? {
+        guard let envelope = try? JSONDecoder().decode(Envelope.self, from: Data(text.utf8)), let term = envelope.term,
+            authenticator.check(envelope.code, Self.parts(id, envelope.at, term, envelope.text)) == .valid
+        else {
+            refuse(id, "no controller of this store has written it")
+            return nil
+        }
+        let now = try await queue.now()
+        guard abs(now - envelope.at) <= seconds, isNew(id, envelope.at, now) else {
+            refuse(id, "it is an old one that was put back")
+            return nil
+        }
+        return envelope
     }
 
     private func refuse(_ id: String, _ reason: String) {

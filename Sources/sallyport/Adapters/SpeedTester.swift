@@ -29,26 +29,33 @@ final class SpeedTester: Sendable {
     /// - Throws: `APIProblem` where one runs already, or where nothing comes.
     func run(_ id: ExitID, through proxy: HTTPProxy, bytes: Int, seconds: Double) async throws -> SpeedTest {
         let meter = Meter(limit: bytes)
-        let isFirst = entries.withLock { entries in
-            if entries[id]?.meter != nil { return false }
-            if entries.count >= Self.memory { entries = entries.filter { $0.value.meter != nil } }
-            entries[id] = Entry(test: SpeedTest(exit: id, startedAt: SystemClock.now()), meter: meter, start: .now)
-            return true
-        }
-        guard isFirst else {
+        guard begin(id, meter) else {
             throw APIProblem(status: 409, code: "speed_test_running", message: "a speed test of \(id) runs already; wait for its end")
         }
         let problem = await download(bytes, seconds, through: proxy, into: meter)
-        let result = entries.withLock { entries in
-            entries[id] = entries[id].map { Entry(test: Self.reading(of: $0, isRunning: false), meter: nil, start: $0.start) }
-            return entries[id]?.test
-        }
-        guard let result, result.bytes > 0 else {
+        guard let result = end(id), result.bytes > 0 else {
             throw APIProblem(
                 status: 503, code: "speed_test_failed", message: "no data came from \(url) through \(id): \(problem ?? "an empty answer")",
                 headers: [("Retry-After", "10")])
         }
         return result
+    }
+
+    /// False where one of this exit runs already.
+    private func begin(_ id: ExitID, _ meter: Meter) -> Bool {
+        entries.withLock { entries in
+            if entries[id]?.meter != nil { return false }
+            if entries.count >= Self.memory { entries = entries.filter { $0.value.meter != nil } }
+            entries[id] = Entry(test: SpeedTest(exit: id, startedAt: SystemClock.now()), meter: meter, start: .now)
+            return true
+        }
+    }
+
+    private func end(_ id: ExitID) -> SpeedTest? {
+        entries.withLock { entries in
+            entries[id] = entries[id].map { Entry(test: Self.reading(of: $0, isRunning: false), meter: nil, start: $0.start) }
+            return entries[id]?.test
+        }
     }
 
     /// Why it ended before all bytes had come; nil where they have.

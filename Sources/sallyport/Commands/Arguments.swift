@@ -20,31 +20,27 @@ struct Arguments: Sendable {
 
     init(_ arguments: [String], options: [Option]) throws {
         var rest = arguments[...]
-        var isOver = false
-        while let word = rest.popFirst() {
-            guard !isOver, word.hasPrefix("-"), word.count > 1 else {
-                words.append(word)
-                continue
-            }
-            if word == "--" {
-                isOver = true
-                continue
-            }
-            let pair = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard let option = options.first(where: { "--\($0.name)" == pair[0] }) else {
-                let known = options.map { "--\($0.name)" }.joined(separator: ", ")
-                throw UsageError(message: "unknown option \(pair[0]); known are \(known)")
-            }
-            if option.value == nil {
-                guard pair.count == 1 else { throw UsageError(message: "--\(option.name) takes no value") }
-                flags.insert(option.name)
-            } else if pair.count == 2 {
-                values[option.name] = pair[1]
-            } else if let value = rest.popFirst() {
-                values[option.name] = value
-            } else {
-                throw UsageError(message: "--\(option.name) wants a value: \(option.value ?? "")")
-            }
+        while let word = rest.popFirst(), word != "--" {
+            if word.hasPrefix("-"), word.count > 1 { try take(word, of: options, &rest) } else { words.append(word) }
+        }
+        // Behind `--` nothing is an option.
+        words += rest
+    }
+
+    /// - Parameter rest: the words behind it, of which the first may be its value.
+    private mutating func take(_ word: String, of options: [Option], _ rest: inout ArraySlice<String>) throws {
+        let pair = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard let option = options.first(where: { "--\($0.name)" == pair[0] }) else {
+            let known = options.map { "--\($0.name)" }.joined(separator: ", ")
+            throw UsageError(message: "unknown option \(pair[0]); known are \(known)")
+        }
+        if option.value == nil {
+            guard pair.count == 1 else { throw UsageError(message: "--\(option.name) takes no value") }
+            flags.insert(option.name)
+        } else if let value = pair.count == 2 ? pair[1] : rest.popFirst() {
+            values[option.name] = value
+        } else {
+            throw UsageError(message: "--\(option.name) wants a value: \(option.value ?? "")")
         }
     }
 

@@ -96,15 +96,8 @@ extension Command {
     }
 
     private static func verify(_ file: String, expecting text: String?, rootKey: String?) throws -> Int32 {
-        var heads: [AuditHead] = []
-        if let text {
-            guard let head = AuditHead(text.replacing(":", with: " ")) else {
-                throw UsageError(message: "--expect is \(text), expected number:hash, as verify shows it")
-            }
-            heads = [head]
-        }
         let authenticator = try rootKey.map { Authenticator(try RootKey.read($0), purpose: AuditChain.purpose) }
-        var verifier = AuditChain.Verifier(expecting: heads, authenticator: authenticator)
+        var verifier = AuditChain.Verifier(expecting: try text.map { [try head($0)] } ?? [], authenticator: authenticator)
         var unreadable: [String] = []
         for (number, line) in try Files.read(file, limit: 1 << 30).split(separator: "\n").enumerated() {
             if let entry = AuditLine(exported: String(line)) {
@@ -116,6 +109,13 @@ extension Command {
         verifier.finish(stored: nil)
         show(verifier.count, verifier.head, unreadable + verifier.problems)
         return unreadable.isEmpty && verifier.problems.isEmpty ? Status.success : Status.failure
+    }
+
+    private static func head(_ text: String) throws -> AuditHead {
+        guard let head = AuditHead(text.replacing(":", with: " ")) else {
+            throw UsageError(message: "--expect is \(text), expected number:hash, as verify shows it")
+        }
+        return head
     }
 
     private static func table(_ entries: [Document]) -> String {

@@ -96,18 +96,21 @@ extension Command {
             body[option] = .array(text == nothing ? [] : text.split(separator: ",").map { .string(String($0)) })
         }
         if let rule = arguments["address-rule"] { body["address_rule"] = .string(rule) }
+        let limits = try limits(arguments)
+        if !limits.isEmpty { body["limits"] = .object(limits) }
+        if arguments.has("disable"), arguments.has("enable") { throw UsageError(message: "expected --disable or --enable, not both") }
+        if arguments.has("disable") { body["disabled"] = .bool(true) }
+        if arguments.has("enable") { body["disabled"] = .bool(false) }
+        return body
+    }
+
+    private static func limits(_ arguments: Arguments) throws -> [String: Document] {
         var limits: [String: Document] = [:]
         for option in ["connections", "connections-per-second", "bytes-per-day", "bytes-per-month", "bytes-total"] {
             guard let text = arguments[option] else { continue }
             limits[option.replacing("-", with: "_")] = text == "none" ? .null : .integer(try amount(text, option))
         }
-        if !limits.isEmpty { body["limits"] = .object(limits) }
-        guard !(arguments.has("disable") && arguments.has("enable")) else {
-            throw UsageError(message: "expected --disable or --enable, not both")
-        }
-        if arguments.has("disable") { body["disabled"] = .bool(true) }
-        if arguments.has("enable") { body["disabled"] = .bool(false) }
-        return body
+        return limits
     }
 
     /// A whole number, with K, M, G or T for thousands of it where bytes are meant.

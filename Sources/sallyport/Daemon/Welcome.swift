@@ -55,16 +55,7 @@ struct Welcome: Sendable {
         let gateway = Endpoint(address: configuration.gateway.address, port: configuration.gateway.port)
         let user = "\(Self.firstUser)-country-\(exit.country.lowercased)"
         let url = configuration.verification.urls[0]
-        var proxied = "not asked: the password of \(Self.firstUser) is not in \(passwordFile)"
-        if let password = try? Files.read(passwordFile).filter({ !$0.isWhitespace }) {
-            do {
-                let sighting = try await parts.prober.ask(
-                    url, through: HTTPProxy(endpoint: gateway, user: user, password: Secret(password)))
-                proxied = sighting.address + (sighting.country.map { " (\($0))" } ?? "")
-            } catch {
-                proxied = "no answer: \(error)"
-            }
-        }
+        let proxied = await sight(url, through: gateway, as: user)
         let server = exit.server
         let latency = server?.latencyMilliseconds.map(Figures.milliseconds) ?? "not measured"
         let direct = await parts.prober.directAddress() ?? "unknown"
@@ -93,6 +84,19 @@ struct Welcome: Sendable {
         // On a thread of its own: nobody may read it.
         let bytes = Array(text.utf8)
         _ = try? await Blocking.run { bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) } }
+    }
+
+    /// How an address service sees a request through the gateway.
+    private func sight(_ url: String, through gateway: Endpoint, as user: String) async -> String {
+        guard let password = try? Files.read(passwordFile).filter({ !$0.isWhitespace }) else {
+            return "not asked: the password of \(Self.firstUser) is not in \(passwordFile)"
+        }
+        do {
+            let sighting = try await parts.prober.ask(url, through: HTTPProxy(endpoint: gateway, user: user, password: Secret(password)))
+            return sighting.address + (sighting.country.map { " (\($0))" } ?? "")
+        } catch {
+            return "no answer: \(error)"
+        }
     }
 
     /// A link that signs in without a key; empty where there is no dashboard.
