@@ -15,16 +15,21 @@ extension Catalog {
         let silent = providers.filter { self[$0].listing == nil && pool.provider ?? $0 == $0 }
         if wanted.isEmpty, !silent.isEmpty { throw lack(of: silent) }
         let ranked = ServerRanking.byItself(wanted, strategy: pool.strategy, knowledge: knowledge())
+        let found = await resolved(ranked)
+        if found.isEmpty, let first = ranked.first { throw unresolved(ranked.count, first.server) }
+        return found
+    }
+
+    /// Those whose address is known, with what was measured of them.
+    private func resolved(_ ranked: [RankedServer]) async -> [RankedServer] {
         let addresses = await addresses(ofFirst: Self.resolvedOfPool, of: ranked.map(\.server))
-        let found: [RankedServer] = ranked.compactMap { entry in
+        return ranked.compactMap { entry in
             guard let server = addressed(entry.server, addresses) else { return nil }
             var entry = entry
             entry.server = server
             entry.server.latencyMilliseconds = histories[server.hostname]?.figures?.median
             return entry
         }
-        if found.isEmpty, let first = ranked.first { throw unresolved(ranked.count, first.server) }
-        return found
     }
 
     /// Servers of a pool that are resolved where only their names are known, the best by themselves first.

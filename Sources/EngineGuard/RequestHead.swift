@@ -70,17 +70,19 @@ extension RequestHead {
         guard let path = parts.first, path.hasPrefix("/"), path.utf8.count <= 300 else {
             throw .malformed("the target is not a path of at most 300 bytes")
         }
-        for byte in path.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: continue
-            default: guard "/-._%".utf8.contains(byte) else { throw .forbidden("the path has characters that are not allowed") }
-            }
-        }
+        guard path.utf8.allSatisfy(isOfPath) else { throw .forbidden("the path has characters that are not allowed") }
         let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
         guard !segments.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
             throw .forbidden("the path has an empty segment or one of dots")
         }
         return (String(path), parts.count == 2 ? try items(of: parts[1]) : [])
+    }
+
+    private static func isOfPath(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "/-._%".utf8.contains(byte)
+        }
     }
 
     private static func items(of query: Substring) throws(Refusal) -> [QueryItem] {

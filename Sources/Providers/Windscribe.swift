@@ -17,20 +17,19 @@ private struct WindscribeList: ListShape {
         guard let name = row["name"]?.text, let groups = row["groups"]?.elements else { return list.drop("unreadable") }
         // A region may be called "US East"; then the code says which country that is.
         let country = (row["country_code"]?.text).flatMap { CountryCode($0) } ?? CountryCode(named: name)
-        for group in groups {
-            guard let nodes = group["nodes"]?.elements else {
+        for group in groups { read(group, country, into: &list) }
+    }
+
+    private func read(_ group: ListRow, _ country: CountryCode?, into list: inout ServerList) {
+        guard let nodes = group["nodes"]?.elements else { return list.drop("unreadable") }
+        for node in nodes {
+            guard let hostname = node["hostname"]?.text, let address = node["ip3"]?.text else {
                 list.drop("unreadable")
                 continue
             }
-            for node in nodes {
-                guard let hostname = node["hostname"]?.text, let address = node["ip3"]?.text else {
-                    list.drop("unreadable")
-                    continue
-                }
-                list.add(
-                    hostname: hostname, address: address, key: group["wg_pubkey"]?.text, country: country, city: group["city"]?.text,
-                    load: (node["health"] ?? group["health"])?.load)
-            }
+            list.add(
+                hostname: hostname, address: address, key: group["wg_pubkey"]?.text, country: country, city: group["city"]?.text,
+                load: (node["health"] ?? group["health"])?.load)
         }
     }
 }
