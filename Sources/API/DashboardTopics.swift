@@ -28,10 +28,12 @@ struct DashboardTopics {
             .exits: ExitSource(exits: { operations.state.exits }, json: { Self.json(ExitView($0, proxy: proxy)) }),
             .traffic: traffic.source { showsNames || $0.hasPrefix("exit:") },
             .pools: ofState { state in
-                state.pools.values.reduce(into: [:]) { $0[$1.country.rawValue] = Self.json(PoolView($1, state: state)) }
+                state.pools.values.reduce(into: [:]) { $0[$1.country.rawValue] = Self.json(PoolInState.view(PoolInState($1, state))) }
             },
             .users: ofState { state in
-                state.users.reduce(into: [:]) { $0[$1.name] = Self.json(UserView($1, blocked: state.blockedUsers[$1.name])) }
+                state.users.reduce(into: [:]) { items, user in
+                    items[user.name] = Self.json(ShownUser.view(ShownUser(user: user, blocked: state.blockedUsers[user.name])))
+                }
             },
             .alerts: alerts(showsNames),
             .breakers: ofState { state in

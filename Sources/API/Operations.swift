@@ -1,5 +1,6 @@
 import HTTPServing
 package import Model
+import OpenAPI
 
 /// What the API lets its callers do, as it asks for it. Errors that it throws should be `APIProblem`.
 package protocol Operations: Sendable {
@@ -48,8 +49,7 @@ extension Operations {
     /// - Throws: 503 `not_leader` where the leader's answer has none.
     func exit(after command: ControllerCommand) async throws -> Exit {
         if let exit = try await execute(command) { return exit }
-        throw APIProblem(
-            status: 503, code: "not_leader", message: "the leader's answer has no exit", headers: [("Retry-After", "10")])
+        throw APIProblem.unavailable("the leader's answer has no exit", code: "not_leader")
     }
 }
 

@@ -4,6 +4,18 @@ package import Model
 package typealias APIRoute = Route<Contract>
 
 extension Route where Access == Contract {
+    /// A route with its contract in one call.
+    package convenience init(
+        _ method: String, _ pattern: String, _ access: OpenAPI.Access, _ summary: String, _ details: String = "",
+        query: [Parameter] = [], body: Body? = nil, answers: [Answer], problems: [Int] = [], limit: LimitClass = .standard,
+        answersSecret: Bool = false, showsByRole: Bool = false, _ handler: Handler
+    ) {
+        let contract = Contract(
+            access, summary, details, query: query, body: body, answers: answers, problems: problems, limit: limit,
+            answersSecret: answersSecret, showsByRole: showsByRole)
+        self.init(method, pattern, contract, handler)
+    }
+
     /// The placeholders of its path, in order.
     package var placeholders: [String] {
         pattern.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }

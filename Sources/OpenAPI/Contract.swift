@@ -5,6 +5,10 @@ package import Model
 package enum Access: Sendable, Equatable {
     case open
     case role(Role)
+
+    package static let viewer = Access.role(.viewer)
+    package static let `operator` = Access.role(.operator)
+    package static let admin = Access.role(.admin)
 }
 
 /// What a route promises beside its method and path: who may call it, what it takes, what it answers.
@@ -85,6 +89,10 @@ package struct Body: Sendable {
         self.schema = schema.asInput
         self.isOptional = isOptional
         self.example = example
+    }
+
+    package init(_ fields: Schema.Field..., isOptional: Bool = false, example: Document? = nil) {
+        self.init(.object(fields), isOptional: isOptional, example: example)
     }
 }
 

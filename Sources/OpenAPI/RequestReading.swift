@@ -11,7 +11,7 @@ extension ServerRequest {
                 throw APIProblem(status: 400, code: "malformed_json", message: "the body is not JSON as it is read here, \(error)")
             }
         }
-        if case .null = document { throw APIProblem.invalid([FieldProblem(field: "body", message: "is null, want a JSON object")]) }
+        if case .null = document { throw APIProblem.invalid("body", "is null, want a JSON object") }
         let reader = FieldReader(document)
         let value = read(reader)
         let problems = reader.finish()
@@ -25,7 +25,7 @@ extension ServerRequest {
     package func time(_ name: String) throws -> Timestamp? {
         guard let text = query(name) else { return nil }
         guard let time = Timestamp(rfc3339: text) else {
-            throw APIProblem.invalid([FieldProblem(field: name, message: "want a time like 2026-11-21T01:02:03.456Z")])
+            throw APIProblem.invalid(name, "want a time like 2026-11-21T01:02:03.456Z")
         }
         return time
     }
@@ -33,7 +33,7 @@ extension ServerRequest {
     package func country(_ name: String) throws -> CountryCode? {
         guard let text = parameters[name] ?? query(name) else { return nil }
         guard let country = CountryCode(text) else {
-            throw APIProblem.invalid([FieldProblem(field: name, message: "unknown country, want an ISO 3166-1 alpha-2 code like us")])
+            throw APIProblem.invalid(name, "unknown country, want an ISO 3166-1 alpha-2 code like us")
         }
         return country
     }
@@ -52,6 +52,24 @@ extension APIProblem {
     package static func invalid(_ problems: [FieldProblem]) -> APIProblem {
         APIProblem(
             status: 422, code: "invalid", message: problems.map(\.description).joined(separator: "; "), fields: problems)
+    }
+
+    package static func invalid(_ field: String, _ message: String) -> APIProblem {
+        invalid([FieldProblem(field: field, message: message)])
+    }
+
+    /// 503: an outside part does not answer; worth another try after ten seconds.
+    package static func unavailable(_ message: String, code: String = "store_unavailable") -> APIProblem {
+        APIProblem(status: 503, code: code, message: message, headers: [("Retry-After", "10")])
+    }
+
+    /// What a body returns that asks the store; its errors become 503, except problems.
+    package static func ifUnavailable<Value>(
+        isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Value
+    ) async throws -> Value {
+        do { return try await body() } catch let problem as APIProblem { throw problem } catch {
+            throw unavailable("the store does not answer: \(error)")
+        }
     }
 
     package static func notFound(_ what: String) -> APIProblem {

@@ -59,17 +59,16 @@ package final class WrittenDocuments: Sendable {
     var routes: [APIRoute] {
         [
             Route(
-                "GET", "/openapi.json",
-                Contract(.open, "This API as an OpenAPI 3.1 document", answers: [.json(200, "the document", .anything)]),
+                "GET", "/openapi.json", .open, "This API as an OpenAPI 3.1 document", answers: [.json(200, "the document", .anything)],
                 .ready { _ in self.written.openAPI }),
             Route(
-                "GET", "/docs", Contract(.open, "This API as a page to look things up in", answers: [.text("the page", "text/html")]),
+                "GET", "/docs", .open, "This API as a page to look things up in", answers: [.text("the page", "text/html")],
                 .ready { _ in self.written.reference }),
             Route(
-                "GET", "/redoc", Contract(.open, "This API as a page to read", answers: [.text("the page", "text/html")]),
+                "GET", "/redoc", .open, "This API as a page to read", answers: [.text("the page", "text/html")],
                 .ready { _ in self.written.manual }),
             Route(
-                "GET", "/docs/style.css", Contract(.open, "How the pages look", answers: [.text("the style sheet", "text/css")]),
+                "GET", "/docs/style.css", .open, "How the pages look", answers: [.text("the style sheet", "text/css")],
                 .ready { _ in self.written.style }),
         ]
     }

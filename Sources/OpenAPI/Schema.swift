@@ -167,6 +167,10 @@ package struct Schema: Sendable {
     }
     /// A component of the document: described there once, and referred to by its name.
     package static func named(_ name: String, _ schema: Schema) -> Schema { Schema(kind: .named(name, schema)) }
+    package static func named(_ name: String, _ fields: Field..., showing: [String: Document?] = [:]) -> Schema {
+        named(name, object(fields).showing(showing))
+    }
+    package static func objects(_ fields: Field..., showing: [String: Document?] = [:]) -> Schema { list(object(fields).showing(showing)) }
     package var orNull: Schema { if case .nullable = kind { self } else { Schema(kind: .nullable(self)) } }
 
     /// As the body of a request, where null is as good as a field that is left out.

@@ -43,7 +43,7 @@ final class Idempotency: Sendable {
         let id = context.request.id
         guard let name = Self.name(header) else {
             let message = "want 1 to 128 of A-Z a-z 0-9 _ . : - or, in double quotes, of printable ASCII"
-            return APIProblem.invalid([FieldProblem(field: "Idempotency-Key", message: message)]).response(id: id)
+            return APIProblem.invalid("Idempotency-Key", message).response(id: id)
         }
         // Another caller's key is another key.
         let key = "idempotency:" + Digest.sha256("\(context.key?.id ?? "")\n\(name)")

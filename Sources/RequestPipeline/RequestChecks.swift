@@ -24,7 +24,7 @@ enum RequestChecks {
             }
         }
         if request.body.isEmpty, let body = route.access.body, !body.isOptional {
-            return APIProblem.invalid([FieldProblem(field: "body", message: "is missing, want a JSON object")])
+            return APIProblem.invalid("body", "is missing, want a JSON object")
         }
         return context.analysis.queryProblem
     }

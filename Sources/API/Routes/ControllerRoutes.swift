@@ -36,51 +36,29 @@ struct ControllerRoutes: RouteGroup {
     var routes: [APIRoute] {
         [
             Route(
-                "GET", "/admin/status",
-                Contract(
-                    .role(.admin), "The controller in figures", answers: [.json(200, "the figures", .controllerStatus)],
-                    limit: .strict),
-                .ready(showStatus)),
+                "GET", "/admin/status", .admin, "The controller in figures", answers: [.json(200, "the figures", .controllerStatus)],
+                limit: .strict, .ready(showStatus)),
             Route(
-                "GET", "/admin/config",
-                Contract(
-                    .role(.admin), "The configuration in force, secrets masked",
-                    answers: [.json(200, "a line for each setting", .configuration)],
-                    limit: .strict), .ready(showConfiguration)),
+                "GET", "/admin/config", .admin, "The configuration in force, secrets masked",
+                answers: [.json(200, "a line for each setting", .configuration)], limit: .strict, .ready(showConfiguration)),
             Route(
-                "POST", "/admin/reload",
-                Contract(
-                    .role(.admin), "Reads the configuration again", "All or nothing: with a mistake in it, everything stays as it was.",
-                    answers: [.json(200, "what has changed", .reload)], limit: .strict),
-                .waiting(reload)),
+                "POST", "/admin/reload", .admin, "Reads the configuration again",
+                "All or nothing: with a mistake in it, everything stays as it was.", answers: [.json(200, "what has changed", .reload)],
+                limit: .strict, .waiting(reload)),
         ]
     }
 
     func showStatus(_ request: ServerRequest) throws -> ServerResponse {
-        struct Status: Encodable {
-            let version: String
-            let startedAt: Timestamp
-            let role: String
-            let exits: Int
-            let serving: Int
-            let pools: Int
-            let users: Int
-            let readers: Int
-        }
         let state = operations.state
         return .json(
-            Status(
-                version: process.version, startedAt: process.startedAt, role: state.leader == nil ? "leader" : "follower",
-                exits: state.exits.count,
-                serving: state.exits.values.count { $0.state.takesTraffic }, pools: state.pools.count, users: state.users.count,
-                readers: streams.readers))
+            Fields([
+                "version": process.version, "started_at": process.startedAt, "role": state.leader == nil ? "leader" : "follower",
+                "exits": state.exits.count, "serving": state.exits.values.count { $0.state.takesTraffic }, "pools": state.pools.count,
+                "users": state.users.count, "readers": streams.readers,
+            ]))
     }
 
     func showConfiguration(_ request: ServerRequest) throws -> ServerResponse {
-        struct Configuration: Encodable {
-            let settings: [String]
-            let values: [SettingView]
-        }
         let inForce = settings.values
         let values = (configuration?() ?? []).map { setting in
             guard
@@ -91,19 +69,15 @@ struct ControllerRoutes: RouteGroup {
             let value = changed.value(in: inForce).jsonText
             return SettingView(name: setting.name, value: value, from: "changed through the API")
         }
-        return .json(Configuration(settings: values.map { "\($0.name): \($0.value)" }, values: values))
+        return .json(Fields(["settings": values.map { "\($0.name): \($0.value)" }, "values": values]))
     }
 
     // MARK: - The configuration
 
     func reload(_ request: ServerRequest) async throws -> ServerResponse {
-        struct Done: Encodable {
-            let changed: [String]
-            let needsRestart: [String]
-        }
         do {
             let report = try await readConfiguration?() ?? ReloadReport(changed: [], needsRestart: [])
-            return .json(Done(changed: report.changed, needsRestart: report.needsRestart))
+            return .json(Fields(["changed": report.changed, "needs_restart": report.needsRestart]))
         } catch let refusal as ReloadRefusal {
             throw APIProblem.invalid(refusal.problems.map { FieldProblem(field: "configuration", message: $0) })
         }
@@ -125,27 +99,17 @@ package struct SettingView: Encodable, Hashable, Sendable {
 }
 
 extension Schema {
-    static let reload = named(
-        "Reload",
-        .object(
-            .always("changed", .list(.text("api.limits"))), .always("needs_restart", .list(.text("gateway")))))
+    static let reload = named("Reload", .always("changed", .list(.text("api.limits"))), .always("needs_restart", .list(.text("gateway"))))
     static let controllerStatus = named(
-        "ControllerStatus",
-        .object(
-            .always("version", .text("0.1.0")), .always("started_at", .time), .always("role", .choice(["leader", "follower"])),
-            .always("exits", .whole(2)), .always("serving", .whole(2)), .always("pools", .whole(1)), .always("users", .whole(1)),
-            .always("readers", .whole(0), "of streams")))
+        "ControllerStatus", .always("version", .text("0.1.0")), .always("started_at", .time),
+        .always("role", .choice(["leader", "follower"])), .always("exits", .whole(2)), .always("serving", .whole(2)),
+        .always("pools", .whole(1)), .always("users", .whole(1)), .always("readers", .whole(0), "of streams"))
     static let configuration = named(
-        "Configuration",
-        .object(
-            .always("settings", .list(.text("api.connections: 2000")), "a line for each, secrets masked"),
-            .always(
-                "values",
-                .list(
-                    .object(
-                        .always("name", .text("api.connections")), .always("value", .text("2000"), "as text; a secret is masked"),
-                        .always(
-                            "from", .text("sallyport.yaml"), "the file, the environment's variable, `default`, or `changed through the API`"
-                        )
-                    )), "the same, each with where it comes from")))
+        "Configuration", .always("settings", .list(.text("api.connections: 2000")), "a line for each, secrets masked"),
+        .always(
+            "values",
+            .objects(
+                .always("name", .text("api.connections")), .always("value", .text("2000"), "as text; a secret is masked"),
+                .always("from", .text("sallyport.yaml"), "the file, the environment's variable, `default`, or `changed through the API`")),
+            "the same, each with where it comes from"))
 }

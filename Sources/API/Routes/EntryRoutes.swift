@@ -39,22 +39,9 @@ struct EntryRoutes: RouteGroup {
     var routes: [APIRoute] {
         [
             Route(
-                "GET", "/admin/routes",
-                Contract(
-                    .role(.admin), "Where proxy users connect, and which exits that leads to",
-                    answers: [.json(200, "the ways in", .routes)], limit: .strict), .ready(showEntries))
+                "GET", "/admin/routes", .admin, "Where proxy users connect, and which exits that leads to",
+                answers: [.json(200, "the ways in", .routes)], limit: .strict, .ready(showEntries))
         ]
-    }
-
-    private struct EntryView: Encodable {
-        let address: String
-        let protocols: [String]
-        let by: String
-        let country: CountryCode?
-        let names: [String]
-        let open: Bool
-        let exits: [ExitID]?
-        let fallback: [CountryCode]?
     }
 
     func showEntries(_ request: ServerRequest) throws -> ServerResponse {
@@ -63,9 +50,11 @@ struct EntryRoutes: RouteGroup {
             let exits = entry.country.map { country in
                 state.exits.values.filter { $0.country == country && $0.state.takesTraffic }.map(\.id).sorted()
             }
-            return EntryView(
-                address: entry.address, protocols: entry.protocols, by: entry.choice.rawValue, country: entry.country, names: entry.names,
-                open: entry.isOpen, exits: exits, fallback: entry.country.map { state.pools[$0]?.fallback ?? [] })
+            return Fields([
+                "address": entry.address, "protocols": entry.protocols, "by": entry.choice.rawValue, "country": entry.country,
+                "names": entry.names, "open": entry.isOpen, "exits": exits,
+                "fallback": entry.country.map { state.pools[$0]?.fallback ?? [] },
+            ])
         }
         return .json(["routes": views])
     }
@@ -74,18 +63,15 @@ struct EntryRoutes: RouteGroup {
 extension Schema {
     static let routes = named(
         "Routes",
-        .object(
-            .always(
-                "routes",
-                .list(
-                    .object(
-                        .always("address", .text("127.0.0.1:20538")),
-                        .always("protocols", .list(.choice(["http", "socks5", "https", "proxy"]))),
-                        .always("by", .choice(ProxyEntry.Choice.self), "what picks the country"),
-                        .maybe("country", .text("US"), "absent where the user picks it, or any will do"),
-                        .always("names", .list(.text("proxy-us.example.com")), "host names that lead there"),
-                        .always("open", .flag, "false where another program has the port, or there is no certificate"),
-                        .maybe("exits", .list(.text("us-1")), "those of the country that take traffic"),
-                        .maybe("fallback", .list(.text("CA")), "countries that take over while there are none")
-                    ).showing(["open": .bool(true), "names": .array([]), "protocols": .array([.string("http"), .string("socks5")])])))))
+        .always(
+            "routes",
+            .objects(
+                .always("address", .text("127.0.0.1:20538")), .always("protocols", .list(.choice(["http", "socks5", "https", "proxy"]))),
+                .always("by", .choice(ProxyEntry.Choice.self), "what picks the country"),
+                .maybe("country", .text("US"), "absent where the user picks it, or any will do"),
+                .always("names", .list(.text("proxy-us.example.com")), "host names that lead there"),
+                .always("open", .flag, "false where another program has the port, or there is no certificate"),
+                .maybe("exits", .list(.text("us-1")), "those of the country that take traffic"),
+                .maybe("fallback", .list(.text("CA")), "countries that take over while there are none"),
+                showing: ["open": .bool(true), "names": .array([]), "protocols": .array([.string("http"), .string("socks5")])])))
 }

@@ -13,59 +13,39 @@ struct ExitRoutes: RouteGroup {
         let accepted = Answer.json(202, "the exit as it is now", .exit)
         return [
             Route(
-                "GET", "/api/exits",
-                Contract(
-                    .role(.viewer), "All exits, or some",
-                    query: [.country, Parameter("state", .choice(ExitState.self), "only in this state")],
-                    answers: [.json(200, "the exits by name", .exits)]),
-                .ready(listExits)),
+                "GET", "/api/exits", .viewer, "All exits, or some",
+                query: [.country, Parameter("state", .choice(ExitState.self), "only in this state")],
+                answers: [.json(200, "the exits by name", .exits)], .ready(listExits)),
             Route(
-                "POST", "/api/exits",
-                Contract(
-                    .role(.operator), "One more exit for a country", "The country's pool grows by one, or is made.",
-                    query: [Parameter("wait", .number(0...120, 0), "seconds to wait until the exit serves or is given up")],
-                    body: Body(
-                        .object(
-                            [
-                                .always("country", .country, "a country"),
-                                .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
-                                .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
-                                .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
-                            ] + Schema.serverLimitFields),
-                        example: .object(["country": .string("us")])),
-                    answers: [.json(202, "the new exit", .exit, headers: ["Location"])]),
-                .waiting(createExit)),
+                "POST", "/api/exits", .operator, "One more exit for a country", "The country's pool grows by one, or is made.",
+                query: [Parameter("wait", .number(0...120, 0), "seconds to wait until the exit serves or is given up")],
+                body: Body(
+                    .object(
+                        [
+                            .always("country", .country, "a country"),
+                            .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
+                            .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
+                            .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
+                        ] + Schema.serverLimitFields), example: .object(["country": .string("us")])),
+                answers: [.json(202, "the new exit", .exit, headers: ["Location"])], .waiting(createExit)),
+            Route("GET", "/api/exits/{id}", .viewer, "One exit", answers: [.json(200, "the exit", .exit)], .ready(showExit)),
             Route(
-                "GET", "/api/exits/{id}", Contract(.role(.viewer), "One exit", answers: [.json(200, "the exit", .exit)]),
-                .ready(showExit)),
-            Route(
-                "DELETE", "/api/exits/{id}",
-                Contract(.role(.operator), "Takes an exit away", "Its pool shrinks by one.", answers: [accepted]),
+                "DELETE", "/api/exits/{id}", .operator, "Takes an exit away", "Its pool shrinks by one.", answers: [accepted],
                 .waiting(deleteExit)),
             Route(
-                "POST", "/api/exits/{id}/rotate",
-                Contract(
-                    .role(.operator), "Moves an exit's place in the pool to another server",
-                    "The old exit leaves when the new one serves.", answers: [accepted]),
-                .waiting(rotateExit)),
+                "POST", "/api/exits/{id}/rotate", .operator, "Moves an exit's place in the pool to another server",
+                "The old exit leaves when the new one serves.", answers: [accepted], .waiting(rotateExit)),
             Route(
-                "GET", "/api/exits/{id}/health",
-                Contract(.role(.viewer), "An exit's health alone", answers: [.json(200, "what its probes add up to", .health)]),
-                .ready(showHealth)),
+                "GET", "/api/exits/{id}/health", .viewer, "An exit's health alone",
+                answers: [.json(200, "what its probes add up to", .health)], .ready(showHealth)),
             Route(
-                "GET", "/api/exits/{id}/usage",
-                Contract(
-                    .role(.viewer), "What an exit has carried",
-                    "By hour and day, in UTC, the newest first. Counted by its name: what earlier exits of that name carried is in it.",
-                    query: UsagePeriods.query, answers: [.json(200, "the usage", .exitUsage)]),
-                .waiting(showExitUsage)),
+                "GET", "/api/exits/{id}/usage", .viewer, "What an exit has carried",
+                "By hour and day, in UTC, the newest first. Counted by its name: what earlier exits of that name carried is in it.",
+                query: UsageSpan.query, answers: [.json(200, "the usage", .exitUsage)], .waiting(showExitUsage)),
             Route(
-                "GET", "/api/exits/{id}/logs",
-                Contract(
-                    .role(.operator), "What an exit's container wrote",
-                    query: [Parameter("lines", .whole(1...1000, 100), "the last lines")],
-                    answers: [.text("standard output and error together")]),
-                .waiting(showLogs)),
+                "GET", "/api/exits/{id}/logs", .operator, "What an exit's container wrote",
+                query: [Parameter("lines", .whole(1...1000, 100), "the last lines")],
+                answers: [.text("standard output and error together")], .waiting(showLogs)),
         ]
     }
 
@@ -125,8 +105,8 @@ struct ExitRoutes: RouteGroup {
 
     func showExitUsage(_ request: ServerRequest) async throws -> ServerResponse {
         let exit = try exit(of: request)
-        let (hours, days) = UsagePeriods.span(of: request)
-        return .json(ExitUsageView(id: exit.id, report: try await operations.usage(of: exit.id, hours: hours, days: days)))
+        let (hours, days) = UsageSpan.span(of: request)
+        return .json(try await operations.usage(of: exit.id, hours: hours, days: days).fields(of: exit.id))
     }
 
     private func exit(of request: ServerRequest) throws -> Exit {

@@ -11,54 +11,38 @@ struct HealthRoutes: RouteGroup {
     var liveness: [APIRoute] {
         [
             Route(
-                "GET", "/health/live",
-                Contract(
-                    .open, "Says that the process answers", answers: [.json(200, "the process answers", .live)], limit: .none),
+                "GET", "/health/live", .open, "Says that the process answers", answers: [.json(200, "the process answers", .live)],
+                limit: .none, .ready { _ in .json(["status": "live"]) }),
+            Route(
+                "GET", "/health", .open, "The same as /health/live", answers: [.json(200, "the process answers", .live)], limit: .none,
                 .ready { _ in .json(["status": "live"]) }),
             Route(
-                "GET", "/health",
-                Contract(.open, "The same as /health/live", answers: [.json(200, "the process answers", .live)], limit: .none),
-                .ready { _ in .json(["status": "live"]) }),
-            Route(
-                "GET", "/health/ready",
-                Contract(
-                    .open, "Says which outside parts don't answer",
-                    answers: [
-                        .json(200, "all parts answer", .readiness),
-                        .json(
-                            503, "some parts don't answer", .readiness,
-                            showing: [
-                                "status": .string("not_ready"), "problems": .object(["engine": .string("no Docker Engine answers")]),
-                            ]),
-                    ], limit: .none),
-                .ready { _ in self.ready() }),
+                "GET", "/health/ready", .open, "Says which outside parts don't answer",
+                answers: [
+                    .json(200, "all parts answer", .readiness),
+                    .json(
+                        503, "some parts don't answer", .readiness,
+                        showing: ["status": .string("not_ready"), "problems": .object(["engine": .string("no Docker Engine answers")])]),
+                ], limit: .none, .ready { _ in self.ready() }),
         ]
     }
 
     var routes: [APIRoute] {
         [
             Route(
-                "GET", "/health/deep",
-                Contract(
-                    .role(.viewer), "The state of each part",
-                    "`ok`: it answered when it was last asked. `unknown`: this controller has not asked it.",
-                    answers: [.json(200, "each part", .deepHealth)]),
-                .ready(showDeepHealth))
+                "GET", "/health/deep", .viewer, "The state of each part",
+                "`ok`: it answered when it was last asked. `unknown`: this controller has not asked it.",
+                answers: [.json(200, "each part", .deepHealth)], .ready(showDeepHealth))
         ]
     }
 
     private func ready() -> ServerResponse {
-        struct Body: Encodable {
-            let status: String
-            let problems: [String: String]
-            let role: String
-            let leader: String?
-        }
         let state = operations.state
         let isReady = state.problems.isEmpty
-        let body = Body(
-            status: isReady ? "ready" : "not_ready", problems: state.problems, role: state.leader == nil ? "leader" : "follower",
-            leader: state.leader)
+        let body = Fields([
+            "status": isReady ? "ready" : "not_ready", "problems": state.problems, "role": state.leader == nil ? "leader" : "follower",
+            "leader": state.leader,
+        ])
         return .json(body, status: isReady ? 200 : 503)
     }
 
@@ -70,16 +54,12 @@ struct HealthRoutes: RouteGroup {
     }
 
     func showDeepHealth(_ request: ServerRequest) throws -> ServerResponse {
-        struct Health: Encodable {
-            let status: String
-            let role: String
-            let parts: [String: PartView]
-        }
         let parts = partsByName
         let isTroubled = parts.values.contains { $0.status == "troubled" }
         return .json(
-            Health(
-                status: isTroubled ? "troubled" : "healthy", role: operations.state.leader == nil ? "leader" : "follower", parts: parts))
+            Fields([
+                "status": isTroubled ? "troubled" : "healthy", "role": operations.state.leader == nil ? "leader" : "follower", "parts": parts,
+            ]))
     }
 
     /// Each part, whether it was asked, and its answer.
@@ -111,26 +91,21 @@ struct HealthRoutes: RouteGroup {
 
 extension Schema {
     static let deepHealth = named(
-        "DeepHealth",
-        .object(
-            .always("status", .choice(["healthy", "troubled"]), "troubled where a part that was asked is"),
-            .always("role", .choice(["leader", "follower"])),
-            .always(
-                "parts",
-                .map(
-                    .object(
-                        .always("status", .choice(["ok", "troubled", "unknown"])),
-                        .maybe("problem", .text("nobody answers"), "what is wrong"),
-                        .maybe("note", .text("not asked: controller host-3f9a1c leads"), "why it is unknown"),
-                        .maybe("asked_at", .time, "when it was last asked")
-                    ).showing(["problem": nil, "note": nil]), key: "engine"))))
-    static let live = named("Live", .object(.always("status", .choice(["live"]))))
+        "DeepHealth", .always("status", .choice(["healthy", "troubled"]), "troubled where a part that was asked is"),
+        .always("role", .choice(["leader", "follower"])),
+        .always(
+            "parts",
+            .map(
+                .object(
+                    .always("status", .choice(["ok", "troubled", "unknown"])), .maybe("problem", .text("nobody answers"), "what is wrong"),
+                    .maybe("note", .text("not asked: controller host-3f9a1c leads"), "why it is unknown"),
+                    .maybe("asked_at", .time, "when it was last asked")
+                ).showing(["problem": nil, "note": nil]), key: "engine")))
+    static let live = named("Live", .always("status", .choice(["live"])))
     static let readiness = named(
-        "Readiness",
-        .object(
-            .always("status", .choice(["ready", "not_ready"])),
-            .always("problems", .map(.text("no Docker Engine answers"), key: "engine"), "outside parts that don't answer, with the reason"),
-            .always("role", .choice(["leader", "follower"]), "a follower shows what the leader does, and hands changes to it"),
-            .maybe("leader", .text("host-3f9a1c"), "who leads, where it is another controller")
-        ).showing(["problems": .object([:]), "leader": nil]))
+        "Readiness", .always("status", .choice(["ready", "not_ready"])),
+        .always("problems", .map(.text("no Docker Engine answers"), key: "engine"), "outside parts that don't answer, with the reason"),
+        .always("role", .choice(["leader", "follower"]), "a follower shows what the leader does, and hands changes to it"),
+        .maybe("leader", .text("host-3f9a1c"), "who leads, where it is another controller"),
+        showing: ["problems": .object([:]), "leader": nil])
 }

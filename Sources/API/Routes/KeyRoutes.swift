@@ -16,64 +16,52 @@ struct KeyRoutes: RouteGroup {
     var routes: [APIRoute] {
         let name = Schema.text("dashboard", pattern: "^[A-Za-z0-9_.-]{1,64}$")
         return [
+            Route("GET", "/api/auth/keys", .admin, "API keys", answers: [.json(200, "the keys", .keys)], limit: .strict, .ready(listKeys)),
             Route(
-                "GET", "/api/auth/keys",
-                Contract(.role(.admin), "API keys", answers: [.json(200, "the keys", .keys)], limit: .strict), .ready(listKeys)),
+                "POST", "/api/auth/keys", .admin, "Makes an API key", "Only this answer shows it; what is kept is its SHA-256.",
+                body: Body(
+                    .always("name", name, "1 to 64 of A-Z a-z 0-9 _ . -"), .always("role", .choice(Role.self)),
+                    .maybe("expires_in_seconds", .whole(60...315_360_000, 86_400), "without it the key does not expire"),
+                    example: .object(["name": .string("dashboard"), "role": .string("viewer")])),
+                answers: [.json(201, "the key", .key, headers: ["Location"], showing: ["key": .string(keyExample), "last_used_at": nil])],
+                limit: .strict, answersSecret: true, .waiting(createKey)),
             Route(
-                "POST", "/api/auth/keys",
-                Contract(
-                    .role(.admin), "Makes an API key", "Only this answer shows it; what is kept is its SHA-256.",
-                    body: Body(
-                        .object(
-                            .always("name", name, "1 to 64 of A-Z a-z 0-9 _ . -"), .always("role", .choice(Role.self)),
-                            .maybe("expires_in_seconds", .whole(60...315_360_000, 86_400), "without it the key does not expire")),
-                        example: .object(["name": .string("dashboard"), "role": .string("viewer")])),
-                    answers: [
-                        .json(
-                            201, "the key", .key, headers: ["Location"],
-                            showing: ["key": .string(Self.keyExample), "last_used_at": nil])
-                    ],
-                    limit: .strict, answersSecret: true),
-                .waiting(createKey)),
+                "GET", "/api/auth/keys/{key}", .admin, "One API key", answers: [.json(200, "the key", .key)], limit: .strict,
+                .ready(showKey)),
             Route(
-                "GET", "/api/auth/keys/{key}",
-                Contract(.role(.admin), "One API key", answers: [.json(200, "the key", .key)], limit: .strict), .ready(showKey)),
+                "PATCH", "/api/auth/keys/{key}", .admin, "Renames an API key",
+                body: Body(.always("name", name, "1 to 64 of A-Z a-z 0-9 _ . -")), answers: [.json(200, "the key", .key)], problems: [409],
+                limit: .strict, .waiting(renameKey)),
             Route(
-                "PATCH", "/api/auth/keys/{key}",
-                Contract(
-                    .role(.admin), "Renames an API key", body: Body(.object(.always("name", name, "1 to 64 of A-Z a-z 0-9 _ . -"))),
-                    answers: [.json(200, "the key", .key)], problems: [409], limit: .strict),
-                .waiting(renameKey)),
+                "DELETE", "/api/auth/keys/{key}", .admin, "Revokes an API key", "At once here, within a second at other controllers.",
+                answers: [.empty("the key is revoked")], problems: [409], limit: .strict, .waiting(revokeKey)),
             Route(
-                "DELETE", "/api/auth/keys/{key}",
-                Contract(
-                    .role(.admin), "Revokes an API key", "At once here, within a second at other controllers.",
-                    answers: [.empty("the key is revoked")], problems: [409], limit: .strict),
-                .waiting(revokeKey)),
-            Route(
-                "GET", "/api/auth/me",
-                Contract(
-                    .role(.viewer), "The key that the request came with", answers: [.json(200, "the key", .key)], limit: .strict),
-                .ready(showOwnKey)),
+                "GET", "/api/auth/me", .viewer, "The key that the request came with", answers: [.json(200, "the key", .key)],
+                limit: .strict, .ready(showOwnKey)),
         ]
     }
 
-    private struct KeyView: Encodable {
-        let id: String
-        let name: String
-        let role: Role
-        let createdAt: Timestamp
-        let expiresAt: Timestamp?
+    private struct ShownKey {
+        let key: APIKey
         let lastUsedAt: Timestamp?
-        let configured: Bool
-        var key: String?
+        let secret: String?
     }
 
-    private func view(_ key: APIKey, secret: String? = nil) -> KeyView {
-        KeyView(
-            id: key.id, name: key.name, role: key.role, createdAt: key.createdAt, expiresAt: key.expiresAt,
-            lastUsedAt: keys.lastUse(of: key.id),
-            configured: key.isConfigured, key: secret)
+    fileprivate static let schema = keyView.schema
+    private static let keyView = View<ShownKey>(
+        "Key",
+        .always("id", .text("k3f9ab27c"), "stays when the key is renamed") { $0.key.id },
+        .always("name", .text("dashboard")) { $0.key.name },
+        .always("role", .choice(Role.self)) { $0.key.role },
+        .always("created_at", .time) { $0.key.createdAt },
+        .maybe("expires_at", .time) { $0.key.expiresAt },
+        .maybe("last_used_at", .time) { $0.lastUsedAt },
+        .always("configured", .flag, "true for keys of the configuration, which can't be changed here") { $0.key.isConfigured },
+        .maybe("key", .text(keyExample), "the key itself, only in the answer that made it") { $0.secret },
+        showing: ["expires_at": .string("2026-12-31T00:00:00.000Z"), "key": nil])
+
+    private func view(_ key: APIKey, secret: String? = nil) -> Fields {
+        Self.keyView(ShownKey(key: key, lastUsedAt: keys.lastUse(of: key.id), secret: secret))
     }
 
     func listKeys(_ request: ServerRequest) throws -> ServerResponse { .json(["keys": keys.all.map { view($0) }]) }
@@ -155,22 +143,11 @@ struct KeyRoutes: RouteGroup {
     /// Changes the store of keys; without one, keys live as long as this process.
     private func stored(_ body: (any KeyStore) async throws -> Void) async throws {
         guard let store else { return }
-        do { try await body(store) } catch {
-            throw APIProblem.storeUnavailable(error)
-        }
+        try await APIProblem.ifUnavailable { try await body(store) }
     }
 }
 
 extension Schema {
-    static let key = named(
-        "Key",
-        .object(
-            .always("id", .text("k3f9ab27c"), "stays when the key is renamed"), .always("name", .text("dashboard")),
-            .always("role", .choice(Role.self)), .always("created_at", .time), .maybe("expires_at", .time), .maybe("last_used_at", .time),
-            .always("configured", .flag, "true for keys of the configuration, which can't be changed here"),
-            .maybe("key", .text(KeyRoutes.keyExample), "the key itself, only in the answer that made it")
-        ).showing(["expires_at": .string("2026-12-31T00:00:00.000Z"), "key": nil]))
-    static let keys = named(
-        "Keys",
-        .object(.always("keys", .list(.key))))
+    static let key = KeyRoutes.schema
+    static let keys = named("Keys", .always("keys", .list(.key)))
 }

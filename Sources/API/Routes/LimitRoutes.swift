@@ -15,11 +15,11 @@ struct LimitRoutes: RouteGroup {
         let stats = Answer.json(200, "what it has used", .limitStats)
         return [
             Route(
-                "GET", "/admin/ratelimit/stats/{ip}",
-                Contract(.role(.admin), "What an address has used of its limits", answers: [stats], limit: .strict), .ready(showLimit)),
+                "GET", "/admin/ratelimit/stats/{ip}", .admin, "What an address has used of its limits", answers: [stats], limit: .strict,
+                .ready(showLimit)),
             Route(
-                "POST", "/admin/ratelimit/clear/{ip}",
-                Contract(.role(.admin), "Lets an address begin anew", answers: [stats], limit: .strict), .waiting(clearLimit)),
+                "POST", "/admin/ratelimit/clear/{ip}", .admin, "Lets an address begin anew", answers: [stats], limit: .strict,
+                .waiting(clearLimit)),
         ]
     }
 
@@ -27,7 +27,7 @@ struct LimitRoutes: RouteGroup {
         let text = request.parameters["ip"] ?? ""
         let hidden = "unreadable behind "
         guard let address = IPNetwork(text.hasPrefix(hidden) ? String(text.dropFirst(hidden.count)) : text), !text.contains("/") else {
-            throw APIProblem.invalid([FieldProblem(field: "ip", message: "want an IPv4 or IPv6 address, or 'unreadable behind' one")])
+            throw APIProblem.invalid("ip", "want an IPv4 or IPv6 address, or 'unreadable behind' one")
         }
         let client = address.description
         return (text.hasPrefix(hidden) ? ClientAddress.unreadable(behind: client) : .known(client)).counted
@@ -36,25 +36,15 @@ struct LimitRoutes: RouteGroup {
     func showLimit(_ request: ServerRequest) throws -> ServerResponse { stats(of: try address(request)) }
 
     private func stats(of address: String) -> ServerResponse {
-        struct Use: Encodable {
-            let used: Int
-            let limit: Int
-        }
-        struct Stats: Encodable {
-            let address: String
-            let windowSeconds: Int
-            let standard: Use
-            let strict: Use
-            let failedKeys: Use
-        }
         let settings = settings.values.serving
-        func use(_ name: String, _ limit: Int) -> Use {
-            Use(used: limiter.used("\(name):address:\(address)", window: settings.windowSeconds), limit: limit)
+        func use(_ name: String, _ limit: Int) -> Fields {
+            Fields(["used": limiter.used("\(name):address:\(address)", window: settings.windowSeconds), "limit": limit])
         }
         return .json(
-            Stats(
-                address: address, windowSeconds: settings.windowSeconds, standard: use("standard", settings.requests),
-                strict: use("strict", settings.strictRequests), failedKeys: use("failed", settings.failedKeys)))
+            Fields([
+                "address": address, "window_seconds": settings.windowSeconds, "standard": use("standard", settings.requests),
+                "strict": use("strict", settings.strictRequests), "failed_keys": use("failed", settings.failedKeys),
+            ]))
     }
 
     func clearLimit(_ request: ServerRequest) async throws -> ServerResponse {
@@ -69,11 +59,7 @@ struct LimitRoutes: RouteGroup {
 
 extension Schema {
     static let limitStats = named(
-        "LimitStats",
-        .object(
-            .always("address", .text("127.0.0.1")), .always("window_seconds", .whole(60)),
-            .always("standard", .limitUse), .always("strict", .limitUse), .always("failed_keys", .limitUse)))
-    static let limitUse = named(
-        "LimitUse",
-        .object(.always("used", .whole(3)), .always("limit", .whole(6000))))
+        "LimitStats", .always("address", .text("127.0.0.1")), .always("window_seconds", .whole(60)), .always("standard", .limitUse),
+        .always("strict", .limitUse), .always("failed_keys", .limitUse))
+    static let limitUse = named("LimitUse", .always("used", .whole(3)), .always("limit", .whole(6000)))
 }

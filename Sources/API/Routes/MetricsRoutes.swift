@@ -15,25 +15,19 @@ struct MetricsRoutes: RouteGroup {
         let names = Figure.allCases.map(\.rawValue).joined(separator: "|")
         return [
             Route(
-                "GET", "/metrics",
-                Contract(
-                    .role(.viewer), "Figures for Prometheus",
-                    "By proxy user for keys of role `admin`, or where `api.metrics_user_names` is true; others get the sums of all users.",
-                    answers: [.text("text format 0.0.4", "text/plain")]),
-                .ready(showMetrics)),
+                "GET", "/metrics", .viewer, "Figures for Prometheus",
+                "By proxy user for keys of role `admin`, or where `api.metrics_user_names` is true; others get the sums of all users.",
+                answers: [.text("text format 0.0.4", "text/plain")], .ready(showMetrics)),
             Route(
-                "GET", "/api/metrics",
-                Contract(
-                    .role(.viewer), "The main figures over time",
-                    "Each ten seconds for an hour, each five minutes for a day. A step between these is rounded up.",
-                    query: [
-                        Parameter("since", .time, "not before this time; an hour ago where none is said"),
-                        Parameter("step", .whole(10...86_400, 60), "seconds between two points"),
-                        Parameter(
-                            "series", .text("exits_serving,failovers", length: 1...1000, pattern: "^(\(names))(,(\(names)))*$"),
-                            "only these, by name"),
-                    ], answers: [.json(200, "the figures", .figures)]),
-                .ready(showFigures)),
+                "GET", "/api/metrics", .viewer, "The main figures over time",
+                "Each ten seconds for an hour, each five minutes for a day. A step between these is rounded up.",
+                query: [
+                    Parameter("since", .time, "not before this time; an hour ago where none is said"),
+                    Parameter("step", .whole(10...86_400, 60), "seconds between two points"),
+                    Parameter(
+                        "series", .text("exits_serving,failovers", length: 1...1000, pattern: "^(\(names))(,(\(names)))*$"),
+                        "only these, by name"),
+                ], answers: [.json(200, "the figures", .figures)], .ready(showFigures)),
         ]
     }
 
@@ -43,18 +37,13 @@ struct MetricsRoutes: RouteGroup {
     }
 
     func showFigures(_ request: ServerRequest) throws -> ServerResponse {
-        struct Answer: Encodable {
-            let step: Int
-            let at: [Timestamp]
-            let series: [String: [Double?]]
-        }
         let wanted = try request.figures()
         let points = history.points(
             since: try request.time("since"), step: request.number("step").map { Int($0) }, now: SystemClock.now())
         let series = wanted.reduce(into: [:]) { series, figure in
             series[figure.rawValue] = points.points.map { $0.sample?.shown(figure) }
         }
-        return .json(Answer(step: points.step, at: points.points.map(\.at), series: series), asIs: true)
+        return .json(Fields(["step": points.step, "at": points.points.map(\.at), "series": series]), asIs: true)
     }
 }
 
@@ -66,7 +55,7 @@ extension ServerRequest {
         let figures = names.compactMap(Figure.init(rawValue:))
         guard figures.count == names.count else {
             let known = Figure.allCases.map(\.rawValue).joined(separator: ", ")
-            throw APIProblem.invalid([FieldProblem(field: "series", message: "want names divided by commas, of \(known)")])
+            throw APIProblem.invalid("series", "want names divided by commas, of \(known)")
         }
         return figures
     }
@@ -74,11 +63,9 @@ extension ServerRequest {
 
 extension Schema {
     static let figures = named(
-        "Figures",
-        .object(
-            .always("step", .whole(10...86_400, 10), "seconds between two points"),
-            .always("at", .list(.time), "the points, the oldest first"),
-            .always(
-                "series", .map(.list(.number(-1e18...1e18, 2).orNull), key: "exits_serving"),
-                "a value for each point, null where nothing is known; docs/metrics.md says what each is")))
+        "Figures", .always("step", .whole(10...86_400, 10), "seconds between two points"),
+        .always("at", .list(.time), "the points, the oldest first"),
+        .always(
+            "series", .map(.list(.number(-1e18...1e18, 2).orNull), key: "exits_serving"),
+            "a value for each point, null where nothing is known; docs/metrics.md says what each is"))
 }

@@ -30,57 +30,37 @@ struct MonitoringRoutes: RouteGroup {
     var routes: [APIRoute] {
         [
             Route(
-                "GET", "/api/exits/{id}/health/history",
-                Contract(
-                    .role(.viewer), "What an exit's probes said",
-                    query: [Parameter("limit", .whole(1...2000, 100), "samples at most; there is one each ten seconds")],
-                    answers: [.json(200, "the samples", .healthHistory)]),
-                .waiting(showHistory)),
+                "GET", "/api/exits/{id}/health/history", .viewer, "What an exit's probes said",
+                query: [Parameter("limit", .whole(1...2000, 100), "samples at most; there is one each ten seconds")],
+                answers: [.json(200, "the samples", .healthHistory)], .waiting(showHistory)),
             Route(
-                "GET", "/api/events",
-                Contract(
-                    .role(.viewer), "What happened",
-                    "Without `after`: the latest ones. `last` is the id to go on after, also where the filters leave nothing.",
-                    query: [
-                        Parameter(
-                            "after", .text("1763686923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"),
-                            "the id of the last event that is known"),
-                        Parameter("limit", .whole(1...1000, 100), "events at most, before those of other countries and kinds are left out"),
-                        .country, Parameter("kind", .choice(EventKind.self), "only of this kind"),
-                    ], answers: [.json(200, "the events", .events)]),
-                .waiting(listEvents)),
+                "GET", "/api/events", .viewer, "What happened",
+                "Without `after`: the latest ones. `last` is the id to go on after, also where the filters leave nothing.",
+                query: [
+                    Parameter(
+                        "after", .text("1763686923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "the id of the last event that is known"),
+                    Parameter("limit", .whole(1...1000, 100), "events at most, before those of other countries and kinds are left out"),
+                    .country, Parameter("kind", .choice(EventKind.self), "only of this kind"),
+                ], answers: [.json(200, "the events", .events)], .waiting(listEvents)),
             Route(
-                "GET", "/api/alerts",
-                Contract(.role(.viewer), "What needs a human, and what to do", answers: [.json(200, "the alerts", .alerts)]),
+                "GET", "/api/alerts", .viewer, "What needs a human, and what to do", answers: [.json(200, "the alerts", .alerts)],
                 .ready(listAlerts)),
             Route(
-                "GET", "/api/breakers",
-                Contract(
-                    .role(.viewer), "Servers and credentials that failed, and for how long they are left alone",
-                    answers: [.json(200, "the breakers", .breakers)]),
-                .ready(listBreakers)),
+                "GET", "/api/breakers", .viewer, "Servers and credentials that failed, and for how long they are left alone",
+                answers: [.json(200, "the breakers", .breakers)], .ready(listBreakers)),
         ]
     }
 
     func showHistory(_ request: ServerRequest) async throws -> ServerResponse {
-        struct Answer: Encodable {
-            let exit: ExitID
-            let samples: [HealthSample]
-        }
         let id = try request.exitID()
         let limit = request.number("limit").map { Int($0) } ?? 100
-        return .json(Answer(exit: id, samples: try await operations.history(of: id, limit: limit)))
+        return .json(Fields(["exit": id, "samples": try await operations.history(of: id, limit: limit)]))
     }
 
     func listEvents(_ request: ServerRequest) async throws -> ServerResponse {
-        struct Answer: Encodable {
-            let events: [EventView]
-            let last: String
-            let gap: String?
-        }
         let after = request.query("after")
         if let after, !StoredEvent.isValidID(after) {
-            throw APIProblem.invalid([FieldProblem(field: "after", message: "not an event's id, want one like 1763686923456-0")])
+            throw APIProblem.invalid("after", "not an event's id, want one like 1763686923456-0")
         }
         let country = try request.country("country")
         let kind = request.query("kind").flatMap(EventKind.init(rawValue:))
@@ -88,9 +68,10 @@ struct MonitoringRoutes: RouteGroup {
         let page = try await eventPage(after: after.flatMap(EventPlace.init), limit: limit)
         let filter = EventFilter(country: country, kind: kind, showsNames: names.areShown(to: request))
         return .json(
-            Answer(
-                events: page.events.filter { filter.contains($0.event) }.map { EventView(id: $0.id, filter.shown($0.event)) },
-                last: page.end?.description ?? after ?? EventPlace.start.description, gap: page.gap?.rawValue))
+            Fields([
+                "events": page.events.filter { filter.contains($0.event) }.map { EventView(id: $0.id, filter.shown($0.event)) },
+                "last": page.end?.description ?? after ?? EventPlace.start.description, "gap": page.gap?.rawValue,
+            ]))
     }
 
     private func eventPage(after place: EventPlace?, limit: Int) async throws -> EventPage {
@@ -99,7 +80,7 @@ struct MonitoringRoutes: RouteGroup {
             guard let place else { return try await source.latest(limit: limit) }
             return try await source.page(after: place, limit: limit)
         } catch {
-            throw APIProblem.storeUnavailable(error)
+            throw APIProblem.unavailable("the store does not answer: \(error)")
         }
     }
 

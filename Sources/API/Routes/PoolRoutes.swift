@@ -10,55 +10,44 @@ struct PoolRoutes: RouteGroup {
 
     var routes: [APIRoute] {
         [
+            Route("GET", "/api/pools", .viewer, "All pools", answers: [.json(200, "the pools", .pools)], .ready(listPools)),
+            Route("GET", "/api/pools/{cc}", .viewer, "One pool", answers: [.json(200, "the pool", .pool)], .ready(showPool)),
             Route(
-                "GET", "/api/pools", Contract(.role(.viewer), "All pools", answers: [.json(200, "the pools", .pools)]),
-                .ready(listPools)),
+                "PUT", "/api/pools/{cc}", .operator, "Makes or changes a pool",
+                "Sets the whole pool: a field that is left out becomes its default.",
+                body: Body(
+                    .object(
+                        [
+                            .always("size", .whole(1...Pool.sizeLimit, 2), "wanted exits"),
+                            .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
+                            .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
+                            .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
+                            .maybe("standby", .whole(0...Pool.standbyLimit, 1), "proved exits that wait unplugged"),
+                            .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is moved"),
+                            .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is moved"),
+                            .maybe("spread", .choice(Spread.self), "how connections without a session are spread over the exits"),
+                            .maybe("fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves"),
+                        ] + Schema.serverLimitFields), example: .object(["size": .integer(2)])),
+                answers: [.json(200, "the changed pool", .pool), .json(201, "the new pool", .pool)], problems: [409], .waiting(setPool)),
             Route(
-                "GET", "/api/pools/{cc}", Contract(.role(.viewer), "One pool", answers: [.json(200, "the pool", .pool)]),
-                .ready(showPool)),
-            Route(
-                "PUT", "/api/pools/{cc}",
-                Contract(
-                    .role(.operator), "Makes or changes a pool", "Sets the whole pool: a field that is left out becomes its default.",
-                    body: Body(
-                        .object(
-                            [
-                                .always("size", .whole(1...Pool.sizeLimit, 2), "wanted exits"),
-                                .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
-                                .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
-                                .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
-                                .maybe("standby", .whole(0...Pool.standbyLimit, 1), "proved exits that wait unplugged"),
-                                .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is moved"),
-                                .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is moved"),
-                                .maybe("spread", .choice(Spread.self), "how connections without a session are spread over the exits"),
-                                .maybe(
-                                    "fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves"),
-                            ] + Schema.serverLimitFields),
-                        example: .object(["size": .integer(2)])),
-                    answers: [.json(200, "the changed pool", .pool), .json(201, "the new pool", .pool)],
-                    problems: [409]),
-                .waiting(setPool)),
-            Route(
-                "DELETE", "/api/pools/{cc}",
-                Contract(.role(.operator), "Ends a pool", "Its exits drain and go.", answers: [.empty("the pool has ended")]),
+                "DELETE", "/api/pools/{cc}", .operator, "Ends a pool", "Its exits drain and go.", answers: [.empty("the pool has ended")],
                 .waiting(deletePool)),
             Route(
-                "GET", "/api/countries",
-                Contract(.role(.viewer), "Countries with servers", answers: [.json(200, "the countries", .countries)]),
+                "GET", "/api/countries", .viewer, "Countries with servers", answers: [.json(200, "the countries", .countries)],
                 .waiting(listCountries)),
         ]
     }
 
     func listPools(_ request: ServerRequest) throws -> ServerResponse {
         let state = operations.state
-        return .json(["pools": state.pools.values.sorted { $0.country < $1.country }.map { PoolView($0, state: state) }])
+        return .json(["pools": state.pools.values.sorted { $0.country < $1.country }.map { PoolInState.view(PoolInState($0, state)) }])
     }
 
     func showPool(_ request: ServerRequest) throws -> ServerResponse {
         let country = try knownCountry(request)
         let state = operations.state
         guard let pool = state.pools[country] else { throw APIProblem.notFound("pool of \(country)") }
-        return .json(PoolView(pool, state: state))
+        return .json(PoolInState.view(PoolInState(pool, state)))
     }
 
     func setPool(_ request: ServerRequest) async throws -> ServerResponse {
@@ -85,7 +74,7 @@ struct PoolRoutes: RouteGroup {
                 fallback: fallback)
         }
         try await operations.execute(.setPool(pool))
-        return .json(PoolView(pool, state: operations.state), status: isNew ? 201 : 200)
+        return .json(PoolInState.view(PoolInState(pool, operations.state)), status: isNew ? 201 : 200)
     }
 
     func deletePool(_ request: ServerRequest) async throws -> ServerResponse {
@@ -103,7 +92,7 @@ struct PoolRoutes: RouteGroup {
             return .json([
                 "countries": countries.sorted().map { country in
                     let exits = state.exits.values.filter { $0.country == country }
-                    return CountryView(country, servers: byCountry[country] ?? [], exits: exits)
+                    return country.fields(servers: byCountry[country] ?? [], exits: exits)
                 }
             ])
         }

@@ -31,42 +31,30 @@ struct ServerRoutes: RouteGroup {
         let measured = Answer.json(200, "servers with their figures, nearest first", .measuredServers)
         return [
             Route(
-                "GET", "/api/providers",
-                Contract(
-                    .role(.viewer), "The providers and their lists", "How old each list is, what was left out of it and why.",
-                    answers: [.json(200, "the providers", .providers)]), .ready(listProviders)),
+                "GET", "/api/providers", .viewer, "The providers and their lists", "How old each list is, what was left out of it and why.",
+                answers: [.json(200, "the providers", .providers)], .ready(listProviders)),
             Route(
-                "GET", "/api/{provider}/servers",
-                Contract(
-                    .role(.viewer), "Servers of a provider, or of all", query: [limit, offset, .country] + filters + order, answers: [page]),
-                .waiting(listServers)),
+                "GET", "/api/{provider}/servers", .viewer, "Servers of a provider, or of all",
+                query: [limit, offset, .country] + filters + order, answers: [page], .waiting(listServers)),
             Route(
-                "GET", "/api/{provider}/servers/top",
-                Contract(.role(.viewer), "The least loaded servers", query: [limit, .country] + filters, answers: [page]),
-                .waiting(listTopServers)),
+                "GET", "/api/{provider}/servers/top", .viewer, "The least loaded servers", query: [limit, .country] + filters,
+                answers: [page], .waiting(listTopServers)),
             Route(
-                "GET", "/api/{provider}/servers/latency",
-                Contract(
-                    .role(.viewer), "Measures servers now",
-                    "The least loaded ones, where more are wanted than `limit`. `wireguard` leaves out those that an exit holds.",
-                    query: [Parameter("limit", .whole(1...1000, 100), "how many"), .country, method] + filters, answers: [measured]),
+                "GET", "/api/{provider}/servers/latency", .viewer, "Measures servers now",
+                "The least loaded ones, where more are wanted than `limit`. `wireguard` leaves out those that an exit holds.",
+                query: [Parameter("limit", .whole(1...1000, 100), "how many"), .country, method] + filters, answers: [measured],
                 .waiting(measureServers)),
             Route(
-                "GET", "/api/{provider}/servers/fastest",
-                Contract(
-                    .role(.viewer), "The nearest servers", "One server of each city is measured, then those of the nearest cities.",
-                    query: [Parameter("limit", .whole(1...100, 1), "how many"), .country, method] + filters, answers: [measured]),
+                "GET", "/api/{provider}/servers/fastest", .viewer, "The nearest servers",
+                "One server of each city is measured, then those of the nearest cities.",
+                query: [Parameter("limit", .whole(1...100, 1), "how many"), .country, method] + filters, answers: [measured],
                 .waiting(findFastest)),
             Route(
-                "GET", "/api/{provider}/servers/{cc}",
-                Contract(.role(.viewer), "Servers of a country", query: [limit, offset] + filters + order, answers: [page]),
-                .waiting(listServersOfCountry)),
+                "GET", "/api/{provider}/servers/{cc}", .viewer, "Servers of a country", query: [limit, offset] + filters + order,
+                answers: [page], .waiting(listServersOfCountry)),
             Route(
-                "GET", "/api/{provider}/countries",
-                Contract(
-                    .role(.viewer), "Countries of a provider with their servers",
-                    answers: [.json(200, "the countries", .providerCountries)]),
-                .waiting(listCountriesOfProvider)),
+                "GET", "/api/{provider}/countries", .viewer, "Countries of a provider with their servers",
+                answers: [.json(200, "the countries", .providerCountries)], .waiting(listCountriesOfProvider)),
         ]
     }
 
@@ -94,7 +82,7 @@ struct ServerRoutes: RouteGroup {
         return try responses.response(to: request, at: "\(catalog.revision)") {
             let byCountry = Dictionary(grouping: catalog.servers.filter { provider == nil || $0.provider == provider }, by: \.country)
             return .json([
-                "countries": byCountry.sorted { $0.key < $1.key }.map { CountryView($0, servers: $1) }
+                "countries": byCountry.sorted { $0.key < $1.key }.map { $0.fields(servers: $1) }
             ])
         }
     }
@@ -175,9 +163,7 @@ struct ServerRoutes: RouteGroup {
         let silent = listings.filter { $0.fetchedAt == nil }
         guard !silent.isEmpty else { return .notFound("server in \(country.name)") }
         let words = silent.map { "\($0.name) has given no list (\($0.problem ?? "it has not answered yet"))" }.joined(separator: ", ")
-        return APIProblem(
-            status: 503, code: "catalog_unavailable", message: "no server in \(country.name) is known, but \(words)",
-            headers: [("Retry-After", "10")])
+        return APIProblem.unavailable("no server in \(country.name) is known, but \(words)", code: "catalog_unavailable")
     }
 
     private func explanation(

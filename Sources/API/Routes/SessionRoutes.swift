@@ -5,8 +5,6 @@ import OpenAPI
 import Platform
 import RequestPipeline
 
-private let codeExample = "1763686923456-9f86d081884c7d65-0f3c9a1b2c3d4e5f-3f9ab27c.60303ae22b998861-k3f9ab27c"
-
 /// `/api/auth/session`, `/api/auth/sessions`, `/api/auth/codes`: browsers that have signed in with a key.
 struct SessionRoutes: RouteGroup {
     let callers: Callers
@@ -17,50 +15,35 @@ struct SessionRoutes: RouteGroup {
     var routes: [APIRoute] {
         [
             Route(
-                "POST", "/api/auth/session",
-                Contract(
-                    .open, "Signs a browser in",
-                    "The cookie `sallyport_session` of the answer stands for the key in later requests that bring none. Changes by it need the"
-                        + " header `X-Sallyport-Request: dashboard`, and an `Origin` that is the host which was asked.",
-                    body: Body(
-                        .one(
-                            of: .maybe("key", .plain(KeyRoutes.keyExample, length: 0...1024), "an API key"),
-                            .maybe("code", .plain(codeExample, length: 0...1024), "or a one-time code")),
-                        example: .object(["key": .string(KeyRoutes.keyExample)])),
-                    answers: [.json(201, "the session", .session, headers: ["Set-Cookie"])], problems: [401, 403], limit: .strict),
+                "POST", "/api/auth/session", .open, "Signs a browser in",
+                "The cookie `sallyport_session` of the answer stands for the key in later requests that bring none. Changes by it need the"
+                    + " header `X-Sallyport-Request: dashboard`, and an `Origin` that is the host which was asked.",
+                body: Body(
+                    .one(
+                        of: .maybe("key", .plain(KeyRoutes.keyExample, length: 0...1024), "an API key"),
+                        .maybe("code", .plain(SignedIn.codeExample, length: 0...1024), "or a one-time code")),
+                    example: .object(["key": .string(KeyRoutes.keyExample)])),
+                answers: [.json(201, "the session", .session, headers: ["Set-Cookie"])], problems: [401, 403], limit: .strict,
                 .waiting(signIn)),
             Route(
-                "GET", "/api/auth/session",
-                Contract(
-                    .role(.viewer), "The session that the request came by",
-                    "A request that brings a key has none: the answer has the key alone.", answers: [.json(200, "the session", .session)]),
+                "GET", "/api/auth/session", .viewer, "The session that the request came by",
+                "A request that brings a key has none: the answer has the key alone.", answers: [.json(200, "the session", .session)],
                 .ready(showSession)),
             Route(
-                "DELETE", "/api/auth/session",
-                Contract(
-                    .role(.viewer), "Signs the browser out", "A request that brings a key has no session, and nothing is ended.",
-                    answers: [.empty("the session is ended")]),
+                "DELETE", "/api/auth/session", .viewer, "Signs the browser out",
+                "A request that brings a key has no session, and nothing is ended.", answers: [.empty("the session is ended")],
                 .waiting(signOut)),
             Route(
-                "GET", "/api/auth/sessions",
-                Contract(
-                    .role(.viewer), "Sessions", "An admin sees all, others those of their own key.",
-                    answers: [.json(200, "the sessions, the one that was used last first", .sessions)], limit: .strict),
-                .ready(listSessions)),
+                "GET", "/api/auth/sessions", .viewer, "Sessions", "An admin sees all, others those of their own key.",
+                answers: [.json(200, "the sessions, the one that was used last first", .sessions)], limit: .strict, .ready(listSessions)),
             Route(
-                "DELETE", "/api/auth/sessions/{session}",
-                Contract(
-                    .role(.viewer), "Ends a session",
-                    "At once here, within a second at other controllers. An admin ends any, others those of their own key.",
-                    answers: [.empty("the session is ended")], limit: .strict),
-                .waiting(endSession)),
+                "DELETE", "/api/auth/sessions/{session}", .viewer, "Ends a session",
+                "At once here, within a second at other controllers. An admin ends any, others those of their own key.",
+                answers: [.empty("the session is ended")], limit: .strict, .waiting(endSession)),
             Route(
-                "POST", "/api/auth/codes",
-                Contract(
-                    .role(.viewer), "Makes a one-time code to sign in with",
-                    "It is good once, for \(SignInCodes.seconds / 60) minutes, for a session of the key that asks. A session can't make one.",
-                    answers: [.json(201, "the code", .signInCode)], limit: .strict, answersSecret: true),
-                .ready(makeCode)),
+                "POST", "/api/auth/codes", .viewer, "Makes a one-time code to sign in with",
+                "It is good once, for \(SignInCodes.seconds / 60) minutes, for a session of the key that asks. A session can't make one.",
+                answers: [.json(201, "the code", .signInCode)], limit: .strict, answersSecret: true, .ready(makeCode)),
         ]
     }
 
@@ -84,16 +67,16 @@ struct SessionRoutes: RouteGroup {
         let session = Session(
             digest: Digest.sha256(token), key: key, createdAt: SystemClock.now(), address: client.text,
             userAgent: request.headers["user-agent"])
-        try await stored { try await callers.sessions.add(session) }
-        let view = SessionView(key, session, lastUse: session.createdAt, limits: callers.sessions.limits())
+        try await APIProblem.ifUnavailable { try await callers.sessions.add(session) }
+        let shown = SignedIn(key, session, lastUse: session.createdAt, limits: callers.sessions.limits())
         let isSecure = RequestOrigin(request, trusted: serving.trustedProxies).isSecure
-        let cookie = SessionCookie.header(token, seconds: view.secondsLeft, isSecure: isSecure)
-        return .json(view, status: 201, headers: [cookie])
+        let cookie = SessionCookie.header(token, seconds: shown.secondsLeft, isSecure: isSecure)
+        return .json(SignedIn.view(shown), status: 201, headers: [cookie])
     }
 
     private func key(of code: String, from address: String, _ serving: RequestSettings) async throws -> APIKey {
         try tries.check(address, serving)
-        let taken = try await stored { try await codes.take(code) }
+        let taken = try await APIProblem.ifUnavailable { try await codes.take(code) }
         guard let taken, let key = callers.keys.present(taken.keyID, mark: taken.keyMark) else {
             throw tries.failed(
                 address, serving,
@@ -104,7 +87,7 @@ struct SessionRoutes: RouteGroup {
 
     func signOut(_ request: ServerRequest) async throws -> ServerResponse {
         guard let (session, _) = callers.session(of: request) else { return .noContent }
-        try await stored { try await callers.sessions.remove([session.id]) }
+        try await APIProblem.ifUnavailable { try await callers.sessions.remove([session.id]) }
         var response = ServerResponse.noContent
         response.headers.append(SessionCookie.header("", seconds: 0, isSecure: false))
         return response
@@ -115,12 +98,7 @@ struct SessionRoutes: RouteGroup {
             throw APIProblem(status: 403, code: "key_needed", message: "a code is for whoever has the key: send it as X-API-Key")
         }
         let (code, end) = codes.make(for: key)
-        return .json(CodeView(code: code, expiresAt: end), status: 201)
-    }
-
-    private struct CodeView: Encodable {
-        let code: String
-        let expiresAt: Timestamp
+        return .json(Fields(["code": code, "expires_at": end]), status: 201)
     }
 
     // MARK: - Sessions
@@ -128,16 +106,16 @@ struct SessionRoutes: RouteGroup {
     func showSession(_ request: ServerRequest) throws -> ServerResponse {
         guard let (session, key) = callers.session(of: request) else {
             guard let key = callers.key(of: request) else { throw APIProblem.notFound("such key any more") }
-            return .json(SessionView(key))
+            return .json(SignedIn.view(SignedIn(key)))
         }
-        return .json(SessionView(key, session, lastUse: SystemClock.now(), limits: callers.sessions.limits()))
+        return .json(SignedIn.view(SignedIn(key, session, lastUse: SystemClock.now(), limits: callers.sessions.limits())))
     }
 
     func listSessions(_ request: ServerRequest) throws -> ServerResponse {
         let own = callers.session(of: request)?.session.id
         let limits = callers.sessions.limits()
         let views = visible(to: request).map {
-            SessionView($0.key, $0.session, lastUse: $0.lastUse, limits: limits, isCurrent: $0.session.id == own)
+            SignedIn.view(SignedIn($0.key, $0.session, lastUse: $0.lastUse, limits: limits, isCurrent: $0.session.id == own))
         }
         return .json(["sessions": views])
     }
@@ -146,18 +124,12 @@ struct SessionRoutes: RouteGroup {
         guard let found = visible(to: request).first(where: { $0.session.id == request.parameters["session"] }) else {
             throw APIProblem.notFound("such session")
         }
-        try await stored { try await callers.sessions.remove([found.session.id]) }
+        try await APIProblem.ifUnavailable { try await callers.sessions.remove([found.session.id]) }
         return .noContent
     }
 
     private func visible(to request: ServerRequest) -> [(session: Session, key: APIKey, lastUse: Timestamp)] {
         guard let caller = callers.key(of: request) else { return [] }
         return callers.sessions.open().filter { caller.role == .admin || $0.key.id == caller.id }
-    }
-
-    private func stored<Value>(_ body: () async throws -> Value) async throws -> Value {
-        do { return try await body() } catch {
-            throw APIProblem.storeUnavailable(error)
-        }
     }
 }

@@ -13,18 +13,13 @@ struct SettingsRoutes: RouteGroup {
         let body = Schema.object(LiveSetting.allCases.map { .maybe($0.rawValue, $0.schema(isInput: true)) })
         return [
             Route(
-                "GET", "/api/settings",
-                Contract(
-                    .role(.admin), "Settings that can be changed while it runs", answers: [.json(200, "the settings", .settings)]),
-                .ready(showSettings)),
+                "GET", "/api/settings", .admin, "Settings that can be changed while it runs",
+                answers: [.json(200, "the settings", .settings)], .ready(showSettings)),
             Route(
-                "PATCH", "/api/settings",
-                Contract(
-                    .role(.admin), "Changes some of these",
-                    "They stay so, also after a start or a reload, and within a second at other controllers of this Redis. null gives one back"
-                        + " to the configuration.",
-                    body: Body(body), answers: [.json(200, "all settings", .settings)]),
-                .waiting(changeSettings)),
+                "PATCH", "/api/settings", .admin, "Changes some of these",
+                "They stay so, also after a start or a reload, and within a second at other controllers of this Redis. null gives one back"
+                    + " to the configuration.", body: Body(body), answers: [.json(200, "all settings", .settings)], .waiting(changeSettings)
+            ),
         ]
     }
 
@@ -43,9 +38,7 @@ struct SettingsRoutes: RouteGroup {
         }
         if let store {
             let texts = changes.reduce(into: [String: String?]()) { $0.updateValue($1.value.map(\.jsonText), forKey: $1.key.rawValue) }
-            do { try await store.save(settings: texts) } catch {
-                throw APIProblem.storeUnavailable(error)
-            }
+            try await APIProblem.ifUnavailable { try await store.save(settings: texts) }
         }
         settings.change(changes)
         return try showSettings(request)

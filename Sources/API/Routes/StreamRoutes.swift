@@ -20,56 +20,41 @@ struct StreamRoutes: RouteGroup {
         let topics = Topic.allCases.map(\.rawValue).joined(separator: "|")
         return [
             Route(
-                "GET", "/api/stream/events",
-                Contract(
-                    .role(.viewer), "What happens, as it happens",
-                    "Server-sent events with the ids of `/api/events`. Last-Event-ID goes on where a reader was, at any controller of this"
-                        + " Redis and after any restart; where what came after it is no longer kept, `gap` says so first. While Redis is away"
-                        + " this controller's events come without an id. One that is too slow is told so (`dropped`) and ended.",
-                    query: [.country, Parameter("kind", .choice(EventKind.self), "only of this kind")],
-                    answers: [.text("the stream", "text/event-stream")]),
-                .ready(streamEvents)),
+                "GET", "/api/stream/events", .viewer, "What happens, as it happens",
+                "Server-sent events with the ids of `/api/events`. Last-Event-ID goes on where a reader was, at any controller of this"
+                    + " Redis and after any restart; where what came after it is no longer kept, `gap` says so first. While Redis is away"
+                    + " this controller's events come without an id. One that is too slow is told so (`dropped`) and ended.",
+                query: [.country, Parameter("kind", .choice(EventKind.self), "only of this kind")],
+                answers: [.text("the stream", "text/event-stream")], .ready(streamEvents)),
             Route(
-                "GET", "/api/stream/exits",
-                Contract(
-                    .role(.viewer), "Changes of exits as they happen",
-                    about + " The first event, `exits`, has all of them, also after a gap.",
-                    answers: [.text("the stream", "text/event-stream")]),
-                .ready(streamExits)),
+                "GET", "/api/stream/exits", .viewer, "Changes of exits as they happen",
+                about + " The first event, `exits`, has all of them, also after a gap.",
+                answers: [.text("the stream", "text/event-stream")], .ready(streamExits)),
             Route(
-                "GET", "/api/stream/logs",
-                Contract(
-                    .role(.operator), "The controller's log as it is written", about + " After a gap comes what is kept.",
-                    answers: [.text("the stream", "text/event-stream")]),
-                .ready(streamLogs)),
+                "GET", "/api/stream/logs", .operator, "The controller's log as it is written", about + " After a gap comes what is kept.",
+                answers: [.text("the stream", "text/event-stream")], .ready(streamLogs)),
             Route(
-                "GET", "/api/stream/dashboard",
-                Contract(
-                    .role(.viewer), "Everything that a dashboard follows, on one connection",
-                    "Server-sent events, one kind for each topic. The first event of a topic has `all` its items by id; later ones have"
-                        + " `set`, the items that are new or changed, and `removed`, the ids of those that are gone. `beat` comes each 15"
-                        + " s. The items are those of the routes: `exits`, `pools`, `users` (role admin), `alerts`, `breakers`, `events`,"
-                        + " `logs` (role operator), the parts of `/health/deep` as `health`. `figures` says when `/api/metrics` has"
-                        + " something new, `changes` which lists have changed. `traffic` has `exit:<id>`, and `user:<name>` for role"
-                        + " admin: `bytes_today` (both directions, since midnight in UTC), `bytes_per_second` (over the last ten seconds)"
-                        + " and `connections` (open now); the last two are missing where no controller has told them for 15 s.",
-                    query: [
-                        Parameter(
-                            "topics", .text("exits,pools", length: 1...200, pattern: "^(\(topics))(,(\(topics)))*$"),
-                            "only these; all that the role may read where none is said")
-                    ], answers: [.text("the stream", "text/event-stream")], showsByRole: true),
-                .ready(streamDashboard)),
+                "GET", "/api/stream/dashboard", .viewer, "Everything that a dashboard follows, on one connection",
+                "Server-sent events, one kind for each topic. The first event of a topic has `all` its items by id; later ones have"
+                    + " `set`, the items that are new or changed, and `removed`, the ids of those that are gone. `beat` comes each 15"
+                    + " s. The items are those of the routes: `exits`, `pools`, `users` (role admin), `alerts`, `breakers`, `events`,"
+                    + " `logs` (role operator), the parts of `/health/deep` as `health`. `figures` says when `/api/metrics` has"
+                    + " something new, `changes` which lists have changed. `traffic` has `exit:<id>`, and `user:<name>` for role"
+                    + " admin: `bytes_today` (both directions, since midnight in UTC), `bytes_per_second` (over the last ten seconds)"
+                    + " and `connections` (open now); the last two are missing where no controller has told them for 15 s.",
+                query: [
+                    Parameter(
+                        "topics", .text("exits,pools", length: 1...200, pattern: "^(\(topics))(,(\(topics)))*$"),
+                        "only these; all that the role may read where none is said")
+                ], answers: [.text("the stream", "text/event-stream")], showsByRole: true, .ready(streamDashboard)),
             Route(
-                "GET", "/api/logs",
-                Contract(
-                    .role(.operator), "The controller's latest log lines", "Without the lines of requests.",
-                    query: [
-                        Parameter("lines", .whole(1...1000, 100), "the last ones"),
-                        Parameter(
-                            "level", .choice(["debug", "info", "warn", "warning", "error"]),
-                            "of this level or above; `warn` and `warning` are the same"),
-                    ], answers: [.json(200, "the lines", .logLines)]),
-                .ready(listLog)),
+                "GET", "/api/logs", .operator, "The controller's latest log lines", "Without the lines of requests.",
+                query: [
+                    Parameter("lines", .whole(1...1000, 100), "the last ones"),
+                    Parameter(
+                        "level", .choice(["debug", "info", "warn", "warning", "error"]),
+                        "of this level or above; `warn` and `warning` are the same"),
+                ], answers: [.json(200, "the lines", .logLines)], .ready(listLog)),
         ]
     }
 
@@ -79,9 +64,7 @@ struct StreamRoutes: RouteGroup {
             showsNames: names.areShown(to: request))
         let place = try request.headers["last-event-id"].map { id in
             guard let place = EventPlace(id) else {
-                throw APIProblem.invalid([
-                    FieldProblem(field: "Last-Event-ID", message: "not an event's id, want one like 1763686923456-0")
-                ])
+                throw APIProblem.invalid("Last-Event-ID", "not an event's id, want one like 1763686923456-0")
             }
             return place
         }
@@ -113,38 +96,25 @@ struct StreamRoutes: RouteGroup {
     }
 
     func listLog(_ request: ServerRequest) throws -> ServerResponse {
-        struct Line: Encodable {
-            let time: Timestamp
-            let level: String
-            let message: String
-            let fields: [String: String]
-        }
-        struct Answer: Encodable {
-            let lines: [Line]
-            let last: String
-        }
         let levels = ["debug", "info", "warn", "error"]
         let least = request.query("level").map { $0 == "warning" ? "warn" : $0 }.flatMap(levels.firstIndex) ?? 0
         let all = tail?.lines ?? []
         let isTold = names.areShown(to: request)
         let lines = all.filter { (levels.firstIndex(of: $0.level) ?? 0) >= least }.map { isTold ? $0 : $0.withoutUserName }
         let shown = lines.suffix(Int(request.number("lines") ?? 100)).map {
-            Line(time: $0.time, level: $0.level, message: $0.message, fields: $0.fields)
+            Fields(["time": $0.time, "level": $0.level, "message": $0.message, "fields": $0.fields])
         }
-        return .json(Answer(lines: shown, last: streams.logs.id(all.last?.number ?? 0)), asIs: true)
+        return .json(Fields(["lines": shown, "last": streams.logs.id(all.last?.number ?? 0)]), asIs: true)
     }
 }
 
 extension Schema {
     static let logLines = named(
         "LogLines",
-        .object(
-            .always(
-                "lines",
-                .list(
-                    .object(
-                        .always("time", .time), .always("level", .choice(["debug", "info", "warn", "error"])),
-                        .always("message", .text("exit us-1 serves")), .always("fields", .map(.text("us-1"), key: "exit"))
-                    ).showing(["level": .string("info")]))),
-            .always("last", .text("3f9ab27c-17"), "Last-Event-ID for the lines after these")))
+        .always(
+            "lines",
+            .objects(
+                .always("time", .time), .always("level", .choice(["debug", "info", "warn", "error"])),
+                .always("message", .text("exit us-1 serves")), .always("fields", .map(.text("us-1"), key: "exit")),
+                showing: ["level": .string("info")])), .always("last", .text("3f9ab27c-17"), "Last-Event-ID for the lines after these"))
 }

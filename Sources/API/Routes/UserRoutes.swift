@@ -23,62 +23,46 @@ struct UserRoutes: RouteGroup {
 
     var routes: [APIRoute] {
         [
+            Route("GET", "/api/users", .admin, "Proxy users", answers: [.json(200, "the users", .users)], .ready(listUsers)),
             Route(
-                "GET", "/api/users", Contract(.role(.admin), "Proxy users", answers: [.json(200, "the users", .users)]),
-                .ready(listUsers)),
-            Route(
-                "POST", "/api/users",
-                Contract(
-                    .role(.admin), "Makes a proxy user", "Without a password one is made; only this answer shows it.",
-                    body: Body(
-                        .object([.always("name", .text("bob", pattern: "^[a-z0-9_.]{1,32}$"), "1 to 32 of a-z 0-9 _ .")] + Self.settings),
-                        example: .object(["name": .string("bob")])),
-                    answers: [.json(201, "the user", .user, showing: ["password": .string("kJ7wq3bTzyRf5XmN8pQv2LcD")])],
-                    answersSecret: true),
+                "POST", "/api/users", .admin, "Makes a proxy user", "Without a password one is made; only this answer shows it.",
+                body: Body(
+                    .object([.always("name", .text("bob", pattern: "^[a-z0-9_.]{1,32}$"), "1 to 32 of a-z 0-9 _ .")] + Self.settings),
+                    example: .object(["name": .string("bob")])),
+                answers: [.json(201, "the user", .user, showing: ["password": .string("kJ7wq3bTzyRf5XmN8pQv2LcD")])], answersSecret: true,
                 .waiting(createUser)),
+            Route("GET", "/api/users/{name}", .admin, "One proxy user", answers: [.json(200, "the user", .user)], .ready(showUser)),
             Route(
-                "GET", "/api/users/{name}", Contract(.role(.admin), "One proxy user", answers: [.json(200, "the user", .user)]),
-                .ready(showUser)),
-            Route(
-                "PATCH", "/api/users/{name}",
-                Contract(
-                    .role(.admin), "Changes a proxy user", "Only the fields that are named change.",
-                    body: Body(.object(Self.settings), example: .object(["disabled": .bool(true)])),
-                    answers: [.json(200, "the user", .user)]),
+                "PATCH", "/api/users/{name}", .admin, "Changes a proxy user", "Only the fields that are named change.",
+                body: Body(.object(Self.settings), example: .object(["disabled": .bool(true)])), answers: [.json(200, "the user", .user)],
                 .waiting(changeUser)),
             Route(
-                "DELETE", "/api/users/{name}", Contract(.role(.admin), "Removes a proxy user", answers: [.empty("the user is removed")]),
+                "DELETE", "/api/users/{name}", .admin, "Removes a proxy user", answers: [.empty("the user is removed")],
                 .waiting(deleteUser)),
             Route(
-                "POST", "/api/users/{name}/rotate",
-                Contract(
-                    .role(.admin), "Gives a proxy user a new password",
-                    "The present one stays valid for `overlap_seconds`. Without a password one is made; only this answer shows it.",
-                    body: Body(
-                        .object(
-                            .maybe("password", Self.passwordSchema, PasswordRule.words),
-                            .maybe("overlap_seconds", .whole(0...2_592_000, 86_400), "0: the present one ends at once")),
-                        isOptional: true, example: .object(["overlap_seconds": .integer(3600)])),
-                    answers: [.json(200, "the user", .user)], answersSecret: true),
+                "POST", "/api/users/{name}/rotate", .admin, "Gives a proxy user a new password",
+                "The present one stays valid for `overlap_seconds`. Without a password one is made; only this answer shows it.",
+                body: Body(
+                    .maybe("password", Self.passwordSchema, PasswordRule.words),
+                    .maybe("overlap_seconds", .whole(0...2_592_000, 86_400), "0: the present one ends at once"), isOptional: true,
+                    example: .object(["overlap_seconds": .integer(3600)])), answers: [.json(200, "the user", .user)], answersSecret: true,
                 .waiting(rotateUser)),
             Route(
-                "GET", "/api/users/{name}/usage",
-                Contract(
-                    .role(.admin), "What a proxy user has used", "By hour, day and country, in UTC, the newest first.",
-                    query: UsagePeriods.query, answers: [.json(200, "the usage", .userUsage)]),
-                .waiting(showUsage)),
+                "GET", "/api/users/{name}/usage", .admin, "What a proxy user has used",
+                "By hour, day and country, in UTC, the newest first.", query: UsageSpan.query,
+                answers: [.json(200, "the usage", .userUsage)], .waiting(showUsage)),
         ]
     }
 
     func listUsers(_ request: ServerRequest) throws -> ServerResponse {
         let state = operations.state
-        return .json(["users": state.users.map { UserView($0, blocked: state.blockedUsers[$0.name]) }])
+        return .json(["users": state.users.map { ShownUser.view(ShownUser(user: $0, blocked: state.blockedUsers[$0.name])) }])
     }
 
     func showUser(_ request: ServerRequest) throws -> ServerResponse {
         let state = operations.state
         let user = try known(request, state)
-        return .json(UserView(user, blocked: state.blockedUsers[user.name]))
+        return .json(ShownUser.view(ShownUser(user: user, blocked: state.blockedUsers[user.name])))
     }
 
     /// Makes a user. Without a password of the caller's one is made; only that answer shows it.
@@ -97,7 +81,7 @@ struct UserRoutes: RouteGroup {
         var user = changes
         user.passwords = [.make(password)]
         try await operations.execute(.addUser(user))
-        return .json(UserView(user, password: chosen == nil ? password : nil), status: 201)
+        return .json(ShownUser.view(ShownUser(user: user, password: chosen == nil ? password : nil)), status: 201)
     }
 
     /// Changes the fields that the body names; null takes a limit away.
@@ -109,7 +93,7 @@ struct UserRoutes: RouteGroup {
             return user
         }
         try await operations.execute(.changeUser(user))
-        return .json(UserView(user, blocked: operations.state.blockedUsers[user.name]))
+        return .json(ShownUser.view(ShownUser(user: user, blocked: operations.state.blockedUsers[user.name])))
     }
 
     /// Gives a user a new password; the present one stays valid for `overlap_seconds`.
@@ -126,7 +110,7 @@ struct UserRoutes: RouteGroup {
         }
         user.passwords = [.make(password)] + (overlap > 0 ? old : [])
         try await operations.execute(.changeUser(user))
-        return .json(UserView(user, password: chosen == nil ? password : nil))
+        return .json(ShownUser.view(ShownUser(user: user, password: chosen == nil ? password : nil)))
     }
 
     func deleteUser(_ request: ServerRequest) async throws -> ServerResponse {
@@ -137,8 +121,8 @@ struct UserRoutes: RouteGroup {
     /// What a user has used, by hour and by day.
     func showUsage(_ request: ServerRequest) async throws -> ServerResponse {
         let user = try known(request, operations.state)
-        let (hours, days) = UsagePeriods.span(of: request)
-        return .json(UserUsageView(user: user, report: try await operations.usage(of: user.name, hours: hours, days: days)))
+        let (hours, days) = UsageSpan.span(of: request)
+        return .json(try await operations.usage(of: user.name, hours: hours, days: days).fields(of: user))
     }
 
     private func known(_ request: ServerRequest, _ state: OperatorState) throws -> ProxyUser {

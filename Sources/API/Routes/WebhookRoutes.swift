@@ -4,8 +4,6 @@ import Model
 import OpenAPI
 import Platform
 
-private let secretExample = "h3Wq9ZtYp2mXc7RvLk4NbJd8FgSa5HeUyT6oQiEwKzM"
-
 /// `/api/webhooks`: where events are sent.
 struct WebhookRoutes: RouteGroup {
     let store: (any WebhookStore)?
@@ -21,7 +19,7 @@ struct WebhookRoutes: RouteGroup {
             "format", .choice(WebhookFormat.self),
             "of the requests' bodies: `sallyport` (every field), or a message for Slack, Discord, Teams or Telegram"),
         .maybe(
-            "secret", .text(secretExample, pattern: "^[!-~]{32,128}$"),
+            "secret", .text(ShownWebhook.secretExample, pattern: "^[!-~]{32,128}$"),
             "signs the requests; made where none is given"),
     ]
 
@@ -30,58 +28,40 @@ struct WebhookRoutes: RouteGroup {
     var routes: [APIRoute] {
         let one = Answer.json(200, "the webhook", .webhook)
         return [
+            Route("GET", "/api/webhooks", .admin, "Webhooks", answers: [.json(200, "the webhooks", .webhooks)], .waiting(listWebhooks)),
             Route(
-                "GET", "/api/webhooks", Contract(.role(.admin), "Webhooks", answers: [.json(200, "the webhooks", .webhooks)]),
-                .waiting(listWebhooks)),
+                "POST", "/api/webhooks", .admin, "Makes a webhook", "It gets the events from now on. Only this answer shows its secret.",
+                body: Body(
+                    .object([.always("url", Self.hookURL)] + Self.hookFields),
+                    example: .object(["url": .string("https://hooks.example.com/sallyport"), "kinds": .array([.string("pool.failover")])])),
+                answers: [
+                    .json(
+                        201, "the webhook", .webhook, headers: ["Location"],
+                        showing: ["secret": .string(ShownWebhook.secretExample), "delivered_at": nil])
+                ], limit: .strict, answersSecret: true, .waiting(createWebhook)),
+            Route("GET", "/api/webhooks/{hook}", .admin, "One webhook", answers: [one], .waiting(showWebhook)),
             Route(
-                "POST", "/api/webhooks",
-                Contract(
-                    .role(.admin), "Makes a webhook", "It gets the events from now on. Only this answer shows its secret.",
-                    body: Body(
-                        .object([.always("url", Self.hookURL)] + Self.hookFields),
-                        example: .object([
-                            "url": .string("https://hooks.example.com/sallyport"), "kinds": .array([.string("pool.failover")]),
-                        ])),
-                    answers: [
-                        .json(
-                            201, "the webhook", .webhook, headers: ["Location"],
-                            showing: ["secret": .string(secretExample), "delivered_at": nil])
-                    ], limit: .strict, answersSecret: true),
-                .waiting(createWebhook)),
-            Route("GET", "/api/webhooks/{hook}", Contract(.role(.admin), "One webhook", answers: [one]), .waiting(showWebhook)),
+                "PATCH", "/api/webhooks/{hook}", .admin, "Changes, disables or enables a webhook",
+                "Enabled again, it goes on where it was.",
+                body: Body(.object([.maybe("url", Self.hookURL), .maybe("enabled", .flag)] + Self.hookFields)), answers: [one],
+                problems: [409], limit: .strict, .waiting(changeWebhook)),
             Route(
-                "PATCH", "/api/webhooks/{hook}",
-                Contract(
-                    .role(.admin), "Changes, disables or enables a webhook", "Enabled again, it goes on where it was.",
-                    body: Body(.object([.maybe("url", Self.hookURL), .maybe("enabled", .flag)] + Self.hookFields)), answers: [one],
-                    problems: [409], limit: .strict),
-                .waiting(changeWebhook)),
-            Route(
-                "DELETE", "/api/webhooks/{hook}",
-                Contract(.role(.admin), "Removes a webhook", answers: [.empty("the webhook is removed")], limit: .strict),
+                "DELETE", "/api/webhooks/{hook}", .admin, "Removes a webhook", answers: [.empty("the webhook is removed")], limit: .strict,
                 .waiting(removeWebhook)),
             Route(
-                "GET", "/api/webhooks/{hook}/deliveries",
-                Contract(
-                    .role(.admin), "A webhook's latest tries", query: [Parameter("limit", .whole(1...200, 50), "tries at most")],
-                    answers: [.json(200, "the tries", .webhookDeliveries)]),
+                "GET", "/api/webhooks/{hook}/deliveries", .admin, "A webhook's latest tries",
+                query: [Parameter("limit", .whole(1...200, 50), "tries at most")], answers: [.json(200, "the tries", .webhookDeliveries)],
                 .waiting(listDeliveries)),
             Route(
-                "POST", "/api/webhooks/{hook}/test",
-                Contract(
-                    .role(.admin), "Sends a test to a webhook", "Now and once, also where it is disabled; the answer says how it went.",
-                    answers: [.json(200, "the try", .webhookDelivery)], limit: .strict), .waiting(testWebhook)),
+                "POST", "/api/webhooks/{hook}/test", .admin, "Sends a test to a webhook",
+                "Now and once, also where it is disabled; the answer says how it went.", answers: [.json(200, "the try", .webhookDelivery)],
+                limit: .strict, .waiting(testWebhook)),
             Route(
-                "POST", "/api/webhooks/{hook}/replay",
-                Contract(
-                    .role(.admin), "Sends events again",
-                    "All that it wants from after an event on, in their order; `0-0` is before the first.",
-                    body: Body(
-                        .object(
-                            .always(
-                                "after", .text("0-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "an event's id, not later than the last one's")
-                        )),
-                    answers: [.json(202, "the webhook", .webhook)], limit: .strict), .waiting(replayWebhook)),
+                "POST", "/api/webhooks/{hook}/replay", .admin, "Sends events again",
+                "All that it wants from after an event on, in their order; `0-0` is before the first.",
+                body: Body(
+                    .always("after", .text("0-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "an event's id, not later than the last one's")),
+                answers: [.json(202, "the webhook", .webhook)], limit: .strict, .waiting(replayWebhook)),
         ]
     }
 
@@ -89,7 +69,7 @@ struct WebhookRoutes: RouteGroup {
         let hooks = try await hooked { try await $0.webhooks() }.sorted {
             ($0.hook.createdAt, $0.hook.id) < ($1.hook.createdAt, $1.hook.id)
         }
-        return .json(["webhooks": hooks.map { WebhookView($0.hook, $0.state) }])
+        return .json(["webhooks": hooks.map { ShownWebhook.view(ShownWebhook(hook: $0.hook, state: $0.state)) }])
     }
 
     func showWebhook(_ request: ServerRequest) async throws -> ServerResponse { Self.shown(try await webhook(of: request)) }
@@ -110,7 +90,8 @@ struct WebhookRoutes: RouteGroup {
         let kept = try await hooked { try await $0.webhooks() }.first { $0.hook.id == made.id }
         let state = kept?.state ?? WebhookState(cursor: "0-0")
         return .json(
-            WebhookView(made, state, secret: made.secret), status: 201, headers: [("Location", "/api/webhooks/\(made.id)")])
+            ShownWebhook.view(ShownWebhook(hook: made, state: state, secret: made.secret)), status: 201,
+            headers: [("Location", "/api/webhooks/\(made.id)")])
     }
 
     func changeWebhook(_ request: ServerRequest) async throws -> ServerResponse {
@@ -138,11 +119,11 @@ struct WebhookRoutes: RouteGroup {
     func listDeliveries(_ request: ServerRequest) async throws -> ServerResponse {
         let id = try await webhook(of: request).hook.id
         let limit = Int(request.number("limit") ?? 50)
-        return .json(["deliveries": try await hooked { try await $0.deliveries(of: id, limit: limit) }.map(WebhookDeliveryView.init)])
+        return .json(["deliveries": try await hooked { try await $0.deliveries(of: id, limit: limit) }.map { ShownWebhook.delivery($0) }])
     }
 
     func testWebhook(_ request: ServerRequest) async throws -> ServerResponse {
-        .json(WebhookDeliveryView(try await sender.test(try await webhook(of: request).hook)))
+        .json(ShownWebhook.delivery(try await sender.test(try await webhook(of: request).hook)))
     }
 
     func replayWebhook(_ request: ServerRequest) async throws -> ServerResponse {
@@ -155,9 +136,7 @@ struct WebhookRoutes: RouteGroup {
         if let last = try await hooked({ _ in try await events?.latest(limit: 1) }), let place = EventPlace(after),
             place > last.end ?? .start
         {
-            throw APIProblem.invalid([
-                FieldProblem(field: "after", message: "is later than the last event, which is \(last.end ?? .start)")
-            ])
+            throw APIProblem.invalid("after", "is later than the last event, which is \(last.end ?? .start)")
         }
         return Self.shown(
             try await changed(request) { _, state in
@@ -169,23 +148,19 @@ struct WebhookRoutes: RouteGroup {
     // MARK: - Parts of these
 
     private static func shown(_ kept: KeptWebhook, status: Int = 200) -> ServerResponse {
-        .json(WebhookView(kept.hook, kept.state), status: status)
+        .json(ShownWebhook.view(ShownWebhook(hook: kept.hook, state: kept.state)), status: status)
     }
 
     private var sender: any WebhookSending {
         get throws {
-            guard let sender = webhookSender else { throw Self.withoutStore("webhooks need a store") }
+            guard let sender = webhookSender else { throw APIProblem.unavailable("webhooks need a store") }
             return sender
         }
     }
 
-    private static func withoutStore(_ message: String) -> APIProblem {
-        APIProblem(status: 503, code: "store_unavailable", message: message, headers: [("Retry-After", "10")])
-    }
-
     private func hooked<Value>(_ body: (any WebhookStore) async throws -> Value) async throws -> Value {
-        guard let store else { throw Self.withoutStore("webhooks need a store") }
-        do { return try await body(store) } catch { throw APIProblem.storeUnavailable(error) }
+        guard let store else { throw APIProblem.unavailable("webhooks need a store") }
+        return try await APIProblem.ifUnavailable { try await body(store) }
     }
 
     private func webhook(of request: ServerRequest) async throws -> KeptWebhook {
@@ -239,38 +214,9 @@ struct WebhookRoutes: RouteGroup {
 }
 
 extension Schema {
-    static let webhook = named(
-        "Webhook",
-        .object(
-            .always("id", .text("w3f9ab27c1d2e")), .always("url", .text("https://hooks.example.com/sallyport")),
-            .always("kinds", .list(.choice(EventKind.self)), "only these; empty for all"),
-            .always("countries", .list(.text("US")), "only events of these; empty for all"),
-            .always("format", .choice(WebhookFormat.self), "of the requests' bodies"),
-            .always("enabled", .flag), .always("created_at", .time),
-            .always(
-                "cursor", .text("1763686923456-0"), "the last event that is done with, or a place right before the first one that is kept"),
-            .always("failures", .whole(0), "failed tries in a row"), .maybe("failing_since", .time),
-            .maybe("retry_at", .time), .maybe("last_error", .text("it answered with status 500")), .maybe("delivered_at", .time),
-            .maybe("disabled_at", .time, "when it was disabled because it had failed for too long, or answered with 410"),
-            .always("dead_letters", .whole(0), "events that it has refused too often, and was not sent again"),
-            .maybe("last_dead_letter", .text("1763686923400-0"), "the latest of these; a replay from before it sends it again"),
-            .maybe("secret", .text(secretExample), "signs the requests; only in the answer that made it")
-        ).showing([
-            "enabled": .bool(true), "failing_since": nil, "retry_at": nil, "last_error": nil, "disabled_at": nil, "last_dead_letter": nil,
-            "secret": nil,
-        ]))
-    static let webhooks = named(
-        "Webhooks",
-        .object(.always("webhooks", .list(.webhook))))
-    static let webhookDelivery = named(
-        "WebhookDelivery",
-        .object(
-            .always("at", .time), .always("event", .text("1763686923456-0"), "the event's id; `test`; or `gap-` and where it goes on"),
-            .always("kind", .text("exit.serving")), .always("attempt", .whole(1)), .always("delivered", .flag),
-            .maybe("status", .whole(100...999, 200), "of the receiver's answer"), .maybe("error", .text("Timeout was reached")),
-            .always("duration_ms", .number(0...1e9, 12.5))
-        ).showing(["delivered": .bool(true), "error": nil]))
+    static let webhook = ShownWebhook.view.schema
+    static let webhooks = named("Webhooks", .always("webhooks", .list(.webhook)))
+    static let webhookDelivery = ShownWebhook.delivery.schema
     static let webhookDeliveries = named(
-        "WebhookDeliveries",
-        .object(.always("deliveries", .list(.webhookDelivery), "newest first; the latest 200 are kept")))
+        "WebhookDeliveries", .always("deliveries", .list(.webhookDelivery), "newest first; the latest 200 are kept"))
 }

@@ -5,49 +5,37 @@ import OpenAPI
 extension Schema {
     static let countries = named(
         "Countries",
-        .object(
-            .always(
-                "countries",
-                .list(
-                    .object(
-                        countryCode, countryCode.old("code"), nameOfCountry, nameOfCountry.old("name"), .always("servers", .whole(412)),
-                        .maybe("best_load", .whole(0...100, 3), "percent"), .always("exits", .whole(0)),
-                        .always("serving", .whole(0)))))))
+        .always(
+            "countries",
+            .objects(
+                countryCode, countryCode.old("code"), nameOfCountry, nameOfCountry.old("name"), .always("servers", .whole(412)),
+                .maybe("best_load", .whole(0...100, 3), "percent"), .always("exits", .whole(0)), .always("serving", .whole(0)))))
     static let providerCountries = named(
         "ProviderCountries",
-        .object(
-            .always(
-                "countries",
-                .list(
-                    .object(
-                        countryCode, countryCode.old("code"), nameOfCountry, nameOfCountry.old("name"), .always("servers", .whole(412)),
-                        .maybe("best_load", .whole(0...100, 3), "percent"))))))
+        .always(
+            "countries",
+            .objects(
+                countryCode, countryCode.old("code"), nameOfCountry, nameOfCountry.old("name"), .always("servers", .whole(412)),
+                .maybe("best_load", .whole(0...100, 3), "percent"))))
     static let providers = named(
         "Providers",
-        .object(
-            .always(
-                "providers",
-                .list(
-                    .object(
-                        providerName, providerName.old("name"), .always("servers", .whole(7211)),
-                        .always("dropped", .map(.whole(1454), key: "offline"), "rows of its list that are not used, by reason"),
-                        .maybe("fetched_at", .time), .always("stale", .flag, "true where the list is old, for no newer one could be had"),
-                        .maybe("problem", .text("nordvpn: too many requests (status 429)"), "why the last fetch failed"),
-                        .maybe("devices", .whole(10), "tunnels that an account may have at once")
-                    ).showing(["problem": nil])))))
+        .always(
+            "providers",
+            .objects(
+                providerName, providerName.old("name"), .always("servers", .whole(7211)),
+                .always("dropped", .map(.whole(1454), key: "offline"), "rows of its list that are not used, by reason"),
+                .maybe("fetched_at", .time), .always("stale", .flag, "true where the list is old, for no newer one could be had"),
+                .maybe("problem", .text("nordvpn: too many requests (status 429)"), "why the last fetch failed"),
+                .maybe("devices", .whole(10), "tunnels that an account may have at once"), showing: ["problem": nil])))
     static let server = named(
         "Server",
         .object(serverFields).showing(["score": nil, "score_parts": nil]))
     static let servers = named(
-        "Servers",
-        .object(
-            .always("servers", .list(.server)), .always("total", .whole(1949)), .always("limit", .whole(1...20_000, 100)),
-            .always("offset", .whole(0))))
+        "Servers", .always("servers", .list(.server)), .always("total", .whole(1949)), .always("limit", .whole(1...20_000, 100)),
+        .always("offset", .whole(0)))
     static let measuredServers = named(
-        "MeasuredServers",
-        .object(
-            .always("method", .choice(LatencyMethod.self)),
-            .always("servers", .list(.object(serverFields + latencyFields).showing(["score": nil, "score_parts": nil])))))
+        "MeasuredServers", .always("method", .choice(LatencyMethod.self)),
+        .always("servers", .list(.object(serverFields + latencyFields).showing(["score": nil, "score_parts": nil]))))
     static let countryName = Field.always("country_name", .text("United States"), "in English")
     private static let countryCode = Field.always("country", .text("DE"))
     private static let nameOfCountry = Field.always("country_name", .text("Germany"), "in English")
@@ -71,7 +59,7 @@ extension Schema {
         .maybe("score", .number(0...1e9, 12.5), "with `explain`: points against it"),
         .maybe(
             "score_parts",
-            .list(.object(.always("name", .text("load")), .always("points", .number(0...1e9, 3)), .always("reason", .text("3 %"))))),
+            .objects(.always("name", .text("load")), .always("points", .number(0...1e9, 3)), .always("reason", .text("3 %")))),
     ]
     private static let latencyFields: [Field] = [
         jitter, jitter.old("jitter"),

@@ -4,145 +4,90 @@ import OpenAPI
 /// Exits, pools, and what is known of them.
 extension Schema {
     static let health = named(
-        "Health",
-        .object(
-            .always("verdict", .choice(["healthy", "degraded", "dead", "unknown"])),
-            .maybe("reason", .choice(ExitReason.self), "why it is not healthy"),
-            .maybe("latency_ms", .number(0...1e9, 0.912), "time of the last successful probe"),
-            .maybe("success_rate", .number(0...1, 1), "of the last 60 probes"),
-            .always(
-                "score", .number(0...1, 0.97), "success, latency against its own usual one, and jitter; the gateway's weight follows it"),
-            handshakeAge, handshakeAge.old("handshake_age_s"),
-            .maybe(
-                "compared_at", .time, "when its address was last compared with this machine's own; absent for never: a leak may go unseen"),
-            comparedAge, comparedAge.old("compared_age_s"),
-            .maybe("placed_at", .time, "when an address service last said its country"),
-            .maybe(
-                "comparison_problem", .text("ipinfo.io/json answered with status 429 and no address"),
-                "why the last deep probe could not compare one of these"),
-            .maybe("other_exit_ip", .text("198.18.1.11"), "the address that another service saw, where two differ"),
-            .maybe(
-                "leaks_counted", .flag,
-                "false where the exit's firewall does not count what leaves beside its tunnel: a container of an earlier version"),
-            .maybe(
-                "leaked_packets", .whole(0), "that left beside the tunnel, when it was last read: any at all is a leak"),
-            .maybe("leaked_bytes", .whole(0), "of these"),
-            .maybe("checked_at", .time)
-        ).showing(["reason": nil, "comparison_problem": nil, "other_exit_ip": nil, "leaks_counted": .bool(true)]))
+        "Health", .always("verdict", .choice(["healthy", "degraded", "dead", "unknown"])),
+        .maybe("reason", .choice(ExitReason.self), "why it is not healthy"),
+        .maybe("latency_ms", .number(0...1e9, 0.912), "time of the last successful probe"),
+        .maybe("success_rate", .number(0...1, 1), "of the last 60 probes"),
+        .always("score", .number(0...1, 0.97), "success, latency against its own usual one, and jitter; the gateway's weight follows it"),
+        handshakeAge, handshakeAge.old("handshake_age_s"),
+        .maybe("compared_at", .time, "when its address was last compared with this machine's own; absent for never: a leak may go unseen"),
+        comparedAge, comparedAge.old("compared_age_s"), .maybe("placed_at", .time, "when an address service last said its country"),
+        .maybe(
+            "comparison_problem", .text("ipinfo.io/json answered with status 429 and no address"),
+            "why the last deep probe could not compare one of these"),
+        .maybe("other_exit_ip", .text("198.18.1.11"), "the address that another service saw, where two differ"),
+        .maybe(
+            "leaks_counted", .flag,
+            "false where the exit's firewall does not count what leaves beside its tunnel: a container of an earlier version"),
+        .maybe("leaked_packets", .whole(0), "that left beside the tunnel, when it was last read: any at all is a leak"),
+        .maybe("leaked_bytes", .whole(0), "of these"), .maybe("checked_at", .time),
+        showing: ["reason": nil, "comparison_problem": nil, "other_exit_ip": nil, "leaks_counted": .bool(true)])
     private static let handshakeAge = Field.maybe(
         "handshake_age_seconds", .number(0...1e9, 31.2), "of the tunnel, when it was last read: once a minute with up to 30 exits")
     private static let comparedAge = Field.maybe(
         "compared_age_seconds", .number(0...1e9, 4.2), "since then, when it was last probed")
     static let exit = named(
-        "Exit",
-        .object(
-            .always("id", .text("us-1")),
-            .always("country", .text("US"), "the country that was asked for"),
-            .maybe("provider", .text("nordvpn")),
-            .maybe(
-                "server",
-                .object(
-                    .always("hostname", .text("us9001.lab.test")), .always("address", .text("198.18.1.10")),
-                    .maybe("city", .text("New York")),
-                    .maybe("load", .whole(0...100, 3), "percent"), .maybe("latency_ms", .number(0...1e9, 0.061), "round trip")),
-                "the server that it is bound to, or was last"),
-            .always("state", .choice(ExitState.self)),
-            .maybe("reason", .choice(ExitReason.self)),
-            .maybe("detail", .text("no answer through the tunnel"), "a sentence for people"),
-            .always("leaving", .flag, "true when it is to go"),
-            .maybe("exit_ip", .text("198.18.1.10"), "the address that the internet sees"),
-            .maybe("exit_country", .text("US")),
-            .always(
-                "proxy",
-                .object(
-                    .always("url", .text("http://127.0.0.1:8128")), .always("socks5", .text("socks5h://127.0.0.1:8128")),
-                    .always("username", .text("<user>-country-us")))),
-            .always("health", .health),
-            .always("generation", .whole(1), "how many containers it has had"),
-            .always("attempts", .whole(0), "failed tries in a row"),
-            .maybe("retry_at", .time),
-            .always("since", .time, "when it came into its state")
-        ).showing(["state": .string("serving"), "reason": nil, "detail": nil, "retry_at": nil]))
-    static let exits = named(
-        "Exits",
-        .object(.always("exits", .list(.exit))))
-    static let speedTest = named(
-        "SpeedTest",
-        .object(
-            .always("exit", .text("us-1")), .always("running", .flag), .always("bytes", .whole(10_000_000), "of body that came"),
-            .always("seconds", .number(0...60, 1.62), "from the first byte to the last"),
-            .maybe("mbit_s", .number(0...1e9, 49.383), "megabits a second, from the first byte on"),
-            .maybe("first_byte_ms", .number(0...1e9, 41.5), "from the request to the first byte"), .always("started_at", .time)))
-    static let pool = named(
-        "Pool",
-        .object(
-            .always("country", .text("US")), countryName, countryName.old("name"), .always("size", .whole(1...10, 2), "wanted exits"),
-            .always("serving", .whole(2), "exits that take traffic"), .maybe("provider", .text("nordvpn")),
-            .maybe("city", .text("New York")), .maybe("tags", .list(.text("p2p")), "only servers with all of these"),
-            .maybe("hostnames", .list(.text("us9001.lab.test")), "only these servers"),
-            .maybe("exclude", .list(.text("us9002.lab.test")), "none of these servers"),
-            .always("strategy", .choice(Strategy.self)),
-            .always("spread", .choice(Spread.self), "how connections are spread over the exits"),
-            .always("fallback", .list(.text("CA")), "countries that take over while no exit serves"),
-            .always("standby", .whole(0...Pool.standbyLimit, 1), "exits that wait unplugged"),
-            .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds"),
-            .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes"), .always("exits", .list(.text("us-1")))
-        ).showing(["exits": .array([.string("us-1"), .string("us-2")]), "hostnames": nil, "exclude": nil]))
-    static let pools = named(
-        "Pools",
-        .object(.always("pools", .list(.pool))))
+        "Exit", .always("id", .text("us-1")), .always("country", .text("US"), "the country that was asked for"),
+        .maybe("provider", .text("nordvpn")),
+        .maybe(
+            "server",
+            .object(
+                .always("hostname", .text("us9001.lab.test")), .always("address", .text("198.18.1.10")), .maybe("city", .text("New York")),
+                .maybe("load", .whole(0...100, 3), "percent"), .maybe("latency_ms", .number(0...1e9, 0.061), "round trip")),
+            "the server that it is bound to, or was last"), .always("state", .choice(ExitState.self)),
+        .maybe("reason", .choice(ExitReason.self)), .maybe("detail", .text("no answer through the tunnel"), "a sentence for people"),
+        .always("leaving", .flag, "true when it is to go"), .maybe("exit_ip", .text("198.18.1.10"), "the address that the internet sees"),
+        .maybe("exit_country", .text("US")),
+        .always(
+            "proxy",
+            .object(
+                .always("url", .text("http://127.0.0.1:8128")), .always("socks5", .text("socks5h://127.0.0.1:8128")),
+                .always("username", .text("<user>-country-us")))), .always("health", .health),
+        .always("generation", .whole(1), "how many containers it has had"), .always("attempts", .whole(0), "failed tries in a row"),
+        .maybe("retry_at", .time), .always("since", .time, "when it came into its state"),
+        showing: ["state": .string("serving"), "reason": nil, "detail": nil, "retry_at": nil])
+    static let exits = named("Exits", .always("exits", .list(.exit)))
+    static let pools = named("Pools", .always("pools", .list(.pool)))
     static let healthHistory = named(
-        "HealthHistory",
-        .object(
-            .always("exit", .text("us-1")),
-            .always(
-                "samples",
-                .list(
-                    .object(
-                        .always("at", .time), .always("verdict", .choice(["healthy", "degraded", "dead", "unknown"])),
-                        .maybe("reason", .choice(ExitReason.self)), .always("probes", .whole(20), "that were made"),
-                        .always("failures", .whole(0), "of these"), .maybe("latency_ms", .number(0...1e9, 0.9), "median"),
-                        .always("score", .number(0...1, 0.97))
-                    ).showing(["reason": nil])), "newest first")))
+        "HealthHistory", .always("exit", .text("us-1")),
+        .always(
+            "samples",
+            .objects(
+                .always("at", .time), .always("verdict", .choice(["healthy", "degraded", "dead", "unknown"])),
+                .maybe("reason", .choice(ExitReason.self)), .always("probes", .whole(20), "that were made"),
+                .always("failures", .whole(0), "of these"), .maybe("latency_ms", .number(0...1e9, 0.9), "median"),
+                .always("score", .number(0...1, 0.97)), showing: ["reason": nil]), "newest first"))
     static let events = named(
         "Events",
-        .object(
-            .always(
-                "events",
-                .list(
-                    .object(
-                        .always("id", .text("1763686923456-0"), "grows with each event"), .always("at", .time),
-                        .always("kind", .choice(EventKind.self)), .always("severity", .choice(Severity.self)),
-                        .always("message", .text("exit us-1 serves as 198.18.1.10")), .maybe("country", .text("US")),
-                        .maybe("exit", .text("us-1")), .maybe("server", .text("us9001.lab.test")),
-                        .maybe("reason", .choice(ExitReason.self)), .maybe("cause", .text("probe"), "what set it off"),
-                        .maybe("by", .text("admin"), "who asked for it: the name of an API key"),
-                        .maybe("uid", .text("1b2xk9q0zf3"), "the same from before it had an id")
-                    ).showing(["kind": .string("exit.serving"), "reason": nil, "cause": nil, "by": nil])), "in their order"),
-            .always("last", .text("1763686923456-0"), "the last event that was looked at"),
-            .maybe(
-                "gap", .choice(["too_old", "unknown"]), "events after `after` are missing: no longer kept, or it is none of this store")
-        ).showing(["gap": nil]))
+        .always(
+            "events",
+            .objects(
+                .always("id", .text("1763686923456-0"), "grows with each event"), .always("at", .time),
+                .always("kind", .choice(EventKind.self)), .always("severity", .choice(Severity.self)),
+                .always("message", .text("exit us-1 serves as 198.18.1.10")), .maybe("country", .text("US")), .maybe("exit", .text("us-1")),
+                .maybe("server", .text("us9001.lab.test")), .maybe("reason", .choice(ExitReason.self)),
+                .maybe("cause", .text("probe"), "what set it off"),
+                .maybe("by", .text("admin"), "who asked for it: the name of an API key"),
+                .maybe("uid", .text("1b2xk9q0zf3"), "the same from before it had an id"),
+                showing: ["kind": .string("exit.serving"), "reason": nil, "cause": nil, "by": nil]), "in their order"),
+        .always("last", .text("1763686923456-0"), "the last event that was looked at"),
+        .maybe("gap", .choice(["too_old", "unknown"]), "events after `after` are missing: no longer kept, or it is none of this store"),
+        showing: ["gap": nil])
     static let alerts = named(
         "Alerts",
-        .object(
-            .always(
-                "alerts",
-                .list(
-                    .object(
-                        .always("id", .text("credential:nordvpn")), .always("severity", .choice(Severity.self)),
-                        .always("message", .text("servers of nordvpn refuse its key, so no exit is moved for that")),
-                        .always("remedy", .text("renew the token or key of nordvpn in the configuration")), .always("since", .time)
-                    ).showing(["severity": .string("critical")])))))
+        .always(
+            "alerts",
+            .objects(
+                .always("id", .text("credential:nordvpn")), .always("severity", .choice(Severity.self)),
+                .always("message", .text("servers of nordvpn refuse its key, so no exit is moved for that")),
+                .always("remedy", .text("renew the token or key of nordvpn in the configuration")), .always("since", .time),
+                showing: ["severity": .string("critical")])))
     static let breakers = named(
         "Breakers",
-        .object(
-            .always(
-                "breakers",
-                .list(
-                    .object(
-                        .always("name", .text("server:us9001.lab.test"), "what it is about"),
-                        .always("state", .choice(["closed", "open", "half_open"])), .maybe("reason", .text("blackhole")),
-                        .always("openings", .whole(1), "in a row"), .maybe("open_until", .time)
-                    ).showing(["state": .string("open")])))))
+        .always(
+            "breakers",
+            .objects(
+                .always("name", .text("server:us9001.lab.test"), "what it is about"),
+                .always("state", .choice(["closed", "open", "half_open"])), .maybe("reason", .text("blackhole")),
+                .always("openings", .whole(1), "in a row"), .maybe("open_until", .time), showing: ["state": .string("open")])))
 }

@@ -3,23 +3,8 @@ import OpenAPI
 
 /// Proxy users, and what they and exits have used.
 extension Schema {
-    static let user = named(
-        "User",
-        .object(
-            .always("name", .text("alice")), .always("created_at", .time),
-            .maybe("expires_at", .time), .always("disabled", .flag),
-            .maybe("blocked", .text("quota_day"), "why the user is refused for now"),
-            .always("countries", .list(.text("US"))), .always("fallback", .list(.text("US"))),
-            .always("addresses", .list(.network)), .always("address_rule", .choice(ProxyUser.AddressRule.self)),
-            .always("limits", userLimits), .maybe("old_password_expires_at", .time, "during a rotation"),
-            .maybe("password", .text("kJ7wq3bTzyRf5XmN8pQv2LcD"), "only in the answer that made it")
-        ).showing([
-            "expires_at": .string("2026-12-31T00:00:00.000Z"), "blocked": nil, "countries": .array([.string("US"), .string("CA")]),
-            "fallback": .array([.string("CA")]), "old_password_expires_at": nil, "password": nil,
-        ]))
-    static let users = named(
-        "Users",
-        .object(.always("users", .list(.user))))
+    static let user = ShownUser.view.schema
+    static let users = named("Users", .always("users", .list(.user)))
     static let usage = named(
         "Usage",
         .object(usageFields))

@@ -2,40 +2,8 @@ import HTTPServing
 import Model
 import OpenAPI
 
-/// What a user or an exit has used, as both are told.
-struct UsagePeriods: Encodable {
-    struct Period: Encodable {
-        let from: String
-        let bytesIn: Int
-        let bytesOut: Int
-        let connections: Int
-        let errors: Int
-        let countries: [String: Usage]?
-
-        init(_ period: UsagePeriod) {
-            from = period.from
-            bytesIn = period.sum.bytesIn
-            bytesOut = period.sum.bytesOut
-            connections = period.sum.connections
-            errors = period.sum.errors
-            countries = period.countries
-        }
-    }
-
-    let total: Period
-    let today: Period
-    let month: Period
-    let days: [Period]
-    let hours: [Period]
-
-    init(_ report: UsageReport) {
-        total = Period(report.total)
-        today = Period(report.today)
-        month = Period(report.month)
-        days = report.days.map(Period.init)
-        hours = report.hours.map(Period.init)
-    }
-
+/// How far back a usage is shown.
+enum UsageSpan {
     static let query = [
         Parameter("hours", .whole(0...168, 24), "how many hours to show"), Parameter("days", .whole(0...92, 31), "how many days to show"),
     ]
@@ -46,40 +14,23 @@ struct UsagePeriods: Encodable {
     }
 }
 
-/// What a proxy user has used.
-struct UserUsageView: Encodable {
-    let user: ProxyUser
-    let report: UsageReport
-
-    private enum Keys: String, CodingKey { case name, limits }
-
-    func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Keys.self)
-        try fields.encode(user.name, forKey: .name)
-        try fields.encode(user.limits, forKey: .limits)
-        try UsagePeriods(report).encode(to: encoder)
-    }
-}
-
-/// What an exit has carried.
-struct ExitUsageView: Encodable {
-    let id: ExitID
-    let report: UsageReport
-
-    private enum Keys: String, CodingKey { case exit, id }
-
-    func encode(to encoder: any Encoder) throws {
-        var fields = encoder.container(keyedBy: Keys.self)
-        try fields.encode(id.description, forKey: .exit)
-        try fields.encode(id.description, forKey: .id)
-        // Of one exit there is one country.
-        try UsagePeriods(report.withoutCountries).encode(to: encoder)
-    }
-}
-
 extension UsageReport {
-    fileprivate var withoutCountries: UsageReport {
-        func bare(_ period: UsagePeriod) -> UsagePeriod { UsagePeriod(from: period.from, sum: period.sum) }
-        return UsageReport(total: bare(total), today: bare(today), month: bare(month), days: days.map(bare), hours: hours.map(bare))
+    func fields(of user: ProxyUser) -> Fields { fields(after: [("name", user.name), ("limits", user.limits)], showsCountries: true) }
+
+    /// Without countries: an exit has one.
+    func fields(of id: ExitID) -> Fields { fields(after: [("exit", id.description), ("id", id.description)], showsCountries: false) }
+
+    private func fields(after owner: [(name: String, value: (any Encodable)?)], showsCountries: Bool) -> Fields {
+        func shown(_ period: UsagePeriod) -> Fields {
+            Fields([
+                "from": period.from, "bytes_in": period.sum.bytesIn, "bytes_out": period.sum.bytesOut,
+                "connections": period.sum.connections, "errors": period.sum.errors, "countries": showsCountries ? period.countries : nil,
+            ])
+        }
+        return Fields(
+            owner + [
+                ("total", shown(total)), ("today", shown(today)), ("month", shown(month)), ("days", days.map(shown)),
+                ("hours", hours.map(shown)),
+            ])
     }
 }

@@ -110,97 +110,12 @@ struct ExitView: Encodable {
     private static func rounded(_ number: Double) -> Double { (number * 1000).rounded() / 1000 }
 }
 
-/// A pool as the API shows it.
-struct PoolView: Encodable {
-    let country: String
-    let countryName: String
-    let name: String
-    let size: Int
-    let serving: Int
-    let provider: ProviderName?
-    let city: String?
-    let tags: [String]?
-    let hostnames: [String]?
-    let exclude: [String]?
-    let strategy: Strategy
-    let standby: Int
-    let rotateEvery: Int?
-    let rotateAfterMb: Int?
-    let spread: Spread
-    let fallback: [String]
-    let exits: [ExitID]
-
-    init(_ pool: Pool, state: OperatorState) {
-        let members = state.exits.values.filter { $0.country == pool.country }
-        country = pool.country.rawValue
-        (countryName, name) = (pool.country.name, pool.country.name)
-        size = pool.size
-        serving = members.count { $0.state.takesTraffic }
-        provider = pool.provider
-        city = pool.city
-        tags = pool.limits.tags
-        hostnames = pool.limits.hostnames
-        exclude = pool.limits.exclude
-        strategy = pool.strategy
-        standby = pool.standby
-        rotateEvery = pool.rotateEvery
-        rotateAfterMb = pool.rotateAfterMegabytes
-        spread = pool.spread ?? .leastConnections
-        fallback = (pool.fallback ?? []).map(\.rawValue)
-        exits = members.map(\.id).sorted()
-    }
-}
-
-/// A country with servers; where nothing is said of its exits, they are not counted.
-struct CountryView: Encodable {
-    let country: String
-    let code: String
-    let countryName: String
-    let name: String
-    let servers: Int
-    let bestLoad: Int?
-    var exits: Int?
-    var serving: Int?
-
-    init(_ country: CountryCode, servers: [Server], exits: [Exit]? = nil) {
-        (self.country, code) = (country.rawValue, country.rawValue)
-        (countryName, name) = (country.name, country.name)
-        self.servers = servers.count
-        bestLoad = servers.compactMap(\.load).min()
-        self.exits = exits?.count
-        serving = exits?.count { $0.state.takesTraffic }
-    }
-}
-
-struct UserView: Encodable {
-    let name: String
-    let createdAt: Timestamp
-    let expiresAt: Timestamp?
-    let disabled: Bool
-    /// Why the user is refused for now: `quota_day`; nil for nothing.
-    let blocked: String?
-    let countries: [String]
-    let fallback: [String]
-    let addresses: [String]
-    let addressRule: ProxyUser.AddressRule
-    let limits: ProxyUser.Limits
-    /// When the older of two passwords stops being valid.
-    let oldPasswordExpiresAt: Timestamp?
-    /// Only in the answer that made it.
-    var password: String?
-
-    init(_ user: ProxyUser, blocked: String? = nil, password: String? = nil) {
-        name = user.name
-        createdAt = user.createdAt
-        expiresAt = user.expiresAt
-        disabled = user.isDisabled
-        self.blocked = blocked
-        countries = user.countries.map(\.rawValue)
-        fallback = user.fallback.map(\.rawValue)
-        addresses = user.addresses
-        addressRule = user.addressRule
-        limits = user.limits
-        oldPasswordExpiresAt = user.passwords.dropFirst().first?.expiresAt
-        self.password = password
+extension CountryCode {
+    /// A country with its servers; its exits are not counted where they are nil.
+    func fields(servers: [Server], exits: [Exit]? = nil) -> Fields {
+        Fields([
+            "country": rawValue, "code": rawValue, "country_name": name, "name": name, "servers": servers.count,
+            "best_load": servers.compactMap(\.load).min(), "exits": exits?.count, "serving": exits?.count { $0.state.takesTraffic },
+        ])
     }
 }
