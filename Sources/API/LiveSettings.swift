@@ -39,7 +39,7 @@ enum LiveSetting: String, CaseIterable, Sendable {
     /// - Parameter isInput: for a request's body.
     func schema(isInput: Bool) -> Schema {
         switch self {
-        case .requests: .whole(Self.limits, isInput ? 100_000 : 6000)
+        case .requests: .whole(Self.limits, 100_000)
         case .strictRequests: .whole(Self.counts, isInput ? 100_000 : 120)
         case .failedKeys: .whole(Self.counts, isInput ? 100_000 : 20)
         case .logRequests, .auditRequests: .flag

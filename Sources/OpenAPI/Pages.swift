@@ -4,7 +4,7 @@ import Model
 /// The pages about the API, written from its table: whole in themselves, without scripts and without the internet.
 enum Pages {
     /// A list to look things up in: each route folds out.
-    static func reference(of routes: [APIRoute], version: String) -> [UInt8] {
+    static func reference(of routes: [APIRoute], version: String) -> String {
         var text = "<nav>"
         let tags = Set(routes.map(\.tag)).sorted()
         for tag in tags { text += "<a href=\"#\(escaped(tag))\">\(escaped(tag))</a> " }
@@ -19,7 +19,7 @@ enum Pages {
     }
 
     /// Everything in one go, with an example beside each route.
-    static func manual(of routes: [APIRoute], version: String) -> [UInt8] {
+    static func manual(of routes: [APIRoute], version: String) -> String {
         var text = "<nav class=\"side\">"
         for route in routes { text += "<a href=\"#\(route.operationID)\">\(route.method) \(escaped(route.pattern))</a>" }
         text += "</nav><main>"
@@ -27,6 +27,28 @@ enum Pages {
             text += "<section id=\"\(route.operationID)\"><h2>\(title(route))</h2>\(particulars(route))</section>"
         }
         return page("Sallyport API manual", version, text + "</main>")
+    }
+
+    /// Stands for the origin in a page that is written once; no text of the API has it.
+    private static let originMark = "\u{1}"
+
+    /// A page whose commands name the origin that its reader asked.
+    static func page(_ written: String, askedBy request: ServerRequest) -> [UInt8] {
+        Array(written.replacing(originMark, with: escaped(origin(of: request))).utf8)
+    }
+
+    /// Of `Host` and `X-Forwarded-Proto`; that of the default settings where `Host` is absent or no host.
+    static func origin(of request: ServerRequest) -> String {
+        let scheme = request.headers["x-forwarded-proto"] == "https" ? "https" : "http"
+        guard let host = request.headers["host"], (1...255).contains(host.utf8.count), host.utf8.allSatisfy(isOfHost) else {
+            return "http://127.0.0.1:8080"
+        }
+        return "\(scheme)://\(host)"
+    }
+
+    /// Letters, digits and `-.:[]`: names, addresses and ports, and nothing that a shell reads in another way outside of brackets.
+    private static func isOfHost(_ byte: UInt8) -> Bool {
+        UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || 0x30...0x3A ~= byte || [0x2D, 0x2E, 0x5B, 0x5D].contains(byte)
     }
 
     // MARK: - Parts
@@ -89,7 +111,7 @@ enum Pages {
         if let body = route.exampleBody {
             text += " -H 'Content-Type: application/json' -d '\(body.jsonText)'"
         }
-        return text + " http://127.0.0.1:8080\(route.exampleTarget)"
+        return text + " \(originMark)\(route.exampleTarget)"
     }
 
     private static func json(_ document: Document) -> String { escaped(document.jsonText) }
@@ -98,15 +120,14 @@ enum Pages {
         text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;").replacing("\"", with: "&quot;")
     }
 
-    private static func page(_ title: String, _ version: String, _ body: String) -> [UInt8] {
-        let text = """
-            <!doctype html><html lang="en"><head><meta charset="utf-8"><title>\(title)</title>
-            <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/docs/style.css"></head>
-            <body><header><h1>\(title)</h1><p>Version \(escaped(version)). The same as <a href="/openapi.json">OpenAPI 3.1</a>,
-            as <a href="/docs">a list</a>, as <a href="/redoc">a manual</a>.</p></header>\(body)</body></html>
+    private static func page(_ title: String, _ version: String, _ body: String) -> String {
+        """
+        <!doctype html><html lang="en"><head><meta charset="utf-8"><title>\(title)</title>
+        <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/docs/style.css"></head>
+        <body><header><h1>\(title)</h1><p>Version \(escaped(version)). The same as <a href="/openapi.json">OpenAPI 3.1</a>,
+        as <a href="/docs">a list</a>, as <a href="/redoc">a manual</a>.</p></header>\(body)</body></html>
 
-            """
-        return Array(text.utf8)
+        """
     }
 
     static let style = """

@@ -23,8 +23,8 @@ package final class RouteTable: Sendable {
 package final class WrittenDocuments: Sendable {
     private struct Written {
         let openAPI: ServerResponse
-        let reference: ServerResponse
-        let manual: ServerResponse
+        let reference: String
+        let manual: String
         let style: ServerResponse
 
         init(_ routes: [APIRoute], version: String) {
@@ -32,8 +32,8 @@ package final class WrittenDocuments: Sendable {
                 ServerResponse(status: 200, headers: [("Content-Type", type)], body: bytes)
             }
             openAPI = response("application/json", OpenAPIDocument.document(of: routes, version: version).jsonBytes)
-            reference = response("text/html; charset=utf-8", Pages.reference(of: routes, version: version))
-            manual = response("text/html; charset=utf-8", Pages.manual(of: routes, version: version))
+            reference = Pages.reference(of: routes, version: version)
+            manual = Pages.manual(of: routes, version: version)
             style = response("text/css; charset=utf-8", Array(Pages.style.utf8))
         }
     }
@@ -56,6 +56,11 @@ package final class WrittenDocuments: Sendable {
         }
     }
 
+    private static func page(_ written: String, _ request: ServerRequest) -> ServerResponse {
+        let headers = [(name: "Content-Type", value: "text/html; charset=utf-8"), (name: "Vary", value: "X-Forwarded-Proto")]
+        return ServerResponse(status: 200, headers: headers, body: Pages.page(written, askedBy: request))
+    }
+
     var routes: [APIRoute] {
         [
             Route(
@@ -63,10 +68,10 @@ package final class WrittenDocuments: Sendable {
                 .ready { _ in self.written.openAPI }),
             Route(
                 "GET", "/docs", .open, "This API as a page to look things up in", answers: [.text("the page", "text/html")],
-                .ready { _ in self.written.reference }),
+                .ready { Self.page(self.written.reference, $0) }),
             Route(
                 "GET", "/redoc", .open, "This API as a page to read", answers: [.text("the page", "text/html")],
-                .ready { _ in self.written.manual }),
+                .ready { Self.page(self.written.manual, $0) }),
             Route(
                 "GET", "/docs/style.css", .open, "How the pages look", answers: [.text("the style sheet", "text/css")],
                 .ready { _ in self.written.style }),

@@ -79,6 +79,14 @@ import Testing
             if fields["reason"] != nil || fields["problem"] != nil || fields["detail"] != nil { return "well, with a reason" }
             if case .object(let problems)? = fields["problems"], !problems.isEmpty { return "ready, with problems" }
         }
+        if let state = text("state"), ["pending", "starting", "verifying"].contains(state) {
+            if case .object(let health)? = fields["health"], health["verdict"] == .string("healthy") {
+                return "healthy before it is verified"
+            }
+            if fields["exit_ip"] != nil { return "an address before it is verified" }
+        }
+        if let compared = text("compared_at"), let checked = text("checked_at"), compared >= checked { return "compared after its check" }
+        if fields["exit"] != nil, case .object(let total)? = fields["total"], total["countries"] != nil { return "an exit with countries" }
         if text("status") == "not_ready", fields["problems"] == .object([:]) { return "not ready, without a problem" }
         if text("state") == "closed", fields["open_until"] != nil || fields["reason"] != nil { return "closed, and open" }
         if text("role") == "leader", fields["leader"] != nil { return "two leaders" }
@@ -102,6 +110,45 @@ import Testing
             Self.visit(example, schema) { fields, _ in
                 let wrong = Self.contradiction(fields)
                 #expect(wrong == nil, "\(name): \(wrong ?? "") in \(fields)")
+            }
+        }
+    }
+
+    /// What an answer's example tells of the request's own fields is what the request says.
+    @Test func `an answer's example fits the body's example`() {
+        for call in RouteCase.all where call.method != "DELETE" {
+            guard case .object(let body)? = call.route.exampleBody, case .object(let answer)? = call.route.access.answers.first?.example
+            else {
+                continue
+            }
+            for (name, value) in body where answer[name] != nil && name != "country" {
+                #expect(answer[name] == value, "\(call.testDescription): \(name)")
+            }
+        }
+    }
+
+    @Test func `every time of an example is after the one of its event's id`() {
+        let text = Self.examples.map(\.1.jsonText).joined()
+        #expect(text.contains("1795222923456-0") && Timestamp(rfc3339: "2026-11-21T01:02:03.456Z")?.milliseconds == 1_795_222_923_456)
+        #expect(!text.contains("1763686923"))
+    }
+
+    // MARK: - The pages' commands
+
+    @Test(arguments: [
+        ("sally.example.com", "https", "https://sally.example.com/api/exits"),
+        ("[2001:db8::1]:8443", "", "http://[2001:db8::1]:8443/api/exits"),
+        ("10.0.0.7:8080", "gopher", "http://10.0.0.7:8080/api/exits"), ("", "", "http://127.0.0.1:8080/api/exits"),
+        ("a$(id)", "", "http://127.0.0.1:8080/api/exits"), ("a<b>", "", "http://127.0.0.1:8080/api/exits"),
+        (String(repeating: "a", count: 256), "", "http://127.0.0.1:8080/api/exits"),
+    ])
+    func `commands name the host that was asked`(host: String, scheme: String, command: String) async throws {
+        try await Subject.with(.direct) { subject in
+            for page in ["/docs", "/redoc"] {
+                let headers = [("Host", host), ("X-Forwarded-Proto", scheme)].filter { !$0.1.isEmpty }
+                let answer = try await subject.call("GET", page, headers: headers.map { (name: $0.0, value: $0.1) })
+                #expect(answer.text.contains(" \(command)</pre>"), "\(page)")
+                #expect(answer.headers["vary"]?.contains("X-Forwarded-Proto") == true)
             }
         }
     }

@@ -9,6 +9,12 @@ struct ExitRoutes: RouteGroup {
     let list: ExitList
     let longPolls: LongPolls
 
+    /// What the example of a new exit has otherwise: it has no server yet, and no probe.
+    private static let pending: [String: Document?] = [
+        "state": .string("pending"), "provider": nil, "server": nil, "exit_ip": nil, "exit_country": nil, "generation": .integer(0),
+        "health": .object(["verdict": .string("unknown"), "score": .integer(1)]),
+    ]
+
     var routes: [APIRoute] {
         let accepted = Answer.json(202, "the exit as it is now", .exit)
         return [
@@ -27,10 +33,11 @@ struct ExitRoutes: RouteGroup {
                             .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
                             .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
                         ] + Schema.serverLimitFields), example: .object(["country": .string("us")])),
-                answers: [.json(202, "the new exit", .exit, headers: ["Location"])], .waiting(createExit)),
+                answers: [.json(202, "the new exit", .exit, headers: ["Location"], showing: Self.pending)], .waiting(createExit)),
             Route("GET", "/api/exits/{id}", .viewer, "One exit", answers: [.json(200, "the exit", .exit)], .ready(showExit)),
             Route(
-                "DELETE", "/api/exits/{id}", .operator, "Takes an exit away", "Its pool shrinks by one.", answers: [accepted],
+                "DELETE", "/api/exits/{id}", .operator, "Takes an exit away", "Its pool shrinks by one.",
+                answers: [.json(202, "the exit as it is now", .exit, showing: ["leaving": .bool(true)])],
                 .waiting(deleteExit)),
             Route(
                 "POST", "/api/exits/{id}/rotate", .operator, "Moves an exit's place in the pool to another server",

@@ -23,7 +23,11 @@ struct KeyRoutes: RouteGroup {
                     .always("name", name, "1 to 64 of A-Z a-z 0-9 _ . -"), .always("role", .choice(Role.self)),
                     .maybe("expires_in_seconds", .whole(60...315_360_000, 86_400), "without it the key does not expire"),
                     example: .object(["name": .string("dashboard"), "role": .string("viewer")])),
-                answers: [.json(201, "the key", .key, headers: ["Location"], showing: ["key": .string(keyExample), "last_used_at": nil])],
+                answers: [
+                    .json(
+                        201, "the key", .key, headers: ["Location"],
+                        showing: ["key": .string(Self.keyExample), "expires_at": nil, "last_used_at": nil])
+                ],
                 limit: .strict, answersSecret: true, .waiting(createKey)),
             Route(
                 "GET", "/api/auth/keys/{key}", .admin, "One API key", answers: [.json(200, "the key", .key)], limit: .strict,
@@ -127,7 +131,7 @@ struct KeyRoutes: RouteGroup {
             && name.utf8.allSatisfy {
                 (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || [0x5F, 0x2E, 0x2D].contains($0)
             }
-        if !isGood { reader.problem("name", "want 1 to 64 of A-Z a-z 0-9 _ . -") }
+        if !isGood { reader.problem("name", "expected 1 to 64 of A-Z a-z 0-9 _ . -") }
         return name
     }
 

@@ -60,6 +60,8 @@ struct LimitRoutes: RouteGroup {
 extension Schema {
     static let limitStats = named(
         "LimitStats", .always("address", .text("127.0.0.1")), .always("window_seconds", .whole(60)), .always("standard", .limitUse),
-        .always("strict", .limitUse), .always("failed_keys", .limitUse))
+        .always("strict", .limitUse), .always("failed_keys", .limitUse),
+        showing: ["strict": use(1, of: 120), "failed_keys": use(0, of: 20)])
     static let limitUse = named("LimitUse", .always("used", .whole(3)), .always("limit", .whole(6000)))
+    private static func use(_ used: Int, of limit: Int) -> Document { .object(["used": .integer(used), "limit": .integer(limit)]) }
 }

@@ -38,7 +38,7 @@ struct MonitoringRoutes: RouteGroup {
                 "Without `after`: the latest ones. `last` is the id to go on after, also where the filters leave nothing.",
                 query: [
                     Parameter(
-                        "after", .text("1763686923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "the id of the last event that is known"),
+                        "after", .text("1795222923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "the id of the last event that is known"),
                     Parameter("limit", .whole(1...1000, 100), "events at most, before those of other countries and kinds are left out"),
                     .country, Parameter("kind", .choice(EventKind.self), "only of this kind"),
                 ], answers: [.json(200, "the events", .events)], .waiting(listEvents)),
@@ -60,7 +60,7 @@ struct MonitoringRoutes: RouteGroup {
     func listEvents(_ request: ServerRequest) async throws -> ServerResponse {
         let after = request.query("after")
         if let after, !StoredEvent.isValidID(after) {
-            throw APIProblem.invalid("after", "not an event's id, want one like 1763686923456-0")
+            throw APIProblem.invalid("after", "not an event's id, want one like 1795222923456-0")
         }
         let country = try request.country("country")
         let kind = request.query("kind").flatMap(EventKind.init(rawValue:))

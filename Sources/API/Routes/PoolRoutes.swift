@@ -8,6 +8,13 @@ struct PoolRoutes: RouteGroup {
     let operations: any Operations
     let responses: ResponseCache
 
+    /// What the example of a pool has otherwise that was set with its size alone, and what that of a new one has.
+    private static let plain: [String: Document?] = [
+        "provider": nil, "city": nil, "tags": nil, "strategy": .string("balanced"), "rotate_every": nil, "rotate_after_mb": nil,
+        "fallback": .array([]),
+    ]
+    private static let empty = plain.merging(["serving": .integer(0), "exits": .array([])]) { $1 }
+
     var routes: [APIRoute] {
         [
             Route("GET", "/api/pools", .viewer, "All pools", answers: [.json(200, "the pools", .pools)], .ready(listPools)),
@@ -28,7 +35,9 @@ struct PoolRoutes: RouteGroup {
                             .maybe("spread", .choice(Spread.self), "how connections without a session are spread over the exits"),
                             .maybe("fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves"),
                         ] + Schema.serverLimitFields), example: .object(["size": .integer(2)])),
-                answers: [.json(200, "the changed pool", .pool), .json(201, "the new pool", .pool)], problems: [409], .waiting(setPool)),
+                answers: [
+                    .json(200, "the changed pool", .pool, showing: Self.plain), .json(201, "the new pool", .pool, showing: Self.empty),
+                ], problems: [409], .waiting(setPool)),
             Route(
                 "DELETE", "/api/pools/{cc}", .operator, "Ends a pool", "Its exits drain and go.", answers: [.empty("the pool has ended")],
                 .waiting(deletePool)),

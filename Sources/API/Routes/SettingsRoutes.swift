@@ -18,7 +18,8 @@ struct SettingsRoutes: RouteGroup {
             Route(
                 "PATCH", "/api/settings", .admin, "Changes some of these",
                 "They stay so, also after a start or a reload, and within a second at other controllers of this Redis. null gives one back"
-                    + " to the configuration.", body: Body(body), answers: [.json(200, "all settings", .settings)], .waiting(changeSettings)
+                    + " to the configuration.", body: Body(body, example: .object(["requests": .integer(100_000)])),
+                answers: [.json(200, "all settings", .settings)], .waiting(changeSettings)
             ),
         ]
     }

@@ -64,7 +64,7 @@ struct StreamRoutes: RouteGroup {
             showsNames: names.areShown(to: request))
         let place = try request.headers["last-event-id"].map { id in
             guard let place = EventPlace(id) else {
-                throw APIProblem.invalid("Last-Event-ID", "not an event's id, want one like 1763686923456-0")
+                throw APIProblem.invalid("Last-Event-ID", "not an event's id, want one like 1795222923456-0")
             }
             return place
         }

@@ -29,12 +29,21 @@ struct UserRoutes: RouteGroup {
                 body: Body(
                     .object([.always("name", .text("bob", pattern: "^[a-z0-9_.]{1,32}$"), "1 to 32 of a-z 0-9 _ .")] + Self.settings),
                     example: .object(["name": .string("bob")])),
-                answers: [.json(201, "the user", .user, showing: ["password": .string("kJ7wq3bTzyRf5XmN8pQv2LcD")])], answersSecret: true,
+                answers: [
+                    .json(
+                        201, "the user", .user,
+                        showing: [
+                            "name": .string("bob"), "expires_at": nil, "countries": .array([]), "fallback": .array([]),
+                            "addresses": .array([]),
+                            "limits": .object([:]), "password": .string("kJ7wq3bTzyRf5XmN8pQv2LcD"),
+                        ])
+                ], answersSecret: true,
                 .waiting(createUser)),
             Route("GET", "/api/users/{name}", .admin, "One proxy user", answers: [.json(200, "the user", .user)], .ready(showUser)),
             Route(
                 "PATCH", "/api/users/{name}", .admin, "Changes a proxy user", "Only the fields that are named change.",
-                body: Body(.object(Self.settings), example: .object(["disabled": .bool(true)])), answers: [.json(200, "the user", .user)],
+                body: Body(.object(Self.settings), example: .object(["disabled": .bool(true)])),
+                answers: [.json(200, "the user", .user, showing: ["disabled": .bool(true)])],
                 .waiting(changeUser)),
             Route(
                 "DELETE", "/api/users/{name}", .admin, "Removes a proxy user", answers: [.empty("the user is removed")],
@@ -45,7 +54,14 @@ struct UserRoutes: RouteGroup {
                 body: Body(
                     .maybe("password", Self.passwordSchema, PasswordRule.words),
                     .maybe("overlap_seconds", .whole(0...2_592_000, 86_400), "0: the present one ends at once"), isOptional: true,
-                    example: .object(["overlap_seconds": .integer(3600)])), answers: [.json(200, "the user", .user)], answersSecret: true,
+                    example: .object(["overlap_seconds": .integer(3600)])),
+                answers: [
+                    .json(
+                        200, "the user", .user,
+                        showing: [
+                            "password": .string("kJ7wq3bTzyRf5XmN8pQv2LcD"), "old_password_expires_at": .string("2026-11-21T02:02:03.456Z"),
+                        ])
+                ], answersSecret: true,
                 .waiting(rotateUser)),
             Route(
                 "GET", "/api/users/{name}/usage", .admin, "What a proxy user has used",

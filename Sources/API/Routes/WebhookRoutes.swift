@@ -33,7 +33,7 @@ struct WebhookRoutes: RouteGroup {
                 "POST", "/api/webhooks", .admin, "Makes a webhook", "It gets the events from now on. Only this answer shows its secret.",
                 body: Body(
                     .object([.always("url", Self.hookURL)] + Self.hookFields),
-                    example: .object(["url": .string("https://hooks.example.com/sallyport"), "kinds": .array([.string("pool.failover")])])),
+                    example: .object(["url": .string("https://hooks.example.com/sallyport"), "kinds": .array([.string("exit.serving")])])),
                 answers: [
                     .json(
                         201, "the webhook", .webhook, headers: ["Location"],
@@ -43,7 +43,10 @@ struct WebhookRoutes: RouteGroup {
             Route(
                 "PATCH", "/api/webhooks/{hook}", .admin, "Changes, disables or enables a webhook",
                 "Enabled again, it goes on where it was.",
-                body: Body(.object([.maybe("url", Self.hookURL), .maybe("enabled", .flag)] + Self.hookFields)), answers: [one],
+                body: Body(
+                    .object([.maybe("url", Self.hookURL), .maybe("enabled", .flag)] + Self.hookFields),
+                    example: .object(["enabled": .bool(false)])),
+                answers: [.json(200, "the webhook", .webhook, showing: ["enabled": .bool(false)])],
                 problems: [409], limit: .strict, .waiting(changeWebhook)),
             Route(
                 "DELETE", "/api/webhooks/{hook}", .admin, "Removes a webhook", answers: [.empty("the webhook is removed")], limit: .strict,
@@ -61,7 +64,8 @@ struct WebhookRoutes: RouteGroup {
                 "All that it wants from after an event on, in their order; `0-0` is before the first.",
                 body: Body(
                     .always("after", .text("0-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "an event's id, not later than the last one's")),
-                answers: [.json(202, "the webhook", .webhook)], limit: .strict, .waiting(replayWebhook)),
+                answers: [.json(202, "the webhook", .webhook, showing: ["cursor": .string("0-0")])], limit: .strict, .waiting(replayWebhook)
+            ),
         ]
     }
 
@@ -128,8 +132,8 @@ struct WebhookRoutes: RouteGroup {
 
     func replayWebhook(_ request: ServerRequest) async throws -> ServerResponse {
         let after: String = try request.body { reader in
-            let after = reader.required("after", reader.string("after"), want: "an event's id like 1763686923456-0")
-            if let after, !StoredEvent.isValidID(after) { reader.problem("after", "not an event's id, want one like 1763686923456-0") }
+            let after = reader.required("after", reader.string("after"), want: "an event's id like 1795222923456-0")
+            if let after, !StoredEvent.isValidID(after) { reader.problem("after", "not an event's id, want one like 1795222923456-0") }
             return after
         }
         // A later one would be waited for, perhaps for ever.

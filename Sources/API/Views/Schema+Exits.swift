@@ -21,7 +21,10 @@ extension Schema {
             "false where the exit's firewall does not count what leaves beside its tunnel: a container of an earlier version"),
         .maybe("leaked_packets", .whole(0), "that left beside the tunnel, when it was last read: any at all is a leak"),
         .maybe("leaked_bytes", .whole(0), "of these"), .maybe("checked_at", .time),
-        showing: ["reason": nil, "comparison_problem": nil, "other_exit_ip": nil, "leaks_counted": .bool(true)])
+        showing: [
+            "reason": nil, "comparison_problem": nil, "other_exit_ip": nil, "leaks_counted": .bool(true),
+            "checked_at": .string("2026-11-21T01:02:07.656Z"),
+        ])
     private static let handshakeAge = Field.maybe(
         "handshake_age_seconds", .number(0...1e9, 31.2), "of the tunnel, when it was last read: once a minute with up to 30 exits")
     private static let comparedAge = Field.maybe(
@@ -62,7 +65,7 @@ extension Schema {
         .always(
             "events",
             .objects(
-                .always("id", .text("1763686923456-0"), "grows with each event"), .always("at", .time),
+                .always("id", .text("1795222923456-0"), "grows with each event"), .always("at", .time),
                 .always("kind", .choice(EventKind.self)), .always("severity", .choice(Severity.self)),
                 .always("message", .text("exit us-1 serves as 198.18.1.10")), .maybe("country", .text("US")), .maybe("exit", .text("us-1")),
                 .maybe("server", .text("us9001.lab.test")), .maybe("reason", .choice(ExitReason.self)),
@@ -70,7 +73,7 @@ extension Schema {
                 .maybe("by", .text("admin"), "who asked for it: the name of an API key"),
                 .maybe("uid", .text("1b2xk9q0zf3"), "the same from before it had an id"),
                 showing: ["kind": .string("exit.serving"), "reason": nil, "cause": nil, "by": nil]), "in their order"),
-        .always("last", .text("1763686923456-0"), "the last event that was looked at"),
+        .always("last", .text("1795222923456-0"), "the last event that was looked at"),
         .maybe("gap", .choice(["too_old", "unknown"]), "events after `after` are missing: no longer kept, or it is none of this store"),
         showing: ["gap": nil])
     static let alerts = named(

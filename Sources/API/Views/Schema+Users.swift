@@ -11,21 +11,23 @@ extension Schema {
     static let usagePeriod = named(
         "UsagePeriod",
         .object(
-            [.always("from", .text("2026-11-21T13"), "a day or an hour in UTC; empty for all time")] + usageFields + [
+            [.always("from", .text("2026-11-21T01"), "a day or an hour in UTC; empty for all time")] + usageFields + [
                 .maybe("countries", .map(.usage, key: "US"), "by country")
             ]))
     static let userUsage = named(
         "UserUsage",
-        .object([.always("name", .text("alice")), .always("limits", userLimits)] + usagePeriods))
+        .object([.always("name", .text("alice")), .always("limits", userLimits)] + usagePeriods()))
     static let exitUsage = named(
         "ExitUsage",
-        .object([exitName, exitName.old("id")] + usagePeriods))
+        .object([exitName, exitName.old("id")] + usagePeriods(showing: ["countries": nil])))
     private static let exitName = Field.always("exit", .text("us-1"))
-    private static let usagePeriods: [Field] = [
-        .always("total", period("")), .always("today", period("2026-11-21")), .always("month", period("2026-11")),
-        .always("days", .list(period("2026-11-21"))), .always("hours", .list(period("2026-11-21T13"))),
-    ]
-    private static func period(_ from: String) -> Schema { Schema.usagePeriod.showing(["from": .string(from)]) }
+    private static func usagePeriods(showing changes: [String: Document?] = [:]) -> [Field] {
+        func period(_ from: String) -> Schema { usagePeriod.showing(["from": .string(from)].merging(changes) { $1 }) }
+        return [
+            .always("total", period("")), .always("today", period("2026-11-21")), .always("month", period("2026-11")),
+            .always("days", .list(period("2026-11-21"))), .always("hours", .list(period("2026-11-21T01"))),
+        ]
+    }
     private static let usageFields: [Field] = [
         .always("bytes_in", .whole(1042), "from clients to targets"), .always("bytes_out", .whole(90_210), "from targets to clients"),
         .always("connections", .whole(3), "requests and tunnels"), .always("errors", .whole(0), "those that an exit or a target failed"),

@@ -37,5 +37,8 @@ extension PoolInState {
         .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds") { $0.pool.rotateEvery },
         .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes") { $0.pool.rotateAfterMegabytes },
         .always("exits", .list(.text("us-1"))) { $0.members.map(\.id).sorted() },
-        showing: ["exits": .array([.string("us-1"), .string("us-2")]), "hostnames": nil, "exclude": nil])
+        showing: [
+            "exits": .array([.string("us-1"), .string("us-2")]), "hostnames": nil, "exclude": nil,
+            "standby": .integer(0),
+        ])
 }

@@ -18,7 +18,7 @@ struct ShownWebhook: Sendable {
         .always("format", .choice(WebhookFormat.self), "of the requests' bodies") { $0.hook.format ?? .sallyport },
         .always("enabled", .flag) { $0.state.isEnabled },
         .always("created_at", .time) { $0.hook.createdAt },
-        .always("cursor", .text("1763686923456-0"), "the last event that is done with, or a place right before the first one that is kept")
+        .always("cursor", .text("1795222923456-0"), "the last event that is done with, or a place right before the first one that is kept")
         {
             $0.state.cursor
         },
@@ -31,19 +31,20 @@ struct ShownWebhook: Sendable {
             $0.state.disabledAt
         },
         .always("dead_letters", .whole(0), "events that it has refused too often, and was not sent again") { $0.state.deadLetters ?? 0 },
-        .maybe("last_dead_letter", .text("1763686923400-0"), "the latest of these; a replay from before it sends it again") {
+        .maybe("last_dead_letter", .text("1795222923400-0"), "the latest of these; a replay from before it sends it again") {
             $0.state.lastDeadLetter
         },
         .maybe("secret", .text(secretExample), "signs the requests; only in the answer that made it") { $0.secret },
         showing: [
-            "enabled": .bool(true), "failing_since": nil, "retry_at": nil, "last_error": nil, "disabled_at": nil, "last_dead_letter": nil,
+            "enabled": .bool(true), "kinds": .array([.string("exit.serving")]), "countries": .array([]), "failing_since": nil,
+            "retry_at": nil, "last_error": nil, "disabled_at": nil, "last_dead_letter": nil,
             "secret": nil,
         ])
 
     static let delivery = View<WebhookDelivery>(
         "WebhookDelivery",
         .always("at", .time) { $0.at },
-        .always("event", .text("1763686923456-0"), "the event's id; `test`; or `gap-` and where it goes on") { $0.event },
+        .always("event", .text("1795222923456-0"), "the event's id; `test`; or `gap-` and where it goes on") { $0.event },
         .always("kind", .text("exit.serving")) { $0.kind },
         .always("attempt", .whole(1)) { $0.attempt },
         .always("delivered", .flag) { $0.isDelivered },

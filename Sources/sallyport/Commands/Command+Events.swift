@@ -15,7 +15,7 @@ extension Command {
         ],
         examples: [
             "sallyport events", "sallyport events --since 1h --country us", "sallyport events --follow --json",
-            "sallyport events --follow --since 1763686923456-0",
+            "sallyport events --follow --since 1795222923456-0",
         ]
     ) { arguments in
         _ = try arguments.expect()

@@ -18,7 +18,7 @@ extension Command {
             "sallyport webhooks add 'https://api.telegram.org/bot<token>/sendMessage?chat_id=-100123' --format telegram",
             "sallyport webhooks list --json", "sallyport webhooks test w3f9ab27c1d2e",
             "sallyport webhooks deliveries w3f9ab27c1d2e --limit 10",
-            "sallyport webhooks replay w3f9ab27c1d2e 1763686923456-0", "sallyport webhooks remove w3f9ab27c1d2e",
+            "sallyport webhooks replay w3f9ab27c1d2e 1795222923456-0", "sallyport webhooks remove w3f9ab27c1d2e",
         ]
     ) { arguments in
         guard let action = arguments.words.first else {
