@@ -159,7 +159,7 @@ final class LiveSettings: Sendable {
         while !Task.isCancelled {
             let edition = edition
             if let stored = try? await store.settings(), let problems = take(stored, edition: edition) {
-                for problem in problems { log.warning("a stored setting is left out", ["problem": "\(problem)"]) }
+                for problem in problems { log.warning("a stored setting is ignored", ["problem": "\(problem)"]) }
             }
             try? await Task.sleep(for: .seconds(1))
         }

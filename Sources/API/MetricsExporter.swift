@@ -50,15 +50,15 @@ struct MetricsExporter: Sendable {
             gauge("sallyport_exits", "Exits by country and state.", ["country", "state"], byState),
             gauge(
                 "sallyport_exit_verdicts", "Exits by verdict and the reason of their last failed probe.", ["verdict", "reason"], verdicts),
-            gauge("sallyport_exit_probe_latency_seconds", "Time of the last good probe.", ["exit", "country"], latency),
+            gauge("sallyport_exit_probe_latency_seconds", "Time of the last successful probe.", ["exit", "country"], latency),
             gauge("sallyport_pools_wanted_exits", "Wanted exits.", ["country"], wanted),
             gauge("sallyport_pools_serving_exits", "Exits of a pool that take traffic.", ["country"], serving),
             gauge("sallyport_breakers", "Breakers by what they are about and their state.", ["kind", "state"], breakers(state)),
             gauge("sallyport_alerts", "Alerts by severity.", ["severity"], alerts(state)),
             gauge(
-                "sallyport_part_troubled", "1 for each part that did not answer when it was last asked.", ["part"],
+                "sallyport_part_troubled", "1 for each part that did not answer at its last check.", ["part"],
                 Dictionary(uniqueKeysWithValues: state.problems.keys.map { ([$0], 1.0) })),
-            gauge("sallyport_leader", "1 where this controller leads.", [], [[]: state.leader == nil ? 1 : 0]),
+            gauge("sallyport_leader", "1 if this controller leads.", [], [[]: state.leader == nil ? 1 : 0]),
             gauge("sallyport_proxy_users", "Proxy users.", [], [[]: Double(state.users.count)]),
             gauge("sallyport_proxy_users_blocked", "Proxy users who are over a quota.", [], [[]: Double(state.blockedUsers.count)]),
         ]
@@ -87,9 +87,10 @@ struct MetricsExporter: Sendable {
             Self.gauge(
                 "sallyport_audit_entries_waiting", "Audit entries that are not written yet.", [], [[]: Double(audit.figures.pending)]),
             Self.gauge(
-                "sallyport_audit_problems", "What is wrong with the audit log and nobody has acknowledged.", [],
+                "sallyport_audit_problems", "Problems of the audit log that nobody has acknowledged.", [],
                 [[]: Double(audit.figures.problems.count)]),
-            Self.gauge("sallyport_ratelimit_identities", "Addresses and keys that limits remember.", [], [[]: Double(limiter.size)]),
+            Self.gauge(
+                "sallyport_ratelimit_identities", "Addresses and keys that the rate limiter remembers.", [], [[]: Double(limiter.size)]),
             Self.gauge(
                 "sallyport_start_time_seconds", "When the controller started, in seconds since 1970.", [],
                 [[]: Double(process.startedAt.milliseconds) / 1000]),

@@ -93,7 +93,8 @@ enum OpenAPIDocument {
         return [
             .object([
                 "name": .string("Idempotency-Key"), "in": .string("header"), "required": .bool(false),
-                "description": .string("a name for this request: sent again with it, it is answered as before and done once"),
+                "description": .string(
+                    "an id of this request: sent again with the same id, it is carried out once and gets the same answer"),
                 "schema": .object([
                     "type": .string("string"),
                     "pattern": .string(#"^(?:[A-Za-z0-9_.:-]{1,128}|"(?:[ !#-\[\]-~]|\\["\\]){1,128}")$"#),
@@ -105,8 +106,8 @@ enum OpenAPIDocument {
     // MARK: - Answers
 
     private static let headersOfAll: [(String, String)] = [
-        ("X-Request-ID", "names the request in the log"), ("X-RateLimit-Limit", "requests that are allowed in a window"),
-        ("X-RateLimit-Remaining", "how many are left"), ("X-RateLimit-Reset", "seconds until the window has moved on"),
+        ("X-Request-ID", "the request's id in the log"), ("X-RateLimit-Limit", "requests that are allowed in a window"),
+        ("X-RateLimit-Remaining", "remaining requests"), ("X-RateLimit-Reset", "seconds until the window has moved on"),
     ]
 
     private static func responses(_ route: APIRoute) -> [String: Document] {
@@ -147,7 +148,7 @@ enum OpenAPIDocument {
             "error": .string(code), "message": .string(about), "request_id": .string("0f3c9a1b2c3d4e5f"),
         ])
         var names = headersOfAll
-        if status == 429 || status == 503 { names.append(("Retry-After", "seconds until it is worth a try")) }
+        if status == 429 || status == 503 { names.append(("Retry-After", "seconds until the next attempt")) }
         if status == 401 { names.append(("WWW-Authenticate", "how to send a key")) }
         return .object([
             "description": .string(about), "headers": .object(names.reduce(into: [:]) { $0[$1.0] = header($1.1) }),

@@ -8,7 +8,7 @@ extension ServerRequest {
         var document = Document.object([:])
         if !body.isEmpty {
             do { document = try Document(json: body) } catch {
-                throw APIProblem(status: 400, code: "malformed_json", message: "the body is not JSON as it is read here, \(error)")
+                throw APIProblem(status: 400, code: "malformed_json", message: "the body is not valid JSON, \(error)")
             }
         }
         if case .null = document { throw APIProblem.invalid("body", "is null, want a JSON object") }

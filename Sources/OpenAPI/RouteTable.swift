@@ -67,13 +67,13 @@ package final class WrittenDocuments: Sendable {
                 "GET", "/openapi.json", .open, "This API as an OpenAPI 3.1 document", answers: [.json(200, "the document", .anything)],
                 .ready { _ in self.written.openAPI }),
             Route(
-                "GET", "/docs", .open, "This API as a page to look things up in", answers: [.text("the page", "text/html")],
+                "GET", "/docs", .open, "This API as a reference page", answers: [.text("the page", "text/html")],
                 .ready { Self.page(self.written.reference, $0) }),
             Route(
-                "GET", "/redoc", .open, "This API as a page to read", answers: [.text("the page", "text/html")],
+                "GET", "/redoc", .open, "This API as a page for reading", answers: [.text("the page", "text/html")],
                 .ready { Self.page(self.written.manual, $0) }),
             Route(
-                "GET", "/docs/style.css", .open, "How the pages look", answers: [.text("the style sheet", "text/css")],
+                "GET", "/docs/style.css", .open, "The style sheet of these pages", answers: [.text("the style sheet", "text/css")],
                 .ready { _ in self.written.style }),
         ]
     }

@@ -15,5 +15,5 @@ extension Schema {
     static let streamEvent = named(
         "StreamEvent", .maybe("id", .text("3f9ab27c-17"), "for Last-Event-ID"),
         .maybe("event", .text("exit"), "its kind; `gap`: what came before this is missing; `dropped`: the reader was too slow"),
-        .maybe("data", .text("{}"), "JSON"), .maybe("retry", .whole(2000), "milliseconds until a reader is to come back"))
+        .maybe("data", .text("{}"), "JSON"), .maybe("retry", .whole(2000), "milliseconds until a reader should reconnect"))
 }

@@ -48,7 +48,7 @@ package struct Schema: Sendable {
         package func old(_ name: String, about: String? = nil) -> Field {
             Field(
                 name: name, schema: schema, isRequired: isRequired,
-                about: about ?? "the old name of `\(self.name)`, which goes with the next release", newName: self.name)
+                about: about ?? "the old name of `\(self.name)`, which will be removed in the next release", newName: self.name)
         }
     }
 

@@ -25,7 +25,7 @@ package struct KeyTries: Sendable {
         let found = keys.found(digest, from: address)
         if let found, found.isKnown { return found.key }
         try check(address, settings)
-        guard let found else { throw failed(address, settings, .unauthorized("key_unknown", "no such API key")) }
+        guard let found else { throw failed(address, settings, .unauthorized("key_unknown", "unknown API key")) }
         keys.letIn(found.key, from: address)
         return found.key
     }

@@ -150,7 +150,7 @@ package final class RequestPipeline: Sendable {
     private func response(to error: any Error, _ request: ServerRequest) -> ServerResponse {
         if let problem = error as? APIProblem { return problem.response(id: request.id) }
         log.error("request failed", ["request_id": request.id, "error": "\(error)"])
-        return APIProblem(status: 500, code: "internal", message: "this is a defect of ours; the log has its cause").response(
+        return APIProblem(status: 500, code: "internal", message: "this is a defect in Sallyport; the log has its cause").response(
             id: request.id)
     }
 

@@ -23,7 +23,7 @@ struct AuditRoutes: RouteGroup {
                     Parameter("action", .plain("POST /api/exits", length: 1...256), "only this action"),
                     Parameter("method", .choice(["POST", "PUT", "PATCH", "DELETE", "GET", "HEAD"]), "only of this method"),
                     Parameter(
-                        "path", .plain("/api/exits", length: 1...512), "only of this path; with `*` at its end, of all that begin so"),
+                        "path", .plain("/api/exits", length: 1...512), "only of this path; with `*` at its end, of all paths that begin so"),
                     Parameter("status", .whole(100...599, 202), "only with this status"), Parameter("since", .time, "not before this time"),
                     Parameter("until", .time, "not after this time"),
                 ], answers: [.json(200, "a page", .auditLogs)], limit: .strict, .waiting(listAudit)),
@@ -40,12 +40,12 @@ struct AuditRoutes: RouteGroup {
                             pattern: "^[1-9][0-9]{0,14}:[0-9a-f]{64}$"), "an entry that was noted, as number:hash")
                 ], answers: [.json(200, "what was found", .auditVerification)], limit: .strict, .waiting(verifyAudit)),
             Route(
-                "POST", "/audit/acknowledge", .admin, "Says that what is wrong with the audit log has been seen",
-                "The alert ends; the problems stay in the log and in what verify says.",
+                "POST", "/audit/acknowledge", .admin, "Acknowledges damage of the audit log",
+                "The alert ends; the problems stay in the log, and verify still reports them.",
                 answers: [.json(200, "what was found", .auditVerification)], limit: .strict, .waiting(acknowledgeAudit)),
             Route(
                 "GET", "/audit/export", .admin, "The audit log as JSON lines, oldest first",
-                "Each line is {\"hash\",\"mac\",\"entry\"}; the entry's text is what was hashed.",
+                "Each line is {\"hash\",\"mac\",\"entry\"}; the hash is that of the entry's text.",
                 query: [
                     Parameter("after", .whole(0...9_007_199_254_740_991, 0), "entries after this number"),
                     Parameter("limit", .whole(1...10_000, 1000), "how many"),
@@ -139,8 +139,8 @@ extension Schema {
         .maybe("key_id", .text("config.admin")), .maybe("role", .choice(Role.self)), .maybe("address", .text("127.0.0.1")),
         .maybe("method", .text("POST")), .maybe("path", .text("/api/exits")), .maybe("status", .whole(100...599, 202)),
         .maybe("duration_ms", .number(0...1e9, 3.25)), .maybe("request_id", .text("0f3c9a1b2c3d4e5f")),
-        .maybe("user_agent", .text("curl/7.88.1")), .maybe("before", .anything, "what was there"),
-        .maybe("after", .anything, "what was answered, without secrets"), .maybe("details", .text("a sentence")),
+        .maybe("user_agent", .text("curl/7.88.1")), .maybe("before", .anything, "the state before"),
+        .maybe("after", .anything, "the answer, without secrets"), .maybe("details", .text("a sentence")),
         .maybe("uid", .text("3w5e11264sgsf"), "the entry's own"),
         showing: ["role": .string("admin"), "before": nil, "after": .object(["id": .string("us-1")]), "details": nil])
     static let auditLogs = named(
@@ -158,6 +158,6 @@ extension Schema {
         .maybe(
             "head", .text("17 60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"), "note it, and pass it as `expect` later"),
         .always("problems", .list(.text("entry 5 was altered: its hash is not that of its text"))),
-        .always("acknowledged", .list(.text("entries 5 to 7 are missing")), "those that somebody has acknowledged"),
+        .always("acknowledged", .list(.text("entries 5 to 7 are missing")), "acknowledged problems"),
         showing: ["intact": .bool(true), "problems": .array([]), "acknowledged": .array([])])
 }

@@ -43,7 +43,7 @@ struct ControllerRoutes: RouteGroup {
                 answers: [.json(200, "a line for each setting", .configuration)], limit: .strict, .ready(showConfiguration)),
             Route(
                 "POST", "/admin/reload", .admin, "Reads the configuration again",
-                "All or nothing: with a mistake in it, everything stays as it was.", answers: [.json(200, "what has changed", .reload)],
+                "With one mistake in it, nothing changes.", answers: [.json(200, "what has changed", .reload)],
                 limit: .strict, .waiting(reload)),
         ]
     }
@@ -111,5 +111,5 @@ extension Schema {
             .objects(
                 .always("name", .text("api.connections")), .always("value", .text("2000"), "as text; a secret is masked"),
                 .always("from", .text("sallyport.yaml"), "the file, the environment's variable, `default`, or `changed through the API`")),
-            "the same, each with where it comes from"))
+            "the same, each with its source"))
 }

@@ -39,8 +39,8 @@ struct EntryRoutes: RouteGroup {
     var routes: [APIRoute] {
         [
             Route(
-                "GET", "/admin/routes", .admin, "Where proxy users connect, and which exits that leads to",
-                answers: [.json(200, "the ways in", .routes)], limit: .strict, .ready(showEntries))
+                "GET", "/admin/routes", .admin, "The proxies' entries, and the exits behind each",
+                answers: [.json(200, "the entries", .routes)], limit: .strict, .ready(showEntries))
         ]
     }
 
@@ -67,11 +67,11 @@ extension Schema {
             "routes",
             .objects(
                 .always("address", .text("127.0.0.1:20538")), .always("protocols", .list(.choice(["http", "socks5", "https", "proxy"]))),
-                .always("by", .choice(ProxyEntry.Choice.self), "what picks the country"),
-                .maybe("country", .text("US"), "absent where the user picks it, or any will do"),
+                .always("by", .choice(ProxyEntry.Choice.self), "what chooses the country"),
+                .maybe("country", .text("US"), "absent if the user's name chooses it, or any country is used"),
                 .always("names", .list(.text("proxy-us.example.com")), "host names that lead there"),
-                .always("open", .flag, "false where another program has the port, or there is no certificate"),
-                .maybe("exits", .list(.text("us-1")), "those of the country that take traffic"),
-                .maybe("fallback", .list(.text("CA")), "countries that take over while there are none"),
+                .always("open", .flag, "false if another program holds the port, or there is no certificate"),
+                .maybe("exits", .list(.text("us-1")), "exits of the country that take traffic"),
+                .maybe("fallback", .list(.text("CA")), "countries that are used instead while there are none"),
                 showing: ["open": .bool(true), "names": .array([]), "protocols": .array([.string("http"), .string("socks5")])])))
 }

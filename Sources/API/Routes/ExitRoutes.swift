@@ -19,38 +19,38 @@ struct ExitRoutes: RouteGroup {
         let accepted = Answer.json(202, "the exit as it is now", .exit)
         return [
             Route(
-                "GET", "/api/exits", .viewer, "All exits, or some",
+                "GET", "/api/exits", .viewer, "All exits, or those that match a filter",
                 query: [.country, Parameter("state", .choice(ExitState.self), "only in this state")],
                 answers: [.json(200, "the exits by name", .exits)], .ready(listExits)),
             Route(
-                "POST", "/api/exits", .operator, "One more exit for a country", "The country's pool grows by one, or is made.",
-                query: [Parameter("wait", .number(0...120, 0), "seconds to wait until the exit serves or is given up")],
+                "POST", "/api/exits", .operator, "Adds an exit for a country", "The country's pool grows by one, or is made.",
+                query: [Parameter("wait", .number(0...120, 0), "seconds to wait until the exit serves or has failed")],
                 body: Body(
                     .object(
                         [
                             .always("country", .country, "a country"),
                             .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
                             .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
-                            .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
+                            .maybe("strategy", .choice(Strategy.self), "how servers are ranked"),
                         ] + Schema.serverLimitFields), example: .object(["country": .string("us")])),
                 answers: [.json(202, "the new exit", .exit, headers: ["Location"], showing: Self.pending)], .waiting(createExit)),
             Route("GET", "/api/exits/{id}", .viewer, "One exit", answers: [.json(200, "the exit", .exit)], .ready(showExit)),
             Route(
-                "DELETE", "/api/exits/{id}", .operator, "Takes an exit away", "Its pool shrinks by one.",
+                "DELETE", "/api/exits/{id}", .operator, "Removes an exit", "Its pool shrinks by one.",
                 answers: [.json(202, "the exit as it is now", .exit, showing: ["leaving": .bool(true)])],
                 .waiting(deleteExit)),
             Route(
-                "POST", "/api/exits/{id}/rotate", .operator, "Moves an exit's place in the pool to another server",
+                "POST", "/api/exits/{id}/rotate", .operator, "Replaces an exit by one on another server",
                 "The old exit leaves when the new one serves.", answers: [accepted], .waiting(rotateExit)),
             Route(
-                "GET", "/api/exits/{id}/health", .viewer, "An exit's health alone",
-                answers: [.json(200, "what its probes add up to", .health)], .ready(showHealth)),
+                "GET", "/api/exits/{id}/health", .viewer, "Only an exit's health",
+                answers: [.json(200, "the result of its probes", .health)], .ready(showHealth)),
             Route(
-                "GET", "/api/exits/{id}/usage", .viewer, "What an exit has carried",
-                "By hour and day, in UTC, the newest first. Counted by its name: what earlier exits of that name carried is in it.",
+                "GET", "/api/exits/{id}/usage", .viewer, "An exit's traffic",
+                "By hour and day, in UTC, the newest first. Counted by its name: traffic of earlier exits of that name is included.",
                 query: UsageSpan.query, answers: [.json(200, "the usage", .exitUsage)], .waiting(showExitUsage)),
             Route(
-                "GET", "/api/exits/{id}/logs", .operator, "What an exit's container wrote",
+                "GET", "/api/exits/{id}/logs", .operator, "Output of an exit's container",
                 query: [Parameter("lines", .whole(1...1000, 100), "the last lines")],
                 answers: [.text("standard output and error together")], .waiting(showLogs)),
         ]

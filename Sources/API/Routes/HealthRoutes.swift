@@ -11,13 +11,13 @@ struct HealthRoutes: RouteGroup {
     var liveness: [APIRoute] {
         [
             Route(
-                "GET", "/health/live", .open, "Says that the process answers", answers: [.json(200, "the process answers", .live)],
+                "GET", "/health/live", .open, "Shows that the process answers", answers: [.json(200, "the process answers", .live)],
                 limit: .none, .ready { _ in .json(["status": "live"]) }),
             Route(
                 "GET", "/health", .open, "The same as /health/live", answers: [.json(200, "the process answers", .live)], limit: .none,
                 .ready { _ in .json(["status": "live"]) }),
             Route(
-                "GET", "/health/ready", .open, "Says which outside parts don't answer",
+                "GET", "/health/ready", .open, "Lists the outside parts that don't answer",
                 answers: [
                     .json(200, "all parts answer", .readiness),
                     .json(
@@ -31,7 +31,7 @@ struct HealthRoutes: RouteGroup {
         [
             Route(
                 "GET", "/health/deep", .viewer, "The state of each part",
-                "`ok`: it answered when it was last asked. `unknown`: this controller has not asked it.",
+                "`ok`: it answered at its last check. `unknown`: this controller has not checked it.",
                 answers: [.json(200, "each part", .deepHealth)], .ready(showDeepHealth))
         ]
     }
@@ -58,7 +58,8 @@ struct HealthRoutes: RouteGroup {
         let isTroubled = parts.values.contains { $0.status == "troubled" }
         return .json(
             Fields([
-                "status": isTroubled ? "troubled" : "healthy", "role": operations.state.leader == nil ? "leader" : "follower", "parts": parts,
+                "status": isTroubled ? "troubled" : "healthy", "role": operations.state.leader == nil ? "leader" : "follower",
+                "parts": parts,
             ]))
     }
 
@@ -79,11 +80,11 @@ struct HealthRoutes: RouteGroup {
         if let time { return PartView(status: "ok", askedAt: time) }
         let why =
             if let leader = state.leader {
-                "not asked: controller \(leader) leads"
+                "not checked: controller \(leader) leads"
             } else if name == "host" {
-                "not asked: no exit serves, nor has one died"
+                "not checked: no exit serves, and none has died"
             } else {
-                "not asked yet"
+                "not checked yet"
             }
         return PartView(status: "unknown", note: why)
     }
@@ -91,21 +92,21 @@ struct HealthRoutes: RouteGroup {
 
 extension Schema {
     static let deepHealth = named(
-        "DeepHealth", .always("status", .choice(["healthy", "troubled"]), "troubled where a part that was asked is"),
+        "DeepHealth", .always("status", .choice(["healthy", "troubled"]), "troubled if a checked part is"),
         .always("role", .choice(["leader", "follower"])),
         .always(
             "parts",
             .map(
                 .object(
                     .always("status", .choice(["ok", "troubled", "unknown"])), .maybe("problem", .text("nobody answers"), "what is wrong"),
-                    .maybe("note", .text("not asked: controller host-3f9a1c leads"), "why it is unknown"),
-                    .maybe("asked_at", .time, "when it was last asked")
+                    .maybe("note", .text("not checked: controller host-3f9a1c leads"), "why it is unknown"),
+                    .maybe("asked_at", .time, "when it was last checked")
                 ).showing(["problem": nil, "note": nil]), key: "engine")))
     static let live = named("Live", .always("status", .choice(["live"])))
     static let readiness = named(
         "Readiness", .always("status", .choice(["ready", "not_ready"])),
         .always("problems", .map(.text("no Docker Engine answers"), key: "engine"), "outside parts that don't answer, with the reason"),
-        .always("role", .choice(["leader", "follower"]), "a follower shows what the leader does, and hands changes to it"),
-        .maybe("leader", .text("host-3f9a1c"), "who leads, where it is another controller"),
+        .always("role", .choice(["leader", "follower"]), "a follower shows the leader's state, and forwards changes to it"),
+        .maybe("leader", .text("host-3f9a1c"), "the leader, if it is another controller"),
         showing: ["problems": .object([:]), "leader": nil])
 }

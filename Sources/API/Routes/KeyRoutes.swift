@@ -18,7 +18,7 @@ struct KeyRoutes: RouteGroup {
         return [
             Route("GET", "/api/auth/keys", .admin, "API keys", answers: [.json(200, "the keys", .keys)], limit: .strict, .ready(listKeys)),
             Route(
-                "POST", "/api/auth/keys", .admin, "Makes an API key", "Only this answer shows it; what is kept is its SHA-256.",
+                "POST", "/api/auth/keys", .admin, "Makes an API key", "Only this answer shows it; only its SHA-256 is stored.",
                 body: Body(
                     .always("name", name, "1 to 64 of A-Z a-z 0-9 _ . -"), .always("role", .choice(Role.self)),
                     .maybe("expires_in_seconds", .whole(60...315_360_000, 86_400), "without it the key does not expire"),
@@ -40,7 +40,7 @@ struct KeyRoutes: RouteGroup {
                 "DELETE", "/api/auth/keys/{key}", .admin, "Revokes an API key", "At once here, within a second at other controllers.",
                 answers: [.empty("the key is revoked")], problems: [409], limit: .strict, .waiting(revokeKey)),
             Route(
-                "GET", "/api/auth/me", .viewer, "The key that the request came with", answers: [.json(200, "the key", .key)],
+                "GET", "/api/auth/me", .viewer, "The key of this request", answers: [.json(200, "the key", .key)],
                 limit: .strict, .ready(showOwnKey)),
         ]
     }

@@ -12,13 +12,13 @@ struct LimitRoutes: RouteGroup {
     let settings: LiveSettings
 
     var routes: [APIRoute] {
-        let stats = Answer.json(200, "what it has used", .limitStats)
+        let stats = Answer.json(200, "its use of the limits", .limitStats)
         return [
             Route(
-                "GET", "/admin/ratelimit/stats/{ip}", .admin, "What an address has used of its limits", answers: [stats], limit: .strict,
+                "GET", "/admin/ratelimit/stats/{ip}", .admin, "An address's use of its limits", answers: [stats], limit: .strict,
                 .ready(showLimit)),
             Route(
-                "POST", "/admin/ratelimit/clear/{ip}", .admin, "Lets an address begin anew", answers: [stats], limit: .strict,
+                "POST", "/admin/ratelimit/clear/{ip}", .admin, "Resets the limits of an address", answers: [stats], limit: .strict,
                 .waiting(clearLimit)),
         ]
     }

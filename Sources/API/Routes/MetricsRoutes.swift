@@ -16,13 +16,13 @@ struct MetricsRoutes: RouteGroup {
         return [
             Route(
                 "GET", "/metrics", .viewer, "Figures for Prometheus",
-                "By proxy user for keys of role `admin`, or where `api.metrics_user_names` is true; others get the sums of all users.",
+                "By proxy user for keys of role `admin`, or if `api.metrics_user_names` is true; others get the sums of all users.",
                 answers: [.text("text format 0.0.4", "text/plain")], .ready(showMetrics)),
             Route(
                 "GET", "/api/metrics", .viewer, "The main figures over time",
                 "Each ten seconds for an hour, each five minutes for a day. A step between these is rounded up.",
                 query: [
-                    Parameter("since", .time, "not before this time; an hour ago where none is said"),
+                    Parameter("since", .time, "not before this time; default an hour ago"),
                     Parameter("step", .whole(10...86_400, 60), "seconds between two points"),
                     Parameter(
                         "series", .text("exits_serving,failovers", length: 1...1000, pattern: "^(\(names))(,(\(names)))*$"),
@@ -55,7 +55,7 @@ extension ServerRequest {
         let figures = names.compactMap(Figure.init(rawValue:))
         guard figures.count == names.count else {
             let known = Figure.allCases.map(\.rawValue).joined(separator: ", ")
-            throw APIProblem.invalid("series", "want names divided by commas, of \(known)")
+            throw APIProblem.invalid("series", "want names separated by commas, of \(known)")
         }
         return figures
     }
@@ -67,5 +67,5 @@ extension Schema {
         .always("at", .list(.time), "the points, the oldest first"),
         .always(
             "series", .map(.list(.number(-1e18...1e18, 2).orNull), key: "exits_serving"),
-            "a value for each point, null where nothing is known; docs/metrics.md says what each is"))
+            "a value for each point, null if there is none; docs/metrics.md says what each is"))
 }

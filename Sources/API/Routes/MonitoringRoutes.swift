@@ -30,23 +30,24 @@ struct MonitoringRoutes: RouteGroup {
     var routes: [APIRoute] {
         [
             Route(
-                "GET", "/api/exits/{id}/health/history", .viewer, "What an exit's probes said",
+                "GET", "/api/exits/{id}/health/history", .viewer, "Results of an exit's probes",
                 query: [Parameter("limit", .whole(1...2000, 100), "samples at most; there is one each ten seconds")],
                 answers: [.json(200, "the samples", .healthHistory)], .waiting(showHistory)),
             Route(
                 "GET", "/api/events", .viewer, "What happened",
-                "Without `after`: the latest ones. `last` is the id to go on after, also where the filters leave nothing.",
+                "Without `after`: the latest ones. `last` is the id for the next request, also if the filters match nothing.",
                 query: [
                     Parameter(
                         "after", .text("1795222923456-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "the id of the last event that is known"),
-                    Parameter("limit", .whole(1...1000, 100), "events at most, before those of other countries and kinds are left out"),
+                    Parameter("limit", .whole(1...1000, 100), "events at most, before the filters are applied"),
                     .country, Parameter("kind", .choice(EventKind.self), "only of this kind"),
                 ], answers: [.json(200, "the events", .events)], .waiting(listEvents)),
             Route(
-                "GET", "/api/alerts", .viewer, "What needs a human, and what to do", answers: [.json(200, "the alerts", .alerts)],
+                "GET", "/api/alerts", .viewer, "Problems that need an operator, with remedies",
+                answers: [.json(200, "the alerts", .alerts)],
                 .ready(listAlerts)),
             Route(
-                "GET", "/api/breakers", .viewer, "Servers and credentials that failed, and for how long they are left alone",
+                "GET", "/api/breakers", .viewer, "Servers and credentials that failed, and for how long they are not used",
                 answers: [.json(200, "the breakers", .breakers)], .ready(listBreakers)),
         ]
     }

@@ -21,25 +21,28 @@ struct PoolRoutes: RouteGroup {
             Route("GET", "/api/pools/{cc}", .viewer, "One pool", answers: [.json(200, "the pool", .pool)], .ready(showPool)),
             Route(
                 "PUT", "/api/pools/{cc}", .operator, "Makes or changes a pool",
-                "Sets the whole pool: a field that is left out becomes its default.",
+                "Sets the whole pool: a field that is left out gets its default.",
                 body: Body(
                     .object(
                         [
                             .always("size", .whole(1...Pool.sizeLimit, 2), "wanted exits"),
                             .maybe("provider", .plain("nordvpn", length: 1...64), "a configured one"),
                             .maybe("city", .plain("New York", length: 1...100), "only servers of this city"),
-                            .maybe("strategy", .choice(Strategy.self), "how servers are picked"),
-                            .maybe("standby", .whole(0...Pool.standbyLimit, 1), "proved exits that wait unplugged"),
-                            .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is moved"),
-                            .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is moved"),
-                            .maybe("spread", .choice(Spread.self), "how connections without a session are spread over the exits"),
-                            .maybe("fallback", .list(.country, limit: 10), "countries that take over, in this order, while no exit serves"),
+                            .maybe("strategy", .choice(Strategy.self), "how servers are ranked"),
+                            .maybe("standby", .whole(0...Pool.standbyLimit, 1), "verified exits that are not plugged in"),
+                            .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds until an exit is replaced"),
+                            .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes until an exit is replaced"),
+                            .maybe("spread", .choice(Spread.self), "how connections without a session are distributed over the exits"),
+                            .maybe(
+                                "fallback", .list(.country, limit: 10),
+                                "countries that are used instead, in this order, while no exit serves"),
                         ] + Schema.serverLimitFields), example: .object(["size": .integer(2)])),
                 answers: [
                     .json(200, "the changed pool", .pool, showing: Self.plain), .json(201, "the new pool", .pool, showing: Self.empty),
                 ], problems: [409], .waiting(setPool)),
             Route(
-                "DELETE", "/api/pools/{cc}", .operator, "Ends a pool", "Its exits drain and go.", answers: [.empty("the pool has ended")],
+                "DELETE", "/api/pools/{cc}", .operator, "Ends a pool", "Its exits drain and are removed.",
+                answers: [.empty("the pool is removed")],
                 .waiting(deletePool)),
             Route(
                 "GET", "/api/countries", .viewer, "Countries with servers", answers: [.json(200, "the countries", .countries)],
@@ -69,7 +72,7 @@ struct PoolRoutes: RouteGroup {
             let strategy = reader.choice("strategy", Strategy.self) ?? .balanced
             let spread = reader.choice("spread", Spread.self)
             let fallback = reader.countries("fallback", limit: 10)
-            if fallback?.contains(country) ?? false { reader.problem("fallback", "names \(country) itself, want other countries") }
+            if fallback?.contains(country) ?? false { reader.problem("fallback", "names \(country) itself, expected other countries") }
             let standby = reader.integer("standby", in: 0...Pool.standbyLimit) ?? 0
             let rotateEvery = reader.integer("rotate_every", in: Pool.rotateEveryRange)
             let rotateAfter = reader.integer("rotate_after_mb", in: Pool.rotateAfterRange)

@@ -11,27 +11,27 @@ struct ServerRoutes: RouteGroup {
 
     var routes: [APIRoute] {
         let limit = Parameter("limit", .whole(1...20_000, 100), "how many")
-        let offset = Parameter("offset", .whole(0...1_000_000, 0), "how many to leave out first")
+        let offset = Parameter("offset", .whole(0...1_000_000, 0), "how many to skip")
         let city = Parameter("city", .plain("New York", length: 1...100), "only of this city, compared without case and accents")
         // All of them at their longest fit into a request's head.
         let filters = [
-            city, Parameter("tags", .printable("p2p", length: 1...200), "only with all of these tags, divided by commas"),
-            Parameter("hostnames", .printable("us9001.lab.test", length: 1...2_000), "only these, divided by commas"),
-            Parameter("exclude", .printable("us9002.lab.test", length: 1...2_000), "without these, divided by commas"),
+            city, Parameter("tags", .printable("p2p", length: 1...200), "only with all of these tags, separated by commas"),
+            Parameter("hostnames", .printable("us9001.lab.test", length: 1...2_000), "only these, separated by commas"),
+            Parameter("exclude", .printable("us9002.lab.test", length: 1...2_000), "without these, separated by commas"),
             Parameter("max_load", .whole(0...100, 50), "only with this load, in percent, or less"),
         ]
         let order = [
-            Parameter("sort", .choice(ServerOrder.self), "by what; servers without a figure come last"),
-            Parameter("explain", .flag, "order by score, and say what each score is made of"),
-            Parameter("strategy", .choice(Strategy.self), "whose score (balanced); asks for `explain`"),
+            Parameter("sort", .choice(ServerOrder.self), "the sort key; servers without a figure come last"),
+            Parameter("explain", .flag, "sort by score, and show the parts of each score"),
+            Parameter("strategy", .choice(Strategy.self), "the strategy of the score (balanced); implies `explain`"),
         ]
-        let method = Parameter("method", .choice(LatencyMethod.self), "how to measure; `auto` takes echoes, then TCP connections")
+        let method = Parameter("method", .choice(LatencyMethod.self), "how to measure; `auto` sends echoes, then tries TCP connections")
         let page = Answer.json(
             200, "a page of servers, least loaded first; Link names the next", .servers, headers: ["Link", "ETag"])
         let measured = Answer.json(200, "servers with their figures, nearest first", .measuredServers)
         return [
             Route(
-                "GET", "/api/providers", .viewer, "The providers and their lists", "How old each list is, what was left out of it and why.",
+                "GET", "/api/providers", .viewer, "The providers and their lists", "The age of each list, and its unused rows by reason.",
                 answers: [.json(200, "the providers", .providers)], .ready(listProviders)),
             Route(
                 "GET", "/api/{provider}/servers", .viewer, "Servers of a provider, or of all",
@@ -41,7 +41,7 @@ struct ServerRoutes: RouteGroup {
                 answers: [page], .waiting(listTopServers)),
             Route(
                 "GET", "/api/{provider}/servers/latency", .viewer, "Measures servers now",
-                "The least loaded ones, where more are wanted than `limit`. `wireguard` leaves out those that an exit holds.",
+                "The least loaded ones if there are more than `limit`. `wireguard` leaves out those that an exit uses.",
                 query: [Parameter("limit", .whole(1...1000, 100), "how many"), .country, method] + filters, answers: [measured],
                 .waiting(measureServers)),
             Route(

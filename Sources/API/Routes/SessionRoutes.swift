@@ -16,8 +16,8 @@ struct SessionRoutes: RouteGroup {
         [
             Route(
                 "POST", "/api/auth/session", .open, "Signs a browser in",
-                "The cookie `sallyport_session` of the answer stands for the key in later requests that bring none. Changes by it need the"
-                    + " header `X-Sallyport-Request: dashboard`, and an `Origin` that is the host which was asked.",
+                "The answer's cookie `sallyport_session` takes the key's place in later requests without a key. Changes by cookie need the"
+                    + " header `X-Sallyport-Request: dashboard`, and an `Origin` that is the requested host.",
                 body: Body(
                     .one(
                         of: .maybe("key", .plain(KeyRoutes.keyExample, length: 0...1024), "an API key"),
@@ -26,23 +26,23 @@ struct SessionRoutes: RouteGroup {
                 answers: [.json(201, "the session", .session, headers: ["Set-Cookie"])], problems: [401, 403], limit: .strict,
                 .waiting(signIn)),
             Route(
-                "GET", "/api/auth/session", .viewer, "The session that the request came by",
-                "A request that brings a key has none: the answer has the key alone.", answers: [.json(200, "the session", .session)],
+                "GET", "/api/auth/session", .viewer, "The session of this request",
+                "A request with a key has no session: the answer has only the key.", answers: [.json(200, "the session", .session)],
                 .ready(showSession)),
             Route(
                 "DELETE", "/api/auth/session", .viewer, "Signs the browser out",
-                "A request that brings a key has no session, and nothing is ended.", answers: [.empty("the session is ended")],
+                "A request with a key has no session, and ends none.", answers: [.empty("the session is ended")],
                 .waiting(signOut)),
             Route(
                 "GET", "/api/auth/sessions", .viewer, "Sessions", "An admin sees all, others those of their own key.",
-                answers: [.json(200, "the sessions, the one that was used last first", .sessions)], limit: .strict, .ready(listSessions)),
+                answers: [.json(200, "the sessions, the last used first", .sessions)], limit: .strict, .ready(listSessions)),
             Route(
                 "DELETE", "/api/auth/sessions/{session}", .viewer, "Ends a session",
                 "At once here, within a second at other controllers. An admin ends any, others those of their own key.",
                 answers: [.empty("the session is ended")], limit: .strict, .waiting(endSession)),
             Route(
                 "POST", "/api/auth/codes", .viewer, "Makes a one-time code to sign in with",
-                "It is good once, for \(SignInCodes.seconds / 60) minutes, for a session of the key that asks. A session can't make one.",
+                "It is valid once, for \(SignInCodes.seconds / 60) minutes, and begins a session of this request's key. A session can't make one.",
                 answers: [.json(201, "the code", .signInCode)], limit: .strict, answersSecret: true, .ready(makeCode)),
         ]
     }

@@ -13,12 +13,12 @@ struct SettingsRoutes: RouteGroup {
         let body = Schema.object(LiveSetting.allCases.map { .maybe($0.rawValue, $0.schema(isInput: true)) })
         return [
             Route(
-                "GET", "/api/settings", .admin, "Settings that can be changed while it runs",
+                "GET", "/api/settings", .admin, "Settings that can be changed at run time",
                 answers: [.json(200, "the settings", .settings)], .ready(showSettings)),
             Route(
                 "PATCH", "/api/settings", .admin, "Changes some of these",
-                "They stay so, also after a start or a reload, and within a second at other controllers of this Redis. null gives one back"
-                    + " to the configuration.", body: Body(body, example: .object(["requests": .integer(100_000)])),
+                "Changes survive restarts and reloads, and apply within a second at other controllers of this Redis. null resets one"
+                    + " to the configuration's value.", body: Body(body, example: .object(["requests": .integer(100_000)])),
                 answers: [.json(200, "all settings", .settings)], .waiting(changeSettings)
             ),
         ]
@@ -51,6 +51,6 @@ extension Schema {
         "Settings",
         .object(
             LiveSetting.allCases.map { .always($0.rawValue, $0.schema(isInput: false)) } + [
-                .always("changed", .list(.choice(LiveSetting.self)), "those that were changed here, and so don't follow the configuration")
+                .always("changed", .list(.choice(LiveSetting.self)), "settings that were changed here and override the configuration")
             ]))
 }

@@ -9,14 +9,14 @@ struct SpeedTestRoutes: RouteGroup {
     var routes: [APIRoute] {
         [
             Route(
-                "POST", "/api/exits/{id}/speedtest", .operator, "Downloads through an exit and measures",
-                "It costs the bytes that it downloads, and never runs by itself. One at a time for each exit.",
+                "POST", "/api/exits/{id}/speedtest", .operator, "Measures a download through an exit",
+                "It uses traffic, and runs only on request, one at a time for each exit.",
                 body: Body(
-                    .maybe("megabytes", .whole(SpeedTest.megabytes, 10), "to download at most (10)"),
-                    .maybe("seconds", .number(SpeedTest.seconds, 10), "to take at most (10)"), isOptional: true),
+                    .maybe("megabytes", .whole(SpeedTest.megabytes, 10), "the most to download (10)"),
+                    .maybe("seconds", .number(SpeedTest.seconds, 10), "the longest duration (10)"), isOptional: true),
                 answers: [.json(200, "what it measured", SpeedTest.view.schema)], problems: [409, 503], .waiting(runSpeedTest)),
             Route(
-                "GET", "/api/exits/{id}/speedtest", .viewer, "The speed test that runs, or the last one",
+                "GET", "/api/exits/{id}/speedtest", .viewer, "The running speed test, or the last one",
                 answers: [.json(200, "the test, as far as it has come", SpeedTest.view.schema)], .ready(showSpeedTest)),
         ]
     }

@@ -15,15 +15,15 @@ struct StreamRoutes: RouteGroup {
 
     var routes: [APIRoute] {
         let about =
-            "Server-sent events. Last-Event-ID goes on where a reader was, in the life of one controller; one with another id is told by"
-            + " `gap`. One that is too slow is told so (`dropped`) and ended."
+            "Server-sent events. After Last-Event-ID a stream continues at the same process; with an id of another process it begins with"
+            + " `gap`. A reader that is too slow gets `dropped`, and its stream ends."
         let topics = Topic.allCases.map(\.rawValue).joined(separator: "|")
         return [
             Route(
-                "GET", "/api/stream/events", .viewer, "What happens, as it happens",
-                "Server-sent events with the ids of `/api/events`. Last-Event-ID goes on where a reader was, at any controller of this"
-                    + " Redis and after any restart; where what came after it is no longer kept, `gap` says so first. While Redis is away"
-                    + " this controller's events come without an id. One that is too slow is told so (`dropped`) and ended.",
+                "GET", "/api/stream/events", .viewer, "Events as they happen",
+                "Server-sent events with the ids of `/api/events`. After Last-Event-ID a stream continues at any controller of this"
+                    + " Redis and after any restart; if later events are no longer kept, `gap` comes first. While Redis is away"
+                    + " this controller's events come without an id. A reader that is too slow gets `dropped`, and its stream ends.",
                 query: [.country, Parameter("kind", .choice(EventKind.self), "only of this kind")],
                 answers: [.text("the stream", "text/event-stream")], .ready(streamEvents)),
             Route(
@@ -31,12 +31,12 @@ struct StreamRoutes: RouteGroup {
                 about + " The first event, `exits`, has all of them, also after a gap.",
                 answers: [.text("the stream", "text/event-stream")], .ready(streamExits)),
             Route(
-                "GET", "/api/stream/logs", .operator, "The controller's log as it is written", about + " After a gap comes what is kept.",
+                "GET", "/api/stream/logs", .operator, "The controller's log as it is written", about + " After a gap come the kept lines.",
                 answers: [.text("the stream", "text/event-stream")], .ready(streamLogs)),
             Route(
                 "GET", "/api/stream/dashboard", .viewer, "Everything that a dashboard follows, on one connection",
                 "Server-sent events, one kind for each topic. The first event of a topic has `all` its items by id; later ones have"
-                    + " `set`, the items that are new or changed, and `removed`, the ids of those that are gone. `beat` comes each 15"
+                    + " `set`, the items that are new or changed, and `removed`, the ids of removed ones. `beat` comes every 15"
                     + " s. The items are those of the routes: `exits`, `pools`, `users` (role admin), `alerts`, `breakers`, `events`,"
                     + " `logs` (role operator), the parts of `/health/deep` as `health`. `figures` says when `/api/metrics` has"
                     + " something new, `changes` which lists have changed. `traffic` has `exit:<id>`, and `user:<name>` for role"
@@ -45,7 +45,7 @@ struct StreamRoutes: RouteGroup {
                 query: [
                     Parameter(
                         "topics", .text("exits,pools", length: 1...200, pattern: "^(\(topics))(,(\(topics)))*$"),
-                        "only these; all that the role may read where none is said")
+                        "only these; by default all that the role may read")
                 ], answers: [.text("the stream", "text/event-stream")], showsByRole: true, .ready(streamDashboard)),
             Route(
                 "GET", "/api/logs", .operator, "The controller's latest log lines", "Without the lines of requests.",
@@ -64,7 +64,7 @@ struct StreamRoutes: RouteGroup {
             showsNames: names.areShown(to: request))
         let place = try request.headers["last-event-id"].map { id in
             guard let place = EventPlace(id) else {
-                throw APIProblem.invalid("Last-Event-ID", "not an event's id, want one like 1795222923456-0")
+                throw APIProblem.invalid("Last-Event-ID", "not an event's id, expected one like 1795222923456-0")
             }
             return place
         }

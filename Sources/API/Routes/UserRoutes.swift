@@ -12,13 +12,13 @@ struct UserRoutes: RouteGroup {
     /// Fields that a user is made or changed with; `limits` and `expires_at` may also be null, which takes them away.
     private static let settings: [Schema.Field] = [
         .maybe("password", passwordSchema, PasswordRule.words),
-        .maybe("expires_at", .time.orNull, "when the user may do nothing any more"),
+        .maybe("expires_at", .time.orNull, "from this time the user is refused"),
         .maybe("disabled", .flag),
-        .maybe("countries", .list(.country, limit: 250), "the only ones that the user may use; empty for all"),
-        .maybe("fallback", .list(.country, limit: 10), "take over, in this order, where the wanted one has no exit"),
+        .maybe("countries", .list(.country, limit: 250), "countries that the user may use; empty for all"),
+        .maybe("fallback", .list(.country, limit: 10), "countries that are used instead, in this order, while the wanted one has no exit"),
         .maybe("addresses", .list(.network, limit: 150), "IPv4 or IPv6 networks that the user comes from"),
         .maybe("address_rule", .choice(ProxyUser.AddressRule.self), "what the addresses are for"),
-        .maybe("limits", Schema.userLimitChanges, "what is left out of it stays; null takes it away"),
+        .maybe("limits", Schema.userLimitChanges, "omitted limits stay; null removes one"),
     ]
 
     var routes: [APIRoute] {
@@ -64,7 +64,7 @@ struct UserRoutes: RouteGroup {
                 ], answersSecret: true,
                 .waiting(rotateUser)),
             Route(
-                "GET", "/api/users/{name}/usage", .admin, "What a proxy user has used",
+                "GET", "/api/users/{name}/usage", .admin, "A proxy user's usage",
                 "By hour, day and country, in UTC, the newest first.", query: UsageSpan.query,
                 answers: [.json(200, "the usage", .userUsage)], .waiting(showUsage)),
         ]
@@ -161,7 +161,7 @@ struct UserRoutes: RouteGroup {
         for (index, network) in networks.enumerated() {
             guard let excess = NetworkUnion([network]).excess else { continue }
             isWide = true
-            reader.problem("addresses[\(index)]", "\(network.text) has \(excess) where addresses stand for a password")
+            reader.problem("addresses[\(index)]", "\(network.text) has \(excess) for a network without a password")
         }
         guard !isWide, let excess = NetworkUnion(networks).excess else { return }
         let list = networks.map(\.text).joined(separator: ", ")
@@ -177,13 +177,13 @@ struct UserRoutes: RouteGroup {
         if reader.names("addresses") {
             let texts = reader.strings("addresses", limit: 150) ?? []
             for (index, text) in texts.enumerated() where Network(text) == nil {
-                reader.problem("addresses[\(index)]", "is no network, want one like 203.0.113.0/24 or an address")
+                reader.problem("addresses[\(index)]", "is not a network, expected one like 203.0.113.0/24 or an address")
             }
             user.addresses = texts.compactMap { Network($0)?.text }
         }
         if let rule = reader.choice("address_rule", ProxyUser.AddressRule.self) { user.addressRule = rule }
         if user.addressRule == .insteadOfPassword, user.addresses.isEmpty {
-            reader.problem("addresses", "is empty, want a network at least where they stand for a password")
+            reader.problem("addresses", "is empty, expected at least one network for this rule")
         }
         if user.addressRule == .insteadOfPassword { checkOpenNetworks(user, reader) }
         let limits = reader.section("limits")

@@ -20,7 +20,7 @@ struct WebhookRoutes: RouteGroup {
             "of the requests' bodies: `sallyport` (every field), or a message for Slack, Discord, Teams or Telegram"),
         .maybe(
             "secret", .text(ShownWebhook.secretExample, pattern: "^[!-~]{32,128}$"),
-            "signs the requests; made where none is given"),
+            "signs the requests; made if none is given"),
     ]
 
     private static let hookURL = Schema.text("https://hooks.example.com/sallyport", length: 8...1024, format: "uri")
@@ -42,7 +42,7 @@ struct WebhookRoutes: RouteGroup {
             Route("GET", "/api/webhooks/{hook}", .admin, "One webhook", answers: [one], .waiting(showWebhook)),
             Route(
                 "PATCH", "/api/webhooks/{hook}", .admin, "Changes, disables or enables a webhook",
-                "Enabled again, it goes on where it was.",
+                "When enabled again, it continues at the same event.",
                 body: Body(
                     .object([.maybe("url", Self.hookURL), .maybe("enabled", .flag)] + Self.hookFields),
                     example: .object(["enabled": .bool(false)])),
@@ -52,16 +52,17 @@ struct WebhookRoutes: RouteGroup {
                 "DELETE", "/api/webhooks/{hook}", .admin, "Removes a webhook", answers: [.empty("the webhook is removed")], limit: .strict,
                 .waiting(removeWebhook)),
             Route(
-                "GET", "/api/webhooks/{hook}/deliveries", .admin, "A webhook's latest tries",
-                query: [Parameter("limit", .whole(1...200, 50), "tries at most")], answers: [.json(200, "the tries", .webhookDeliveries)],
+                "GET", "/api/webhooks/{hook}/deliveries", .admin, "A webhook's latest attempts",
+                query: [Parameter("limit", .whole(1...200, 50), "attempts at most")],
+                answers: [.json(200, "the tries", .webhookDeliveries)],
                 .waiting(listDeliveries)),
             Route(
                 "POST", "/api/webhooks/{hook}/test", .admin, "Sends a test to a webhook",
-                "Now and once, also where it is disabled; the answer says how it went.", answers: [.json(200, "the try", .webhookDelivery)],
+                "Once, now, also if it is disabled; the answer has the result.", answers: [.json(200, "the try", .webhookDelivery)],
                 limit: .strict, .waiting(testWebhook)),
             Route(
                 "POST", "/api/webhooks/{hook}/replay", .admin, "Sends events again",
-                "All that it wants from after an event on, in their order; `0-0` is before the first.",
+                "All events for it after the given one, in order; `0-0` is before the first.",
                 body: Body(
                     .always("after", .text("0-0", pattern: "^[0-9]{1,18}-[0-9]{1,18}$"), "an event's id, not later than the last one's")),
                 answers: [.json(202, "the webhook", .webhook, showing: ["cursor": .string("0-0")])], limit: .strict, .waiting(replayWebhook)
@@ -89,7 +90,7 @@ struct WebhookRoutes: RouteGroup {
             return made
         }
         guard try await hooked({ try await $0.add(made, limit: Self.hookLimit) }) else {
-            throw APIProblem(status: 409, code: "too_many", message: "there are \(Self.hookLimit) webhooks, which is the most")
+            throw APIProblem(status: 409, code: "too_many", message: "there are \(Self.hookLimit) webhooks, the maximum")
         }
         let kept = try await hooked { try await $0.webhooks() }.first { $0.hook.id == made.id }
         let state = kept?.state ?? WebhookState(cursor: "0-0")
@@ -187,7 +188,7 @@ struct WebhookRoutes: RouteGroup {
             let (newHook, newState) = (hook, state)
             if let changed = try await hooked({ try await $0.change(kept, to: newHook, newState) }) { return changed }
         }
-        throw APIProblem(status: 409, code: "busy", message: "the webhook changes all the time; try again")
+        throw APIProblem(status: 409, code: "busy", message: "the webhook is changed too often at the same time; try again")
     }
 
     private static func read(_ reader: FieldReader, into hook: inout Webhook, _ sender: any WebhookSending) {

@@ -24,7 +24,7 @@ extension Schema {
             .objects(
                 providerName, providerName.old("name"), .always("servers", .whole(7211)),
                 .always("dropped", .map(.whole(1454), key: "offline"), "rows of its list that are not used, by reason"),
-                .maybe("fetched_at", .time), .always("stale", .flag, "true where the list is old, for no newer one could be had"),
+                .maybe("fetched_at", .time), .always("stale", .flag, "true if the list is old because no newer one could be fetched"),
                 .maybe("problem", .text("nordvpn: too many requests (status 429)"), "why the last fetch failed"),
                 .maybe("devices", .whole(10), "tunnels that an account may have at once"), showing: ["problem": nil])))
     static let server = named(
@@ -48,14 +48,14 @@ extension Schema {
     private static let serverFields: [Field] = [
         providerName, countryName,
         countryName.old(
-            "country", about: "the old name of `country_name`; from the next release on it is the code, as everywhere else"),
+            "country", about: "the old name of `country_name`; from the next release on it is the code, as at other routes"),
         .always("country_code", .text("US"), "of ISO 3166-1, until `country` is that"), .maybe("city", .text("New York")), hostname,
         hostname.old("identifier"),
-        .always("address", .text("198.18.1.10"), "or a name, where the provider tells only that"),
+        .always("address", .text("198.18.1.10"), "or a name, if the provider gives only that"),
         .always("port", .whole(1...65_535, 51820)),
         .always("public_key", .text("yWPoYOUuQAnPjJxHYYQ4EUAbsSHWDbp0QKX0J5eKPWE=")), .maybe("load", .whole(0...100, 3), "percent"),
         latency, latency.old("latency"),
-        .maybe("network", .text("Datapacket"), "whose network it stands in"), .always("tags", .list(.text("p2p"))),
+        .maybe("network", .text("Datapacket"), "the owner of its network"), .always("tags", .list(.text("p2p"))),
         .maybe("score", .number(0...1e9, 12.5), "with `explain`: points against it"),
         .maybe(
             "score_parts",
@@ -64,6 +64,6 @@ extension Schema {
     private static let latencyFields: [Field] = [
         jitter, jitter.old("jitter"),
         .always("loss", .number(0...100, 0), "percent of the latest measurements without an answer"),
-        .always("samples", .whole(1...20, 1), "measurements that the figures are of"), .always("measured_at", .time),
+        .always("samples", .whole(1...20, 1), "number of measurements"), .always("measured_at", .time),
     ]
 }

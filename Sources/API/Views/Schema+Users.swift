@@ -30,7 +30,8 @@ extension Schema {
     }
     private static let usageFields: [Field] = [
         .always("bytes_in", .whole(1042), "from clients to targets"), .always("bytes_out", .whole(90_210), "from targets to clients"),
-        .always("connections", .whole(3), "requests and tunnels"), .always("errors", .whole(0), "those that an exit or a target failed"),
+        .always("connections", .whole(3), "requests and tunnels"),
+        .always("errors", .whole(0), "requests and tunnels that an exit or a target failed"),
     ]
     static let userLimits = Schema.object(limitFields)
     /// As they are changed: null takes one away, or all.

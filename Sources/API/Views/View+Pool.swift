@@ -29,11 +29,11 @@ extension PoolInState {
         .maybe("hostnames", .list(.text("us9001.lab.test")), "only these servers") { $0.pool.limits.hostnames },
         .maybe("exclude", .list(.text("us9002.lab.test")), "none of these servers") { $0.pool.limits.exclude },
         .always("strategy", .choice(Strategy.self)) { $0.pool.strategy },
-        .always("spread", .choice(Spread.self), "how connections are spread over the exits") { $0.pool.spread ?? .leastConnections },
-        .always("fallback", .list(.text("CA")), "countries that take over while no exit serves") {
+        .always("spread", .choice(Spread.self), "how connections are distributed over the exits") { $0.pool.spread ?? .leastConnections },
+        .always("fallback", .list(.text("CA")), "countries that are used instead while no exit serves") {
             ($0.pool.fallback ?? []).map(\.rawValue)
         },
-        .always("standby", .whole(0...Pool.standbyLimit, 1), "exits that wait unplugged") { $0.pool.standby },
+        .always("standby", .whole(0...Pool.standbyLimit, 1), "verified exits that are not plugged in") { $0.pool.standby },
         .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds") { $0.pool.rotateEvery },
         .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes") { $0.pool.rotateAfterMegabytes },
         .always("exits", .list(.text("us-1"))) { $0.members.map(\.id).sorted() },

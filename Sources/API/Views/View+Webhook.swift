@@ -18,11 +18,10 @@ struct ShownWebhook: Sendable {
         .always("format", .choice(WebhookFormat.self), "of the requests' bodies") { $0.hook.format ?? .sallyport },
         .always("enabled", .flag) { $0.state.isEnabled },
         .always("created_at", .time) { $0.hook.createdAt },
-        .always("cursor", .text("1795222923456-0"), "the last event that is done with, or a place right before the first one that is kept")
-        {
+        .always("cursor", .text("1795222923456-0"), "the last finished event, or the position right before the first kept one") {
             $0.state.cursor
         },
-        .always("failures", .whole(0), "failed tries in a row") { $0.state.failures },
+        .always("failures", .whole(0), "failed attempts in a row") { $0.state.failures },
         .maybe("failing_since", .time) { $0.state.failingSince },
         .maybe("retry_at", .time) { $0.state.retryAt },
         .maybe("last_error", .text("it answered with status 500")) { $0.state.lastError },
@@ -30,7 +29,7 @@ struct ShownWebhook: Sendable {
         .maybe("disabled_at", .time, "when it was disabled because it had failed for too long, or answered with 410") {
             $0.state.disabledAt
         },
-        .always("dead_letters", .whole(0), "events that it has refused too often, and was not sent again") { $0.state.deadLetters ?? 0 },
+        .always("dead_letters", .whole(0), "events that were given up after too many refusals") { $0.state.deadLetters ?? 0 },
         .maybe("last_dead_letter", .text("1795222923400-0"), "the latest of these; a replay from before it sends it again") {
             $0.state.lastDeadLetter
         },
@@ -44,7 +43,7 @@ struct ShownWebhook: Sendable {
     static let delivery = View<WebhookDelivery>(
         "WebhookDelivery",
         .always("at", .time) { $0.at },
-        .always("event", .text("1795222923456-0"), "the event's id; `test`; or `gap-` and where it goes on") { $0.event },
+        .always("event", .text("1795222923456-0"), "the event's id; `test`; or `gap-` and the id of the next event") { $0.event },
         .always("kind", .text("exit.serving")) { $0.kind },
         .always("attempt", .whole(1)) { $0.attempt },
         .always("delivered", .flag) { $0.isDelivered },
