@@ -52,7 +52,7 @@ package final class API: Sendable {
                 let state = operations.state
                 return (state.revision, state.exits)
             },
-            json: { String(decoding: ServerResponse.json(ExitView($0, proxy: shared.proxy)).body, as: UTF8.self) })
+            json: { String(decoding: ServerResponse.exit($0, proxy: shared.proxy).body, as: UTF8.self) })
         return [
             { await shared.audit.run() },
             { if let memory = parts.memory { await limiter.share(with: memory, window: { live.values.serving.windowSeconds }, log: log) } },

@@ -25,7 +25,7 @@ struct DashboardTopics {
     private func sources(_ streams: Streams, showsNames: Bool) -> [Topic: any TopicSource] {
         let (operations, proxy) = (operations, proxy)
         return [
-            .exits: ExitSource(exits: { operations.state.exits }, json: { Self.json(ExitView($0, proxy: proxy)) }),
+            .exits: ExitSource(exits: { operations.state.exits }, json: { Self.text(.exit($0, proxy: proxy)) }),
             .traffic: traffic.source { showsNames || $0.hasPrefix("exit:") },
             .pools: ofState { state in
                 state.pools.values.reduce(into: [:]) { $0[$1.country.rawValue] = Self.json(PoolInState.view(PoolInState($1, state))) }
@@ -90,5 +90,7 @@ struct DashboardTopics {
         }
     }
 
-    private static func json(_ value: some Encodable) -> String { String(decoding: ServerResponse.json(value).body, as: UTF8.self) }
+    private static func json(_ value: some Encodable) -> String { text(.json(value)) }
+
+    private static func text(_ response: ServerResponse) -> String { String(decoding: response.body, as: UTF8.self) }
 }

@@ -18,11 +18,7 @@ final class ExitList: Sendable {
         let revision = operations.revision
         if let response = made.withLock({ $0?.revision == revision ? $0?.response : nil }) { return response }
         let state = operations.state
-        var json = JSONWriter()
-        json.object { json in
-            json.list("exits", ExitView.list(state.exits.values, proxy: proxy)) { json, exit in json.object { exit.write(into: &$0) } }
-        }
-        var response = ServerResponse.json(bytes: json.bytes)
+        var response = ServerResponse.exits(state.exits.values, proxy: proxy)
         response.prepare()
         let prepared = response
         made.withLock { $0 = (state.revision, prepared) }

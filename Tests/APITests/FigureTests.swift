@@ -141,7 +141,7 @@ import Testing
                 return
             }
             #expect(answer["role"] == .string("follower") && answer["status"] == .string("troubled"))
-            let unknown = Document.object(["status": .string("unknown"), "note": .string("not asked: controller host-a leads")])
+            let unknown = Document.object(["status": .string("unknown"), "note": .string("not checked: controller host-a leads")])
             for name in ["engine", "gateway", "catalog", "host"] { #expect(parts[name] == unknown, "\(name)") }
             #expect(parts["loop"] == .object(["status": .string("ok"), "asked_at": .string(start.description)]))
             subject.operations.with { state in
@@ -150,7 +150,7 @@ import Testing
             }
             let leader = try await subject.call("GET", "/health/deep")
             #expect(
-                leader["status"] == .string("healthy") && leader.text.contains(#""engine":{"note":"not asked yet","status":"unknown"}"#))
+                leader["status"] == .string("healthy") && leader.text.contains(#""engine":{"note":"not checked yet","status":"unknown"}"#))
         }
     }
 }

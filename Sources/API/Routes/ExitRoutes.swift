@@ -62,7 +62,7 @@ struct ExitRoutes: RouteGroup {
         let country = try request.country("country")
         let wanted = request.query("state").flatMap(ExitState.init(rawValue:))
         let exits = state.exits.values.filter { (country == nil || $0.country == country) && (wanted == nil || $0.state == wanted) }
-        return .json(["exits": ExitView.list(exits, proxy: proxy)])
+        return .exits(exits, proxy: proxy)
     }
 
     func createExit(_ request: ServerRequest) async throws -> ServerResponse {
@@ -85,23 +85,23 @@ struct ExitRoutes: RouteGroup {
             }
             exit = served
         }
-        return .json(ExitView(exit, proxy: proxy), status: 202, headers: [("Location", "/api/exits/\(exit.id)")])
+        return .exit(exit, proxy: proxy, status: 202, headers: [("Location", "/api/exits/\(exit.id)")])
     }
 
     func showExit(_ request: ServerRequest) throws -> ServerResponse {
-        return .json(ExitView(try exit(of: request), proxy: proxy))
+        return .exit(try exit(of: request), proxy: proxy)
     }
 
     func showHealth(_ request: ServerRequest) throws -> ServerResponse {
-        return .json(ExitView.view(of: try exit(of: request).health))
+        return .health(try exit(of: request).health)
     }
 
     func deleteExit(_ request: ServerRequest) async throws -> ServerResponse {
-        return .json(ExitView(try await operations.exit(after: .removeExit(try request.exitID())), proxy: proxy), status: 202)
+        return .exit(try await operations.exit(after: .removeExit(try request.exitID())), proxy: proxy, status: 202)
     }
 
     func rotateExit(_ request: ServerRequest) async throws -> ServerResponse {
-        return .json(ExitView(try await operations.exit(after: .rotateExit(try request.exitID())), proxy: proxy), status: 202)
+        return .exit(try await operations.exit(after: .rotateExit(try request.exitID())), proxy: proxy, status: 202)
     }
 
     func showLogs(_ request: ServerRequest) async throws -> ServerResponse {
