@@ -13,7 +13,7 @@ struct PoolRoutes: RouteGroup {
         "provider": nil, "city": nil, "tags": nil, "strategy": .string("balanced"), "rotate_every": nil, "rotate_after_mb": nil,
         "fallback": .array([]),
     ]
-    private static let empty = plain.merging(["serving": .integer(0), "exits": .array([])]) { $1 }
+    private static let new = plain.merging(["serving": .integer(0)]) { $1 }
 
     var routes: [APIRoute] {
         [
@@ -38,7 +38,7 @@ struct PoolRoutes: RouteGroup {
                                 "countries that are used instead, in this order, while no exit serves"),
                         ] + Schema.serverLimitFields), example: .object(["size": .integer(2)])),
                 answers: [
-                    .json(200, "the changed pool", .pool, showing: Self.plain), .json(201, "the new pool", .pool, showing: Self.empty),
+                    .json(200, "the changed pool", .pool, showing: Self.plain), .json(201, "the new pool", .pool, showing: Self.new),
                 ], problems: [409], .waiting(setPool)),
             Route(
                 "DELETE", "/api/pools/{cc}", .operator, "Ends a pool", "Its exits drain and are removed.",
