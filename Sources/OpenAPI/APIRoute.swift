@@ -43,7 +43,7 @@ extension Route where Access == Contract {
             }
             guard seen.insert(name).inserted else { return [FieldProblem(field: name, message: "is given twice")] }
             guard let value = parameter.schema.value(of: text) else {
-                return [FieldProblem(field: name, message: parameter.schema.want)]
+                return [FieldProblem(field: name, message: parameter.schema.expectation)]
             }
             return parameter.schema.problems(with: value, at: name)
         }

@@ -11,7 +11,7 @@ extension ServerRequest {
                 throw APIProblem(status: 400, code: "malformed_json", message: "the body is not valid JSON, \(error)")
             }
         }
-        if case .null = document { throw APIProblem.invalid("body", "is null, want a JSON object") }
+        if case .null = document { throw APIProblem.invalid("body", "is null, expected a JSON object") }
         let reader = FieldReader(document)
         let value = read(reader)
         let problems = reader.finish()
@@ -25,7 +25,7 @@ extension ServerRequest {
     package func time(_ name: String) throws -> Timestamp? {
         guard let text = query(name) else { return nil }
         guard let time = Timestamp(rfc3339: text) else {
-            throw APIProblem.invalid(name, "want a time like 2026-11-21T01:02:03.456Z")
+            throw APIProblem.invalid(name, "expected a time like 2026-11-21T01:02:03.456Z")
         }
         return time
     }
@@ -33,7 +33,7 @@ extension ServerRequest {
     package func country(_ name: String) throws -> CountryCode? {
         guard let text = parameters[name] ?? query(name) else { return nil }
         guard let country = CountryCode(text) else {
-            throw APIProblem.invalid(name, "unknown country, want an ISO 3166-1 alpha-2 code like us")
+            throw APIProblem.invalid(name, "unknown country, expected an ISO 3166-1 alpha-2 code like us")
         }
         return country
     }
@@ -42,7 +42,7 @@ extension ServerRequest {
     package func exitID() throws -> ExitID {
         let text = parameters["id"] ?? ""
         guard let id = ExitID(text) else {
-            throw APIProblem(status: 404, code: "not_found", message: "there is no exit of that name, want one like us-1")
+            throw APIProblem(status: 404, code: "not_found", message: "there is no exit of that name, expected one like us-1")
         }
         return id
     }

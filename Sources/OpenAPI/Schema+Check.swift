@@ -12,25 +12,27 @@ extension Schema {
         case (.named(_, let schema), _): return schema.problems(with: value, at: path)
         case (.flag, .bool): return []
         case (.string(let choices, let length, let pattern, _), .string(let text)):
-            if !choices.isEmpty, !choices.contains(text) { return problem("unknown value, want one of \(choices.joined(separator: ", "))") }
+            if !choices.isEmpty, !choices.contains(text) {
+                return problem("unknown value, expected one of \(choices.joined(separator: ", "))")
+            }
             if let length, !length.contains(text.unicodeScalars.count) {
-                return problem("want \(length.lowerBound) to \(length.upperBound) characters")
+                return problem("expected \(length.lowerBound) to \(length.upperBound) characters")
             }
             if pattern == Self.plainPattern, text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) {
-                return problem("holds a control character, want plain text")
+                return problem("holds a control character, expected plain text")
             }
             if pattern == Self.printablePattern, text.unicodeScalars.contains(where: { !(0x20...0x7E).contains($0.value) }) {
-                return problem("want letters, digits and signs of ASCII")
+                return problem("expected letters, digits and signs of ASCII")
             }
             return []
         case (.integer(let range), .integer(let number)):
-            return range.contains(number) ? [] : problem("want a whole number of \(range.lowerBound) to \(range.upperBound)")
+            return range.contains(number) ? [] : problem("expected a whole number of \(range.lowerBound) to \(range.upperBound)")
         case (.number(let range), .integer(let number)):
-            return range.contains(Double(number)) ? [] : problem("want a number of \(range.lowerBound) to \(range.upperBound)")
+            return range.contains(Double(number)) ? [] : problem("expected a number of \(range.lowerBound) to \(range.upperBound)")
         case (.number(let range), .number(let number)):
-            return range.contains(number) ? [] : problem("want a number of \(range.lowerBound) to \(range.upperBound)")
+            return range.contains(number) ? [] : problem("expected a number of \(range.lowerBound) to \(range.upperBound)")
         case (.list(let schema, let limit), .array(let items)):
-            if let limit, items.count > limit { return problem("want at most \(limit) entries") }
+            if let limit, items.count > limit { return problem("expected at most \(limit) entries") }
             return items.enumerated().flatMap { schema.problems(with: $1, at: "\(path)[\($0)]") }
         case (.map(let schema), .object(let fields)): return fields.flatMap { schema.problems(with: $1, at: Self.joined(path, $0)) }
         case (.object(let wanted), .object(let fields)):
@@ -61,12 +63,12 @@ extension Schema {
     }
 
     /// What would have been right, in words.
-    var want: String {
+    var expectation: String {
         switch kind {
-        case .integer(let range): "want a whole number of \(range.lowerBound) to \(range.upperBound)"
-        case .number(let range): "want a number of \(range.lowerBound) to \(range.upperBound)"
-        case .flag: "want true or false"
-        default: "want a string"
+        case .integer(let range): "expected a whole number of \(range.lowerBound) to \(range.upperBound)"
+        case .number(let range): "expected a number of \(range.lowerBound) to \(range.upperBound)"
+        case .flag: "expected true or false"
+        default: "expected a string"
         }
     }
 }

@@ -4,11 +4,12 @@ extension Schema {
     /// What a problem is answered with.
     static let problem = named(
         "Problem", .always("error", .text("invalid", pattern: "^[a-z0-9_]+$"), "a word for programs"),
-        .always("message", .text("country: is missing, want an ISO 3166-1 alpha-2 code like us"), "a sentence for people"),
+        .always("message", .text("country: is missing, expected an ISO 3166-1 alpha-2 code like us"), "a sentence for people"),
         .always("request_id", .text("0f3c9a1b2c3d4e5f"), "as in X-Request-ID and in the log"),
         .maybe(
             "fields",
-            .objects(.always("field", .text("country")), .always("message", .text("is missing, want an ISO 3166-1 alpha-2 code like us"))),
+            .objects(
+                .always("field", .text("country")), .always("message", .text("is missing, expected an ISO 3166-1 alpha-2 code like us"))),
             "every mistake, with `invalid` only"))
 
     /// One event of a stream.

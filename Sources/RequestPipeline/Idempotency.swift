@@ -42,7 +42,7 @@ final class Idempotency: Sendable {
         guard let header = context.request.headers["idempotency-key"] else { return await body() }
         let id = context.request.id
         guard let name = Self.name(header) else {
-            let message = "want 1 to 128 of A-Z a-z 0-9 _ . : - or, in double quotes, of printable ASCII"
+            let message = "expected 1 to 128 of A-Z a-z 0-9 _ . : - or, in double quotes, of printable ASCII"
             return APIProblem.invalid("Idempotency-Key", message).response(id: id)
         }
         // Another caller's key is another key.
@@ -55,7 +55,7 @@ final class Idempotency: Sendable {
             guard present.fingerprint == fingerprint else {
                 // Whether a key is free depends on what was asked before: a conflict, not a malformed request.
                 return APIProblem(
-                    status: 409, code: "key_reused", message: "the Idempotency-Key was used for another request, want a new one"
+                    status: 409, code: "key_reused", message: "the Idempotency-Key was used for another request, expected a new one"
                 ).response(id: id)
             }
             guard let status = present.status else {

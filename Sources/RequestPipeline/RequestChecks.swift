@@ -20,11 +20,11 @@ enum RequestChecks {
                 return APIProblem(status: 415, code: "media_type", message: "this request takes no body")
             }
             guard Negotiation.isJSON(request.headers["content-type"]) else {
-                return APIProblem(status: 415, code: "media_type", message: "want Content-Type: application/json")
+                return APIProblem(status: 415, code: "media_type", message: "expected Content-Type: application/json")
             }
         }
         if request.body.isEmpty, let body = route.access.body, !body.isOptional {
-            return APIProblem.invalid("body", "is missing, want a JSON object")
+            return APIProblem.invalid("body", "is missing, expected a JSON object")
         }
         return context.analysis.queryProblem
     }

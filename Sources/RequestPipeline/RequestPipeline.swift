@@ -81,7 +81,7 @@ package final class RequestPipeline: Sendable {
             let allow = (allowed + ["OPTIONS"]).sorted().joined(separator: ", ")
             if request.method == "OPTIONS" { return .ready(finish(ServerResponse(status: 204, headers: [("Allow", allow)]), context)) }
             let problem = APIProblem(
-                status: 405, code: "method_not_allowed", message: "want one of \(allow)", headers: [("Allow", allow)])
+                status: 405, code: "method_not_allowed", message: "expected one of \(allow)", headers: [("Allow", allow)])
             return .ready(finish(problem.response(id: request.id), context))
         case .found(let route, _):
             if RequestChecks.mayDropBody(route, context.request.body) { context.request.body = [] }

@@ -85,7 +85,7 @@ import Testing
         let refuses = Mutex(false)
         var parts = API.Parts()
         parts.reload = {
-            if refuses.withLock({ $0 }) { throw ReloadRefusal(problems: ["api.port: is 0, want 1 to 65535"]) }
+            if refuses.withLock({ $0 }) { throw ReloadRefusal(problems: ["api.port: is 0, expected 1 to 65535"]) }
             return ReloadReport(changed: ["api.limits"], needsRestart: ["gateway"])
         }
         try await Subject.with(.live, parts: parts) { subject in

@@ -47,7 +47,7 @@ struct RealKeyTests {
             #expect(list.status == 0 && list.output.contains("grafana  viewer") && !list.output.contains(key), "\(list.output)")
             for (words, wanted) in [
                 (["add", "deploy"], "there is a key deploy already"), (["revoke", "nobody"], "there is no key nobody"),
-                (["revoke", "admin"], "is a key of the configuration"), (["add", "a b"], "name: want 1 to 64"),
+                (["revoke", "admin"], "is a key of the configuration"), (["add", "a b"], "name: expected 1 to 64"),
             ] {
                 let refused = try await program.run(["keys"] + words)
                 #expect(refused.status == 1 && refused.output.contains(wanted), "\(words): \(refused.output)")

@@ -86,7 +86,7 @@ struct AuditRoutes: RouteGroup {
         var expected: [AuditHead] = []
         if let text = request.query("expect") {
             guard let head = AuditHead(text.replacing(":", with: " ")), head.seq > 0 else {
-                throw APIProblem.invalid("expect", "want number:hash, as verify has shown it")
+                throw APIProblem.invalid("expect", "expected number:hash, as verify has shown it")
             }
             expected = [head]
         }

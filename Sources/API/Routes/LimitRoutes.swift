@@ -27,7 +27,7 @@ struct LimitRoutes: RouteGroup {
         let text = request.parameters["ip"] ?? ""
         let hidden = "unreadable behind "
         guard let address = IPNetwork(text.hasPrefix(hidden) ? String(text.dropFirst(hidden.count)) : text), !text.contains("/") else {
-            throw APIProblem.invalid("ip", "want an IPv4 or IPv6 address, or 'unreadable behind' one")
+            throw APIProblem.invalid("ip", "expected an IPv4 or IPv6 address, or 'unreadable behind' one")
         }
         let client = address.description
         return (text.hasPrefix(hidden) ? ClientAddress.unreadable(behind: client) : .known(client)).counted

@@ -55,7 +55,7 @@ extension ServerRequest {
         let figures = names.compactMap(Figure.init(rawValue:))
         guard figures.count == names.count else {
             let known = Figure.allCases.map(\.rawValue).joined(separator: ", ")
-            throw APIProblem.invalid("series", "want names separated by commas, of \(known)")
+            throw APIProblem.invalid("series", "expected names separated by commas, of \(known)")
         }
         return figures
     }

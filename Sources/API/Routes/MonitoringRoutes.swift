@@ -61,7 +61,7 @@ struct MonitoringRoutes: RouteGroup {
     func listEvents(_ request: ServerRequest) async throws -> ServerResponse {
         let after = request.query("after")
         if let after, !StoredEvent.isValidID(after) {
-            throw APIProblem.invalid("after", "not an event's id, want one like 1795222923456-0")
+            throw APIProblem.invalid("after", "not an event's id, expected one like 1795222923456-0")
         }
         let country = try request.country("country")
         let kind = request.query("kind").flatMap(EventKind.init(rawValue:))

@@ -87,7 +87,7 @@ struct UserRoutes: RouteGroup {
             let name = reader.required("name", reader.string("name"), want: "1 to 32 of a-z 0-9 _ .")
             let password = Self.password(reader, of: name)
             if let name, !ProxyUser.isValidName(name) {
-                reader.problem("name", "want 1 to 32 of a-z 0-9 _ . (no hyphen: it begins the parameters)")
+                reader.problem("name", "expected 1 to 32 of a-z 0-9 _ . (no hyphen: it begins the parameters)")
             }
             var user = ProxyUser(name: name ?? "", passwords: [], createdAt: SystemClock.now())
             Self.read(reader, into: &user)

@@ -85,7 +85,7 @@ struct WebhookRoutes: RouteGroup {
             id: "w" + Digest.randomHex(bytes: 6), url: "", secret: Digest.randomWord(length: 43), createdAt: SystemClock.now())
         let made: Webhook = try request.body { reader in
             var made = blank
-            if !reader.has("url") { reader.problem("url", "is missing, want an https:// URL") }
+            if !reader.has("url") { reader.problem("url", "is missing, expected an https:// URL") }
             Self.read(reader, into: &made, sender)
             return made
         }
@@ -134,7 +134,7 @@ struct WebhookRoutes: RouteGroup {
     func replayWebhook(_ request: ServerRequest) async throws -> ServerResponse {
         let after: String = try request.body { reader in
             let after = reader.required("after", reader.string("after"), want: "an event's id like 1795222923456-0")
-            if let after, !StoredEvent.isValidID(after) { reader.problem("after", "not an event's id, want one like 1795222923456-0") }
+            if let after, !StoredEvent.isValidID(after) { reader.problem("after", "not an event's id, expected one like 1795222923456-0") }
             return after
         }
         // A later one would be waited for, perhaps for ever.
@@ -199,20 +199,20 @@ struct WebhookRoutes: RouteGroup {
         if let texts = reader.strings("kinds", limit: 64) {
             hook.kinds = texts.enumerated().compactMap { index, text in
                 let kind = EventKind(rawValue: text)
-                if kind == nil { reader.problem("kinds[\(index)]", "unknown kind, want one like exit.serving or pool.failover") }
+                if kind == nil { reader.problem("kinds[\(index)]", "unknown kind, expected one like exit.serving or pool.failover") }
                 return kind
             }
         }
         if let countries = reader.countries("countries") { hook.countries = countries }
         if let format = reader.choice("format", WebhookFormat.self) { hook.format = format == .sallyport ? nil : format }
         if hook.format == .telegram, !hook.url.isEmpty, WebhookTarget.chat(of: hook.url) == nil {
-            reader.problem("url", "names no chat, want https://api.telegram.org/bot<token>/sendMessage?chat_id=<chat>")
+            reader.problem("url", "names no chat, expected https://api.telegram.org/bot<token>/sendMessage?chat_id=<chat>")
         }
         if let secret = reader.string("secret") {
             hook.secret = secret
             if secret.utf8.count > 128 || PasswordRule.problem(withKey: secret) != nil {
                 reader.problem(
-                    "secret", "want 32 to 128 printable ASCII characters without blanks, random ones; without a secret one is made")
+                    "secret", "expected 32 to 128 printable ASCII characters without blanks, random ones; without a secret one is made")
             }
         }
     }

@@ -35,7 +35,7 @@ extension FieldReader {
     /// Each once, in order.
     private func words(_ field: String, limit: Int, want: String, isSound: (String) -> Bool) -> [String]? {
         guard let words = strings(field, limit: limit) else { return nil }
-        for (index, word) in words.enumerated() where !isSound(word) { problem("\(field)[\(index)]", "want \(want)") }
+        for (index, word) in words.enumerated() where !isSound(word) { problem("\(field)[\(index)]", "expected \(want)") }
         return Set(words).sorted()
     }
 }

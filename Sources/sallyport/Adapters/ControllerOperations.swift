@@ -92,7 +92,7 @@ struct ControllerOperations: Operations {
             throw APIProblem(status: 404, code: "not_found", message: "there is no exit \(id)")
         }
         guard exit.state.takesTraffic, let proxy = exit.proxy else {
-            throw APIProblem(status: 409, code: "not_serving", message: "exit \(id) is \(exit.state.rawValue), want one that serves")
+            throw APIProblem(status: 409, code: "not_serving", message: "exit \(id) is \(exit.state.rawValue), expected one that serves")
         }
         return try await speedTester.run(id, through: credentials.proxy(of: proxy), bytes: bytes, seconds: seconds)
     }

@@ -21,7 +21,7 @@ extension Configuration {
             let role = entry.required("role", entry.choice("role", Role.self), want: "viewer, operator or admin")
             let digest = entry.required("sha256", entry.string("sha256"), want: "the SHA-256 of the key, as 64 hexadecimal digits")
             if let digest, digest.utf8.count != 64 || !digest.allSatisfy(\.isHexDigit) {
-                entry.problem("sha256", "want 64 hexadecimal digits, as `printf %s \"$KEY\" | sha256sum` prints them")
+                entry.problem("sha256", "expected 64 hexadecimal digits, as `printf %s \"$KEY\" | sha256sum` prints them")
             }
             if let role, let digest { keys.append(APIKey(name: name, role: role, digest: digest.lowercased())) }
         }
