@@ -61,7 +61,7 @@ package struct OperatorState: Sendable {
     package var exits: [ExitID: Exit]
     package var users: [ProxyUser]
     /// Users who are over a quota, with its name.
-    package var blockedUsers: [String: String] = [:]
+    package var blockedUsers: [String: Quota] = [:]
     /// Outside parts that do not answer, with the reason.
     package var problems: [String: String]
     /// When each part was last asked by this controller; one that it has never asked is not in it.
@@ -74,7 +74,7 @@ package struct OperatorState: Sendable {
     package init(
         revision: Int = 0, pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [],
         problems: [String: String] = [:], leader: String? = nil, alerts: [Alert] = [], breakers: [BreakerView] = [],
-        blockedUsers: [String: String] = [:],
+        blockedUsers: [String: Quota] = [:],
         asked: [String: Timestamp] = [:]
     ) {
         self.asked = asked

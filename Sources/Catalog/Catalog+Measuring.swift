@@ -61,7 +61,7 @@ extension Catalog {
         for server in servers where !spared.contains(server.hostname) {
             let time = times[server.hostname]
             histories[server.hostname, default: LatencyHistory()].add(time, by: method, at: now)
-            if let time { cityTimes[ServerRanking.city(of: server)] = time }
+            if let time { cityTimes[ServerCity(of: server)] = time }
         }
         changed()
         return times
@@ -83,7 +83,7 @@ extension Catalog {
         let kept = absent.filter { abs(now - $0.value) <= settings.absentSeconds }.sorted { $0.value > $1.value }.prefix(
             settings.absentServers)
         for name in Set(absent.keys).subtracting(kept.map(\.key)) { histories[name] = nil }
-        let cities = listings.reduce(into: Set<String>()) { $0.formUnion($1.servers.lazy.map(ServerRanking.city)) }
+        let cities = listings.reduce(into: Set<ServerCity>()) { $0.formUnion($1.servers.lazy.map(ServerCity.init)) }
         cityTimes = cityTimes.filter { cities.contains($0.key) }
     }
 

@@ -13,21 +13,21 @@ extension Catalog {
     private struct Found {
         var asked: Set<String> = []
         var answered: Set<String> = []
-        var cities: [String: Double] = [:]
+        var cities: [ServerCity: Double] = [:]
 
         mutating func add(_ times: [String: Double], of servers: [Server]) {
             asked.formUnion(servers.map(\.hostname))
             answered.formUnion(times.keys)
             for server in servers {
                 guard let time = times[server.hostname] else { continue }
-                let city = ServerRanking.city(of: server)
+                let city = ServerCity(of: server)
                 cities[city] = min(cities[city] ?? time, time)
             }
         }
 
         /// By their cities' distance; by load within one.
         func isNearer(_ left: Server, _ right: Server) -> Bool {
-            let times = (cities[ServerRanking.city(of: left)] ?? .infinity, cities[ServerRanking.city(of: right)] ?? .infinity)
+            let times = (cities[ServerCity(of: left)] ?? .infinity, cities[ServerCity(of: right)] ?? .infinity)
             return times.0 == times.1 ? ServerRanking.isLessLoaded(left, right) : times.0 < times.1
         }
     }
@@ -54,7 +54,7 @@ extension Catalog {
     private func measureCities(of all: [Server], _ method: LatencyMethod) async throws -> Found {
         var found = Found()
         for _ in 0..<Self.triesOfCity {
-            let silent = all.filter { !found.asked.contains($0.hostname) && found.cities[ServerRanking.city(of: $0)] == nil }
+            let silent = all.filter { !found.asked.contains($0.hostname) && found.cities[ServerCity(of: $0)] == nil }
             let round = ServerRanking.firstOfCities(silent, limit: Self.citiesAtOnce)
             guard !round.isEmpty else { break }
             found.add(try await measureNow(round, method: method), of: round)

@@ -83,7 +83,7 @@ package actor Catalog {
 
     var surroundings: @Sendable () -> Surroundings = { Surroundings() }
     var histories: [String: LatencyHistory] = [:]
-    var cityTimes: [String: Double] = [:]
+    var cityTimes: [ServerCity: Double] = [:]
     var lastMeasurement: Task<Void, Never>?
     /// An echo has come back, so that those who are silent are so by themselves.
     var echoesReturn = false

@@ -69,7 +69,7 @@ extension Controller {
         let time = ports.now()
         for id in now.subtracting(before).sorted() {
             guard let (seconds, cause) = term.failovers.serves(id.country, at: time) else { continue }
-            Metrics.failoverDuration.observe(seconds, cause)
+            Metrics.failoverDuration.observe(seconds, cause.rawValue)
             ports.log.info("exit \(id) serves in place of a lost one", ["after_s": Figures.decimal(seconds, digits: 2)])
         }
         term.gateway.plugged = now

@@ -7,7 +7,7 @@ extension Controller {
     /// Tells of something that happened: to the log at once, to the store as soon as it answers.
     func record(
         _ kind: EventKind, _ severity: Severity = .info, _ message: String, exit: Exit? = nil, country: CountryCode? = nil,
-        reason: ExitReason? = nil, cause: String? = nil, by: String? = nil, log fields: KeyValuePairs<String, String> = [:]
+        reason: ExitReason? = nil, cause: EventCause? = nil, by: String? = nil, log fields: KeyValuePairs<String, String> = [:]
     ) {
         Metrics.events.add(1, kind.rawValue)
         switch severity {
@@ -22,7 +22,7 @@ extension Controller {
     }
 
     /// Records what happened outside of the loop.
-    package func tell(_ kind: EventKind, _ message: String, severity: Severity = .info, cause: String? = nil, by: String? = nil) {
+    package func tell(_ kind: EventKind, _ message: String, severity: Severity = .info, cause: EventCause? = nil, by: String? = nil) {
         record(kind, severity, message, cause: cause, by: by)
     }
 

@@ -33,7 +33,7 @@ extension Controller {
             record(.exitServing, .info, "exit \(new.id) serves as \(new.proof.address ?? "?")", exit: new)
         case .degraded:
             let reason = new.reason?.rawValue ?? "unknown"
-            record(.exitDegraded, .warning, "exit \(new.id) is degraded: \(reason)", exit: new, reason: new.reason, cause: "probe")
+            record(.exitDegraded, .warning, "exit \(new.id) is degraded: \(reason)", exit: new, reason: new.reason, cause: .probe)
         case .draining:
             tellRotation(from: old, to: new)
             record(.exitDraining, .info, "exit \(new.id) drains its connections", exit: new, reason: new.reason)
@@ -45,8 +45,8 @@ extension Controller {
     private func tellRotation(from old: Exit?, to new: Exit) {
         guard let old, old.leaving, old.reason != .unwanted, desired.pools[new.country] != nil else { return }
         // The planner says why it moves an exit; an operator need not.
-        let cause = old.detail == nil ? "operator" : old.reason == .rotated ? "planner" : "probe"
-        Metrics.rotations.add(1, cause, old.reason?.rawValue ?? "none")
+        let cause: EventCause = old.detail == nil ? .operator : old.reason == .rotated ? .planner : .probe
+        Metrics.rotations.add(1, cause.rawValue, old.reason?.rawValue ?? "none")
         let why = old.detail ?? "requested by an operator"
         record(.rotation, .info, "pool \(new.country) replaces exit \(new.id): \(why)", exit: new, reason: old.reason, cause: cause)
     }
@@ -54,13 +54,13 @@ extension Controller {
     private func tell(_ failure: Exit.Failure, of exit: Exit, _ old: Exit?) {
         let isProbes = old?.health.verdict == .dead && failure.reason != .containerExited && failure.reason != .containerGone
         // What was proved and not found dead ended by itself, whatever its last status says.
-        let cause = old?.state.isProbed ?? false ? isProbes ? "probe" : "engine" : "start"
+        let cause: EventCause = old?.state.isProbed ?? false ? isProbes ? .probe : .engine : .start
         var told = exit
         told.server = failure.server
         let kind: EventKind = failure.tookTraffic ? .failover : .exitLost
-        Metrics.exitFailures.add(1, cause, failure.reason.rawValue)
+        Metrics.exitFailures.add(1, cause.rawValue, failure.reason.rawValue)
         if failure.tookTraffic {
-            Metrics.failovers.add(1, cause, failure.reason.rawValue)
+            Metrics.failovers.add(1, cause.rawValue, failure.reason.rawValue)
             term.failovers.lost(exit.id, at: failure.at, cause: cause)
         }
         let unwell = failure.at - (old?.health.degradedSince ?? failure.at)

@@ -53,7 +53,7 @@ extension Controller {
         guard !ports.leadership.isAlone else { return }
         Metrics.leaderTerms.add()
         record(
-            .leaderChanged, .info, "controller \(ports.leadership.settings.instance) leads", cause: "lease",
+            .leaderChanged, .info, "controller \(ports.leadership.settings.instance) leads", cause: .lease,
             log: ["fence": String(ports.leadership.fence)])
         beginTerm(leader: nil)
         wake()

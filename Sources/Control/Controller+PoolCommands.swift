@@ -45,7 +45,7 @@ extension Controller {
         desired.pools[pool.country] = pool
         if pool != old {
             let words = "pool \(pool.country) is \(old == nil ? "made" : "changed"): \(pool.difference(from: old))"
-            record(.poolChanged, .info, words, country: pool.country, cause: "operator", by: Originator.current)
+            record(.poolChanged, .info, words, country: pool.country, cause: .operator, by: Originator.current)
         }
         if pool.size + pool.standby > (old.map { $0.size + $0.standby } ?? 0) { beginBudgetAnew(pool.country) }
         trimFailovers(of: pool.country)
@@ -59,7 +59,7 @@ extension Controller {
     func forget(_ country: CountryCode) async throws {
         try await stored { try await ports.store.removePool(country) }
         desired.pools[country] = nil
-        record(.poolRemoved, .info, "pool \(country) is removed", country: country, cause: "operator", by: Originator.current)
+        record(.poolRemoved, .info, "pool \(country) is removed", country: country, cause: .operator, by: Originator.current)
         trimFailovers(of: country)
         publishView()
     }

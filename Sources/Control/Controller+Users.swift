@@ -14,7 +14,7 @@ extension Controller {
             try await stored { try await ports.store.save(user) }
             desired.users.append(user)
             desired.users.sort { $0.name < $1.name }
-            record(.userAdded, .info, "user \(user.name) was added", cause: "operator", by: Originator.current)
+            record(.userAdded, .info, "user \(user.name) was added", cause: .operator, by: Originator.current)
             return usersChanged()
         }
         await gatewayKnows(edition)
@@ -33,7 +33,7 @@ extension Controller {
             desired.users[index] = user
             if !changed.isEmpty {
                 let words = "user \(user.name) was changed: \(changed.joined(separator: ", "))"
-                record(.userChanged, .info, words, cause: "operator", by: Originator.current)
+                record(.userChanged, .info, words, cause: .operator, by: Originator.current)
             }
             return usersChanged()
         }
@@ -51,15 +51,15 @@ extension Controller {
         term.isLoaded && term.gateway.published != nil && ports.leadership.isLeader ? desired.users : nil
     }
 
-    /// Says which accounts are over a quota, with its name: the gateway refuses their users.
-    package func block(_ accounts: [String: String]) {
+    /// Says which accounts are over a quota, and which one: the gateway refuses their users.
+    package func block(_ accounts: [UserAccount: Quota]) {
         let users = desired.users.reduce(into: [:]) { $0[$1.name] = accounts[$1.account] }
         guard desired.blocked != users else { return }
         for (name, quota) in users.sorted(by: { $0.key < $1.key }) where desired.blocked[name] == nil {
-            record(.userChanged, .warning, "user \(name) is over a quota, and blocked: \(quota)", cause: "quota")
+            record(.userChanged, .warning, "user \(name) is over a quota, and blocked: \(quota.rawValue)", cause: .quota)
         }
         for name in desired.blocked.keys.sorted() where users[name] == nil {
-            record(.userChanged, .info, "user \(name) is within the quotas again", cause: "quota")
+            record(.userChanged, .info, "user \(name) is within the quotas again", cause: .quota)
         }
         desired.blocked = users
         publishView()
@@ -76,7 +76,7 @@ extension Controller {
             desired.users.removeAll { $0.name == name }
             // Whoever gets that name next is another one.
             desired.blocked[name] = nil
-            record(.userRemoved, .info, "user \(name) was removed", cause: "operator", by: Originator.current)
+            record(.userRemoved, .info, "user \(name) was removed", cause: .operator, by: Originator.current)
             return usersChanged()
         }
         await gatewayKnows(edition)

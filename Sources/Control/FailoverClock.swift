@@ -4,7 +4,7 @@ import Model
 struct FailoverClock {
     private struct Loss {
         var since: Timestamp
-        var cause: String
+        var cause: EventCause
     }
 
     /// When an exit that takes traffic was judged dead.
@@ -16,13 +16,13 @@ struct FailoverClock {
     mutating func judged(_ id: ExitID, isDead: Bool, at now: Timestamp) { deadSince[id] = isDead ? deadSince[id] ?? now : nil }
 
     /// An exit that took traffic is given up. Where it was judged dead before, its users have waited since then.
-    mutating func lost(_ id: ExitID, at now: Timestamp, cause: String) {
+    mutating func lost(_ id: ExitID, at now: Timestamp, cause: EventCause) {
         let since = deadSince.removeValue(forKey: id) ?? now
         losses[id.country, default: []].append(Loss(since: since, cause: cause))
     }
 
     /// The gateway sends traffic to another exit of a pool: seconds since the oldest loss, and what caused that; nil without one.
-    mutating func serves(_ country: CountryCode, at now: Timestamp) -> (seconds: Double, cause: String)? {
+    mutating func serves(_ country: CountryCode, at now: Timestamp) -> (seconds: Double, cause: EventCause)? {
         guard let loss = losses[country]?.first else { return nil }
         losses[country]?.removeFirst()
         // The wall clock may have gone back.

@@ -51,7 +51,7 @@ package protocol StateStore: Sendable {
     /// An exit's latest samples, newest first.
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample]
     /// Who of these users is over a quota, with its name.
-    func blocked(among users: [ProxyUser]) async throws -> [String: String]
+    func blocked(among users: [ProxyUser]) async throws -> [String: Quota]
     /// Nil forgets a breaker.
     func save(breakers: [BreakerKey: Breaker?]) async throws
     func save(alerts: [Alert], cleared: [AlertSubject]) async throws
@@ -80,12 +80,12 @@ package struct StoredState: Sendable {
     package var breakers: [BreakerKey: Breaker]
     package var alerts: [Alert]
     /// Users who are over a quota, with its name.
-    package var blocked: [String: String]
+    package var blocked: [String: Quota]
     /// Addresses that are not to be given to another exit.
     package var addresses: [IPv4Address: HeldAddress]
     package init(
         pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [], breakers: [BreakerKey: Breaker] = [:],
-        alerts: [Alert] = [], blocked: [String: String] = [:], addresses: [IPv4Address: HeldAddress] = [:]
+        alerts: [Alert] = [], blocked: [String: Quota] = [:], addresses: [IPv4Address: HeldAddress] = [:]
     ) {
         self.addresses = addresses
         self.blocked = blocked

@@ -32,7 +32,7 @@ package actor UsageMeter {
     private let controller: Controller
     private let log: Log
     /// Whose totals were kept when others were last forgotten.
-    private var accounts: Set<String>?
+    private var accounts: Set<UserAccount>?
     private var tally = UsageTally()
     private var rates = TrafficRates()
 
@@ -77,12 +77,12 @@ package actor UsageMeter {
         }
         let limited = users.filter(\.limits.hasQuota)
         let sums = try await store.sums(of: limited, now: now)
-        var blocked: [String: String] = [:]
+        var blocked: [UserAccount: Quota] = [:]
         for user in limited { blocked[user.account] = sums[user.name].flatMap { user.limits.exceeded(by: $0) } }
         let before = controller.snapshot.desired.blocked
         await controller.block(blocked)
         for (name, quota) in controller.snapshot.desired.blocked.sorted(by: { $0.key < $1.key }) where before[name] == nil {
-            log.info("a user is over a quota", ["user": name, "quota": quota])
+            log.info("a user is over a quota", ["user": name, "quota": quota.rawValue])
         }
         let open = try await source.openByUser()
         try await cutOthers(active: Set(open.keys))

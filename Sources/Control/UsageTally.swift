@@ -38,7 +38,7 @@ struct UsageTally {
 
     private static func key(of subject: UsageSubject) -> String {
         switch subject {
-        case .user(let account, _): CurrentTraffic.key(user: name(of: account))
+        case .user(let account, _): CurrentTraffic.key(user: account.userName)
         case .exit(let id): CurrentTraffic.key(exit: id)
         }
     }
@@ -46,7 +46,7 @@ struct UsageTally {
     private static func count(_ usage: Usage, _ subject: UsageSubject) {
         switch subject {
         case .user(let account, let country):
-            let (name, country) = (name(of: account), country.rawValue)
+            let (name, country) = (account.userName, country.rawValue)
             if usage.bytesIn > 0 { Metrics.userBytes.add(Double(usage.bytesIn), name, country, "in") }
             if usage.bytesOut > 0 { Metrics.userBytes.add(Double(usage.bytesOut), name, country, "out") }
             if usage.connections > 0 { Metrics.userConnections.add(Double(usage.connections), name, country) }
@@ -56,9 +56,6 @@ struct UsageTally {
             if usage.bytesOut > 0 { Metrics.exitBytes.add(Double(usage.bytesOut), "\(id)", id.country.rawValue, "out") }
         }
     }
-
-    /// An account is a name, a sign that no name has, and a time.
-    private static func name(of account: String) -> String { String(account.prefix { $0 != "@" }) }
 
     /// Users who are gone make room for others.
     private mutating func forgetOthers(than known: Set<String>) {

@@ -18,7 +18,7 @@ package struct EventView: Encodable {
 
     package init(id: String?, _ event: Event) {
         (self.id, uid, at, kind, severity, message) = (id, event.uid, event.at, event.kind, event.severity, event.message)
-        (country, exit, server, reason, cause) = (event.country, event.exit, event.server, event.reason, event.cause)
+        (country, exit, server, reason, cause) = (event.country, event.exit, event.server, event.reason, event.cause?.rawValue)
         by = event.by
     }
 }

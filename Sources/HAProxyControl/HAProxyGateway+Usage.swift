@@ -44,7 +44,7 @@ extension HAProxyGateway {
             let usage = Usage(
                 bytesIn: numbers["bytes_in_cnt"] ?? 0, bytesOut: numbers["bytes_out_cnt"] ?? 0,
                 connections: numbers["http_req_cnt"] ?? 0, errors: numbers["http_fail_cnt"] ?? 0)
-            reading.counters["\(process) user \(key)"] = (.user(String(words[0]), country), usage)
+            reading.counters["\(process) user \(key)"] = (.user(UserAccount(String(words[0])), country), usage)
         }
     }
 

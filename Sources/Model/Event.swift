@@ -55,8 +55,7 @@ package struct Event: Hashable, Codable, Sendable {
     /// The host name of the server that it is about.
     package var server: String?
     package var reason: ExitReason?
-    /// What set it off, in words: `probe`, `engine`, `operator`, `planner`, `quota`, `lease`, `signal`.
-    package var cause: String?
+    package var cause: EventCause?
     /// Who asked for it, where somebody did and is known: the name of an API key.
     package var by: String?
     /// Its own from the first moment on, before the store gives it an id: the same event told twice is known by it.
@@ -64,7 +63,7 @@ package struct Event: Hashable, Codable, Sendable {
 
     package init(
         at: Timestamp, _ kind: EventKind, _ severity: Severity = .info, _ message: String, country: CountryCode? = nil,
-        exit: ExitID? = nil, server: String? = nil, reason: ExitReason? = nil, cause: String? = nil, by: String? = nil
+        exit: ExitID? = nil, server: String? = nil, reason: ExitReason? = nil, cause: EventCause? = nil, by: String? = nil
     ) {
         self.at = at
         self.kind = kind

@@ -3,11 +3,11 @@ package struct GatewayLayout: Hashable, Sendable {
     package var pools: [GatewayPool]
     package var users: [ProxyUser]
     /// Users who are over a quota, with the reason that they are told: `quota_day`.
-    package var blocked: [String: String]
+    package var blocked: [String: Quota]
     /// Networks that nobody may reach, this machine's own addresses among them; the gateway's adapter fills them in.
     package var refused: [String]?
 
-    package init(pools: [GatewayPool] = [], users: [ProxyUser] = [], blocked: [String: String] = [:]) {
+    package init(pools: [GatewayPool] = [], users: [ProxyUser] = [], blocked: [String: Quota] = [:]) {
         self.pools = pools
         self.users = users
         self.blocked = blocked

@@ -33,11 +33,11 @@ package struct ProxyUser: Hashable, Codable, Sendable {
 
         package var hasQuota: Bool { bytesPerDay != nil || bytesPerMonth != nil || bytesTotal != nil }
 
-        /// The quota that is used up, as users are told: `quota_total`; nil for none.
-        package func exceeded(by used: (day: Usage, month: Usage, total: Usage)) -> String? {
-            if let bytesTotal, used.total.bytes >= bytesTotal { return "quota_total" }
-            if let bytesPerMonth, used.month.bytes >= bytesPerMonth { return "quota_month" }
-            if let bytesPerDay, used.day.bytes >= bytesPerDay { return "quota_day" }
+        /// The quota that is used up; nil for none.
+        package func exceeded(by used: (day: Usage, month: Usage, total: Usage)) -> Quota? {
+            if let bytesTotal, used.total.bytes >= bytesTotal { return .total }
+            if let bytesPerMonth, used.month.bytes >= bytesPerMonth { return .month }
+            if let bytesPerDay, used.day.bytes >= bytesPerDay { return .day }
             return nil
         }
 
@@ -96,9 +96,8 @@ package struct ProxyUser: Hashable, Codable, Sendable {
         self.init(name: name, passwords: [Password(salt: salt, digest: digest)], createdAt: createdAt)
     }
 
-    /// What this user's usage is counted under: another user of the same name, made later, has another account. At most 44
-    /// bytes of letters, digits and `_ . @`.
-    package var account: String { "\(name)@\(String(max(0, createdAt.milliseconds), radix: 36))" }
+    /// What this user's usage is counted under.
+    package var account: UserAccount { UserAccount(name: name, createdAt: createdAt) }
 
     /// True where the user may have connections at this moment, as far as it doesn't depend on where they come from.
     package func isAdmitted(now: Timestamp) -> Bool { !isDisabled && (expiresAt.map { $0 > now } ?? true) }

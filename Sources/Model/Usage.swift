@@ -45,8 +45,7 @@ package struct Usage: Hashable, Codable, Sendable {
 
 /// Whose usage it is.
 package enum UsageSubject: Hashable, Sendable {
-    /// By `ProxyUser.account`.
-    case user(String, CountryCode)
+    case user(UserAccount, CountryCode)
     case exit(ExitID)
 }
 

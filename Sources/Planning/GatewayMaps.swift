@@ -100,11 +100,11 @@ extension ProxyUser {
     }
 
     /// `account=alice@lx3f;countries=us,de;connections=5`.
-    func policy(blocked: String?) -> String {
+    func policy(blocked: Quota?) -> String {
         var fields = ["account=\(account)"]
         if isDisabled { fields.append("disabled=1") }
         if let expiresAt { fields.append("expires=\(expiresAt.milliseconds / 1000)") }
-        if let blocked { fields.append("blocked=\(blocked)") }
+        if let blocked { fields.append("blocked=\(blocked.rawValue)") }
         if !countries.isEmpty { fields.append("countries=\(countries.map(\.lowercased).joined(separator: ","))") }
         if !fallback.isEmpty { fields.append("fallback=\(fallback.map(\.lowercased).joined(separator: ","))") }
         if !addresses.isEmpty {

@@ -23,8 +23,8 @@ package enum ServerRanking {
     package struct Knowledge: Sendable {
         /// By host name.
         package var latencies: [String: LatencyFigures] = [:]
-        /// Milliseconds that servers of a city are away, by `city(of:)`, for those that were not measured themselves.
-        package var cities: [String: Double] = [:]
+        /// Milliseconds that servers of a city are away, for those that were not measured themselves.
+        package var cities: [ServerCity: Double] = [:]
         /// Servers that exits hold.
         package var held: [Server] = []
         /// Absent ones are closed.
@@ -33,13 +33,10 @@ package enum ServerRanking {
         package init() {}
     }
 
-    /// Where a server stands, as a key.
-    package static func city(of server: Server) -> String { "\(server.provider)/\(server.country)/\(server.city ?? server.hostname)" }
-
     /// One server of each city, the least loaded, least loaded first: what is measured before anything is known.
     package static func firstOfCities(_ servers: [Server], limit: Int) -> [Server] {
-        var cities: Set<String> = []
-        return Array(servers.sorted(by: isLessLoaded).filter { cities.insert(city(of: $0)).inserted }.prefix(limit))
+        var cities: Set<ServerCity> = []
+        return Array(servers.sorted(by: isLessLoaded).filter { cities.insert(ServerCity(of: $0)).inserted }.prefix(limit))
     }
 
     package static func isLessLoaded(_ left: Server, _ right: Server) -> Bool {
@@ -86,7 +83,7 @@ package enum ServerRanking {
             add("latency", min(150, time / 2) * latencyWeight, Figures.milliseconds(time))
         } else if figures != nil {
             add("latency", 150 * latencyWeight, "no answer")
-        } else if let time = knowledge.cities[city(of: server)] {
+        } else if let time = knowledge.cities[ServerCity(of: server)] {
             add("latency", min(150, time / 2) * latencyWeight, "\(Figures.milliseconds(time)), as others of its city")
         } else {
             add("latency", 100 * latencyWeight, "not measured")

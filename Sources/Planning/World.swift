@@ -4,10 +4,10 @@ package import Model
 package struct Desired: Sendable, Equatable {
     package var pools: [CountryCode: Pool]
     package var users: [ProxyUser]
-    /// Users who are over a quota, with the reason.
-    package var blocked: [String: String]
+    /// Users who are over a quota, with the quota.
+    package var blocked: [String: Quota]
 
-    package init(pools: [CountryCode: Pool] = [:], users: [ProxyUser] = [], blocked: [String: String] = [:]) {
+    package init(pools: [CountryCode: Pool] = [:], users: [ProxyUser] = [], blocked: [String: Quota] = [:]) {
         self.pools = pools
         self.users = users
         self.blocked = blocked

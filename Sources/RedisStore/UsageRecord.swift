@@ -37,7 +37,7 @@ package final class UsageRecord: Sendable {
     package func add(_ reading: UsageReading, isWhole: Bool, now: Timestamp) async throws {
         let last = try await counters()
         var groups: [FencedWrites.Group] = []
-        var accounts: Set<String> = []
+        var accounts: Set<UserAccount> = []
         for (name, entry) in reading.counters where last[name] != entry.usage {
             var group = [["HSET", "\(prefix):counters", name, Self.text(entry.usage)]]
             let fresh = entry.usage.since(last[name] ?? Usage())
@@ -49,7 +49,7 @@ package final class UsageRecord: Sendable {
             groups.append(group)
         }
         // An account without a total does no harm, a total that no account leads to would stay for good.
-        let known = FencedWrites.commands(["SADD", "\(prefix):accounts"], for: accounts.sorted()).map { [$0] }
+        let known = FencedWrites.commands(["SADD", "\(prefix):accounts"], for: accounts.map(\.description).sorted()).map { [$0] }
         let gone = isWhole ? last.keys.filter { reading.counters[$0] == nil } : []
         let forgotten = FencedWrites.commands(["HDEL", "\(prefix):counters"], for: gone).map { [$0] }
         try await writes.send(known + groups + forgotten, isChange: false)
@@ -162,7 +162,7 @@ package final class UsageRecord: Sendable {
     /// Forgets the totals of users who are not among these any more; days and months run out by themselves.
     package func forget(allBut users: [ProxyUser]) async throws {
         let known = (try await connection.command(["SMEMBERS", "\(prefix):accounts"]).list ?? []).compactMap(\.text)
-        let gone = Set(known).subtracting(users.map(\.account)).sorted()
+        let gone = Set(known).subtracting(users.map(\.account.description)).sorted()
         try await writes.send(
             gone.map { [["DEL", "\(prefix):total:user:\($0)"], ["SREM", "\(prefix):accounts", $0]] }, isChange: false)
     }

@@ -153,7 +153,7 @@ package final class WebhookSender: Sendable {
         return Event(
             at: at, .hookDisabled, .warning,
             "webhook \(hook.id) is disabled after \(state.failures) failed attempts: \(state.lastError ?? "?")",
-            cause: "webhooks")
+            cause: .webhooks)
     }
 
     /// The event that tells that another one was given up.
@@ -164,7 +164,7 @@ package final class WebhookSender: Sendable {
             "a webhook's receiver refuses an event; the next is sent", ["webhook": hook.id, "event": delivery.event, "error": error])
         return Event(
             at: delivery.at, .hookGaveUp, .warning,
-            "webhook \(hook.id) gave up on event \(delivery.event) (\(delivery.kind)): \(error)", cause: "webhooks")
+            "webhook \(hook.id) gave up on event \(delivery.event) (\(delivery.kind)): \(error)", cause: .webhooks)
     }
 
     // MARK: - One try

@@ -182,9 +182,9 @@ final class FakeOperations: Operations, EventSource {
         let all = [
             StoredEvent(id: "1-0", event: Event(at: start, .exitServing, .info, "exit us-1 serves", exit: exit)),
             StoredEvent(
-                id: "2-0", event: Event(at: start, .failover, .warning, "exit us-1 is lost", exit: exit, reason: .blackhole, cause: "probe")
+                id: "2-0", event: Event(at: start, .failover, .warning, "exit us-1 is lost", exit: exit, reason: .blackhole, cause: .probe)
             ),
-            StoredEvent(id: "3-0", event: Event(at: start, .partTroubled, .warning, "trouble with the engine")),
+            StoredEvent(id: "3-0", event: Event(at: start, .partTroubled, .warning, "problem with the engine")),
         ]
         return try with { state in
             if state.isLogAway { throw TimeoutError(what: "the log answers") }

@@ -72,7 +72,7 @@ import Testing
                 let reading = UsageReading(counters: [counter: (.user(user.account, us), Usage(bytesIn: 60, bytesOut: 60))])
                 try await usage.add(reading, isWhole: false, now: SystemClock.now())
             }
-            #expect(try await state.blocked(among: [alice, bob]) == ["bob": "quota_day"])
+            #expect(try await state.blocked(among: [alice, bob]) == ["bob": .day])
         }
     }
 

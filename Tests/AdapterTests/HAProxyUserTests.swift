@@ -47,11 +47,11 @@ import Testing
                 let answer = try await subject.send(name)
                 #expect((answer.headers["x-sallyport-reason"] ?? answer.text) == wanted, "case \(index): \(answer)")
             }
-            for quota in ["quota_day", "quota_month", "quota_total"] {
+            for quota in Quota.allCases {
                 layout.blocked = ["alice": quota]
                 try await subject.gateway.publish(layout)
                 let answer = try await subject.send()
-                #expect(answer.status == 429 && answer.headers["x-sallyport-reason"] == quota)
+                #expect(answer.status == 429 && answer.headers["x-sallyport-reason"] == quota.rawValue)
             }
             #expect(try await subject.workerPid == pid)
             #expect(slowest < .seconds(5), "a change took \(slowest)")

@@ -36,7 +36,7 @@ import Testing
             #expect(sums["user3"]?.total.bytes == 12 && sums["user15000"]?.total.bytes == 5)
             // And so are users who were removed all at once.
             try await record.forget(allBut: [user(3)])
-            #expect(try await connection.command(["SMEMBERS", "test:usage:accounts"]) == .list([.text(user(3).account)]))
+            #expect(try await connection.command(["SMEMBERS", "test:usage:accounts"]) == .list([.text(user(3).account.description)]))
             #expect(try await record.sums(of: [user(15_000)], now: now)["user15000"]?.total.bytes == 0)
         }
     }

@@ -26,7 +26,7 @@ import Testing
             try await asAdmin { try await running.controller.execute(.changeUser(user)) }
             // The same again is no change.
             try await running.controller.execute(.changeUser(user))
-            await running.controller.block([user.account: "quota_day"])
+            await running.controller.block([user.account: .day])
             await running.controller.block([:])
             try await running.controller.execute(.removeUser("bob"))
             _ = try await event(.userRemoved, in: world)
@@ -34,7 +34,7 @@ import Testing
             #expect(events.map(\.kind) == [.userAdded, .userChanged, .userChanged, .userChanged, .userRemoved])
             #expect(events.map(\.by) == ["the-admin", "the-admin", nil, nil, nil])
             #expect(events[1].message == "user bob was changed: password, limits")
-            #expect(events[2].severity == .warning && events[2].cause == "quota" && events[2].message.contains("quota_day"))
+            #expect(events[2].severity == .warning && events[2].cause == .quota && events[2].message.contains("quota_day"))
             #expect(!events.contains { $0.message.contains("salt") || $0.message.contains("digest") })
         }
     }
@@ -67,7 +67,7 @@ import Testing
             try await running.serves(1)
             try await asAdmin { try await running.controller.execute(.rotateExit(id(1))) }
             let rotation = try await event(.rotation, in: world)
-            #expect(rotation.exit == id(1) && rotation.reason == .rotated && rotation.cause == "operator")
+            #expect(rotation.exit == id(1) && rotation.reason == .rotated && rotation.cause == .operator)
             #expect(try await event(.exitLeaving, in: world).by == "the-admin")
             #expect(kinds(world).filter { $0 == .rotation }.count == 1)
         }
@@ -85,7 +85,7 @@ import Testing
         await first.stop()
         await first.resign()
         let change = try await event(.leaderChanged, in: world) { $0.message.contains("two") }
-        #expect(change.message == "controller two leads" && change.cause == "lease")
+        #expect(change.message == "controller two leads" && change.cause == .lease)
         #expect(kinds(world).count { $0 == .leaderChanged } == 2, "each is told by the one that leads, and by nobody else")
         await second.stop()
     }
@@ -115,8 +115,8 @@ import Testing
         try await first.controller.execute(.addUser(user))
         let second = Running(on: world, instance: "two", tune: { $0.quotaSeconds = 0.05 })
         try await eventually("the second follows") { second.controller.snapshot.desired.users == [user] }
-        world.with { $0.stored.blocked = ["bob": "quota_day"] }
-        try await eventually("it knows") { second.controller.snapshot.desired.blocked == ["bob": "quota_day"] }
+        world.with { $0.stored.blocked = ["bob": .day] }
+        try await eventually("it knows") { second.controller.snapshot.desired.blocked == ["bob": .day] }
         world.with { $0.stored.blocked = [:] }
         try await eventually("and forgets") { second.controller.snapshot.desired.blocked.isEmpty }
         let asked = Set(second.controller.asked.keys)

@@ -195,7 +195,7 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     func health() async throws -> [ExitID: Health] { try call(.store) { $0.shownHealth } }
     func append(_ events: [Event]) async throws { try await store { $0.events += events } }
     func history(of exit: ExitID, limit: Int) async throws -> [HealthSample] { [] }
-    func blocked(among users: [ProxyUser]) async throws -> [String: String] {
+    func blocked(among users: [ProxyUser]) async throws -> [String: Quota] {
         try call(.store) { state in state.stored.blocked.filter { entry in users.contains { $0.name == entry.key } } }
     }
     func save(breakers: [BreakerKey: Breaker?]) async throws {

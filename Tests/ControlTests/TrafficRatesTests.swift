@@ -35,8 +35,9 @@ import Testing
         var tally = UsageTally()
         func reading(_ bytes: Int) -> UsageReading {
             UsageReading(counters: [
-                "1 user us": (.user("alice@7", us), Usage(bytesIn: bytes, bytesOut: bytes)),
-                "1 user de": (.user("alice@7", de), Usage(bytesOut: bytes)), "1 exit": (.exit(id(1)), Usage(bytesOut: 3 * bytes)),
+                "1 user us": (.user(UserAccount("alice@7"), us), Usage(bytesIn: bytes, bytesOut: bytes)),
+                "1 user de": (.user(UserAccount("alice@7"), de), Usage(bytesOut: bytes)),
+                "1 exit": (.exit(id(1)), Usage(bytesOut: 3 * bytes)),
                 "1 nobody": (nil, Usage(bytesOut: bytes)),
             ])
         }

@@ -55,6 +55,22 @@ struct TextKeyTests {
         #expect(BreakerKey(text).kind == kind)
     }
 
+    @Test(arguments: ["probe", "quota", "moon"]) func `an event's cause is stored as its text, also one of another version`(text: String)
+        throws
+    {
+        var event = Event(at: Timestamp(milliseconds: 0), .failover, .warning, "exit us-1 is lost")
+        event.cause = EventCause(rawValue: text)
+        let stored = try JSONEncoder().encode(event)
+        #expect(String(decoding: stored, as: UTF8.self).contains("\"cause\":\"\(text)\""))
+        #expect(try JSONDecoder().decode(Event.self, from: stored) == event)
+    }
+
+    @Test func `an account has the text of earlier versions, which names its user`() {
+        let user = ProxyUser(name: "alice.b", passwords: [], createdAt: Timestamp(milliseconds: 1_000_000))
+        #expect(user.account.description == "alice.b@lfls" && UserAccount("alice.b@lfls") == user.account)
+        #expect(user.account.userName == "alice.b" && UserAccount("nobody").userName == "nobody")
+    }
+
     /// Texts of the pieces of keys, put together by chance.
     @Test(arguments: 1...200) func `any text is read and written as it was, and keys are in the order of their texts`(seed: UInt64) {
         var random = SplitMix64(state: seed)

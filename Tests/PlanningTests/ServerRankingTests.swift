@@ -47,7 +47,7 @@ import Testing
     @Test func `what is known of a city counts for its servers, until they are measured themselves`() {
         let many = [server(1, load: 10, city: "far"), server(2, load: 20, city: "near")]
         var knowledge = ServerRanking.Knowledge()
-        knowledge.cities = [ServerRanking.city(of: many[0]): 180, ServerRanking.city(of: many[1]): 4]
+        knowledge.cities = [ServerCity(of: many[0]): 180, ServerCity(of: many[1]): 4]
         #expect(order(many, .balanced, knowledge) == ["us2", "us1"])
         knowledge.latencies["us1"] = LatencyFigures(
             median: 1, jitter: nil, loss: 0, samples: 1, method: .fping, measuredAt: Timestamp(milliseconds: 0))

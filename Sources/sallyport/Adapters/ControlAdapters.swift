@@ -77,7 +77,7 @@ struct RedisState: StateStore {
     }
 
     /// Who is over a quota stays out from a controller's first moment on.
-    func blocked(among users: [ProxyUser]) async throws -> [String: String] {
+    func blocked(among users: [ProxyUser]) async throws -> [String: Quota] {
         let limited = users.filter(\.limits.hasQuota)
         let sums = try await usage.sums(of: limited, now: SystemClock.now())
         return limited.reduce(into: [:]) { blocked, user in
