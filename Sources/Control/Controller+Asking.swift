@@ -18,12 +18,12 @@ extension Controller {
         let now = ports.now()
         if let accepted {
             term.handshakes.knowledge.heard(accepted, of: servers, for: country, now)
-            for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyTaken(by: provider) }
+            for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyAccepted(by: provider) }
             // Where no server has ever answered this machine, silence says nothing about the key.
             if accepted.isEmpty { noteSilence(of: servers.filter { term.handshakes.knowledge.isTrusted($0.provider) }, now) }
             ports.log.debug("\(accepted.count) of \(servers.count) servers of \(country) accepted the key")
         } else {
-            term.handshakes.knowledge.couldNotAsk(Set(servers.map(\.provider)), for: country, now)
+            term.handshakes.knowledge.handshakesFailed(Set(servers.map(\.provider)), for: country, now)
         }
         wake()
     }
@@ -32,8 +32,8 @@ extension Controller {
 
     /// A provider's key was taken, by a server that was asked or by one through which an exit is well: it is a good one, whatever has
     /// failed before.
-    func noteKeyTaken(by provider: ProviderName) {
-        term.handshakes.keyWasTaken(by: provider)
+    func noteKeyAccepted(by provider: ProviderName) {
+        term.handshakes.keyWasAccepted(by: provider)
         let key = BreakerKey.credential(provider)
         guard term.breakers[key] != nil else { return }
         record(term.breakers.reset(key, ports.now()), of: key)
@@ -56,7 +56,7 @@ extension Controller {
     private func noteSilence(of servers: [Server], _ now: Timestamp) {
         for (provider, silent) in Dictionary(grouping: servers, by: \.provider) {
             let count = term.handshakes.wereSilent(silent, of: provider, now: now)
-            if count >= settings.serversUntilCredential { doubtKey(of: provider) }
+            if count >= settings.serversUntilCredential { suspectKey(of: provider) }
         }
     }
 
@@ -65,7 +65,7 @@ extension Controller {
     }
 
     /// Many servers are silent: is it the key, or are they not there?
-    private func doubtKey(of provider: ProviderName) {
+    private func suspectKey(of provider: ProviderName) {
         guard !isWell(provider), term.handshakes.beginExamining(provider) else { return }
         spawn { await $0.examineKey(of: provider) }
     }
@@ -90,7 +90,7 @@ extension Controller {
         let asked = (silent + sample).filter { !held.contains($0.address) && names.insert($0.hostname).inserted }
         let accepted = await handshakes.accepted(by: asked) ?? []
         guard accepted.isEmpty else {
-            noteKeyTaken(by: provider)
+            noteKeyAccepted(by: provider)
             return false
         }
         return await handshakes.reachable(asked).count >= settings.serversUntilCredential

@@ -2,10 +2,10 @@ package import Model
 import Planning
 import Platform
 
-/// Events: what happened, told to the log and to the store.
+/// Events: what happened, for the log and the store.
 extension Controller {
-    /// Tells of something that happened: to the log at once, to the store as soon as it answers.
-    func record(
+    /// Writes an event to the log at once, and to the store as soon as it answers.
+    package func record(
         _ kind: EventKind, _ severity: Severity = .info, _ message: String, exit: Exit? = nil, country: CountryCode? = nil,
         reason: ExitReason? = nil, cause: EventCause? = nil, by: String? = nil, log fields: KeyValuePairs<String, String> = [:]
     ) {
@@ -19,11 +19,6 @@ extension Controller {
             Event(
                 at: ports.now(), kind, severity, message, country: country, exit: exit?.id, server: exit?.server?.hostname, reason: reason,
                 cause: cause, by: by))
-    }
-
-    /// Records what happened outside of the loop.
-    package func tell(_ kind: EventKind, _ message: String, severity: Severity = .info, cause: EventCause? = nil, by: String? = nil) {
-        record(kind, severity, message, cause: cause, by: by)
     }
 
     /// Stores events as they come, in their order; while the store is away they wait.

@@ -54,7 +54,7 @@ extension Controller {
         return try await changes.withLock {
             let left = try await saveAsLeaving(try known(id), reason: .rotated)
             term.searches.forget(id.country)
-            beginBudgetAnew(id.country)
+            resetBudget(id.country)
             return await leave(id, reason: .rotated) ?? left
         }
     }

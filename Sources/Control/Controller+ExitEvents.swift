@@ -4,7 +4,7 @@ import Platform
 
 /// An event for each thing that happens to an exit.
 extension Controller {
-    func tell(from old: Exit?, to new: Exit?) {
+    func recordTransition(from old: Exit?, to new: Exit?) {
         guard let new else {
             if let old { record(.exitGone, .info, "exit \(old.id) is gone", exit: old) }
             return
@@ -13,7 +13,7 @@ extension Controller {
             let why = new.detail.map { ": \($0)" } ?? ""
             record(.exitLeaving, .info, "exit \(new.id) will be removed\(why)", exit: new, reason: new.reason, by: Originator.current)
         }
-        if let failure = new.lastFailure, failure != old?.lastFailure { tell(failure, of: new, old) }
+        if let failure = new.lastFailure, failure != old?.lastFailure { recordFailure(failure, of: new, old) }
         guard old?.state != new.state else { return }
         switch new.state {
         case .pending:
@@ -35,14 +35,14 @@ extension Controller {
             let reason = new.reason?.rawValue ?? "unknown"
             record(.exitDegraded, .warning, "exit \(new.id) is degraded: \(reason)", exit: new, reason: new.reason, cause: .probe)
         case .draining:
-            tellRotation(from: old, to: new)
+            recordRotation(from: old, to: new)
             record(.exitDraining, .info, "exit \(new.id) drains its connections", exit: new, reason: new.reason)
         case .stopped: record(.exitStopped, .info, "exit \(new.id) stops", exit: new, reason: new.reason)
         }
     }
 
     /// One that leaves a pool that goes on was replaced, and its traffic moves now.
-    private func tellRotation(from old: Exit?, to new: Exit) {
+    private func recordRotation(from old: Exit?, to new: Exit) {
         guard let old, old.leaving, old.reason != .unwanted, desired.pools[new.country] != nil else { return }
         // The planner says why it moves an exit; an operator need not.
         let cause: EventCause = old.detail == nil ? .operator : old.reason == .rotated ? .planner : .probe
@@ -51,12 +51,12 @@ extension Controller {
         record(.rotation, .info, "pool \(new.country) replaces exit \(new.id): \(why)", exit: new, reason: old.reason, cause: cause)
     }
 
-    private func tell(_ failure: Exit.Failure, of exit: Exit, _ old: Exit?) {
+    private func recordFailure(_ failure: Exit.Failure, of exit: Exit, _ old: Exit?) {
         let isProbes = old?.health.verdict == .dead && failure.reason != .containerExited && failure.reason != .containerGone
         // What was proved and not found dead ended by itself, whatever its last status says.
         let cause: EventCause = old?.state.isProbed ?? false ? isProbes ? .probe : .engine : .start
-        var told = exit
-        told.server = failure.server
+        var lost = exit
+        lost.server = failure.server
         let kind: EventKind = failure.tookTraffic ? .failover : .exitLost
         Metrics.exitFailures.add(1, cause.rawValue, failure.reason.rawValue)
         if failure.tookTraffic {
@@ -67,7 +67,7 @@ extension Controller {
         let isLeak = failure.reason == .leak
         let words = "exit \(exit.id) is lost: \(failure.reason.rawValue)" + (isLeak ? ": \(failure.detail)" : "")
         record(
-            kind, isLeak ? .critical : .warning, words, exit: told, reason: failure.reason, cause: cause,
+            kind, isLeak ? .critical : .warning, words, exit: lost, reason: failure.reason, cause: cause,
             log: [
                 "detail": failure.detail, "attempts": String(exit.attempts), "server": failure.server?.hostname ?? "",
                 "unwell_s": Figures.decimal(unwell, digits: 2),

@@ -28,7 +28,7 @@ extension Controller {
     }
 
     private func noteChange(of id: ExitID, to new: Exit?) {
-        tell(from: exits[id], to: new)
+        recordTransition(from: exits[id], to: new)
         if let new { learn(from: exits[id], to: new) }
         if !Self.differOnlyInFigures(exits[id], new) { term.store.exits.mark(id) }
     }

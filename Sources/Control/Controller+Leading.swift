@@ -18,7 +18,7 @@ extension Controller {
     package func claimLease() async {
         switch await ports.leadership.claim() {
         case .leads(let isNew, let isForgotten):
-            if isNew { lead() } else if isForgotten, term.isLoaded { await giveBack() }
+            if isNew { lead() } else if isForgotten, term.isLoaded { await restoreStore() }
             if term.store.refusedAt != nil { await tryStore() }
             if term.isLoaded, term.store.exits.isEmpty { clear(.store) }
         case .follows(let leader, let version):
@@ -123,7 +123,7 @@ extension Controller {
     // MARK: - A store that has lost its memory
 
     /// Writes everything into a store that has lost it.
-    private func giveBack() async {
+    private func restoreStore() async {
         ports.log.warning("the store has lost its content; it is restored")
         do {
             for pool in desired.pools.values { try await ports.store.save(pool) }

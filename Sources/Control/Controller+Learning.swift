@@ -21,7 +21,7 @@ extension Controller {
             term.breakers.begin(.credential(server.provider), now)
         case .standby:
             term.handshakes.knowledge.proved(server, new.country, now)
-            noteKeyTaken(by: server.provider)
+            noteKeyAccepted(by: server.provider)
         default: return
         }
     }

@@ -51,7 +51,7 @@ extension Controller {
             let containers = try result.get()
             if let fence = containers.map(\.fence).max() { ports.leadership.saw(fence: fence) }
             eventStream.received(containers, now: ports.instant)
-            if problem(.engine) != nil { welcomeEngine() }
+            if problem(.engine) != nil { forgetEngineFailures() }
             clear(.engine)
             return containers
         } catch {
@@ -74,7 +74,7 @@ extension Controller {
     }
 
     /// An engine that answers again may have lost all containers: nobody waits for what failed while it was away, nor is it counted.
-    private func welcomeEngine() {
+    private func forgetEngineFailures() {
         for (id, exit) in exits where exit.state == .pending || exit.state == .failed {
             switch exit.lastFailure?.reason {
             case .engineUnavailable, .startFailed, .containerExited, .containerGone, .verifyTimeout, .proxyDown:

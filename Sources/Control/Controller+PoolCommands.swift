@@ -47,14 +47,14 @@ extension Controller {
             let words = "pool \(pool.country) is \(old == nil ? "made" : "changed"): \(pool.difference(from: old))"
             record(.poolChanged, .info, words, country: pool.country, cause: .operator, by: Originator.current)
         }
-        if pool.size + pool.standby > (old.map { $0.size + $0.standby } ?? 0) { beginBudgetAnew(pool.country) }
+        if pool.size + pool.standby > (old.map { $0.size + $0.standby } ?? 0) { resetBudget(pool.country) }
         trimFailovers(of: pool.country)
         if let ranked { term.searches.keep(ranked, for: pool.country, now: ports.now()) }
         publishView()
     }
 
     /// Containers that an operator asks for are no storm, however soon one command follows another.
-    func beginBudgetAnew(_ country: CountryCode) { term.launches.forget(country) }
+    func resetBudget(_ country: CountryCode) { term.launches.forget(country) }
 
     func forget(_ country: CountryCode) async throws {
         try await stored { try await ports.store.removePool(country) }

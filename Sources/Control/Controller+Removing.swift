@@ -12,7 +12,7 @@ extension Controller {
     private func removeNow(_ container: String) async {
         let term = term
         do {
-            await tellLastWords(of: container)
+            await logLastLine(of: container)
             try await ports.engine.remove(container)
             term.removals.succeeded(container)
             term.alerts.clear(stuck: container)
@@ -28,7 +28,7 @@ extension Controller {
     }
 
     /// What a container that failed said last goes with it: keep it in our log.
-    private func tellLastWords(of container: String) async {
+    private func logLastLine(of container: String) async {
         guard let words = try? await ports.engine.logs(of: container, lines: 5), let last = words.split(separator: "\n").last else {
             return
         }

@@ -17,7 +17,7 @@ extension Controller {
             record(.userAdded, .info, "user \(user.name) was added", cause: .operator, by: Originator.current)
             return usersChanged()
         }
-        await gatewayKnows(edition)
+        await waitForGateway(edition)
     }
 
     /// Puts a user in the place of the one of that name.
@@ -37,7 +37,7 @@ extension Controller {
             }
             return usersChanged()
         }
-        await gatewayKnows(edition)
+        await waitForGateway(edition)
     }
 
     /// Here, where changes come one after another: two at once could each be harmless by itself.
@@ -79,7 +79,7 @@ extension Controller {
             record(.userRemoved, .info, "user \(name) was removed", cause: .operator, by: Originator.current)
             return usersChanged()
         }
-        await gatewayKnows(edition)
+        await waitForGateway(edition)
     }
 
     /// Counts a change of users that is in the store: the next publishing takes it along with all that came before.
@@ -92,7 +92,7 @@ extension Controller {
 
     /// Waits until the gateway has a change of users, which is in the store. Not for long for one that is away: it gets the users when it
     /// is back.
-    private func gatewayKnows(_ edition: Int) async {
+    private func waitForGateway(_ edition: Int) async {
         let (term, begin) = (term, ports.instant)
         while term === self.term, !term.gateway.knowsUsers(edition), !Task.isCancelled {
             let patience = problem(.gateway) == nil ? settings.usersSeconds : settings.usersSecondsIfAway

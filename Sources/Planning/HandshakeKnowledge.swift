@@ -59,7 +59,7 @@ package struct HandshakeKnowledge: Sendable, Equatable {
     }
 
     /// No handshake could be sent.
-    package mutating func couldNotAsk(_ providers: Set<ProviderName>, for country: CountryCode, _ now: Timestamp) {
+    package mutating func handshakesFailed(_ providers: Set<ProviderName>, for country: CountryCode, _ now: Timestamp) {
         askedAt[country] = now
         for provider in providers { uselessUntil[provider] = now + Self.silentSeconds }
     }

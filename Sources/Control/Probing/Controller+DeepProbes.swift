@@ -47,7 +47,7 @@ extension Controller {
             monitor.deep.addressComparedAt = min(now, term.alerts.since(.comparison(.address)) ?? now)
             monitor.deep.countryComparedAt = min(now, term.alerts.since(.comparison(.country)) ?? now)
         }
-        tellComparison(of: exit.id, exit.health)
+        setComparisonMetrics(of: exit.id, exit.health)
     }
 
     private func takeComparison(_ found: Examination, of id: ExitID, _ monitor: ProbeMonitor) {
@@ -59,11 +59,11 @@ extension Controller {
             address: found.isCompared, country: found.isPlaced, problem: found.problem, otherAddress: found.otherAddress, now)
         if found.isCompared { monitor.deep.addressComparedAt = now }
         if found.isPlaced { monitor.deep.countryComparedAt = now }
-        tellComparison(of: id, monitor.record.health(now))
+        setComparisonMetrics(of: id, monitor.record.health(now))
     }
 
     /// 0, which is 1970, stands for never.
-    private func tellComparison(of id: ExitID, _ health: Health) {
+    private func setComparisonMetrics(of id: ExitID, _ health: Health) {
         func seconds(_ time: Timestamp?) -> Double { time.map { Double($0.milliseconds) / 1000 } ?? 0 }
         Metrics.comparedAt.set(seconds(health.comparedAt), "\(id)", id.country.rawValue)
         Metrics.placedAt.set(seconds(health.placedAt), "\(id)", id.country.rawValue)

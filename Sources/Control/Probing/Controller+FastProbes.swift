@@ -47,7 +47,7 @@ extension Controller {
         case .failure(let error):
             let failure = error as? ExitFailure
             if failure?.isOurs == true {
-                if probes.isToTellUnable() {
+                if probes.mayReportUnable() {
                     ports.log.warning("exits can't be probed now; their verdicts are kept", ["error": failure?.detail ?? ""])
                 }
             } else if suspected < number {
@@ -103,7 +103,7 @@ extension Controller {
         if before?.verdict != health.verdict {
             Metrics.verdictChanges.add(1, health.verdict.rawValue, health.reason?.rawValue ?? "none")
             term.failovers.judged(id, isDead: health.verdict == .dead, at: now)
-            if health.verdict == .healthy, let provider = exits[id]?.server?.provider { noteKeyTaken(by: provider) }
+            if health.verdict == .healthy, let provider = exits[id]?.server?.provider { noteKeyAccepted(by: provider) }
         }
         if before?.verdict != health.verdict || before?.reason != health.reason { wake() }
         if let exit = exits[id], exit.attempts == 0, exit.proof.at.map({ now - $0 > Exit.secondsUntilProven }) ?? false {

@@ -18,7 +18,7 @@ final class ProbeScheduler {
     var used: Set<ExitID> = []
     private(set) var monitors: [ExitID: ProbeMonitor] = [:]
     /// When it was last said that probes can't be made.
-    private var toldUnableAt: Timestamp?
+    private var unableReportedAt: Timestamp?
     private let settings: ProbeSettings
     private let time: any TimeSource
     /// The beat begins here.
@@ -60,17 +60,17 @@ final class ProbeScheduler {
     func endAll() { _ = end(allBut: [:]) }
 
     /// True once a minute: that probes can't be made is the same for all exits, many times a second.
-    func isToTellUnable() -> Bool {
+    func mayReportUnable() -> Bool {
         let now = time.now()
-        guard toldUnableAt.map({ now - $0 >= 60 }) ?? true else { return false }
-        toldUnableAt = now
+        guard unableReportedAt.map({ now - $0 >= 60 }) ?? true else { return false }
+        unableReportedAt = now
         return true
     }
 
     /// The wall clock was set by so many seconds.
     func shift(by seconds: Double) {
         for monitor in monitors.values { monitor.shift(by: seconds) }
-        toldUnableAt = toldUnableAt.map { $0 + seconds }
+        unableReportedAt = unableReportedAt.map { $0 + seconds }
     }
 
     // MARK: - What is due

@@ -28,7 +28,7 @@ struct HandshakeEvidence {
     mutating func beginExamining(_ provider: ProviderName) -> Bool { examining.insert(provider).inserted }
     mutating func endExamining(_ provider: ProviderName) { examining.remove(provider) }
 
-    mutating func keyWasTaken(by provider: ProviderName) { failures[provider] = nil }
+    mutating func keyWasAccepted(by provider: ProviderName) { failures[provider] = nil }
 
     /// Servers of one provider that took our key before, or were meant to, don't answer now.
     /// - Returns: how many servers have been silent lately.

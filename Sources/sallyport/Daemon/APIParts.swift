@@ -29,7 +29,7 @@ struct APIParts: Sendable {
             mayAct: { storage.leadership.isLeader })
         var outside = Self.kept(in: storage, configuration, concerns: parts.concerns)
         (outside.webhooks, outside.webhookSender, outside.logTail) = (hooks, sender, tail)
-        outside.reload = { try await reloading.reload(telling: parts.controller) }
+        outside.reload = { try await reloading.reload(recordingIn: parts.controller) }
         outside.configuration = { reloading.settings }
         outside.showsDashboard = configuration.api.showsDashboard
         let entries = ProxyEntries(configuration)

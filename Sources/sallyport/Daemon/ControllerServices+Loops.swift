@@ -16,9 +16,8 @@ extension ControllerServices {
                 parts.log.warning(text)
                 api.api.audit.record(AuditEntry(.system, "store", details: text))
             case .raised(let alert):
-                await parts.controller.tell(
-                    .alertRaised, "alert \(alert.subject): \(alert.message); \(alert.remedy)", severity: alert.severity)
-            case .cleared(let alert): await parts.controller.tell(.alertCleared, "alert \(alert.subject) is over")
+                await parts.controller.record(.alertRaised, alert.severity, "alert \(alert.subject): \(alert.message); \(alert.remedy)")
+            case .cleared(let alert): await parts.controller.record(.alertCleared, .info, "alert \(alert.subject) is over")
             }
         }
     }

@@ -115,7 +115,7 @@ struct ControllerServices: Sendable {
     private var reload: Service {
         .loop("reload") {
             for await _ in reloads {
-                let report = try? await api.reloading.reload(telling: parts.controller, cause: .signal)
+                let report = try? await api.reloading.reload(recordingIn: parts.controller, cause: .signal)
                 api.api.audit.record(
                     AuditEntry(.system, "SIGHUP", details: report.map { "changed: \($0.changed.joined(separator: " "))" } ?? "refused"))
             }

@@ -35,7 +35,7 @@ struct RedisSupervisor: Sendable {
         var mended: [String] = []
         let result: Result<Bool, any Error>
         do { result = .success(try await redis.start { mended.append($0) }) } catch { result = .failure(error) }
-        for words in mended { await controller.tell(.storeMended, words, severity: .critical) }
+        for words in mended { await controller.record(.storeMended, .critical, words) }
         return try result.get()
     }
 }

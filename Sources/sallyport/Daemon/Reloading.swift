@@ -36,11 +36,11 @@ final class Reloading: Sendable {
     var settings: [SettingView] { current.withLock { $0.settings } }
 
     /// The same as `reload`, and an event for it.
-    func reload(telling controller: Controller, cause: EventCause = .operator) async throws -> ReloadReport {
+    func reload(recordingIn controller: Controller, cause: EventCause = .operator) async throws -> ReloadReport {
         let report = try reload()
         func words(_ names: [String]) -> String { names.isEmpty ? "nothing" : names.joined(separator: ", ") }
         let message = "the configuration was read again; changed: \(words(report.changed)); needs a restart: \(words(report.needsRestart))"
-        await controller.tell(.reloaded, message, cause: cause, by: Originator.current)
+        await controller.record(.reloaded, .info, message, cause: cause, by: Originator.current)
         return report
     }
 
