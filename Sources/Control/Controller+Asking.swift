@@ -17,7 +17,7 @@ extension Controller {
         guard term === self.term else { return }
         let now = ports.now()
         if let accepted {
-            term.handshakes.knowledge.heard(accepted, of: servers, for: country, now)
+            term.handshakes.knowledge.received(accepted, of: servers, for: country, now)
             for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyAccepted(by: provider) }
             // Where no server has ever answered this machine, silence says nothing about the key.
             if accepted.isEmpty { noteSilence(of: servers.filter { term.handshakes.knowledge.isTrusted($0.provider) }, now) }

@@ -49,7 +49,7 @@ extension Controller {
         guard term === self.term else { return nil }
         do {
             let containers = try result.get()
-            if let fence = containers.map(\.fence).max() { ports.leadership.saw(fence: fence) }
+            if let fence = containers.map(\.fence).max() { ports.leadership.observed(fence: fence) }
             eventStream.received(containers, now: ports.instant)
             if problem(.engine) != nil { forgetEngineFailures() }
             clear(.engine)

@@ -106,7 +106,7 @@ package final class Leadership: Sendable {
     package var leader: String? { state.withLock { $0.leader } }
 
     /// Somebody acts under this number, as the world shows. A higher one than ours ends our lease at once.
-    package func saw(fence: Int) {
+    package func observed(fence: Int) {
         guard !isAlone else { return }
         state.withLock { state in
             state.highest = max(state.highest, fence)

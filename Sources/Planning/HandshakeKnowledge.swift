@@ -7,7 +7,7 @@ package import Model
 package struct HandshakeKnowledge: Sendable, Equatable {
     package enum Answer: Sendable { case accepted, silent }
 
-    private struct Heard: Sendable, Equatable {
+    private struct Reply: Sendable, Equatable {
         var at: Timestamp
         var answer: Answer
         var country: CountryCode
@@ -20,9 +20,9 @@ package struct HandshakeKnowledge: Sendable, Equatable {
     private static let uselessSeconds = 600.0
 
     /// By provider and host name.
-    private var heard: [String: Heard] = [:]
+    private var replies: [String: Reply] = [:]
     /// When a server last took our key, from here or from an exit.
-    private var tookKeyAt: [String: Timestamp] = [:]
+    private var acceptedKeyAt: [String: Timestamp] = [:]
     private var acceptedAt: [ProviderName: Timestamp] = [:]
     private var uselessUntil: [ProviderName: Timestamp] = [:]
     /// When servers of a pool were last asked, and since when none of them has answered.
@@ -42,20 +42,20 @@ package struct HandshakeKnowledge: Sendable, Equatable {
     // MARK: - What was seen
 
     /// The servers of a pool have been asked.
-    package mutating func heard(_ accepted: Set<String>, of servers: [Server], for country: CountryCode, _ now: Timestamp) {
+    package mutating func received(_ accepted: Set<String>, of servers: [Server], for country: CountryCode, _ now: Timestamp) {
         askedAt[country] = now
         let before = silentSince[country]
         silentSince[country] = before ?? now
         for server in servers {
             let isAccepted = accepted.contains(server.hostname)
-            heard[Self.name(server)] = Heard(at: now, answer: isAccepted ? .accepted : .silent, country: country)
+            replies[Self.name(server)] = Reply(at: now, answer: isAccepted ? .accepted : .silent, country: country)
             guard isAccepted else { continue }
-            tookKeyAt[Self.name(server)] = now
+            acceptedKeyAt[Self.name(server)] = now
             acceptedAt[server.provider] = now
             uselessUntil[server.provider] = nil
             silentSince[country] = nil
         }
-        heard = heard.filter { now - $0.value.at < Self.silentSeconds }
+        replies = replies.filter { now - $0.value.at < Self.silentSeconds }
     }
 
     /// No handshake could be sent.
@@ -70,14 +70,14 @@ package struct HandshakeKnowledge: Sendable, Equatable {
         if acceptedAt[server.provider] == nil, answer(of: server, now) == .silent {
             uselessUntil[server.provider] = now + Self.uselessSeconds
         }
-        tookKeyAt[Self.name(server)] = now
+        acceptedKeyAt[Self.name(server)] = now
         silentSince[country] = nil
     }
 
     /// The clock was set by so many seconds.
     package mutating func shift(by seconds: Double) {
-        heard = heard.mapValues { Heard(at: $0.at + seconds, answer: $0.answer, country: $0.country) }
-        tookKeyAt = tookKeyAt.mapValues { $0 + seconds }
+        replies = replies.mapValues { Reply(at: $0.at + seconds, answer: $0.answer, country: $0.country) }
+        acceptedKeyAt = acceptedKeyAt.mapValues { $0 + seconds }
         acceptedAt = acceptedAt.mapValues { $0 + seconds }
         uselessUntil = uselessUntil.mapValues { $0 + seconds }
         askedAt = askedAt.mapValues { $0 + seconds }
@@ -89,14 +89,14 @@ package struct HandshakeKnowledge: Sendable, Equatable {
 
     /// Nil where it was not asked lately.
     package func answer(of server: Server, _ now: Timestamp) -> Answer? {
-        guard let heard = heard[Self.name(server)] else { return nil }
-        let isNews = consideredAt.map { heard.at >= $0 } ?? false
-        let limit = heard.answer == .accepted && !isNews ? Self.acceptedSeconds : Self.silentSeconds
-        return now - heard.at < limit ? heard.answer : nil
+        guard let reply = replies[Self.name(server)] else { return nil }
+        let isNews = consideredAt.map { reply.at >= $0 } ?? false
+        let limit = reply.answer == .accepted && !isNews ? Self.acceptedSeconds : Self.silentSeconds
+        return now - reply.at < limit ? reply.answer : nil
     }
 
     /// True where a server has taken our key before, in an exit or by a handshake.
-    package func tookKey(_ server: Server) -> Bool { tookKeyAt[Self.name(server)] != nil }
+    package func acceptedKey(_ server: Server) -> Bool { acceptedKeyAt[Self.name(server)] != nil }
 
     /// False where asking a provider's servers says nothing.
     package func canAsk(_ provider: ProviderName, _ now: Timestamp) -> Bool { uselessUntil[provider].map { $0 <= now } ?? true }
@@ -112,7 +112,7 @@ package struct HandshakeKnowledge: Sendable, Equatable {
 
     /// How many of a pool's servers were silent lately.
     package func silent(_ country: CountryCode, _ now: Timestamp) -> Int {
-        heard.values.count { $0.country == country && $0.answer == .silent && now - $0.at < Self.silentSeconds }
+        replies.values.count { $0.country == country && $0.answer == .silent && now - $0.at < Self.silentSeconds }
     }
 
     /// Seconds between two questions while nobody answers, short at first, for what was away comes back; 0 where somebody does.

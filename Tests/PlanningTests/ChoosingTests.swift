@@ -177,7 +177,7 @@ import Testing
         var knowledge = HandshakeKnowledge()
         let server = server(1)
         knowledge.considered(start)
-        knowledge.heard([server.hostname], of: [server], for: us, start + 1)
+        knowledge.received([server.hostname], of: [server], for: us, start + 1)
         #expect(knowledge.answer(of: server, start + 10) == .accepted)
         knowledge.considered(start + 10)
         #expect(knowledge.answer(of: server, start + 11) == nil)
@@ -190,19 +190,19 @@ import Testing
         var busy = world(knowledge)
         busy.asking = [us]
         #expect(Planner.plan(desired: pool, exits: first.exits, world: busy, now: start).steps.allSatisfy { $0 == .publish($0.layout) })
-        knowledge.heard(["us5", "us3"], of: Array(listed.prefix(8)), for: us, start)
+        knowledge.received(["us5", "us3"], of: Array(listed.prefix(8)), for: us, start)
         let second = Planner.plan(desired: pool, exits: first.exits, world: world(knowledge), now: start)
         #expect(second.exits[id(1)]?.server == listed[2] && second.launches == [id(1)])
     }
 
     @Test func `where the best are silent the next are asked, and one that failed but answers is taken before any that is silent`() {
         var knowledge = HandshakeKnowledge()
-        knowledge.heard([], of: Array(listed.prefix(8)), for: us, start)
+        knowledge.received([], of: Array(listed.prefix(8)), for: us, start)
         let next = Planner.plan(desired: pool, exits: [:], world: world(knowledge), now: start + 1)
         #expect(Set(asked(next)).isSuperset(of: (9...30).map { "us\($0)" }))
         var breaker = Breaker()
         breaker.fail("blackhole", start, Breaker.ofServers)
-        knowledge.heard(["us7"], of: listed, for: us, start + 1)
+        knowledge.received(["us7"], of: listed, for: us, start + 1)
         var world = world(knowledge)
         world.breakers = [BreakerKey.server("us7"): breaker]
         #expect(Planner.plan(desired: pool, exits: [:], world: world, now: start + 1).exits[id(1)]?.server == listed[6])
@@ -210,21 +210,21 @@ import Testing
 
     @Test func `silence holds an exit back only where a server has answered before, and even then not for ever`() {
         var unknown = HandshakeKnowledge()
-        unknown.heard([], of: listed, for: us, start)
+        unknown.received([], of: listed, for: us, start)
         #expect(Planner.plan(desired: pool, exits: [:], world: world(unknown), now: start).launches == [id(1)])
         var trusted = HandshakeKnowledge()
-        trusted.heard(["us1"], of: [listed[0]], for: us, start + -100)
-        trusted.heard([], of: listed, for: us, start)
+        trusted.received(["us1"], of: [listed[0]], for: us, start + -100)
+        trusted.received([], of: listed, for: us, start)
         let plan = Planner.plan(desired: pool, exits: [:], world: world(trusted), now: start + 0.1)
         #expect(plan.launches.isEmpty && plan.exits[id(1)]?.detail == "none of the 30 tried servers of US answers a handshake")
-        trusted.heard([], of: listed, for: us, start + 16)
+        trusted.received([], of: listed, for: us, start + 16)
         #expect(Planner.plan(desired: pool, exits: plan.exits, world: world(trusted), now: start + 16).launches == [id(1)])
     }
 
     @Test func `in silence one exit of a pool goes to see, and a second plan of the same moment changes nothing`() {
         var knowledge = HandshakeKnowledge()
-        knowledge.heard(["us1"], of: [listed[0]], for: us, start + -100)
-        for seconds in [0.0, 16.0] { knowledge.heard([], of: listed, for: us, start + seconds) }
+        knowledge.received(["us1"], of: [listed[0]], for: us, start + -100)
+        for seconds in [0.0, 16.0] { knowledge.received([], of: listed, for: us, start + seconds) }
         let desired = Desired(pools: [us: Pool(country: us, size: 3)])
         var world = world(knowledge)
         let plan = Planner.plan(desired: desired, exits: [:], world: world, now: start + 16)
@@ -238,7 +238,7 @@ import Testing
 
     @Test func `a provider of which exits come up though its servers are silent to this machine is not asked`() {
         var knowledge = HandshakeKnowledge()
-        knowledge.heard([], of: listed, for: us, start)
+        knowledge.received([], of: listed, for: us, start)
         knowledge.proved(listed[0], us, start + 5)
         #expect(!knowledge.canAsk(.nordvpn, start + 6) && knowledge.canAsk(.nordvpn, start + 700))
         let plan = Planner.plan(desired: pool, exits: [:], world: world(knowledge), now: start + 6)
@@ -264,7 +264,7 @@ import Testing
                 let plan = Planner.plan(desired: desired, exits: exits, world: world, now: now)
                 let names = Set(asked(plan))
                 if !names.isDisjoint(with: held.map(\.hostname)) { Issue.record("seed \(seed): one that is held was asked") }
-                knowledge.heard(answering.intersection(names), of: listed.filter { names.contains($0.hostname) }, for: us, now)
+                knowledge.received(answering.intersection(names), of: listed.filter { names.contains($0.hostname) }, for: us, now)
                 if plan.launches.contains(waiting.id) { launched = plan.exits[waiting.id]?.server }
             }
             let free = listed.filter { server in !held.contains(server) }

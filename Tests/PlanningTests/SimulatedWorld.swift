@@ -156,7 +156,7 @@ struct SimulatedWorld {
         for (country, servers) in questions {
             let isDark = chance(20)
             let accepted = servers.map(\.hostname).filter { _ in !isDark && !chance(30) }
-            handshakes?.heard(Set(accepted), of: servers, for: country, now)
+            handshakes?.received(Set(accepted), of: servers, for: country, now)
         }
         questions = [:]
     }

@@ -44,7 +44,7 @@ struct FenceMark: Sendable {
         let fence = try leadership.warrant()
         let marked = number
         guard marked <= fence else {
-            leadership.saw(fence: marked)
+            leadership.observed(fence: marked)
             throw NotLeader()
         }
         return fence

@@ -43,7 +43,7 @@ struct StoreParts: Sendable {
         let leadership = Leadership(
             .init(instance: try InstanceName.read(configuration.dataFolder), isShared: configuration.redisIsShared),
             store: RedisLease(record: LeaseRecord(connection: leaseConnection, prefix: prefix), mark: fence, tables: tables))
-        leadership.saw(fence: fence.number)
+        leadership.observed(fence: fence.number)
         tables.recall(configuration.checkpointFile, fence: fence.number)
         self.leadership = leadership
         store = Store(connection: connection, prefix: prefix, fence: { leadership.fence }, tables: tables)
