@@ -24,7 +24,7 @@ final class Channel: Sendable {
     }
 
     /// Ends both directions; from any thread, and while another one waits in a call.
-    func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    func disconnect() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     /// What there is, at most 64 KiB; empty at the end.
     func read(by deadline: ContinuousClock.Instant) throws -> [UInt8] {

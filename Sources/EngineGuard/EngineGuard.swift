@@ -52,9 +52,9 @@ package final class EngineGuard: Sendable {
         listener.stop()
         // The thread may wait for a place.
         slots.signal()
-        for stream in streams { Self.hangUp(stream) }
+        for stream in streams { Self.disconnect(stream) }
         await untilEmpty(seconds)
-        for open in state.withLock({ $0.open.values.map { $0 } }) { Self.hangUp(open) }
+        for open in state.withLock({ $0.open.values.map { $0 } }) { Self.disconnect(open) }
         await untilEmpty(2)
     }
 
@@ -63,9 +63,9 @@ package final class EngineGuard: Sendable {
         while ContinuousClock.now < end, state.withLock({ !$0.open.isEmpty }) { try? await Task.sleep(for: .milliseconds(10)) }
     }
 
-    private static func hangUp(_ open: Open) {
-        open.client.hangUp()
-        open.engine?.hangUp()
+    private static func disconnect(_ open: Open) {
+        open.client.disconnect()
+        open.engine?.disconnect()
     }
 
     // MARK: - The threads

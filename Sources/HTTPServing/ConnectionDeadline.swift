@@ -25,14 +25,14 @@ final class ConnectionDeadline: Sendable {
         deadline.store(seconds.map { Self.now + Int64($0 * 1000) } ?? .max, ordering: .relaxed)
     }
 
-    /// Hangs up on a client that is too slow. On the server's thread, while the connection is open: libmicrohttpd then finds it
+    /// Disconnects a client that is too slow. On the server's thread, while the connection is open: libmicrohttpd then finds it
     /// ended, as if the client had gone.
     func check(_ now: Int64) {
-        if deadline.load(ordering: .relaxed) <= now { hangUp() }
+        if deadline.load(ordering: .relaxed) <= now { disconnect() }
     }
 
     /// On the server's thread, while the connection is open.
-    func hangUp() {
+    func disconnect() {
         set(nil)
         _ = shutdown(descriptor, Int32(SHUT_RDWR))
     }

@@ -196,7 +196,7 @@ package final class HTTPServer: Sendable {
 
     func open(descriptor: Int32, address: String) -> Connection {
         let (new, leaving) = state.withLock { $0.connections.open(descriptor: descriptor, address: address, ConnectionDeadline.now) }
-        leaving?.deadline.hangUp()
+        leaving?.deadline.disconnect()
         return new
     }
 

@@ -54,7 +54,7 @@ package final class ScriptedServer: Sendable {
             guard !state.isStopped else { return }
             state.isStopped = true
             shutdown(listener, Int32(SHUT_RDWR))
-            for connection in state.connections.values { connection.hangUp() }
+            for connection in state.connections.values { connection.disconnect() }
         }
     }
 
@@ -73,7 +73,7 @@ package final class ScriptedServer: Sendable {
             guard let number else { break }
             SystemThread.start("test.scripted.connection") { [weak self] in
                 script(connection)
-                connection.hangUp()
+                connection.disconnect()
                 self?.open.withLock { _ = $0.connections.removeValue(forKey: number) }
             }
         }
@@ -105,7 +105,7 @@ package final class ScriptedConnection: Sendable {
     init(descriptor: Int32) { self.descriptor = descriptor }
     deinit { close(descriptor) }
 
-    func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    func disconnect() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     /// The next request's head, up to the empty line; nil when the peer has hung up.
     package func head() -> String? {

@@ -44,7 +44,7 @@ import Testing
             var text = ""
             while !text.hasSuffix("{}\n{}\n{}\n") { text += String(decoding: try channel.read(by: .now + .seconds(5)), as: UTF8.self) }
             #expect(text.hasPrefix("HTTP/1.1 200 OK\r\n\r\n{}\n"))
-            channel.hangUp()
+            channel.disconnect()
         }
         try await eventually("the engine's side has ended") { streaming.hasEnded.withLock { $0 } }
         await subject.stop()
@@ -63,7 +63,7 @@ import Testing
             return sent == last && sent > 0
         }
         #expect(last < 4 << 20)
-        channel.hangUp()
+        channel.disconnect()
         try await eventually("the engine's side has ended") { streaming.hasEnded.withLock { $0 } }
         await subject.stop()
     }
@@ -98,9 +98,9 @@ import Testing
         let third = Task { try await subject.ask("GET", "/_ping") }
         try await Task.sleep(for: .milliseconds(200))
         #expect(subject.arrived.count == 2)
-        streams[0].hangUp()
+        streams[0].disconnect()
         #expect(try await third.value.status == 200)
-        streams[1].hangUp()
+        streams[1].disconnect()
         await subject.stop()
     }
 
