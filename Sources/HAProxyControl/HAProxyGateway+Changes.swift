@@ -12,7 +12,7 @@ extension HAProxyGateway {
         // What takes connections comes in before anything goes out: between the two a pool would have nobody.
         for entry in slots.filter({ $0.slot.state == .ready }) + slots.filter({ $0.slot.state != .ready }) {
             guard let present = seen[entry.name], state == nil || entry.slot.state == state else { continue }
-            for command in try Self.commands(from: present, to: entry.slot, name: entry.name) { try await tell(command) }
+            for command in try Self.commands(from: present, to: entry.slot, name: entry.name) { try await execute(command) }
         }
     }
 
@@ -52,13 +52,13 @@ extension HAProxyGateway {
         for (key, value) in map.entries.sorted(by: { $0.key < $1.key }) where present[key] != value {
             // A blank would end the value, and a semicolon the command: HAProxy reads "\;" as the character itself.
             let escaped = value.replacing(";", with: "\\;")
-            try await tell(present[key] == nil ? "add map \(path) \(key) \(escaped)" : "set map \(path) \(key) \(escaped)")
+            try await execute(present[key] == nil ? "add map \(path) \(key) \(escaped)" : "set map \(path) \(key) \(escaped)")
         }
-        for key in present.keys.sorted() where map.entries[key] == nil { try await tell("del map \(path) \(key)") }
+        for key in present.keys.sorted() where map.entries[key] == nil { try await execute("del map \(path) \(key)") }
     }
 
     /// Sends a command that answers nothing, or tells of a changed address, when it was carried out.
-    func tell(_ command: String) async throws {
+    func execute(_ command: String) async throws {
         try warrant()
         let answer = try await sockets.stats.send(command)
         guard answer.isEmpty || answer.contains("changed from") || answer.contains("no need to change") else {

@@ -56,7 +56,7 @@ extension HAProxyGateway {
     }
 
     /// Tells the newest worker, of each only what has changed or is about to be believed no more.
-    func tellElsewhere(_ counts: [String: Int]) async throws {
+    func publishElsewhere(_ counts: [String: Int]) async throws {
         guard !(counts.isEmpty && nobodyIsElsewhere) else { return }
         let present = RuntimeAnswers.map(try await sockets.stats.send("show map \(elsewhereMap)"))
         let wanted = elsewhereEntries(counts)
@@ -64,9 +64,9 @@ extension HAProxyGateway {
         for (user, value) in wanted.sorted(by: { $0.key < $1.key }) {
             let words = (present[user] ?? "").split(separator: ":")
             if words.count == 2, value.hasPrefix("\(words[0]):"), Int(words[1]).map({ $0 > soon }) ?? false { continue }
-            try await tell("\(present[user] == nil ? "add" : "set") map \(elsewhereMap) \(user) \(value)")
+            try await execute("\(present[user] == nil ? "add" : "set") map \(elsewhereMap) \(user) \(value)")
         }
-        for user in present.keys.sorted() where wanted[user] == nil { try await tell("del map \(elsewhereMap) \(user)") }
+        for user in present.keys.sorted() where wanted[user] == nil { try await execute("del map \(elsewhereMap) \(user)") }
         nobodyIsElsewhere = counts.isEmpty
     }
 }

@@ -53,7 +53,7 @@ extension HAProxyGateway {
     package func openByUser() async throws -> [String: Int] {
         guard lastLayout != nil else { return [:] }
         let counts = try await connectionsOfUsers()
-        try await tellElsewhere(counts.filter(\.key.isOld).values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) })
+        try await publishElsewhere(counts.filter(\.key.isOld).values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) })
         return counts.values.reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
     }
 
