@@ -14,9 +14,9 @@ package struct PrivateRedis: Sendable {
     /// Starts the server unless it answers already. It writes every command to an append-only file before it answers.
     ///
     /// A file that a power cut has damaged is mended first, where nothing but its end is lost.
-    /// - Parameter tell: told what was mended, and what was lost by that.
+    /// - Parameter report: gets what was mended, and what was lost by that.
     /// - Returns: true when it was started, false when it was found running.
-    package func start(tell: (String) -> Void = { _ in }) async throws -> Bool {
+    package func start(report: (String) -> Void = { _ in }) async throws -> Bool {
         guard socket.utf8.count < 108 else {
             throw RedisError(code: .unavailable, message: "\(socket) is longer than a Unix socket's 107 bytes, expected a shorter data_dir")
         }
@@ -35,11 +35,11 @@ package struct PrivateRedis: Sendable {
 
     private func launchAndMend(_ tell: (String) -> Void) async throws {
         let file = AppendOnlyFile(folder: folder)
-        if let words = try file.mendManifest() { tell(words) }
-        do { try await launch(tell) } catch let error as RedisError {
+        if let words = try file.mendManifest() { report(words) }
+        do { try await launch(report) } catch let error as RedisError {
             guard let words = try await file.mendTail() else { throw error }
-            tell(words)
-            try await launch(tell)
+            report(words)
+            try await launch(report)
         }
     }
 
@@ -71,12 +71,12 @@ package struct PrivateRedis: Sendable {
     }
 
     /// Starts the process and waits until it answers, or ends.
-    private func launch(_ tell: (String) -> Void) async throws {
+    private func launch(_ report: (String) -> Void) async throws {
         let before = Files.size(log) ?? 0
         let child = Child(try Programs.startDetached("redis-server", ["\(folder)/redis.conf"], log: log))
         try await waitForAnswer { child.status }
         // It mends half a command by itself.
-        for line in lines(since: before) where line.contains("Truncating the AOF") { tell("redis-server has cut its file: \(line)") }
+        for line in lines(since: before) where line.contains("Truncating the AOF") { report("redis-server has cut its file: \(line)") }
     }
 
     /// Waits while it reads its file, which may be long: 10 s without a sign of life, 120 s while it says that it is loading.

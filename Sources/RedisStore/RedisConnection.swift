@@ -194,13 +194,13 @@ package actor RedisConnection {
     /// Logs in, chooses the database, and leaves a replica: what we wrote there would be refused, what we read may be old.
     private func logIn(_ context: UnsafeMutablePointer<redisContext>) throws {
         if let words = login {
-            do { try say(words, context) } catch let error as RedisError where error.message.contains("wrong number of arguments") {
+            do { try execute(words, context) } catch let error as RedisError where error.message.contains("wrong number of arguments") {
                 // Before Redis 6 there is the default user alone.
                 guard address.user == "default", let password = address.password else { throw error }
-                try say(["AUTH", password.revealed], context)
+                try execute(["AUTH", password.revealed], context)
             }
         }
-        if address.database != 0 { try say(["SELECT", String(address.database)], context) }
+        if address.database != 0 { try execute(["SELECT", String(address.database)], context) }
         append(["ROLE"], to: context)
         switch try reply(from: context) {
         case .list(let items) where items.first?.text == "slave": throw leave("it is a replica", .unavailable)
@@ -215,7 +215,7 @@ package actor RedisConnection {
         return address.password.map { ["AUTH", $0.revealed] }
     }
 
-    private func say(_ words: [String], _ context: UnsafeMutablePointer<redisContext>) throws {
+    private func execute(_ words: [String], _ context: UnsafeMutablePointer<redisContext>) throws {
         append(words, to: context)
         guard case .error(let message) = try reply(from: context) else { return }
         let problem = error(for: message)

@@ -91,7 +91,7 @@ extension SignedTables {
 
     /// Gives back what this controller knows and the store has lost.
     package func recover(fence: @escaping @Sendable () -> Int?) async {
-        for table in SignedTable.allCases { await look(at: table, fence: fence) }
+        for table in SignedTable.allCases { await check(table, fence: fence) }
     }
 
     /// Finds out whether the store is signed by our key; where it has forgotten that, and holds nothing that a controller has written

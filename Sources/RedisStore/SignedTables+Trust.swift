@@ -137,7 +137,7 @@ extension SignedTables {
         for table in SignedTable.allCases {
             for _ in 0..<20 {
                 var reading = try await read(table)
-                if try await giveBack(reading, of: table, Guards(fence: fence)) > 0 { reading = try await read(table) }
+                if try await restoreRows(reading, of: table, Guards(fence: fence)) > 0 { reading = try await read(table) }
                 if reading.isLacking { throw gone(table, reading) }
                 var commands: [[String]] = []
                 let known = try sign(reading.rows, of: table, after: max(reading.signature?.revision ?? 0, mark(table)), &commands)

@@ -21,7 +21,7 @@ extension SignedTables {
                     continue
                 }
                 seen[table] = (size.rows, size.root, .now)
-                await look(at: table, fence: fence)
+                await check(table, fence: fence)
             }
             try? await Task.sleep(for: .seconds(2))
         }
@@ -33,12 +33,12 @@ extension SignedTables {
         return (replies[0].integer ?? 0, replies[1].text)
     }
 
-    /// One look at a table, and what it leads to.
-    func look(at table: SignedTable, fence: @escaping @Sendable () -> Int?) async {
+    /// Reads a table, restores lost rows if this controller leads, and raises or clears the alert about it.
+    func check(_ table: SignedTable, fence: @escaping @Sendable () -> Int?) async {
         do {
             var reading = try await read(table)
             concerns.clear(.store)
-            if let number = fence(), try await giveBack(reading, of: table, Guards(fence: { number })) > 0 {
+            if let number = fence(), try await restoreRows(reading, of: table, Guards(fence: { number })) > 0 {
                 reading = try await read(table)
             }
             report(reading, of: table)
@@ -55,7 +55,7 @@ extension SignedTables {
     /// Raises, or ends, the alert of a table with rows that are not used.
     private func report(_ reading: Reading, of table: SignedTable) {
         Metrics.refusedRows.set(Double(reading.refused.count + reading.missing.count), table.rawValue)
-        for (field, reason) in reading.refused { tell("\(key(table))/\(field)", reason) }
+        for (field, reason) in reading.refused { logUnused("\(key(table))/\(field)", reason) }
         let words =
             reading.refused.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
             + reading.missing.sorted().map { "\($0) is gone, and nobody has removed it" }

@@ -42,8 +42,8 @@ package final class SignedTables: Sendable {
     struct State: Sendable {
         var known: [SignedTable: Known] = [:]
         var isSigned = false
-        /// Refused rows of which the log has told.
-        var told: Set<String> = []
+        /// Refused rows that were logged.
+        var logged: Set<String> = []
         /// When an alert's table was put right.
         var restoredAt: [SignedTable: ContinuousClock.Instant] = [:]
     }
@@ -83,13 +83,13 @@ package final class SignedTables: Sendable {
     /// - Throws: `RedisError` with `distrusted` where the table as a whole can't be trusted.
     package func rows(_ table: SignedTable) async throws -> [String: String] {
         let reading = try await read(table)
-        tell(reading, of: table)
+        logUnused(reading, of: table)
         return reading.rows
     }
 
-    private func tell(_ reading: Reading, of table: SignedTable) {
-        for (field, reason) in reading.refused.sorted(by: { $0.key < $1.key }) { tell("\(key(table))/\(field)", reason) }
-        for field in reading.missing.sorted() { tell("\(key(table))/\(field)", "is gone, and nobody has removed it") }
+    private func logUnused(_ reading: Reading, of table: SignedTable) {
+        for (field, reason) in reading.refused.sorted(by: { $0.key < $1.key }) { logUnused("\(key(table))/\(field)", reason) }
+        for field in reading.missing.sorted() { logUnused("\(key(table))/\(field)", "is gone, and nobody has removed it") }
     }
 
     /// The rows that count, of a table of which no row may be lost: a Redis that evicts forgets whole keys, somebody else deletes rows, and
@@ -98,12 +98,12 @@ package final class SignedTables: Sendable {
     func wholeRows(_ table: SignedTable) async throws -> [String: String] {
         let reading = try await read(table)
         if reading.isLacking { throw gone(table, reading) }
-        tell(reading, of: table)
+        logUnused(reading, of: table)
         return reading.rows
     }
 
-    func tell(_ row: String, _ reason: String) {
-        guard state.withLock({ $0.told.insert("\(row) \(reason)").inserted }) else { return }
+    func logUnused(_ row: String, _ reason: String) {
+        guard state.withLock({ $0.logged.insert("\(row) \(reason)").inserted }) else { return }
         log.error("a row of the store is not used: it \(reason)", ["row": row])
     }
 
@@ -231,7 +231,7 @@ package final class SignedTables: Sendable {
                 case .tableGone:
                     // A change must not make one row of what was many.
                     let reading = try await read(table)
-                    guard try await giveBack(reading, of: table, guards) > 0 else { throw gone(table, reading) }
+                    guard try await restoreRows(reading, of: table, guards) > 0 else { throw gone(table, reading) }
                 case .signatureChanged:
                     // Another controller has changed it meanwhile.
                     state.withLock { $0.known[table]?.isCurrent = false }

@@ -42,7 +42,7 @@ package final class WebhookTable: Sendable {
 
     private func hook(_ text: String, _ id: String) -> Webhook? {
         do { return try WebhookText.webhook(text, id, key("hooks"), tables.sealer) } catch {
-            tables.tell("\(key("hooks"))/\(id)", "has a secret that can't be opened: \(error)")
+            tables.logUnused("\(key("hooks"))/\(id)", "has a secret that can't be opened: \(error)")
             return nil
         }
     }

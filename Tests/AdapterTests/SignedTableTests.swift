@@ -84,12 +84,12 @@ import Testing
             #expect(reading.refused.keys.sorted() == ["k1", "k2", "k3"])
             // They are left where they are, and told.
             #expect(try await connection.command(["HLEN", "test:api:keys"]).integer == 3)
-            await side.tables.look(at: .keys) { nil }
+            await side.tables.check(.keys) { nil }
             let alert = try #require(side.tables.concerns.alerts.first { $0.subject == .table("api:keys") })
             #expect(alert.severity == .critical && alert.message.contains("k2") && alert.message.contains("carries no code"))
             try await connection.command(["HSET", "test:api:keys", "k1", text])
             try await connection.command(["HDEL", "test:api:keys", "k2", "k3"])
-            await side.tables.look(at: .keys) { nil }
+            await side.tables.check(.keys) { nil }
             #expect(side.tables.concerns.alerts.isEmpty)
             #expect(try await side.keys() == ["k1"])
         }
@@ -129,7 +129,7 @@ import Testing
             }
             // The one that leads knows what was there, and writes it back.
             try await connection.command(["SET", "test:fence", "7"])
-            await side.tables.look(at: .users) { 7 }
+            await side.tables.check(.users) { 7 }
             #expect(side.tables.concerns.alerts.contains { $0.subject == .table("users") && $0.message.contains("written it back") })
             #expect(try await later.store.load().users == [user("bob", "new")])
         }
@@ -147,7 +147,7 @@ import Testing
             let again = Side(tables(redis, key, marks: "\(folder.path)/first", isOwn: false))
             #expect(try await again.names() == ["alice"])
             await #expect(throws: RedisError.self) { try await second.names() }
-            await second.tables.look(at: .users) { nil }
+            await second.tables.check(.users) { nil }
             #expect(second.tables.concerns.alerts.contains { $0.subject == .table("users") && $0.message.contains("was set back") })
         }
     }

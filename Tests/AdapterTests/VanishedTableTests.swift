@@ -68,11 +68,11 @@ import Testing
             try await connection.command(["SET", "test:fence", "7"])
             try await connection.command(["DEL"] + keys.map { "test:\($0)" })
             // One that follows, or has led before, writes nothing.
-            for table in SignedTable.allCases { await leader.tables.look(at: table) { nil } }
-            for table in SignedTable.allCases { await leader.tables.look(at: table) { 6 } }
+            for table in SignedTable.allCases { await leader.tables.check(table) { nil } }
+            for table in SignedTable.allCases { await leader.tables.check(table) { 6 } }
             await leader.tables.keepTrust { 6 }
             #expect(try await connection.command(["EXISTS"] + keys.map { "test:\($0)" }).integer == 0)
-            for table in SignedTable.allCases { await leader.tables.look(at: table) { 7 } }
+            for table in SignedTable.allCases { await leader.tables.check(table) { 7 } }
             await leader.tables.keepTrust { 7 }
             #expect(try await isWhole(leader))
             #expect(try await isWhole(try await store(connection)))

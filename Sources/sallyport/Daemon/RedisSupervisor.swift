@@ -10,7 +10,7 @@ struct RedisSupervisor: Sendable {
     let log: Log
 
     func start() async throws {
-        let isStarted = try await startAndTell()
+        let isStarted = try await startAndReport()
         log.info(isStarted ? "started the private Redis" : "found the private Redis running")
     }
 
@@ -19,7 +19,7 @@ struct RedisSupervisor: Sendable {
         var (pause, told) = (1.0, "")
         while !Task.isCancelled {
             do {
-                if try await startAndTell() { log.warning("the private Redis had ended; started it again") }
+                if try await startAndReport() { log.warning("the private Redis had ended; started it again") }
                 (pause, told) = (1, "")
             } catch  where !Task.isCancelled {
                 // What needs a human is said once, and tried more seldom.
@@ -31,7 +31,7 @@ struct RedisSupervisor: Sendable {
     }
 
     /// Starts it unless it runs, and tells what of its file had to be mended.
-    private func startAndTell() async throws -> Bool {
+    private func startAndReport() async throws -> Bool {
         var mended: [String] = []
         let result: Result<Bool, any Error>
         do { result = .success(try await redis.start { mended.append($0) }) } catch { result = .failure(error) }

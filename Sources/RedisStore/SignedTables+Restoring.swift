@@ -12,7 +12,7 @@ extension SignedTables {
     /// Writes what is lost or altered of a table, and what this controller knows, back under the signature that still names it.
     /// - Parameter reading: what was found, with the signature as it was then.
     /// - Returns: how many rows and lists of codes were known, and written.
-    func giveBack(_ reading: Reading, of table: SignedTable, _ guards: Guards) async throws -> Int {
+    func restoreRows(_ reading: Reading, of table: SignedTable, _ guards: Guards) async throws -> Int {
         guard let root = reading.root, let known = state.withLock({ $0.known[table] }), known.root == root else { return 0 }
         // Under the same root no controller has written since, so whatever stands there now is nobody's of ours.
         let rows = (reading.missing + reading.altered).compactMap { field in known.rows?[field].map { ["HSET", key(table), field, $0] } }
