@@ -5,7 +5,7 @@ import Platform
 /// How lists get into the catalog.
 extension Catalog {
     /// Times in a row that a list must look cut short before it is believed.
-    private static let believedAfter = 3
+    private static let acceptedAfter = 3
 
     /// Fetches what is missing or old, of all providers at once, and waits only for a list that the caller can't do without.
     ///
@@ -63,16 +63,16 @@ extension Catalog {
         self[name].fetch = Task {
             // A stored list is there at once, and what its age asks for comes after it.
             await recall(name)
-            if self[name].listing != nil { tellWaiters() }
+            if self[name].listing != nil { notifyWaiters() }
             if isOld(name, for: country), mayAsk(name) { await fetch(source) }
             self[name].fetch = nil
-            tellWaiters()
+            notifyWaiters()
         }
     }
 
     // MARK: - Waiting
 
-    private func tellWaiters() { for waiter in waiters.values { waiter.yield() } }
+    private func notifyWaiters() { for waiter in waiters.values { waiter.yield() } }
 
     /// Returns when a list has come, a fetch has ended, or at `end`.
     private func waitForFetch(until end: ContinuousClock.Instant) async {
@@ -105,7 +105,7 @@ extension Catalog {
         if case .served = right { return }
         // Whoever of us it was that it has refused, before or after a restart: it is left alone by all.
         if await !isRefusedElsewhere(name), breakers.begin(.list, name) { await askAndNote(source) }
-        await giveBack(right, name)
+        await release(right, name)
     }
 
     private func askAndNote(_ source: any ServerSource) async {
@@ -152,7 +152,7 @@ extension Catalog {
         guard !servers.isEmpty else {
             throw CatalogError(message: "\(name) lists no usable server (dropped: \(reasons))", isUnreadable: true)
         }
-        let shrinkage = try believe(servers, unreadable: dropped["unreadable"] ?? 0, of: name)
+        let shrinkage = try checkShrinkage(of: servers, unreadable: dropped["unreadable"] ?? 0, by: name)
         let listing = StoredListing(servers: servers, fetchedAt: SystemClock.now(), dropped: dropped, stamp: stamp, shrinkage: shrinkage)
         take(Listing(listing), of: name)
         Metrics.catalogFetches.add(1, name.rawValue, "list")
@@ -161,7 +161,7 @@ extension Catalog {
 
     /// Refuses a list that looks cut short, until the provider has said the same several times.
     /// - Returns: what the list lacks all the same, for as long as that is told.
-    private func believe(_ servers: [Server], unreadable: Int, of provider: ProviderName) throws -> Shrinkage? {
+    private func checkShrinkage(of servers: [Server], unreadable: Int, by provider: ProviderName) throws -> Shrinkage? {
         let old = self[provider].listing
         let now = SystemClock.now()
         let known = old?.shrinkage.flatMap { $0.isOver(servers, now) ? nil : $0 }
@@ -180,7 +180,7 @@ extension Catalog {
     /// - Throws: until it has come often enough to be believed.
     private func holdBack(_ provider: ProviderName, because words: String) throws {
         let count = (self[provider].suspicion?.count ?? 0) + 1
-        guard count >= Self.believedAfter else {
+        guard count >= Self.acceptedAfter else {
             self[provider].suspicion = (count, words)
             throw CatalogError(message: "the new list of \(provider) is held back: \(words)", isUnreadable: true)
         }

@@ -94,7 +94,7 @@ extension Catalog {
         return true
     }
 
-    func giveBack(_ right: FetchRight, _ provider: ProviderName) async {
+    func release(_ right: FetchRight, _ provider: ProviderName) async {
         guard case .held(let right) = right else { return }
         do { try await store?.endFetch(of: provider, right: right) } catch {
             log.debug("the lock for the fetch could not be released; it expires by itself", ["error": "\(error)"])

@@ -39,7 +39,7 @@ final class LogBuffer: Sendable {
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "sallyport.log")
     /// Held while something is written, and taken before the state's lock.
-    private let turn = Mutex(())
+    private let writing = Mutex(())
     private let isFile: Bool
     /// How a line that tells of lost ones is written.
     private let mark: @Sendable (_ lost: Int) -> String
@@ -106,7 +106,7 @@ final class LogBuffer: Sendable {
 
     // MARK: - Writing
 
-    private func writePending() { turn.withLock { _ in writeBatch() } }
+    private func writePending() { writing.withLock { _ in writeBatch() } }
 
     private func writeBatch() {
         let (before, bytes, behind) = state.withLock { state in
@@ -117,9 +117,9 @@ final class LogBuffer: Sendable {
             }
             return (state.lostBefore, state.bytes, state.lostBehind)
         }
-        var lost = tell(before)
+        var lost = writeLoss(before)
         lost += bytes.withUnsafeBytes(write)
-        lost += lost == 0 ? tell(behind) : behind
+        lost += lost == 0 ? writeLoss(behind) : behind
         state.withLock { state in
             state.lostBefore += lost
             for waiter in state.waiting where waiter.batch <= state.begun { waiter.done.signal() }
@@ -127,8 +127,8 @@ final class LogBuffer: Sendable {
         }
     }
 
-    /// Tells that so many lines were lost; returns how many nobody was told of.
-    private func tell(_ lost: Int) -> Int {
+    /// Writes that so many lines were lost; returns how many of them that did not report.
+    private func writeLoss(_ lost: Int) -> Int {
         guard lost > 0 else { return 0 }
         return Array(mark(lost).utf8).withUnsafeBytes(write) == 0 ? 0 : lost
     }

@@ -97,7 +97,7 @@ package final class WebhookSender: Sendable {
         var kept = start
         let page = try await record.page(after: kept.state.cursor, limit: 100)
         if let gap = page.gap {
-            guard let next = try await tell(gap, page, to: kept) else { return nil }
+            guard let next = try await sendGap(gap, page, to: kept) else { return nil }
             kept = next
         }
         var state = kept.state
@@ -117,7 +117,7 @@ package final class WebhookSender: Sendable {
     }
 
     /// Tells one that was away for longer than events are kept what it has missed.
-    private func tell(_ gap: EventPage.Gap, _ page: EventPage, to kept: KeptWebhook) async throws -> KeptWebhook? {
+    private func sendGap(_ gap: EventPage.Gap, _ page: EventPage, to kept: KeptWebhook) async throws -> KeptWebhook? {
         guard let end = page.end else { return nil }
         let first = gap == .unknown ? nil : page.events.first.flatMap { EventPlace($0.id) } ?? end
         let missed = WebhookPayload.Missed(reason: gap, after: kept.state.cursor, before: first)
