@@ -16,7 +16,7 @@ package final class EventFeed: Sendable {
         /// False while it is given older events.
         var isLive: Bool
         /// The last unstored event that it has got.
-        var told = 0
+        var unstored = 0
     }
 
     private struct Kept {
@@ -125,7 +125,7 @@ package final class EventFeed: Sendable {
 
     private func finishJoining(_ id: ObjectIdentifier, _ state: inout State) {
         state.readers[id]?.isLive = true
-        tell(id, state.unstored[...], &state)
+        sendUnstored(to: id, state.unstored[...], &state)
     }
 
     private func drop(_ id: ObjectIdentifier, _ state: inout State) {
@@ -161,9 +161,9 @@ package final class EventFeed: Sendable {
         guard let end = page.end else { return }
         state.withLock { state in
             if let gap = page.gap {
-                let told = ServerSentEvents.gap(gap.rawValue, after: (state.last ?? .start).description)
+                let notice = ServerSentEvents.gap(gap.rawValue, after: (state.last ?? .start).description)
                 for (id, reader) in state.readers where reader.isLive {
-                    reader.stream.send(told)
+                    reader.stream.send(notice)
                     // In a store that begins anew ids may begin anew, too.
                     state.readers[id]?.place = nil
                 }
@@ -187,8 +187,8 @@ package final class EventFeed: Sendable {
         for (id, reader) in state.readers where reader.isLive && reader.place.map({ $0 < kept.place }) ?? true {
             state.readers[id]?.place = kept.place
             guard reader.filter.contains(kept.event) else { continue }
-            // One who was told it when the store was away needs its id only.
-            let bytes = reader.told >= number ? ServerSentEvents.place(kept.place.description) : kept.bytes(for: reader.filter)
+            // A reader that got it while the store was away needs only its id.
+            let bytes = reader.unstored >= number ? ServerSentEvents.place(kept.place.description) : kept.bytes(for: reader.filter)
             if !reader.stream.send(bytes) { drop(id, &state) }
         }
     }
@@ -204,15 +204,15 @@ package final class EventFeed: Sendable {
                 state.unstored.append((state.numbers, event))
             }
             let new = state.unstored[first...]
-            for (id, reader) in state.readers where reader.isLive { tell(id, new, &state) }
+            for (id, reader) in state.readers where reader.isLive { sendUnstored(to: id, new, &state) }
             if state.unstored.count > Self.unstoredLimit { state.unstored.removeFirst(state.unstored.count - Self.unstoredLimit) }
         }
     }
 
-    private func tell(_ id: ObjectIdentifier, _ events: ArraySlice<(number: Int, event: Event)>, _ state: inout State) {
+    private func sendUnstored(to id: ObjectIdentifier, _ events: ArraySlice<(number: Int, event: Event)>, _ state: inout State) {
         guard let reader = state.readers[id], let last = events.last else { return }
-        state.readers[id]?.told = last.number
-        for (number, event) in events where number > reader.told && reader.filter.contains(event) {
+        state.readers[id]?.unstored = last.number
+        for (number, event) in events where number > reader.unstored && reader.filter.contains(event) {
             if !reader.stream.send(Self.bytes(id: nil, reader.filter.shown(event))) { return drop(id, &state) }
         }
     }

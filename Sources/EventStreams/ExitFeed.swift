@@ -27,17 +27,17 @@ package struct ExitFeed: Sendable {
             let now = ContinuousClock.now
             if hub.readers > 0 { lastReader = now }
             // After a minute without a reader nothing is written for those who might come back, and compared only so often that who
-            // comes next isn't told of all exits.
+            // comes next doesn't get all exits.
             let isRead = lastReader.map { now - $0 <= .seconds(60) } ?? false
             if isRead || now - comparedAt >= .seconds(1) {
-                tell(&changes, since: &revision, now, isRead: isRead)
+                publish(&changes, since: &revision, now, isRead: isRead)
                 comparedAt = now
             }
             try? await Task.sleep(for: .milliseconds(100))
         }
     }
 
-    private func tell(_ changes: inout ExitChanges, since revision: inout Int, _ now: ContinuousClock.Instant, isRead: Bool) {
+    private func publish(_ changes: inout ExitChanges, since revision: inout Int, _ now: ContinuousClock.Instant, isRead: Bool) {
         let (present, exits) = state()
         guard present != revision || changes.isBehind(exits) else { return }
         revision = present

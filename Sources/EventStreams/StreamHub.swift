@@ -49,7 +49,7 @@ package final class StreamHub: Sendable {
 
     // MARK: - Items
 
-    /// Tells everybody.
+    /// Sends an event to every reader.
     /// - Parameters:
     ///   - plain: the same without proxy users' names; nil where it has none.
     ///   - number: where the items are counted elsewhere; one that is missing was lost, and readers are told so.
