@@ -8,8 +8,8 @@ struct LimitTable {
         var window: Int
         var count = 0
         var before = 0
-        /// Let in here, and not told yet.
-        var untold = 0
+        /// Let in here, and not shared yet.
+        var unshared = 0
         var isDirty = false
         /// The limit that it was last held to.
         var limit: Int
@@ -33,7 +33,7 @@ struct LimitTable {
 
     var count: Int { slots.count }
     subscript(identity: String) -> Entry? { places[identity].map { slots[$0].entry } }
-    /// Those with an entry of which there is something to tell.
+    /// Identities whose entry has counts to share.
     var dirty: [String] { slots.filter(\.entry.isDirty).map(\.identity) }
 
     /// Changes an identity's entry in place.

@@ -5,7 +5,7 @@ import Synchronization
 /// Counts requests in sliding windows, in this process, and now and then together with other controllers.
 ///
 /// A window slides by weight: of the window before, that part counts which a window ending now still covers. No request waits for
-/// the shared counters: they are told every tenth of a second what was let in here, and answer what was let in everywhere.
+/// the shared counters: they get what was let in here every tenth of a second, and answer what was let in everywhere.
 package final class RateLimiter: Sendable {
     package struct Verdict: Sendable, Equatable {
         package var isAllowed: Bool
@@ -19,10 +19,10 @@ package final class RateLimiter: Sendable {
 
     private struct State {
         var table: LimitTable
-        /// Identities of which there is something to tell, in the order in which it came; some may have lost their place since.
+        /// Identities with counts to share, oldest first; some may have lost their place since.
         var queue: [String] = []
-        /// What those have used together who found no place, by their limit.
-        var crowd: [Int: Entry] = [:]
+        /// What identities without a place have used together, by their limit.
+        var overflow: [Int: Entry] = [:]
 
         mutating func enqueue(_ identity: String) {
             queue.append(identity)
@@ -33,8 +33,8 @@ package final class RateLimiter: Sendable {
 
     /// Identities that are remembered: addresses, keys, and addresses with wrong keys.
     package static let capacity = 100_000
-    /// Identities that are told at a time.
-    private static let told = 5000
+    /// Identities that are shared at a time.
+    private static let batch = 5000
     private let state: Mutex<State>
     private let now: @Sendable () -> Double
 
@@ -48,7 +48,9 @@ package final class RateLimiter: Sendable {
 
     /// Lets one request in, or not; a refused one is not counted.
     package func take(_ identity: String, limit: Int, window seconds: Int, counts: Bool = true) -> Verdict {
-        let (window, share) = place(in: seconds)
+        let now = now()
+        let window = Int(now) / seconds
+        let share = now / Double(seconds) - Double(window)
         return state.withLock { state in
             var wasDirty = true
             let known = state.table.change(identity) { entry in
@@ -66,7 +68,7 @@ package final class RateLimiter: Sendable {
                 return verdict
             }
             // All places are held by identities that are at their limits: who comes on top shares one limit with the others.
-            return Self.take(&state.crowd[limit, default: Entry(window: window, limit: limit)], limit, window, share, seconds, counts)
+            return Self.take(&state.overflow[limit, default: Entry(window: window, limit: limit)], limit, window, share, seconds, counts)
         }
     }
 
@@ -79,7 +81,7 @@ package final class RateLimiter: Sendable {
         let isAllowed = used + 1 <= Double(limit) + 1e-6
         if isAllowed, counts {
             entry.count += 1
-            entry.untold += 1
+            entry.unshared += 1
         }
         entry.isDirty = true
         let left = max(0, limit - Int((isAllowed ? used + 1 : used).rounded(.up)))
@@ -88,18 +90,11 @@ package final class RateLimiter: Sendable {
             reset: reset(entry, limit: limit, share: share, seconds: seconds, isAllowed: isAllowed))
     }
 
-    /// The number of the window that it is now, and how much of it is over, 0 to 1.
-    private func place(in seconds: Int) -> (window: Int, share: Double) {
-        let now = now()
-        let window = Int(now) / seconds
-        return (window, now / Double(seconds) - Double(window))
-    }
-
     private static func slide(_ entry: inout Entry, to window: Int) {
         guard entry.window != window else { return }
         entry.before = entry.window == window - 1 ? entry.count : 0
         entry.count = 0
-        entry.untold = 0
+        entry.unshared = 0
         entry.window = window
     }
 
@@ -134,55 +129,56 @@ package final class RateLimiter: Sendable {
 
     // MARK: - Together with others
 
-    /// Tells what was let in here and takes over what was let in everywhere; throws when the shared memory does not answer, and
-    /// tells it then the next time.
+    /// Shares what was let in here and takes over what was let in everywhere.
+    /// - Throws: the memory's error; the counts are shared the next time then.
     package func share(with memory: any SharedMemory, window seconds: Int) async throws {
         let window = Int(now()) / seconds
-        let told = state.withLock { Self.untold(&$0, window) }
-        guard !told.isEmpty else { return }
-        let counts = told.map { (key: Self.key($0.0, window), amount: $0.1) }
-        let before = told.map { (key: Self.key($0.0, window - 1), amount: 0) }
+        let shared = state.withLock { Self.unshared(&$0, window) }
+        guard !shared.isEmpty else { return }
+        let counts = shared.map { (key: Self.key($0.0, window), amount: $0.1) }
+        let before = shared.map { (key: Self.key($0.0, window - 1), amount: 0) }
         let totals: [Int]
-        do { totals = try await memory.add(counts + before, seconds: seconds * 2) } catch {
-            state.withLock { state in for (identity, _) in told { Self.tellLater(identity, &state) } }
+        do {
+            totals = try await memory.add(counts + before, seconds: seconds * 2)
+        } catch {
+            state.withLock { state in for (identity, _) in shared { Self.shareLater(identity, &state) } }
             throw error
         }
-        guard totals.count == told.count * 2 else { return }
-        takeOver(totals, of: told, in: window)
+        guard totals.count == shared.count * 2 else { return }
+        takeOver(totals, of: shared, in: window)
     }
 
-    /// - Parameter totals: what was let in everywhere in this window, for each that was told, and then in the one before.
-    private func takeOver(_ totals: [Int], of told: [(String, Int)], in window: Int) {
+    /// - Parameter totals: the counts of this window, then those of the window before, each in the order of the identities.
+    private func takeOver(_ totals: [Int], of shared: [(identity: String, amount: Int)], in window: Int) {
         state.withLock { state in
-            for (index, (identity, amount)) in told.enumerated() {
+            for (index, (identity, amount)) in shared.enumerated() {
                 let isBehind = state.table.change(identity) { entry in
                     guard entry.window == window else { return false }
-                    entry.untold -= amount
+                    entry.unshared -= amount
                     // A counter that somebody has cleared is smaller than ours: theirs is right.
-                    entry.count = totals[index] + entry.untold
-                    entry.before = totals[told.count + index]
-                    return entry.untold > 0
+                    entry.count = totals[index] + entry.unshared
+                    entry.before = totals[shared.count + index]
+                    return entry.unshared > 0
                 }
-                if isBehind == true { Self.tellLater(identity, &state) }
+                if isBehind == true { Self.shareLater(identity, &state) }
             }
         }
     }
 
-    /// Takes those off the queue of which there is something to tell. Of those that were not seen since the window before there is nothing
-    /// more.
-    private static func untold(_ state: inout State, _ window: Int) -> [(String, Int)] {
-        let taken = state.queue.prefix(told)
+    /// Takes the next identities with counts to share off the queue. Identities that were not seen in this window have none.
+    private static func unshared(_ state: inout State, _ window: Int) -> [(identity: String, amount: Int)] {
+        let taken = state.queue.prefix(batch)
         state.queue.removeFirst(taken.count)
         return taken.compactMap { identity in
             state.table.change(identity) { entry in
-                // It may be here twice; it is told once.
+                // It may be here twice; it is shared once.
                 defer { entry.isDirty = false }
-                return entry.isDirty && entry.window == window ? (identity, entry.untold) : nil
+                return entry.isDirty && entry.window == window ? (identity, entry.unshared) : nil
             } ?? nil
         }
     }
 
-    private static func tellLater(_ identity: String, _ state: inout State) {
+    private static func shareLater(_ identity: String, _ state: inout State) {
         let wasDirty = state.table.change(identity) { entry in
             defer { entry.isDirty = true }
             return entry.isDirty
