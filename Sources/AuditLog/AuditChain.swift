@@ -39,7 +39,7 @@ package enum AuditChain {
         private var isConfirmed = true
         /// Heads that somebody noted earlier, or that we wrote, to be found again.
         private var expected: [(head: AuditHead, what: String)]
-        /// What is wrong after the last entry that tells of damage; nil where there is none.
+        /// What is wrong after the last entry that reports damage; nil where there is none.
         private(set) var sinceDamage: [String]?
         private let authenticator: Authenticator?
         /// The entry that is read first where the ones before it were read another time.
@@ -67,7 +67,7 @@ package enum AuditChain {
 
         /// Problems that nobody has acknowledged.
         package var open: [String] { problems.filter { !acknowledged.contains($0) } }
-        /// Problems of which the log itself doesn't tell yet.
+        /// Problems that the log itself does not report yet.
         package var unreported: [String] { open.filter { !reported.contains($0) && !$0.contains(Self.segment) } }
 
         private static let segment = "begins a new segment"
@@ -79,19 +79,20 @@ package enum AuditChain {
             if AuditChain.hash(of: line.text) != line.hash { problem("entry \(line.seq) was altered: its hash is not that of its text") }
             if entry.seq != line.seq { problem("entry \(line.seq) is stored in place of \(entry.seq)") }
             let isSigned = checkCode(of: line)
-            if let head { checkPlace(of: line, entry, after: head) } else { begin(with: line, entry) }
+            if let head { checkPlace(of: line, entry, after: head) } else { checkFirst(line, entry) }
             if entry.kind == .retention, let anchor, entry.details == anchor.text { isConfirmed = true }
-            if isSigned { readDamage(entry) }
+            if isSigned { readReport(entry) }
             let now = AuditHead(seq: line.seq, hash: line.hash)
-            compare(now)
+            checkExpected(at: now)
             head = now
         }
 
-        private mutating func begin(with line: AuditLine, _ entry: AuditEntry) {
+        /// The first line is the one to start at, the first of all, or one whose predecessors the retention has removed.
+        private mutating func checkFirst(_ line: AuditLine, _ entry: AuditEntry) {
             first = line.seq
             let before = AuditHead(seq: line.seq - 1, hash: entry.prev)
             if let start, start.seq == line.seq {
-                if start.hash != line.hash { problem("entry \(line.seq) is not the one that was written") } else { vouch() }
+                if start.hash != line.hash { problem("entry \(line.seq) is not the one that was written") } else { confirmDroppedKey() }
             } else if before.seq == 0 {
                 if before != .genesis { problem("entry 1 builds on something") }
             } else {
@@ -100,8 +101,8 @@ package enum AuditChain {
             }
         }
 
-        /// What the log itself tells of its damage.
-        private mutating func readDamage(_ entry: AuditEntry) {
+        /// What an entry says of damage, or of damage that was acknowledged.
+        private mutating func readReport(_ entry: AuditEntry) {
             let details = Set((entry.details ?? "").split(separator: "\n").map(String.init))
             if entry.kind == .damage {
                 reported.formUnion(details)
@@ -110,13 +111,12 @@ package enum AuditChain {
             if entry.kind == .acknowledged { acknowledged.formUnion(details) }
         }
 
-        /// Compares with the heads that were noted earlier, or that we wrote.
-        private mutating func compare(_ now: AuditHead) {
+        private mutating func checkExpected(at now: AuditHead) {
             for (noted, what) in expected where noted.seq == now.seq {
                 if noted != now {
                     problem("entry \(now.seq) is not the one that was \(what)")
                 } else if what == "written" {
-                    vouch()
+                    confirmDroppedKey()
                 }
             }
             expected.removeAll { $0.head.seq <= now.seq && $0.head.seq >= (first ?? 0) }
@@ -145,7 +145,7 @@ package enum AuditChain {
             switch authenticator.check(mac, [line.text]) {
             case .valid:
                 // It holds the hash of the one before, so whoever wrote it vouches for those under a key that was dropped since.
-                vouch()
+                confirmDroppedKey()
                 return true
             case .invalid: badCode("were not written by a controller of this installation", line.seq)
             case .unknownKey(let id): badCode("\(Self.strangeKey) \(id), which is not in root_key_file", line.seq)
@@ -154,7 +154,7 @@ package enum AuditChain {
         }
 
         /// An entry that is known to be ours holds the hash of the one before: those under a dropped key are ours too.
-        private mutating func vouch() {
+        private mutating func confirmDroppedKey() {
             if badCodes?.what.hasPrefix(Self.strangeKey) ?? false { badCodes = nil }
         }
 
@@ -162,12 +162,12 @@ package enum AuditChain {
             if let bad = badCodes, bad.what == what, bad.to == seq - 1 {
                 badCodes = (what, bad.from, seq)
             } else {
-                tellBadCodes()
+                reportBadCodes()
                 badCodes = (what, seq, seq)
             }
         }
 
-        private mutating func tellBadCodes() {
+        private mutating func reportBadCodes() {
             guard let bad = badCodes else { return }
             badCodes = nil
             problem("entries \(bad.from) to \(bad.to) \(bad.what)")
@@ -175,7 +175,7 @@ package enum AuditChain {
 
         /// - Parameter stored: the head that the store remembers; nil where it is not known.
         package mutating func finish(stored: AuditHead?) {
-            tellBadCodes()
+            reportBadCodes()
             if let stored, stored != (head ?? .genesis) {
                 problem("the log ends at entry \(head?.seq ?? 0), but \(stored.seq) were written, or its last entry was altered")
             }

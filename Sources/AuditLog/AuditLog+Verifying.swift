@@ -10,7 +10,7 @@ extension AuditLog {
         var verifier = try await reading(expecting: heads)
         // The retention may have taken entries away in the middle of a reading.
         if !verifier.open.isEmpty { verifier = try await reading(expecting: heads) }
-        if let head = verifier.head, verifier.problems.isEmpty { know(head) }
+        if let head = verifier.head, verifier.problems.isEmpty { remember(head) }
         note(verifier)
         return verifier
     }
@@ -46,7 +46,7 @@ extension AuditLog {
         let missing = verifier.first.flatMap { first in verifier.head.map { $0.seq - first + 1 - verifier.count } } ?? 0
         findings.withLock { $0.missing = missing }
         // What was asked to be found by a caller is no finding about the log.
-        tell(verifier.open.filter { !$0.contains("noted") })
+        report(verifier.open.filter { !$0.contains("noted") })
         let new = verifier.unreported.filter { !$0.contains("noted") }
         if !new.isEmpty {
             log.error("the audit log is not intact", ["problems": new.joined(separator: "; ")])
@@ -54,7 +54,7 @@ extension AuditLog {
         }
     }
 
-    func tell(_ open: [String]) {
+    func report(_ open: [String]) {
         findings.withLock { $0.open = open }
         guard let first = open.first else { return concerns.clear(.audit) }
         let more = open.count > 1 ? " (and \(open.count - 1) more)" : ""
@@ -74,7 +74,7 @@ extension AuditLog {
                     next = .now + .seconds(3600)
                 }
             } catch {
-                // Whoever writes tells of a store that is away.
+                // The writer reports a store that is away.
             }
             try? await Task.sleep(for: .seconds(2))
         }
@@ -85,7 +85,7 @@ extension AuditLog {
         let end = try await store.end()
         let isAsKnown = knownHead.map { end.head == $0.text && end.last == $0.seq } ?? (end == AuditEnd())
         if !isAsKnown {
-            // Others have added entries, or it was set back: whoever has the turn looks.
+            // Others have added entries, or it was set back: the holder of the mutex checks.
             try await mutex.withLock {
                 writing.withLock { if $0.uncertain == nil { $0.place = nil } }
                 _ = try await place()

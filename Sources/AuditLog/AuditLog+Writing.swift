@@ -21,9 +21,9 @@ extension AuditLog {
     var knownHead: AuditHead? { marks[Self.mark].map { AuditHead(seq: $0.number, hash: $0.digest) } }
     var signedFrom: Int? { marks[Self.signedMark]?.number }
 
-    func know(_ head: AuditHead) { marks.raise(Self.mark, to: .init(number: head.seq, digest: head.hash)) }
+    func remember(_ head: AuditHead) { marks.raise(Self.mark, to: .init(number: head.seq, digest: head.hash)) }
 
-    /// Only by whoever has the turn to write.
+    /// Only while the mutex is held.
     func append(_ batch: Batch) async throws {
         while true {
             let place = try await place()
@@ -44,7 +44,7 @@ extension AuditLog {
             guard let head = lines.last?.head else { return }
             // Others may have added theirs since a try that was not answered.
             writing.withLock { $0.place = result == .added ? Place(head: head, stored: head.text) : nil }
-            return know(head)
+            return remember(head)
         }
     }
 
@@ -58,7 +58,7 @@ extension AuditLog {
             let problems = try await problems(between: known, and: stored, end)
             if problems.isEmpty, let stored {
                 let place = Place(head: stored, stored: end.head)
-                if stored.seq > 0 { know(stored) }
+                if stored.seq > 0 { remember(stored) }
                 writing.withLock { $0.place = place }
                 return place
             }
@@ -104,8 +104,8 @@ extension AuditLog {
         let entry = AuditEntry(.damage, "audit", details: problems.joined(separator: "\n"))
         let lines = try AuditChain.lines([entry], after: AuditHead(seq: start, hash: known.hash), by: authenticator())
         guard let head = lines.last?.head, try await store.append(lines, expecting: end.head) != .moved else { return nil }
-        know(head)
-        tell(problems)
+        remember(head)
+        report(problems)
         return Place(head: head, stored: head.text)
     }
 

@@ -20,7 +20,7 @@ package final class AuditLog: Sendable {
         var entries: [AuditEntry]
     }
 
-    /// What whoever has the turn to write knows.
+    /// What whoever holds the mutex knows.
     struct Writing: Sendable {
         /// Where the next entry goes; nil where the store must be asked.
         var place: Place?
@@ -48,8 +48,8 @@ package final class AuditLog: Sendable {
     private let state = Mutex(State())
     let writing = Mutex(Writing())
     let findings = Mutex(Findings())
-    private let bell: AsyncStream<Void>
-    private let pull: AsyncStream<Void>.Continuation
+    /// Sent for each entry.
+    private let added = WakeSignal()
     private let retention = Mutex<Double>(365)
     /// Writing takes entries off the front only when they are written: two at a time would write the same ones.
     let mutex = AsyncMutex()
@@ -63,7 +63,6 @@ package final class AuditLog: Sendable {
         self.marks = marks
         self.concerns = concerns
         self.authenticator = authenticator
-        (bell, pull) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Days that entries are kept; 0 keeps them for ever.
@@ -82,7 +81,7 @@ package final class AuditLog: Sendable {
         state.withLock { state in
             if state.pending.count >= Self.capacity { state.lost += 1 } else { state.pending.append(entry) }
         }
-        pull.yield()
+        added.signal()
     }
 
     /// Takes an entry and returns when it is written, or when the store was tried and is away; the entry is kept then.
@@ -92,7 +91,7 @@ package final class AuditLog: Sendable {
                 if state.pending.count >= Self.capacity { state.lost += 1 } else { state.pending.append(entry) }
                 state.waiters.append(continuation)
             }
-            pull.yield()
+            added.signal()
         }
     }
 
@@ -114,9 +113,9 @@ package final class AuditLog: Sendable {
     }
 
     private func write() async {
-        for await _ in bell {
-            while await flush() == false, !Task.isCancelled { try? await Task.sleep(for: .milliseconds(500)) }
-            if Task.isCancelled { return }
+        while !Task.isCancelled {
+            await added.wait()
+            while !Task.isCancelled, await flush() == false { try? await Task.sleep(for: .milliseconds(500)) }
         }
     }
 
@@ -126,30 +125,37 @@ package final class AuditLog: Sendable {
     private func writeAll() async -> Bool {
         while true {
             let (batch, waiters) = nextBatch()
-            defer { for waiter in waiters { waiter.resume() } }
-            if batch.entries.isEmpty { return true }
+            guard !batch.entries.isEmpty else {
+                for waiter in waiters { waiter.resume() }
+                return true
+            }
             do { try await append(batch) } catch {
-                noteTrouble(error)
+                noteFailure(error)
+                for waiter in waiters { waiter.resume() }
+                release()
                 return false
             }
-            state.withLock { state in
-                state.pending.removeFirst(batch.taken)
-                state.lost -= batch.lost
-                state.written += batch.entries.count
-                state.trouble = nil
-            }
+            noteWritten(batch)
+            for waiter in waiters { waiter.resume() }
         }
     }
 
-    /// Nobody waits for an entry any more; it is tried again later.
-    private func noteTrouble(_ error: any Error) {
+    private func noteFailure(_ error: any Error) {
         writing.withLock { $0.place = nil }
         let isNew = state.withLock { state in
             defer { state.trouble = "\(error)" }
             return state.trouble == nil
         }
         if isNew { log.warning("the audit log can't be written; entries wait", ["error": "\(error)"]) }
-        release()
+    }
+
+    private func noteWritten(_ batch: Batch) {
+        state.withLock { state in
+            state.pending.removeFirst(batch.taken)
+            state.lost -= batch.lost
+            state.written += batch.entries.count
+            state.trouble = nil
+        }
     }
 
     /// The batch that was not answered, else the next one; and who waits for all that there is.
