@@ -105,7 +105,9 @@ extension Planner {
         let best = Self.best(silent < Self.asked ? Self.asked : Self.askedInSilence, of: field.candidates, field.holdings.surroundings) {
             canAsk($0) && isFresh($0, field) && (again || handshakes.answer(of: $0, now) == nil)
         }
-        let known = Self.best(Self.askedBeside, of: field.candidates, field.holdings.surroundings) { canAsk($0) && handshakes.acceptedKey($0) }
+        let known = Self.best(Self.askedBeside, of: field.candidates, field.holdings.surroundings) {
+            canAsk($0) && handshakes.acceptedKey($0)
+        }
         let failed = Self.best(Self.askedBeside, of: field.candidates, field.holdings.surroundings) { canAsk($0) && !isFresh($0, field) }
         var names: Set<String> = []
         return (best + known + failed).filter { names.insert($0.address).inserted }
