@@ -254,7 +254,11 @@ import Testing
             "redis-server",
             ["--port", "\(port)", "--bind", "127.0.0.1", "--requirepass", "the password", "--dir", folder.path, "--save", ""],
             log: "\(folder.path)/log")
-        defer { kill(process, SIGKILL) }
+        defer {
+            kill(process, SIGKILL)
+            // The library waits for the process of an exit test by asking for any ended child, and gets one that is never waited for first.
+            waitpid(process, nil, 0)
+        }
         let right = RedisConnection(address: .tcp(host: "127.0.0.1", port: port, password: Secret("the password"), database: 5))
         try await eventually("it answers") { (try? await right.command(["SET", "key", "value"])) != nil }
         let database = RedisConnection(address: .tcp(host: "127.0.0.1", port: port, password: Secret("the password"), database: 0))
