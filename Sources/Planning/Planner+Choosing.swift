@@ -43,20 +43,29 @@ extension Planner {
             candidates.contains(where: { handshakes.canAsk($0.server.provider, now) })
         else { return blind(exit, field).map(Choice.take) ?? .none }
         guard !world.asking.contains(exit.country) else { return .isAsking }
-        // A provider that can't be asked is taken at its word.
-        func answer(_ server: Server) -> HandshakeKnowledge.Answer? {
-            handshakes.canAsk(server.provider, now) ? handshakes.answer(of: server, now) : .accepted
-        }
-        let hasAsked = handshakes.age(exit.country, now) < Self.roundSeconds
-        let best = pick(exit, field) { isFresh($0, field) && answer($0) != .silent }
-        if let best, answer(best) == .accepted { return .take(best) }
-        if hasAsked {
-            if let server = pick(exit, field, where: { isFresh($0, field) && answer($0) == .accepted }) { return .take(server) }
-            let failed = field.candidates.first { isFree($0.server, field) && answer($0.server) == .accepted }
-            if let failed { return .take(failed.server) }
-        }
+        let best = pick(exit, field) { isFresh($0, field) && answer(of: $0, handshakes) != .silent }
+        if let best, answer(of: best, handshakes) == .accepted { return .take(best) }
+        if let server = accepting(exit, field, handshakes) { return .take(server) }
         // Where old containers still hold all that are left, nobody can be asked.
         guard field.candidates.contains(where: { isFree($0.server, field) }) else { return blind(exit, field).map(Choice.take) ?? .none }
+        return chooseUnanswered(for: exit, best, field, handshakes)
+    }
+
+    /// A provider that can't be asked is taken at its word.
+    private func answer(of server: Server, _ handshakes: HandshakeKnowledge) -> HandshakeKnowledge.Answer? {
+        handshakes.canAsk(server.provider, now) ? handshakes.answer(of: server, now) : .accepted
+    }
+
+    /// Right after a round of handshakes, the best server that has accepted the key; one that failed before where no other has.
+    private func accepting(_ exit: Exit, _ field: Field, _ handshakes: HandshakeKnowledge) -> Server? {
+        guard handshakes.age(exit.country, now) < Self.roundSeconds else { return nil }
+        func isAccepting(_ server: Server) -> Bool { answer(of: server, handshakes) == .accepted }
+        return pick(exit, field) { isFresh($0, field) && isAccepting($0) }
+            ?? field.candidates.first { isFree($0.server, field) && isAccepting($0.server) }?.server
+    }
+
+    /// - Parameter best: the best server that was not silent.
+    private func chooseUnanswered(for exit: Exit, _ best: Server?, _ field: Field, _ handshakes: HandshakeKnowledge) -> Choice {
         let isTrusted = field.candidates.contains { handshakes.isTrusted($0.server.provider) && isFree($0.server, field) }
         // On through the list, while there is somebody who was not asked; then again, after pauses.
         let goesOn = best != nil && handshakes.silent(exit.country, now) < (isTrusted ? Self.silentAtMost : Self.silentUntrusted)
@@ -69,7 +78,7 @@ extension Planner {
             && lastLaunch.map { now - $0 >= Self.blindSeconds } ?? true
         if isTrusted, !isBlind { return .silence(handshakes.silent(exit.country, now)) }
         // Silence may be only this machine's: one goes to see.
-        return (pick(exit, field) { isFresh($0, field) && answer($0) != .silent } ?? blind(exit, field)).map(Choice.take) ?? .none
+        return (best ?? blind(exit, field)).map(Choice.take) ?? .none
     }
 
     /// The servers of a pool whose answers its exits may need next.

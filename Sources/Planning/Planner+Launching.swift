@@ -7,57 +7,91 @@ extension Planner {
         // The server that it had is in nobody's way, least of all its own.
         holdings?.remove(exits[id]?.server)
         defer { holdings?.add(exits[id]?.server) }
-        guard var exit = exits[id], exit.state == .pending || exit.state == .failed else { return }
+        guard let exit = exits[id], exit.state == .pending || exit.state == .failed else { return }
         if let retryAt = exit.retryAt, retryAt > now { return requeue(at: retryAt) }
-        let problem = world.searchProblems[id.country]
-        if problem != nil { search(id.country) }
-        guard let known = world.servers[id.country] else {
-            search(id.country)
-            if let problem { wait(&exit, .providerUnavailable, problem, now + 1) }
-            return
-        }
-        if let until = budget(id.country) { return wait(&exit, .restartBudget, "its pool has started too many containers recently", until) }
-        let providers = providers(in: id.country, known)
-        let blocked = providers.filter { !isAllowed(.credential($0)) }
-        let candidates = Self.without(blocked, known)
-        if candidates.isEmpty, let provider = blocked.min(by: { $0.rawValue < $1.rawValue }) {
-            let isToken = world.breakers[.credential(provider)]?.isOfToken ?? false
-            let detail =
-                isToken
-                ? "\(provider) refuses the access token: it is retried with long pauses until it is accepted"
-                : "many servers of \(provider) refuse its key: it is retried with long pauses until one accepts it"
-            return wait(&exit, .credentialsRejected, detail, now + 1)
-        }
-        let full = providers.filter { rules.devices.isFull($0, besides: id, exits: exits, containers: containers) }
-        let open = Self.without(full, candidates)
-        if open.isEmpty, !candidates.isEmpty {
-            if keepLeaver(insteadOf: exit) { return }
-            let names = Set(candidates.map(\.server.provider.rawValue)).sorted().joined(separator: " and ")
-            return wait(&exit, .deviceLimit, "the account at \(names) has no free tunnel", now + 1)
-        }
-        let server: Server
-        switch choose(for: exit, from: open) {
-        case .take(let best): server = best
-        case .ask(let servers): return ask(id.country, servers)
-        case .isAsking: return
-        case .silence(let count):
-            let detail = "none of the \(count) tried servers of \(id.country) answers a handshake"
-            return wait(&exit, .handshakeTimeout, detail, now + 1)
-        case .none:
-            if keepLeaver(insteadOf: exit) { return }
-            let detail = candidates.isEmpty ? "the catalog has no server for it" : "every server of \(id.country) is in use"
-            return wait(&exit, .noServer, detail, now + rules.noServerSeconds)
-        }
+        guard let listed = listedServers(for: exit), let server = server(for: exit, among: listed, containers) else { return }
         // Where only a server is left whose last container still runs, that one goes first: two tunnels with one key on one
         // server would take the session from each other.
         if holdings?.tunnelled.contains(server.address) ?? false { return }
+        start(exit, on: server)
+    }
+
+    /// The servers that the catalog has listed for the exit's pool; nil where the catalog has to be asked first.
+    private mutating func listedServers(for exit: Exit) -> [RankedServer]? {
+        let problem = world.searchProblems[exit.country]
+        if problem != nil { search(exit.country) }
+        if let listed = world.servers[exit.country] { return listed }
+        search(exit.country)
+        if let problem { wait(exit, .providerUnavailable, problem, now + 1) }
+        return nil
+    }
+
+    /// The server that an exit takes now; nil where the exit waits.
+    private mutating func server(for exit: Exit, among listed: [RankedServer], _ containers: [ExitContainer]) -> Server? {
+        if let until = budget(exit.country) {
+            wait(exit, .restartBudget, "its pool has started too many containers recently", until)
+            return nil
+        }
+        let providers = providers(in: exit.country, listed)
+        guard let accepting = serversThatAcceptKeys(listed, of: providers, for: exit),
+            let open = serversWithFreeTunnels(accepting, of: providers, for: exit, containers)
+        else { return nil }
+        return chosenServer(for: exit, from: open)
+    }
+
+    /// Without the servers of providers that refuse their key or token; nil where an exit waits because all do.
+    private mutating func serversThatAcceptKeys(
+        _ servers: [RankedServer], of providers: Set<ProviderName>, for exit: Exit
+    ) -> [RankedServer]? {
+        let blocked = providers.filter { !isAllowed(.credential($0)) }
+        let accepting = Self.without(blocked, servers)
+        guard accepting.isEmpty, let provider = blocked.min(by: { $0.rawValue < $1.rawValue }) else { return accepting }
+        let isToken = world.breakers[.credential(provider)]?.isOfToken ?? false
+        let detail =
+            isToken
+            ? "\(provider) refuses the access token: it is retried with long pauses until it is accepted"
+            : "many servers of \(provider) refuse its key: it is retried with long pauses until one accepts it"
+        wait(exit, .credentialsRejected, detail, now + 1)
+        return nil
+    }
+
+    /// Without the servers of providers whose account has no free tunnel; nil where no server is left for that.
+    private mutating func serversWithFreeTunnels(
+        _ servers: [RankedServer], of providers: Set<ProviderName>, for exit: Exit, _ containers: [ExitContainer]
+    ) -> [RankedServer]? {
+        let full = providers.filter { rules.devices.isFull($0, besides: exit.id, exits: exits, containers: containers) }
+        let open = Self.without(full, servers)
+        guard open.isEmpty, !servers.isEmpty else { return open }
+        if keepLeaver(insteadOf: exit) { return nil }
+        let names = Set(servers.map(\.server.provider.rawValue)).sorted().joined(separator: " and ")
+        wait(exit, .deviceLimit, "the account at \(names) has no free tunnel", now + 1)
+        return nil
+    }
+
+    private mutating func chosenServer(for exit: Exit, from open: [RankedServer]) -> Server? {
+        switch choose(for: exit, from: open) {
+        case .take(let best): return best
+        case .ask(let servers): ask(exit.country, servers)
+        case .isAsking: break
+        case .silence(let count):
+            wait(exit, .handshakeTimeout, "none of the \(count) tried servers of \(exit.country) answers a handshake", now + 1)
+        case .none:
+            if keepLeaver(insteadOf: exit) { return nil }
+            let detail = open.isEmpty ? "the catalog has no server for it" : "every server of \(exit.country) is in use"
+            wait(exit, .noServer, detail, now + rules.noServerSeconds)
+        }
+        return nil
+    }
+
+    private mutating func start(_ exit: Exit, on server: Server) {
+        var exit = exit
         exit.server = server
         exit.generation += 1
         exit.move(to: .starting, now: now)
-        exits[id] = exit
-        steps.append(.launch(id))
-        started.insert(id)
-        begun[id.country, default: 0] += 1
+        exits[exit.id] = exit
+        steps.append(.launch(exit.id))
+        started.insert(exit.id)
+        begun[exit.country, default: 0] += 1
         for key in [BreakerKey.server(server.hostname), .credential(server.provider)] where world.breakers[key]?.state(now) == .halfOpen {
             trials.insert(key)
         }
@@ -88,7 +122,8 @@ extension Planner {
 
     func isAllowed(_ server: Server) -> Bool { isAllowed(.server(server.hostname)) }
 
-    private mutating func wait(_ exit: inout Exit, _ reason: ExitReason, _ detail: String, _ until: Timestamp) {
+    private mutating func wait(_ exit: Exit, _ reason: ExitReason, _ detail: String, _ until: Timestamp) {
+        var exit = exit
         exit.move(to: exit.state == .failed ? .failed : .pending, reason: reason, now: now)
         exit.detail = detail
         exit.retryAt = until

@@ -59,18 +59,26 @@ extension Planner {
             return leave(exit, exit.health.reason ?? .unknown, "it has been degraded for a while")
         }
         for exit in serving {
-            if !exit.knowsCredential { return leave(exit, .rotated, "an earlier version started it, and its proxy needs no password") }
-            if isUp(exit) { return leave(exit, .rotated, "its rotation time or volume is reached") }
+            if let why = rotationReason(of: exit) { return leave(exit, .rotated, why) }
             if let due = dueTime(of: exit, in: pool) { requeue(at: due) }
-            if let since = exits[exit.id]?.outclassedSince, now - since >= rules.retirement.betterSeconds,
-                sinceMove >= rules.retirement.betterPauseSeconds
-            {
+            if sinceMove >= rules.retirement.betterPauseSeconds, isOutclassed(exit) {
                 return leave(exit, .rotated, "another server is much better")
             }
         }
     }
 
-    private func isUp(_ exit: Exit) -> Bool {
+    /// Nil where the exit is not to be rotated now.
+    private func rotationReason(of exit: Exit) -> String? {
+        if !exit.knowsCredential { return "an earlier version started it, and its proxy needs no password" }
+        return isRotationDue(exit) ? "its rotation time or volume is reached" : nil
+    }
+
+    /// True where a server has been much better than the exit's for long enough.
+    private func isOutclassed(_ exit: Exit) -> Bool {
+        exits[exit.id]?.outclassedSince.map { now - $0 >= rules.retirement.betterSeconds } ?? false
+    }
+
+    private func isRotationDue(_ exit: Exit) -> Bool {
         guard let pool = desired.pools[exit.country] else { return false }
         return dueTime(of: exit, in: pool).map { $0 <= now } ?? false
             || pool.rotateAfterMegabytes.map { exit.proof.carriedBytes >= $0 * 1_000_000 } ?? false
@@ -88,7 +96,7 @@ extension Planner {
         guard let country = serving.first?.country else { return }
         guard let ranked = world.servers[country] else {
             // At once where somebody is to be moved, else from time to time.
-            let isUrgent = serving.contains { rules.retirement.isDue($0.health, now) || isUp($0) || !$0.knowsCredential }
+            let isUrgent = serving.contains { rules.retirement.isDue($0.health, now) || isRotationDue($0) || !$0.knowsCredential }
             if isUrgent || world.searchedAt[country].map({ now - $0 >= rules.retirement.searchSeconds }) ?? true { search(country) }
             return
         }

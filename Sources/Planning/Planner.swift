@@ -108,45 +108,47 @@ package struct Planner: Sendable {
         let container = containers.first { $0.generation == exit.generation }
         let isRunning = container?.isRunning ?? false
         switch exit.state {
-        case .pending, .failed:
-            return
-        case .starting, .verifying:
-            if isRunning, let container, let endpoint = container.endpoint {
-                exit.container = container.name
-                exit.endpoint = endpoint
-                exit.knowsCredential = container.knowsCredential
-                exit.move(to: .verifying, now: now)
-                started.insert(id)
-                steps.append(.verify(id))
-            } else if exit.state == .starting {
-                // Its launch was lost with the controller that began it: begin anew, with a new generation.
-                exit.move(to: .pending, now: now)
-            } else {
-                exit.lose(container, now: now)
-            }
-        case .serving, .degraded, .standby:
-            if !isRunning {
-                exit.lose(container, now: now)
-            } else if isLost(exit) {
-                let reason = exit.health.reason ?? .blackhole
-                // A proxy that does not listen is the container's own trouble, and most often its end, which the list shows a moment later.
-                exit.giveUp(
-                    reason, Self.words(exit.health), avoidServer: reason != .proxyDown && reason != .wrongProxy, now: now)
-            } else {
-                guard let container else { return }
-                exit.endpoint = container.endpoint ?? exit.endpoint
-                exit.knowsCredential = container.knowsCredential
-                guard exit != exits[id] else { return }
-            }
-        case .draining:
-            if !isRunning { exit.move(to: .stopped, now: now) }
+        case .pending, .failed: return
+        case .starting, .verifying: followStart(of: &exit, container)
+        case .serving, .degraded, .standby: followTunnel(of: &exit, container)
+        case .draining: if !isRunning { exit.move(to: .stopped, now: now) }
         case .stopped:
-            if container == nil {
+            guard container != nil else {
                 exits[id] = nil
                 return
             }
         }
-        exits[id] = exit
+        if exit != exits[id] { exits[id] = exit }
+    }
+
+    /// An exit whose container was begun, and whose tunnel is not proved yet.
+    private mutating func followStart(of exit: inout Exit, _ container: ExitContainer?) {
+        if let container, container.isRunning, let endpoint = container.endpoint {
+            exit.container = container.name
+            exit.endpoint = endpoint
+            exit.knowsCredential = container.knowsCredential
+            exit.move(to: .verifying, now: now)
+            started.insert(exit.id)
+            steps.append(.verify(exit.id))
+        } else if exit.state == .starting {
+            // Its launch was lost with the controller that began it: begin anew, with a new generation.
+            exit.move(to: .pending, now: now)
+        } else {
+            exit.lose(container, now: now)
+        }
+    }
+
+    /// An exit whose tunnel was proved.
+    private func followTunnel(of exit: inout Exit, _ container: ExitContainer?) {
+        guard let container, container.isRunning else { return exit.lose(container, now: now) }
+        if isLost(exit) {
+            let reason = exit.health.reason ?? .blackhole
+            // A proxy that does not listen is the container's own trouble, and most often its end, which the list shows a moment later.
+            exit.giveUp(reason, Self.words(exit.health), avoidServer: reason != .proxyDown && reason != .wrongProxy, now: now)
+        } else {
+            exit.endpoint = container.endpoint ?? exit.endpoint
+            exit.knowsCredential = container.knowsCredential
+        }
     }
 
     private static func words(_ health: Health) -> String {
@@ -161,29 +163,30 @@ package struct Planner: Sendable {
     private mutating func leave(_ id: ExitID, in containers: [ExitContainer]) {
         guard var exit = exits[id] else { return }
         if desired.pools[id.country] == nil { exit.leaving = true }
-        if exit.leaving, exit.state != .draining, exit.state != .stopped {
-            if exit.state.takesTraffic {
-                if isReplaced(exit) { exit.move(to: .draining, reason: exit.reason, now: now) }
-            } else {
-                exit.move(to: .stopped, reason: exit.reason, now: now)
-                steps.removeAll { $0 == .verify(id) }
-            }
+        if exit.leaving { beginLeaving(&exit) }
+        if exit.state == .draining { drain(&exit) }
+        exits[id] = exit.state == .stopped && !containers.contains { $0.exit == id } ? nil : exit
+    }
+
+    private mutating func beginLeaving(_ exit: inout Exit) {
+        guard exit.state != .draining, exit.state != .stopped else { return }
+        if exit.state.takesTraffic {
+            if isReplaced(exit) { exit.move(to: .draining, reason: exit.reason, now: now) }
+        } else {
+            exit.move(to: .stopped, reason: exit.reason, now: now)
+            steps.removeAll { $0 == .verify(exit.id) }
         }
-        if exit.state == .draining {
-            let deadline = exit.since + rules.drainSeconds
-            // The gateway must have been told to drain before "no sessions" means anything.
-            exits[id] = exit
-            let isPublished =
-                world.published == nil
-                ? false : world.published == GatewayLayout.of(desired: desired, exits: exits, hostIsOnline: world.hostIsOnline)
-            let isIdle = isPublished && world.gateway?.sessions(country: id.country, slot: exit.slot) == 0
-            if isIdle || deadline <= now { exit.move(to: .stopped, reason: exit.reason, now: now) } else { requeue(at: deadline) }
-        }
-        if exit.state == .stopped, !containers.contains(where: { $0.exit == id }) {
-            exits[id] = nil
-            return
-        }
-        exits[id] = exit
+    }
+
+    private mutating func drain(_ exit: inout Exit) {
+        let deadline = exit.since + rules.drainSeconds
+        // The gateway must have been told to drain before "no sessions" means anything.
+        exits[exit.id] = exit
+        let isPublished =
+            world.published == nil
+            ? false : world.published == GatewayLayout.of(desired: desired, exits: exits, hostIsOnline: world.hostIsOnline)
+        let isIdle = isPublished && world.gateway?.sessions(country: exit.country, slot: exit.slot) == 0
+        if isIdle || deadline <= now { exit.move(to: .stopped, reason: exit.reason, now: now) } else { requeue(at: deadline) }
     }
 
     private func isReplaced(_ exit: Exit) -> Bool {
@@ -213,21 +216,23 @@ package struct Planner: Sendable {
 
     private mutating func resize(_ pool: Pool) {
         // Never more of those that serve than the pool wants. What doesn't serve goes first, then what is unwell, then the newest.
-        func rank(_ exit: Exit) -> Int {
-            switch exit.state {
-            case .serving: 0
-            case .degraded: 1
-            case .standby: 2
-            default: 3
-            }
-        }
-        let order = staying(pool.country).sorted { (rank($0), $0.id.number) > (rank($1), $1.id.number) }
+        let order = staying(pool.country).sorted { (Self.removalRank($0), $0.id.number) > (Self.removalRank($1), $1.id.number) }
         let serving = order.filter(\.state.takesTraffic)
         for exit in serving.prefix(max(0, serving.count - pool.size)) { dismiss(exit) }
         let wanted = pool.size + pool.standby
         let left = order.filter { exits[$0.id]?.leaving == false }
         for exit in left.prefix(max(0, left.count - wanted)) { dismiss(exit) }
         for _ in 0..<max(0, wanted - left.count) { add(to: pool) }
+    }
+
+    /// The exits with the highest rank are removed first.
+    private static func removalRank(_ exit: Exit) -> Int {
+        switch exit.state {
+        case .serving: 0
+        case .degraded: 1
+        case .standby: 2
+        default: 3
+        }
     }
 
     private func staying(_ country: CountryCode) -> [Exit] {
