@@ -14,7 +14,10 @@ extension Controller {
             record(.exitLeaving, .info, "exit \(new.id) will be removed\(why)", exit: new, reason: new.reason, by: Originator.current)
         }
         if let failure = new.lastFailure, failure != old?.lastFailure { recordFailure(failure, of: new, old) }
-        guard old?.state != new.state else { return }
+        if old?.state != new.state { recordState(of: new, after: old) }
+    }
+
+    private func recordState(of new: Exit, after old: Exit?) {
         switch new.state {
         case .pending:
             if new.lastFailure == nil { record(.exitWanted, .info, "exit \(new.id) was added", exit: new, by: Originator.current) }
@@ -22,12 +25,7 @@ extension Controller {
             record(.exitFailed, .warning, "exit \(new.id) has failed \(new.attempts) times in a row", exit: new, reason: new.reason)
         case .starting: record(.exitStarting, .info, "exit \(new.id) starts on \(Self.words(new.server))", exit: new)
         case .verifying: record(.exitVerifying, .info, "exit \(new.id) verifies its tunnel", exit: new)
-        case .standby:
-            let seconds = new.since - (old?.since ?? new.since)
-            let place = new.proof.country.map { " in \($0)" } ?? ""
-            record(
-                .exitStandby, .info, "exit \(new.id) is verified as \(new.proof.address ?? "?")\(place)", exit: new,
-                log: ["verified_s": Figures.decimal(seconds, digits: 2)])
+        case .standby: recordVerified(new, after: old)
         case .serving:
             if old?.state == .degraded { return record(.exitRecovered, .info, "exit \(new.id) is healthy again", exit: new) }
             record(.exitServing, .info, "exit \(new.id) serves as \(new.proof.address ?? "?")", exit: new)
@@ -39,6 +37,14 @@ extension Controller {
             record(.exitDraining, .info, "exit \(new.id) drains its connections", exit: new, reason: new.reason)
         case .stopped: record(.exitStopped, .info, "exit \(new.id) stops", exit: new, reason: new.reason)
         }
+    }
+
+    private func recordVerified(_ new: Exit, after old: Exit?) {
+        let seconds = new.since - (old?.since ?? new.since)
+        let place = new.proof.country.map { " in \($0)" } ?? ""
+        record(
+            .exitStandby, .info, "exit \(new.id) is verified as \(new.proof.address ?? "?")\(place)", exit: new,
+            log: ["verified_s": Figures.decimal(seconds, digits: 2)])
     }
 
     /// One that leaves a pool that goes on was replaced, and its traffic moves now.

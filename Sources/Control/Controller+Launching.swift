@@ -42,24 +42,40 @@ extension Controller {
         while ports.instant < deadline {
             // A proxy that does not listen yet may do so in a moment; what services answer will not be another in that.
             var pause = 0.5
-            do {
-                let sighting = try await ports.prober.verify(proxy)
-                if let country = sighting.country, country != id.country, settings.countryMustMatch {
-                    last = ExitFailure(reason: .wrongCountry, detail: "address services see it in \(country)", isServersFault: true)
-                    break
-                }
-                return verified(id, generation: exit.generation, sighting)
-            } catch let failure as ExitFailure {
-                if failure.isNotYet { pause = 0.02 } else { last = failure }
-                if failure.reason == .leak || failure.reason == .wrongProxy { break }
-            } catch {
-                last = ExitFailure(reason: .unknown, detail: "\(error)")
+            switch await verification(of: proxy, in: id.country) {
+            case .verified(let sighting): return verified(id, generation: exit.generation, sighting)
+            case .notYet: pause = 0.02
+            case .failed(let failure): last = failure
+            case .failedForGood(let failure): return fail(id, generation: exit.generation, failure)
             }
             // Cancelled because its container ended: the next pass finds out why.
             if Task.isCancelled { return }
             try? await ports.sleep(seconds: pause)
         }
         fail(id, generation: exit.generation, last)
+    }
+
+    private enum Verification {
+        case verified(Sighting)
+        /// The exit's proxy does not listen yet.
+        case notYet
+        case failed(ExitFailure)
+        /// Another try can't end differently.
+        case failedForGood(ExitFailure)
+    }
+
+    private func verification(of proxy: ExitProxy, in wanted: CountryCode) async -> Verification {
+        do {
+            let sighting = try await ports.prober.verify(proxy)
+            guard let country = sighting.country, country != wanted, settings.countryMustMatch else { return .verified(sighting) }
+            let detail = "address services see it in \(country)"
+            return .failedForGood(ExitFailure(reason: .wrongCountry, detail: detail, isServersFault: true))
+        } catch let failure as ExitFailure {
+            if failure.reason == .leak || failure.reason == .wrongProxy { return .failedForGood(failure) }
+            return failure.isNotYet ? .notYet : .failed(failure)
+        } catch {
+            return .failed(ExitFailure(reason: .unknown, detail: "\(error)"))
+        }
     }
 
     private func verified(_ id: ExitID, generation: Int, _ sighting: Sighting) {
