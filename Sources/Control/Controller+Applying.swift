@@ -62,8 +62,8 @@ extension Controller {
     }
 
     private func notePlugged(_ layout: GatewayLayout) {
-        let ready = Set(layout.pools.flatMap { pool in pool.slots.filter { $0.state == .ready }.map { "\(pool.country)/\($0.number)" } })
-        let now = Set(exits.values.filter { ready.contains("\($0.country)/\($0.slot)") }.map(\.id))
+        let ready = layout.pools.flatMap { $0.slots.filter { $0.state == .ready }.compactMap(\.occupant?.exit) }
+        let now = Set(ready.filter { exits[$0] != nil })
         let before = term.gateway.plugged ?? []
         guard now != before else { return }
         let time = ports.now()

@@ -20,6 +20,9 @@ package struct ExitID: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(country.lowercased)-\(number)" }
 
+    /// Values of the labels `exit` and `country` of metrics.
+    package var metricLabels: [String] { [description, country.rawValue] }
+
     package static func < (left: ExitID, right: ExitID) -> Bool {
         left.country == right.country ? left.number < right.number : left.country < right.country
     }

@@ -165,7 +165,10 @@ package struct GatewayObservation: Hashable, Sendable {
         entry(country: country, slot: slot)?.sessions ?? 0
     }
 
-    package func entry(country: CountryCode, slot: Int) -> Slot? {
+    /// The slot of an exit; nil when the gateway doesn't know it.
+    package func entry(of exit: Exit) -> Slot? { entry(country: exit.country, slot: exit.slot) }
+
+    private func entry(country: CountryCode, slot: Int) -> Slot? {
         places["pool-\(country.lowercased)/\(slot)"].map { slots[$0] }
     }
 }

@@ -65,8 +65,8 @@ extension Controller {
     /// 0, which is 1970, stands for never.
     private func setComparisonMetrics(of id: ExitID, _ health: Health) {
         func seconds(_ time: Timestamp?) -> Double { time.map { Double($0.milliseconds) / 1000 } ?? 0 }
-        Metrics.comparedAt.set(seconds(health.comparedAt), "\(id)", id.country.rawValue)
-        Metrics.placedAt.set(seconds(health.placedAt), "\(id)", id.country.rawValue)
+        Metrics.comparedAt.set(seconds(health.comparedAt), id.metricLabels)
+        Metrics.placedAt.set(seconds(health.placedAt), id.metricLabels)
     }
 
     /// Exits whose address, or country, has not been compared for so long that somebody must know. A country that no service has ever said is not

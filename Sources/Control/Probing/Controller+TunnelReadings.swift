@@ -27,7 +27,7 @@ extension Controller {
         probes.monitors[id]?.record.show(reading)
         noteLeaks(reading.leaks, of: id, generation)
         guard let age = reading.handshakeAge else { return Metrics.handshakeAge.keep { $0.first != "\(id)" } }
-        Metrics.handshakeAge.set(age, "\(id)", id.country.rawValue)
+        Metrics.handshakeAge.set(age, id.metricLabels)
         if age > TunnelReading.oldestHandshake { probes.hasten(id) }
     }
 
@@ -53,8 +53,8 @@ extension Controller {
         switch leaks {
         case .unread: return
         case .counted(let packets, let bytes):
-            Metrics.leakedPackets.set(Double(packets), "\(id)", id.country.rawValue)
-            Metrics.leakedBytes.set(Double(bytes), "\(id)", id.country.rawValue)
+            Metrics.leakedPackets.set(Double(packets), id.metricLabels)
+            Metrics.leakedBytes.set(Double(bytes), id.metricLabels)
         case .notCounted, .removed: break
         }
         guard let monitor = probes.monitors[id] else { return }

@@ -18,7 +18,7 @@ struct SlotCounters {
         var news = News()
         used = []
         for exit in exits.values where exit.state.takesTraffic || exit.state == .draining {
-            guard let slot = gateway.entry(country: exit.country, slot: exit.slot), slot.slot.endpoint == exit.endpoint else { continue }
+            guard let slot = gateway.entry(of: exit), slot.slot.endpoint == exit.endpoint else { continue }
             let before = last[exit.id]
             if slot.sessions > 0 { used.insert(exit.id) }
             last[exit.id] = (exit.generation, slot.received, slot.errors)
