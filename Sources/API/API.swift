@@ -25,7 +25,7 @@ package final class API: Sendable {
         parts: Parts = Parts(), version: String = "0", log: Log
     ) {
         let audit = AuditLog(
-            store: parts.audit ?? MemoryAuditStore(), log: log, marks: parts.marks, concerns: parts.concerns,
+            store: parts.audit ?? MemoryAuditStore(), log: log, marks: parts.marks, alertReporter: parts.alertReporter,
             authenticator: parts.authenticator)
         let live = LiveSettings(LiveValues(serving: settings, retentionDays: audit.retentionDays), audit: audit)
         let sessions = SessionTable(keys: keys, store: parts.sessions) { live.values.serving.sessions }

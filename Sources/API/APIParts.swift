@@ -16,7 +16,7 @@ extension API {
         package var audit: (any AuditStore)?
         /// What must not be set back in the store, and what to tell where it was.
         package var marks = HighMarks(path: nil)
-        package var concerns = Concerns()
+        package var alertReporter = AlertReporter()
         /// Makes and checks the codes of the audit log's entries; nil where they have none.
         package var authenticator: @Sendable () -> Authenticator? = { nil }
         package var figures: (any FigureStore)?

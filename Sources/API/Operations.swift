@@ -16,11 +16,11 @@ package protocol Operations: Sendable {
     /// - Parameter provider: whose list is needed; nil where any will do.
     func catalog(of provider: ProviderName?) async throws -> CatalogView
     /// The servers that are wanted, best first, with their scores.
-    func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer]
+    func explained(_ filter: ServerFilter, strategy: Strategy) async throws -> [RankedServer]
     /// Measures the servers that are wanted, at most so many; nearest first.
-    func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
+    func measured(_ filter: ServerFilter, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
     /// Finds the nearest of the servers that are wanted.
-    func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
+    func fastest(_ filter: ServerFilter, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
     /// Carries a command out. Its change is in the store before this returns.
     /// - Returns: the exit that the command is about; nil where it is about none.
     @discardableResult

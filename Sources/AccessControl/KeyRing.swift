@@ -109,8 +109,8 @@ package final class KeyRing: Sendable {
         }
     }
 
-    /// Notes that a key is let in from an address for the first time.
-    package func letIn(_ key: APIKey, from address: String, now: Timestamp = SystemClock.now()) {
+    /// Records the first use of a key from an address.
+    package func recordUse(_ key: APIKey, from address: String, now: Timestamp = SystemClock.now()) {
         state.withLock { state in
             var use = state.uses[key.id] ?? Use()
             use.last = now

@@ -56,9 +56,9 @@ extension AuditLog {
 
     func report(_ open: [String]) {
         findings.withLock { $0.open = open }
-        guard let first = open.first else { return concerns.clear(.audit) }
+        guard let first = open.first else { return alertReporter.clear(.audit) }
         let more = open.count > 1 ? " (and \(open.count - 1) more)" : ""
-        concerns.raise(
+        alertReporter.raise(
             .audit, "the audit log is not intact: \(first)\(more)",
             remedy: "it was changed in Redis, or Redis has lost writes: see `sallyport audit verify`, find out who may write to"
                 + " Redis, then `sallyport audit acknowledge`")

@@ -44,7 +44,7 @@ package final class AuditLog: Sendable {
     let marks: HighMarks
     /// Makes and checks the entries' codes; nil where there are none (yet).
     let authenticator: @Sendable () -> Authenticator?
-    let concerns: Concerns
+    let alertReporter: AlertReporter
     private let state = Mutex(State())
     let writing = Mutex(Writing())
     let findings = Mutex(Findings())
@@ -55,13 +55,13 @@ package final class AuditLog: Sendable {
     let mutex = AsyncMutex()
 
     package init(
-        store: any AuditStore, log: Log, marks: HighMarks = HighMarks(path: nil), concerns: Concerns = Concerns(),
+        store: any AuditStore, log: Log, marks: HighMarks = HighMarks(path: nil), alertReporter: AlertReporter = AlertReporter(),
         authenticator: @escaping @Sendable () -> Authenticator? = { nil }
     ) {
         self.store = store
         self.log = log
         self.marks = marks
-        self.concerns = concerns
+        self.alertReporter = alertReporter
         self.authenticator = authenticator
     }
 

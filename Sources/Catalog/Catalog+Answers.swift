@@ -10,7 +10,7 @@ extension Catalog {
     package func ranked(for pool: Pool) async throws -> [RankedServer] {
         try await refresh(for: pool.provider, country: pool.country)
         await measureCandidates(for: pool)
-        let wanted = servers(within: ServerWish(pool))
+        let wanted = servers(within: ServerFilter(pool))
         // Who has given no list may have servers there.
         let silent = providers.filter { self[$0].listing == nil && pool.provider ?? $0 == $0 }
         if wanted.isEmpty, !silent.isEmpty { throw lack(of: silent) }
@@ -36,9 +36,9 @@ extension Catalog {
     private static let resolvedOfPool = 50
 
     /// The same with the score of each, and nothing measured for it.
-    package func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
-        try await refresh(for: wish.provider, country: wish.country)
-        var ranked = ranking(of: wish, strategy: strategy)
+    package func explained(_ filter: ServerFilter, strategy: Strategy) async throws -> [RankedServer] {
+        try await refresh(for: filter.provider, country: filter.country)
+        var ranked = ranking(of: filter, strategy: strategy)
         for index in ranked.indices { ranked[index].server.latencyMilliseconds = histories[ranked[index].server.hostname]?.figures?.median }
         return ranked
     }
@@ -74,17 +74,17 @@ extension Catalog {
 
     // MARK: - Parts of these
 
-    func ranking(of wish: ServerWish, strategy: Strategy) -> [RankedServer] {
+    func ranking(of filter: ServerFilter, strategy: Strategy) -> [RankedServer] {
         let around = surroundings()
         var knowledge = knowledge()
         knowledge.held = around.held
         knowledge.breakers = around.breakers
         var generator = SystemRandomNumberGenerator()
-        return ServerRanking.ranked(servers(within: wish), strategy: strategy, knowledge: knowledge, seed: generator.next())
+        return ServerRanking.ranked(servers(within: filter), strategy: strategy, knowledge: knowledge, seed: generator.next())
     }
 
-    func servers(within wish: ServerWish) -> [Server] {
-        listings.flatMap { listing in wish.country.map { listing.byCountry[$0] ?? [] } ?? listing.servers }.filter(wish.contains)
+    func servers(within filter: ServerFilter) -> [Server] {
+        listings.flatMap { listing in filter.country.map { listing.byCountry[$0] ?? [] } ?? listing.servers }.filter(filter.contains)
     }
 
     /// What the measurements say.

@@ -6,9 +6,10 @@ import Platform
 extension Catalog {
     /// Measures the servers that are wanted, the least loaded where they are too many, and returns them with their figures.
     /// - Returns: by latency, those without an answer last.
-    package func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
-    {
-        let all = try await snapshot(for: wish.provider).servers.filter(wish.contains)
+    package func measured(_ filter: ServerFilter, method: LatencyMethod, limit: Int) async throws -> [(
+        server: Server, figures: LatencyFigures
+    )] {
+        let all = try await snapshot(for: filter.provider).servers.filter(filter.contains)
         let chosen = Array(withoutHeld(all, for: method).prefix(limit))
         try await measureNow(chosen, method: method)
         return chosen.compactMap { server in histories[server.hostname]?.figures.map { (server, $0) } }
@@ -20,10 +21,10 @@ extension Catalog {
         let previous = lastMeasurement
         let task = Task {
             await previous?.value
-            let wish = ServerWish(pool)
-            await measureOld(ServerRanking.firstOfCities(servers(within: wish), limit: settings.measuredCities))
+            let filter = ServerFilter(pool)
+            await measureOld(ServerRanking.firstOfCities(servers(within: filter), limit: settings.measuredCities))
             let strategy = pool.strategy == .random ? .balanced : pool.strategy
-            await measureOld(ranking(of: wish, strategy: strategy).prefix(settings.measured).map(\.server))
+            await measureOld(ranking(of: filter, strategy: strategy).prefix(settings.measured).map(\.server))
         }
         lastMeasurement = task
         await task.value

@@ -35,9 +35,10 @@ extension Catalog {
     /// The nearest servers that answer: one of each city is measured, another where that is silent, then servers of the nearest cities until
     /// enough have answered.
     /// - Returns: nearest first; fewer than `limit` where no more answer.
-    package func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)]
-    {
-        let all = withoutHeld(try await snapshot(for: wish.provider).servers.filter(wish.contains), for: method)
+    package func fastest(_ filter: ServerFilter, method: LatencyMethod, limit: Int) async throws -> [(
+        server: Server, figures: LatencyFigures
+    )] {
+        let all = withoutHeld(try await snapshot(for: filter.provider).servers.filter(filter.contains), for: method)
         var found = try await measureCities(of: all, method)
         let near = all.filter { !found.asked.contains($0.hostname) }.sorted(by: found.isNearer)
         let batch = max(limit, settings.measured)

@@ -126,7 +126,7 @@ package struct CatalogSnapshot: Sendable {
     package var listings: [ListingStatus]
 }
 
-extension ServerWish {
+extension ServerFilter {
     package init(_ pool: Pool) {
         self.init(
             provider: pool.provider, country: pool.country, city: pool.city, tags: Set(pool.limits.tags ?? []),

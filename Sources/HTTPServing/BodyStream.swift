@@ -69,7 +69,7 @@ package final class BodyStream: Sendable {
         let (goesOn, wake) = state.withLock { state in
             guard !state.isOver, !state.hasEnded else { return (false, nil as (@Sendable () -> Void)?) }
             let goesOn = state.kept + piece.count <= limit
-            if goesOn { state.append(piece) } else { giveUp(&state) }
+            if goesOn { state.append(piece) } else { endTooSlow(&state) }
             defer { state.wake = nil }
             return (goesOn, state.wake)
         }
@@ -80,14 +80,14 @@ package final class BodyStream: Sendable {
     /// Ends the stream with its closing message, as for a client that is too slow.
     package func drop() {
         let wake = state.withLock { state in
-            if !state.isOver, !state.hasEnded { giveUp(&state) }
+            if !state.isOver, !state.hasEnded { endTooSlow(&state) }
             defer { state.wake = nil }
             return state.wake
         }
         wake?()
     }
 
-    private func giveUp(_ state: inout State) {
+    private func endTooSlow(_ state: inout State) {
         // A piece that has begun to leave is finished: half of one would be no text of its kind.
         state.keepOnlyBegun()
         state.append(closingMessage)

@@ -174,7 +174,7 @@ package final class HTTPClient: Sendable {
             running[transfer.id] = nil
             curl_multi_remove_handle(multi.pointer, handle)
             transfer.finish(result)
-            if let handle = transfer.giveUpHandle() { spare.put(handle) }
+            if let handle = transfer.releaseHandle() { spare.put(handle) }
         }
     }
 }

@@ -160,7 +160,7 @@ final class Transfer: @unchecked Sendable {
 
     /// The handle, which is no longer this transfer's: nothing can be read from it any more. Nil where it knew a password: not
     /// every version of libcurl forgets, on a reset, what it has made of that.
-    func giveUpHandle() -> UnsafeMutableRawPointer? {
+    func releaseHandle() -> UnsafeMutableRawPointer? {
         if request.proxyPassword != nil || request.proxyUser != nil { return nil }
         defer { handle = nil }
         return handle

@@ -62,13 +62,13 @@ extension Exit {
 
     package mutating func failed(_ reason: ExitReason, _ detail: String, avoidServer: Bool, now: Timestamp) {
         guard state == .starting || state == .verifying else { return }
-        giveUp(reason, detail, avoidServer: avoidServer, now: now)
+        backOff(reason, detail, avoidServer: avoidServer, now: now)
     }
 
     /// Its container is gone or has ended: another one, at once. The server is to blame only where the entry point says so: what was ended
     /// from outside has failed nobody.
     package mutating func lose(_ container: ExitContainer?, now: Timestamp) {
-        guard let container else { return giveUp(.containerGone, "its container was removed", avoidServer: false, now: now) }
+        guard let container else { return backOff(.containerGone, "its container was removed", avoidServer: false, now: now) }
         let code = container.exitCode ?? -1
         let (reason, isServersFault) = Self.reason(exitCode: code)
         // 128 and the number of the signal.
@@ -78,7 +78,7 @@ extension Exit {
             case 0, 129...192: "was ended from outside (status \(code))"
             default: "ended with status \(code)"
             }
-        giveUp(reason, "its container \(how)", avoidServer: isServersFault, now: now)
+        backOff(reason, "its container \(how)", avoidServer: isServersFault, now: now)
     }
 
     /// What the entry point's exit status means, and whether another server may do better. See containers/exit/README.md.
@@ -97,7 +97,7 @@ extension Exit {
     private func isProven(_ now: Timestamp) -> Bool { proof.at.map { now - $0 >= Self.secondsUntilProven } ?? false }
 
     /// Back to waiting, for a new try after a pause that grows with each failure; the first loss of a serving exit has none.
-    package mutating func giveUp(_ reason: ExitReason, _ detail: String, avoidServer: Bool, now: Timestamp) {
+    package mutating func backOff(_ reason: ExitReason, _ detail: String, avoidServer: Bool, now: Timestamp) {
         let wasServing = state.takesTraffic
         lastFailure = Failure(
             at: now, reason: reason, detail: detail, server: server, isServersFault: avoidServer, tookTraffic: wasServing)

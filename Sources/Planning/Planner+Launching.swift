@@ -62,7 +62,7 @@ extension Planner {
         let full = providers.filter { rules.devices.isFull($0, besides: exit.id, exits: exits, containers: containers) }
         let open = Self.without(full, servers)
         guard open.isEmpty, !servers.isEmpty else { return open }
-        if keepLeaver(insteadOf: exit) { return nil }
+        if cancelReplacement(exit) { return nil }
         let names = Set(servers.map(\.server.provider.rawValue)).sorted().joined(separator: " and ")
         wait(exit, .deviceLimit, "the account at \(names) has no free tunnel", now + 1)
         return nil
@@ -76,7 +76,7 @@ extension Planner {
         case .silence(let count):
             wait(exit, .handshakeTimeout, "none of the \(count) tried servers of \(exit.country) answers a handshake", now + 1)
         case .none:
-            if keepLeaver(insteadOf: exit) { return nil }
+            if cancelReplacement(exit) { return nil }
             let detail = open.isEmpty ? "the catalog has no server for it" : "every server of \(exit.country) is in use"
             wait(exit, .noServer, detail, now + rules.noServerSeconds)
         }
@@ -153,7 +153,7 @@ extension Planner {
     }
 
     /// Where every server is taken, an exit that was to leave holds the one that its replacement needs: then it stays.
-    private mutating func keepLeaver(insteadOf exit: Exit) -> Bool {
+    private mutating func cancelReplacement(_ exit: Exit) -> Bool {
         let leavers = exits.of(exit.country).filter { $0.leaving && $0.state.takesTraffic }
         guard desired.pools[exit.country] != nil, let leaver = leavers.min(by: { $0.id < $1.id }) else { return false }
         exits[leaver.id]?.leaving = false

@@ -144,7 +144,7 @@ package struct Planner: Sendable {
         if isLost(exit) {
             let reason = exit.health.reason ?? .blackhole
             // A proxy that does not listen is the container's own trouble, and most often its end, which the list shows a moment later.
-            exit.giveUp(reason, Self.words(exit.health), avoidServer: reason != .proxyDown && reason != .wrongProxy, now: now)
+            exit.backOff(reason, Self.words(exit.health), avoidServer: reason != .proxyDown && reason != .wrongProxy, now: now)
         } else {
             exit.endpoint = container.endpoint ?? exit.endpoint
             exit.knowsCredential = container.knowsCredential

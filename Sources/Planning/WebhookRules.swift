@@ -40,7 +40,7 @@ package struct WebhookRules: Sendable {
             state.disabledAt = delivery.at
             state.retryAt = nil
         } else if let refusals = state.refusals, refusals >= giveUpAfter {
-            giveUp(delivery, cursor: cursor, &state)
+            deadLetter(delivery, cursor: cursor, &state)
         } else {
             state.retryAt = delivery.at + backOff.pause(attempts: state.failures, salt: salt)
         }
@@ -48,7 +48,7 @@ package struct WebhookRules: Sendable {
     }
 
     /// The next event is sent at once. Failures go on being counted: one who refuses everything is asked less and less, and disabled.
-    private func giveUp(_ delivery: WebhookDelivery, cursor: String?, _ state: inout WebhookState) {
+    private func deadLetter(_ delivery: WebhookDelivery, cursor: String?, _ state: inout WebhookState) {
         state.cursor = cursor ?? delivery.event
         state.deadLetters = (state.deadLetters ?? 0) + 1
         state.lastDeadLetter = delivery.event

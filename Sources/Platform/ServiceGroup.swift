@@ -77,7 +77,7 @@ private struct ServiceRun {
         case .started(let index): noteStart(of: index)
         case .ended(let index, let error): noteEnd(of: index, error)
         case .stopRequested: stopAll()
-        case .overdue(let index): giveUp(index)
+        case .overdue(let index): abandon(index)
         }
     }
 
@@ -142,7 +142,7 @@ private struct ServiceRun {
         if isStopping { stopNext() }
     }
 
-    private mutating func giveUp(_ index: Int) {
+    private mutating func abandon(_ index: Int) {
         guard members[index].state == .stopping else { return }
         members[index].task.cancel()
         end(index)

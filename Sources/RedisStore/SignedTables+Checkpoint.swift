@@ -113,7 +113,7 @@ extension SignedTables {
         let roots = try await connection.transaction(tables.map { ["HGET", signatureKey($0), "root"] }).map(\.text)
         guard zip(tables, roots).allSatisfy({ $1 == nil || $1 == known[$0]?.root }) else { return false }
         try await connection.command(["SET", trustKey, authenticator.code(trustParts), "NX"])
-        concerns.note("\(trustKey) was gone from Redis; it is written back, and other lost rows are restored from data_dir")
+        alertReporter.note("\(trustKey) was gone from Redis; it is written back, and other lost rows are restored from data_dir")
         return true
     }
 }

@@ -37,8 +37,8 @@ extension SignedTables {
         ]
         let message = "\(what.compactMap(\.self).joined(separator: ", and ")), and no controller had done that; they are written back"
         state.withLock { $0.restoredAt[table] = .now }
-        concerns.raise(.table(table.rawValue), message, remedy: Self.remedy)
-        concerns.note(message)
+        alertReporter.raise(.table(table.rawValue), message, remedy: Self.remedy)
+        alertReporter.note(message)
     }
 
     func gone(_ table: SignedTable, _ reading: Reading) -> RedisError {
@@ -63,6 +63,6 @@ extension SignedTables {
         else { return }
         let commands = [["SET", trustKey, authenticator.code(trustParts)]]
         guard (try? await send(commands, expecting: users.root, .users, Guards(fence: { number }))) == .done else { return }
-        concerns.note("\(trustKey) was gone from Redis; it is written back")
+        alertReporter.note("\(trustKey) was gone from Redis; it is written back")
     }
 }

@@ -109,7 +109,7 @@ extension SignedTables {
         // A store that holds nothing yet is a first start, and nothing in it was taken for ours.
         guard signed.values.contains(where: { !($0.rows ?? [:]).isEmpty }) else { return }
         let counts = tables.map { "\(signed[$0]?.rows?.count ?? 0) \($0.rawValue)" }.joined(separator: ", ")
-        concerns.note("the store was signed as it is, for the first time: \(counts)")
+        alertReporter.note("the store was signed as it is, for the first time: \(counts)")
     }
 
     /// A table's new signature, over these rows; values that hold secrets are sealed with the first key.
@@ -148,7 +148,7 @@ extension SignedTables {
             }
         }
         try await connection.command(["SET", trustKey, authenticator.code(trustParts)])
-        concerns.note("the store is signed and encrypted with the root key \(authenticator.id) now")
+        alertReporter.note("the store is signed and encrypted with the root key \(authenticator.id) now")
     }
 
     func mark(_ table: SignedTable) -> Int { marks[markName(table)]?.number ?? 0 }

@@ -37,16 +37,16 @@ extension SignedTables {
     func check(_ table: SignedTable, fence: @escaping @Sendable () -> Int?) async {
         do {
             var reading = try await read(table)
-            concerns.clear(.store)
+            alertReporter.clear(.store)
             if let number = fence(), try await restoreRows(reading, of: table, Guards(fence: { number })) > 0 {
                 reading = try await read(table)
             }
             report(reading, of: table)
         } catch let error as RedisError where error.code == .distrusted {
             // A store that is distrusted as a whole is one alert, not one for each table.
-            guard isSigned else { return concerns.raise(.store, error.message, remedy: Self.remedy) }
+            guard isSigned else { return alertReporter.raise(.store, error.message, remedy: Self.remedy) }
             if let fence = fence(), (try? await restore(table, fence: { fence }, because: error.message)) ?? false { return }
-            concerns.raise(.table(table.rawValue), error.message, remedy: Self.remedy)
+            alertReporter.raise(.table(table.rawValue), error.message, remedy: Self.remedy)
         } catch {
             // Whoever needs the store tells that it is away.
         }
@@ -61,7 +61,7 @@ extension SignedTables {
             + reading.missing.sorted().map { "\($0) is gone, and nobody has removed it" }
         guard !words.isEmpty else { return clearOld(table) }
         let more = words.count > 5 ? ", and \(words.count - 5) more" : ""
-        concerns.raise(
+        alertReporter.raise(
             .table(table.rawValue), "rows of \(table.rawValue) are not used: \(words.prefix(5).joined(separator: ", "))\(more)",
             remedy: Self.remedy)
     }
@@ -69,7 +69,7 @@ extension SignedTables {
     /// An alert about what was put right stands for ten minutes.
     private func clearOld(_ table: SignedTable) {
         if let at = state.withLock({ $0.restoredAt[table] }), .now - at < .seconds(600) { return }
-        concerns.clear(.table(table.rawValue))
+        alertReporter.clear(.table(table.rawValue))
     }
 
     /// Writes a table as this controller knows it over one that was set back.
@@ -89,9 +89,9 @@ extension SignedTables {
         let message = "\(reason.split(separator: ",").first ?? ""); the leader has written it back as it knew it"
         log.error("a table of the store was set back, and written back", ["table": key(table), "reason": reason])
         state.withLock { $0.restoredAt[table] = .now }
-        concerns.raise(
+        alertReporter.raise(
             .table(table.rawValue), message, remedy: "find out who or what has set Redis back: an attacker, a failover, an old copy")
-        concerns.note(message)
+        alertReporter.note(message)
         return true
     }
 }

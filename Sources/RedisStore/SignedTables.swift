@@ -53,7 +53,7 @@ package final class SignedTables: Sendable {
     /// Nil where nothing is signed.
     let authenticator: Authenticator?
     let marks: HighMarks
-    let concerns: Concerns
+    let alertReporter: AlertReporter
     let log: Log
     /// How a value is stored: sealed where it holds a secret.
     let sealer: Sealer?
@@ -62,14 +62,14 @@ package final class SignedTables: Sendable {
 
     package init(
         connection: RedisConnection, prefix: String, rootKey: RootKey? = nil, marks: HighMarks = HighMarks(path: nil),
-        concerns: Concerns = Concerns(), log: Log = .none
+        alertReporter: AlertReporter = AlertReporter(), log: Log = .none
     ) {
         self.connection = connection
         self.prefix = prefix
         authenticator = rootKey.map { Authenticator($0, purpose: "store/mac") }
         sealer = rootKey.map { Sealer($0, purpose: "store/seal") }
         self.marks = marks
-        self.concerns = concerns
+        self.alertReporter = alertReporter
         self.log = log
     }
 

@@ -17,17 +17,17 @@ extension Store {
     }
 
     /// Looks every 10 s whether the server may throw keys away, until it is cancelled, and tells.
-    package func watchPolicy(_ concerns: Concerns) async {
+    package func watchPolicy(_ alertReporter: AlertReporter) async {
         while !Task.isCancelled {
-            await checkPolicy(concerns)
+            await checkPolicy(alertReporter)
             try? await Task.sleep(for: .seconds(10))
         }
     }
 
-    func checkPolicy(_ concerns: Concerns) async {
+    func checkPolicy(_ alertReporter: AlertReporter) async {
         do {
-            guard let policy = try await evictionPolicy() else { return concerns.clear(.storePolicy) }
-            concerns.raise(
+            guard let policy = try await evictionPolicy() else { return alertReporter.clear(.storePolicy) }
+            alertReporter.raise(
                 .storePolicy, "Redis may evict users, pools and exits when its memory is full: its maxmemory-policy is \(policy)",
                 remedy: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf or the service's settings")
         } catch {

@@ -26,7 +26,7 @@ package struct KeyTries: Sendable {
         if let found, found.isKnown { return found.key }
         try check(address, settings)
         guard let found else { throw failed(address, settings, .unauthorized("key_unknown", "unknown API key")) }
-        keys.letIn(found.key, from: address)
+        keys.recordUse(found.key, from: address)
         return found.key
     }
 

@@ -95,20 +95,20 @@ final class FakeOperations: Operations, EventSource {
         ProviderListing(name: .nordvpn, servers: 28, dropped: ["offline": 2], fetchedAt: start, stale: false, problem: nil, devices: 10)
     ]
 
-    func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
+    func explained(_ wish: ServerFilter, strategy: Strategy) async throws -> [RankedServer] {
         with { $0.rankings += 1 }
         return try await catalog(of: nil).servers.filter(wish.contains).map { server in
             RankedServer(server: server, parts: [.init(name: "load", points: Double(server.load ?? 50), reason: "\(strategy)")])
         }
     }
 
-    func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
+    func measured(_ wish: ServerFilter, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
         try await catalog(of: nil).servers.filter(wish.contains).prefix(limit).map { server in
             (server, LatencyFigures(median: 1.23456, jitter: nil, loss: 0, samples: 1, method: method, measuredAt: start))
         }
     }
 
-    func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
+    func fastest(_ wish: ServerFilter, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
         try await measured(wish, method: method, limit: limit)
     }
 

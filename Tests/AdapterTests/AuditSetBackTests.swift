@@ -13,7 +13,7 @@ import Testing
     /// One controller's side of the log.
     private struct Writer {
         let audit: AuditLog
-        let concerns = Concerns()
+        let alertReporter = AlertReporter()
         let running: Task<Void, Never>
 
         /// - Parameter deadline: seconds; on a busy machine an answer takes as long as it takes.
@@ -21,7 +21,8 @@ import Testing
             let connection = RedisConnection(address: .unix(path: redis), deadline: deadline)
             let authenticator = Authenticator(key, purpose: AuditChain.purpose)
             let audit = AuditLog(
-                store: APIStore(connection: connection, prefix: "test"), log: .none, marks: HighMarks(path: marks), concerns: concerns,
+                store: APIStore(connection: connection, prefix: "test"), log: .none, marks: HighMarks(path: marks),
+                alertReporter: alertReporter,
                 authenticator: { authenticator })
             self.audit = audit
             running = Task { await audit.run() }
@@ -31,7 +32,7 @@ import Testing
 
         /// What the alert says, as soon as there is one.
         func alert() async throws -> String {
-            try await eventually("there is an alert", within: 40) { concerns.alerts.first { $0.severity == .critical }?.message }
+            try await eventually("there is an alert", within: 40) { alertReporter.alerts.first { $0.severity == .critical }?.message }
         }
 
         func end() async {
@@ -111,14 +112,14 @@ import Testing
             let later = now.filter { $0.seq > 10 && $0.text.contains("act 1") }
             #expect(later.count == 2 && later.allSatisfy { $0.seq > 11 }, "\(kind): \(now.map(\.seq))")
             let found = try await writer.audit.verify()
-            #expect(!found.problems.isEmpty && !writer.concerns.alerts.isEmpty, "\(kind)")
+            #expect(!found.problems.isEmpty && !writer.alertReporter.alerts.isEmpty, "\(kind)")
 
             // It stays a problem, and is no alarm, when somebody has seen it.
             let seen = try await writer.audit.acknowledge(by: "admin")
             #expect(seen.open == [], "\(kind): \(seen.open)")
-            #expect(writer.concerns.alerts.isEmpty)
+            #expect(writer.alertReporter.alerts.isEmpty)
             await writer.write(13...13)
-            #expect(try await writer.audit.verify().open == [] && writer.concerns.alerts.isEmpty, "\(kind)")
+            #expect(try await writer.audit.verify().open == [] && writer.alertReporter.alerts.isEmpty, "\(kind)")
             await writer.end()
         }
     }
@@ -186,8 +187,8 @@ import Testing
             await other.audit.retire()
             let second = Writer(redis.socket, marks: "\(folder.path)/marks", key: key)
             await second.write(1...3)
-            #expect(try await second.audit.verify().problems == [] && second.concerns.alerts.isEmpty)
-            #expect(try await other.audit.verify().problems == [] && other.concerns.alerts.isEmpty)
+            #expect(try await second.audit.verify().problems == [] && second.alertReporter.alerts.isEmpty)
+            #expect(try await other.audit.verify().problems == [] && other.alertReporter.alerts.isEmpty)
             #expect(try await lines(connection).count < 20)
             for writer in [other, second] { await writer.end() }
         }
@@ -200,7 +201,7 @@ import Testing
             _ = await old.flush()
             let writer = Writer(redis.socket, key: key)
             await writer.write(6...8)
-            #expect(try await writer.audit.verify().problems == [] && writer.concerns.alerts.isEmpty)
+            #expect(try await writer.audit.verify().problems == [] && writer.alertReporter.alerts.isEmpty)
             #expect(try await lines(connection).map { $0.mac != nil } == Array(repeating: false, count: 5) + [true, true, true])
             await writer.end()
         }

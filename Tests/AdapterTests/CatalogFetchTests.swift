@@ -72,12 +72,12 @@ import Testing
         }
         let (byCountry, first) = catalog { $0.countrySeconds = [us: 0.05] }
         try await eventually("a question of the country begins a fetch") {
-            _ = try await byCountry.explained(ServerWish(country: us), strategy: .load)
+            _ = try await byCountry.explained(ServerFilter(country: us), strategy: .load)
             return first.asked.withLock(\.count) > 2
         }
         let fetched = first.asked.withLock(\.count)
         for _ in 0..<5 { _ = try await byCountry.countries() }
-        _ = try await byCountry.explained(ServerWish(country: de), strategy: .load)
+        _ = try await byCountry.explained(ServerFilter(country: de), strategy: .load)
         #expect(first.asked.withLock(\.count) <= fetched + 1, "no other question does: one may have been under way")
         let (byProvider, second) = catalog { $0.providerSeconds = [american[0].provider: 0.05] }
         try await eventually("any question begins one") {

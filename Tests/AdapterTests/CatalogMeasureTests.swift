@@ -32,7 +32,7 @@ import Testing
         }
         let held = american[1]
         await catalog.follow { .init(held: [held]) }
-        let wish = ServerWish(country: us)
+        let wish = ServerFilter(country: us)
         #expect(try await catalog.measured(wish, method: .wireguard, limit: 10).map(\.server.hostname) == ["us3", "us1"])
         #expect(try await catalog.fastest(wish, method: .wireguard, limit: 1).map(\.server.hostname) == ["us3"])
         #expect(try await catalog.measured(wish, method: .fping, limit: 10).map(\.server.hostname) == ["us2", "us3", "us1"])
@@ -60,7 +60,7 @@ import Testing
         var held = servers[0]
         held.address = "198.18.7.1"
         await catalog.follow { [held] in .init(held: [held]) }
-        let measured = try await catalog.measured(ServerWish(country: us), method: .wireguard, limit: 10)
+        let measured = try await catalog.measured(ServerFilter(country: us), method: .wireguard, limit: 10)
         #expect(measured.map(\.server.hostname) == ["us2"] && asked.withLock { $0 } == ["us2"])
     }
 

@@ -46,7 +46,7 @@ import Testing
         let catalog = Self.catalog(source) { servers, _ in servers.reduce(into: [:]) { $0[$1.hostname] = 5 } }
         var most = 0
         while source.lists < 1_000 {
-            _ = try await catalog.measured(ServerWish(country: us), method: .fping, limit: 10)
+            _ = try await catalog.measured(ServerFilter(country: us), method: .fping, limit: 10)
             most = max(most, await catalog.figures().count)
         }
         #expect(most > 400 && most <= 530, "\(most) histories after \(source.lists) lists")
@@ -58,7 +58,7 @@ import Testing
         let all = (1...4).map { Self.server($0, city: "Dallas") }
         let source = MadeSource { _ in isGone.withLock { $0 } ? Array(all.dropFirst()) : all }
         let catalog = Self.catalog(source) { servers, _ in servers.reduce(into: [:]) { $0[$1.hostname] = 5 } }
-        _ = try await catalog.measured(ServerWish(country: us), method: .fping, limit: 10)
+        _ = try await catalog.measured(ServerFilter(country: us), method: .fping, limit: 10)
         isGone.withLock { $0 = true }
         try await eventually("it is gone", within: 20) { try await catalog.snapshot().servers.count == 3 }
         isGone.withLock { $0 = false }

@@ -115,7 +115,8 @@ import Testing
         let held = american[1]
         await catalog.follow { .init(held: [held], breakers: [BreakerKey.server("us3"): .open]) }
         #expect(try await catalog.ranked(for: Pool(country: us, size: 1)) == free)
-        #expect(try await catalog.explained(ServerWish(country: us), strategy: .balanced).map(\.server.hostname) == ["us1", "us3", "us2"])
+        #expect(
+            try await catalog.explained(ServerFilter(country: us), strategy: .balanced).map(\.server.hostname) == ["us1", "us3", "us2"])
     }
 
     @Test func `a pool takes only servers within its limits, and no other is measured for it`() async throws {

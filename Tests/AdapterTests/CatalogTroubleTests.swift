@@ -140,8 +140,8 @@ import Testing
         }
         for text in [
             await error { _ = try await catalog.ranked(for: Pool(country: de, size: 1)) },
-            await error { _ = try await catalog.measured(ServerWish(country: de), method: .fping, limit: 5) },
-            await error { _ = try await catalog.fastest(ServerWish(country: de), method: .fping, limit: 5) },
+            await error { _ = try await catalog.measured(ServerFilter(country: de), method: .fping, limit: 5) },
+            await error { _ = try await catalog.fastest(ServerFilter(country: de), method: .fping, limit: 5) },
         ] {
             #expect(text.contains("surfshark") && text.contains("Germany") && text.contains("de1.example.test"), "\(text)")
             #expect(text.contains("resolver"), "\(text)")
@@ -186,10 +186,10 @@ import Testing
             asked.withLock { $0.formUnion(servers.map(\.hostname)) }
             return times.filter { time in servers.contains { $0.hostname == time.key } }
         }
-        let found = try await catalog.fastest(ServerWish(country: us), method: .fping, limit: 3)
+        let found = try await catalog.fastest(ServerFilter(country: us), method: .fping, limit: 3)
         #expect(found.map(\.server.hostname) == ["us80", "us41", "us43"] && found.allSatisfy { $0.figures.median != nil })
-        #expect(try await catalog.fastest(ServerWish(country: us), method: .fping, limit: 100).count == 4, "none of the silent ones")
-        #expect(try await catalog.fastest(ServerWish(country: us, city: "City 5"), method: .fping, limit: 3).isEmpty)
+        #expect(try await catalog.fastest(ServerFilter(country: us), method: .fping, limit: 100).count == 4, "none of the silent ones")
+        #expect(try await catalog.fastest(ServerFilter(country: us, city: "City 5"), method: .fping, limit: 3).isEmpty)
     }
 
     @Test func `a provider's breaker opens when half of its calls fail, and three trials close it`() async throws {

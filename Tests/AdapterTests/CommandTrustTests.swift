@@ -14,7 +14,7 @@ import Testing
     /// One controller's side: its lease, and what it hands over and takes.
     private struct Side {
         let leadership: Leadership
-        let concerns = Concerns()
+        let alertReporter = AlertReporter()
         let relay: RedisCommandRelay
 
         init(_ name: String, _ redis: PrivateRedis, _ folder: String, key: RootKey = CommandTrustTests.key, seconds: Int = 16) {
@@ -23,7 +23,8 @@ import Testing
                 record: LeaseRecord(connection: connection, prefix: "test"), mark: FenceMark(folder: "\(folder)/\(name)"))
             leadership = Leadership(.init(instance: name, isShared: true, leaseSeconds: 600), store: lease)
             relay = RedisCommandRelay(
-                queue: CommandQueue(connection: connection, prefix: "test"), rootKey: key, leadership: leadership, concerns: concerns,
+                queue: CommandQueue(connection: connection, prefix: "test"), rootKey: key, leadership: leadership,
+                alertReporter: alertReporter,
                 log: .none, seconds: seconds)
         }
     }
@@ -67,7 +68,7 @@ import Testing
                 return try await entries(connection).isEmpty
             }
             #expect(found == [command("bob")])
-            let alert = try #require(leader.concerns.alerts.first { $0.subject == .orders })
+            let alert = try #require(leader.alertReporter.alerts.first { $0.subject == .orders })
             #expect(alert.message.contains("no controller of this store has written it"), "\(alert)")
             #expect(try await connection.command(["KEYS", "test:answer:*"]).list?.isEmpty ?? false)
         }
@@ -81,7 +82,7 @@ import Testing
             try await leader.relay.answer("one", with: .done)
             try await connection.command(["RPUSH", Self.queue] + entry + entry)
             #expect(try await leader.relay.next() == nil)
-            #expect(leader.concerns.alerts.contains { $0.message.contains("an old one that was put back") })
+            #expect(leader.alertReporter.alerts.contains { $0.message.contains("an old one that was put back") })
             #expect(try await entries(connection).isEmpty)
             // The one that takes over has seen nothing of it.
             await leader.leadership.resign()
@@ -110,7 +111,7 @@ import Testing
             #expect(next.leadership.isLeader)
             #expect(try await next.relay.next() == nil)
             #expect(try await follower.relay.answer(to: "one") == .missed)
-            #expect(next.concerns.alerts.isEmpty, "that is nobody's fault")
+            #expect(next.alertReporter.alerts.isEmpty, "that is nobody's fault")
             _ = await follower.leadership.claim()
             try await follower.relay.send(command("alice"), id: "two")
             #expect(try await next.relay.next()?.command == command("alice"))
@@ -154,7 +155,7 @@ import Testing
             try await eventually("Redis's clock has gone on") { try await queue.now() >= end }
             try await connection.command(["RPUSH", Self.queue] + entry)
             #expect(try await leader.relay.next() == nil)
-            #expect(leader.concerns.alerts.contains { $0.message.contains("an old one") })
+            #expect(leader.alertReporter.alerts.contains { $0.message.contains("an old one") })
         }
     }
 }

@@ -10,22 +10,22 @@ import Testing
     @Test(arguments: ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl", "noeviction"])
     func `a policy that throws keys away counts where memory has a limit`(policy: String) async throws {
         try await withRedis { _, _, connection in
-            let (store, concerns) = (Store(connection: connection, prefix: "test"), Concerns())
+            let (store, alertReporter) = (Store(connection: connection, prefix: "test"), AlertReporter())
             try await connection.command(["CONFIG", "SET", "maxmemory-policy", policy])
             try await connection.command(["ACL", "SETUSER", "default", "-config"])
-            await store.checkPolicy(concerns)
-            #expect(concerns.alerts.isEmpty)
+            await store.checkPolicy(alertReporter)
+            #expect(alertReporter.alerts.isEmpty)
             try await connection.command(["ACL", "SETUSER", "default", "+config"])
             try await connection.command(["CONFIG", "SET", "maxmemory", "100mb"])
             try await connection.command(["ACL", "SETUSER", "default", "-config"])
-            await store.checkPolicy(concerns)
-            let alert = concerns.alerts.first
+            await store.checkPolicy(alertReporter)
+            let alert = alertReporter.alerts.first
             #expect((alert == nil) == (policy == "noeviction"))
             #expect(alert.map { $0.message.hasSuffix(policy) && $0.remedy.contains("CONFIG SET maxmemory-policy noeviction") } ?? true)
             try await connection.command(["ACL", "SETUSER", "default", "+config"])
             try await connection.command(["CONFIG", "SET", "maxmemory-policy", "noeviction"])
-            await store.checkPolicy(concerns)
-            #expect(concerns.alerts.isEmpty)
+            await store.checkPolicy(alertReporter)
+            #expect(alertReporter.alerts.isEmpty)
         }
     }
 

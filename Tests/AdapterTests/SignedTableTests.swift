@@ -85,12 +85,12 @@ import Testing
             // They are left where they are, and told.
             #expect(try await connection.command(["HLEN", "test:api:keys"]).integer == 3)
             await side.tables.check(.keys) { nil }
-            let alert = try #require(side.tables.concerns.alerts.first { $0.subject == .table("api:keys") })
+            let alert = try #require(side.tables.alertReporter.alerts.first { $0.subject == .table("api:keys") })
             #expect(alert.severity == .critical && alert.message.contains("k2") && alert.message.contains("carries no code"))
             try await connection.command(["HSET", "test:api:keys", "k1", text])
             try await connection.command(["HDEL", "test:api:keys", "k2", "k3"])
             await side.tables.check(.keys) { nil }
-            #expect(side.tables.concerns.alerts.isEmpty)
+            #expect(side.tables.alertReporter.alerts.isEmpty)
             #expect(try await side.keys() == ["k1"])
         }
     }
@@ -130,7 +130,7 @@ import Testing
             // The one that leads knows what was there, and writes it back.
             try await connection.command(["SET", "test:fence", "7"])
             await side.tables.check(.users) { 7 }
-            #expect(side.tables.concerns.alerts.contains { $0.subject == .table("users") && $0.message.contains("written it back") })
+            #expect(side.tables.alertReporter.alerts.contains { $0.subject == .table("users") && $0.message.contains("written it back") })
             #expect(try await later.store.load().users == [user("bob", "new")])
         }
     }
@@ -148,7 +148,7 @@ import Testing
             #expect(try await again.names() == ["alice"])
             await #expect(throws: RedisError.self) { try await second.names() }
             await second.tables.check(.users) { nil }
-            #expect(second.tables.concerns.alerts.contains { $0.subject == .table("users") && $0.message.contains("was set back") })
+            #expect(second.tables.alertReporter.alerts.contains { $0.subject == .table("users") && $0.message.contains("was set back") })
         }
     }
 

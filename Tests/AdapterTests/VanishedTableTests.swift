@@ -79,7 +79,7 @@ import Testing
             let table = keys[0].split(separator: ":")[0]
             #expect(
                 table == "trust"
-                    || leader.tables.concerns.alerts.contains { $0.subject == .table(String(table)) && $0.message.contains("back") })
+                    || leader.tables.alertReporter.alerts.contains { $0.subject == .table(String(table)) && $0.message.contains("back") })
         }
     }
 

@@ -81,14 +81,14 @@ import Testing
 
     @Test func `where every other server is taken, the one that failed is tried again`() {
         var exit = serving(1, on: server(1))
-        exit.giveUp(.blackhole, "", avoidServer: true, now: start)
+        exit.backOff(.blackhole, "", avoidServer: true, now: start)
         let plan = Planner.plan(desired: one, exits: [exit.id: exit], world: world(servers: [server(1)]), now: start)
         #expect(plan.exits[id(1)]?.server == server(1))
     }
 
     @Test func `a server that failed is left alone for a while, and then is the best again`() {
         var exit = serving(1, on: server(1))
-        exit.giveUp(.blackhole, "", avoidServer: true, now: start)
+        exit.backOff(.blackhole, "", avoidServer: true, now: start)
         let soon = Planner.plan(desired: one, exits: [exit.id: exit], world: world(), now: start + 59)
         #expect(soon.exits[id(1)]?.server == server(2))
         let later = Planner.plan(desired: one, exits: [exit.id: exit], world: world(), now: start + 61)
@@ -109,7 +109,7 @@ import Testing
         var pauses: [Double] = []
         for _ in 0..<8 {
             exit.state = .verifying
-            exit.giveUp(.handshakeTimeout, "", avoidServer: true, now: start)
+            exit.backOff(.handshakeTimeout, "", avoidServer: true, now: start)
             pauses.append((exit.retryAt ?? start) - start)
         }
         #expect(pauses[0] < 1 && pauses[7] > 30 && pauses.allSatisfy { $0 <= 75 })
@@ -137,7 +137,7 @@ import Testing
     @Test func `on the same server an exit starts anew only when its old container is gone`() {
         var exit = serving(1, on: server(1))
         let old = container(of: exit)
-        exit.giveUp(.blackhole, "", avoidServer: true, now: start)
+        exit.backOff(.blackhole, "", avoidServer: true, now: start)
         var seen = world(servers: [server(1)])
         seen.containers = [old]
         let plan = Planner.plan(desired: one, exits: [exit.id: exit], world: seen, now: start)

@@ -88,19 +88,22 @@ struct ServerRoutes: RouteGroup {
     }
 
     func measureServers(_ request: ServerRequest) async throws -> ServerResponse {
-        let (wish, method) = try measurement(request)
-        return measured(try await operations.measured(wish, method: method, limit: Int(request.number("limit") ?? 100)), method)
+        let (filter, method) = try measurement(request)
+        return measured(try await operations.measured(filter, method: method, limit: Int(request.number("limit") ?? 100)), method)
     }
 
     func findFastest(_ request: ServerRequest) async throws -> ServerResponse {
-        let (wish, method) = try measurement(request)
-        return measured(try await operations.fastest(wish, method: method, limit: Int(request.number("limit") ?? 1)), method)
+        let (filter, method) = try measurement(request)
+        return measured(try await operations.fastest(filter, method: method, limit: Int(request.number("limit") ?? 1)), method)
     }
 
     // MARK: - Parts of these
 
-    private func measurement(_ request: ServerRequest) throws -> (ServerWish, LatencyMethod) {
-        (try wish(of: request, country: try request.country("country")), request.query("method").flatMap(LatencyMethod.init) ?? .auto)
+    private func measurement(_ request: ServerRequest) throws -> (ServerFilter, LatencyMethod) {
+        (
+            try serverFilter(of: request, country: try request.country("country")),
+            request.query("method").flatMap(LatencyMethod.init) ?? .auto
+        )
     }
 
     private func measured(_ entries: [(server: Server, figures: LatencyFigures)], _ method: LatencyMethod) -> ServerResponse {
@@ -122,30 +125,30 @@ struct ServerRoutes: RouteGroup {
         return name == "all" ? nil : ProviderName(rawValue: name)
     }
 
-    private func wish(of request: ServerRequest, country: CountryCode?) throws -> ServerWish {
+    private func serverFilter(of request: ServerRequest, country: CountryCode?) throws -> ServerFilter {
         func words(_ name: String) -> Set<String> {
             Set((request.query(name) ?? "").split(separator: ",").map { String($0.drop { $0 == " " }) })
         }
-        return ServerWish(
+        return ServerFilter(
             provider: try provider(of: request), country: country, city: request.query("city"), tags: words("tags"),
             hostnames: words("hostnames"), excludedHostnames: words("exclude"), maximalLoad: request.number("max_load").map { Int($0) })
     }
 
     /// The parts of the list link to each other (RFC 8288).
     private func page(of request: ServerRequest, country: CountryCode?, standardLimit: Int = 100) async throws -> ServerResponse {
-        let wish = try wish(of: request, country: country)
-        let catalog = try await operations.catalog(of: wish.provider)
+        let filter = try serverFilter(of: request, country: country)
+        let catalog = try await operations.catalog(of: filter.provider)
         if let country,
-            !catalog.servers.contains(where: { $0.country == country && (wish.provider == nil || $0.provider == wish.provider) })
+            !catalog.servers.contains(where: { $0.country == country && (filter.provider == nil || $0.provider == filter.provider) })
         {
-            throw Self.missing(country, catalog.listings.filter { wish.provider == nil || $0.name == wish.provider })
+            throw Self.missing(country, catalog.listings.filter { filter.provider == nil || $0.name == filter.provider })
         }
         if request.query("explain") == "true" || request.query("strategy") != nil {
-            return try await explanation(of: request, wish, catalog.revision, standardLimit)
+            return try await explanation(of: request, filter, catalog.revision, standardLimit)
         }
         return try responses.response(to: request, at: "\(catalog.revision)") {
             let order = request.query("sort").flatMap(ServerOrder.init) ?? .load
-            let servers = order.sorted(catalog.servers.filter(wish.contains))
+            let servers = order.sorted(catalog.servers.filter(filter.contains))
             let (range, links) = Self.part(of: request, total: servers.count, standardLimit)
             var json = JSONWriter()
             json.object { json in
@@ -167,13 +170,13 @@ struct ServerRoutes: RouteGroup {
     }
 
     private func explanation(
-        of request: ServerRequest, _ wish: ServerWish, _ revision: Int, _ standardLimit: Int
+        of request: ServerRequest, _ filter: ServerFilter, _ revision: Int, _ standardLimit: Int
     ) async throws -> ServerResponse {
         let strategy = request.query("strategy").flatMap(Strategy.init) ?? .balanced
         let moment = "\(revision)/\(surroundings)"
         // By chance is anew for each.
         if strategy != .random, let cached = responses.cached(for: request, at: moment) { return cached }
-        let ranked = try await operations.explained(wish, strategy: strategy)
+        let ranked = try await operations.explained(filter, strategy: strategy)
         let (range, links) = Self.part(of: request, total: ranked.count, standardLimit)
         var json = JSONWriter()
         json.object { json in

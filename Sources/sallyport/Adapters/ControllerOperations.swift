@@ -18,7 +18,7 @@ struct ControllerOperations: Operations {
     let credentials: ExitCredentials
     let usageRecord: UsageRecord
     /// What this process has found by itself.
-    let concerns: Concerns
+    let alertReporter: AlertReporter
 
     var revision: Int { controller.revision }
 
@@ -30,7 +30,7 @@ struct ControllerOperations: Operations {
         let breakers = snapshot.breakers.merging(servers.breakers.all) { $1 }
         return OperatorState(
             revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
-            problems: problems, leader: snapshot.leader, alerts: snapshot.alerts + concerns.alerts,
+            problems: problems, leader: snapshot.leader, alerts: snapshot.alerts + alertReporter.alerts,
             breakers: breakers.map { Self.view(of: $1, name: $0) }.filter { $0.state != "closed" }.sorted { $0.name < $1.name },
             blockedUsers: snapshot.desired.blocked, asked: controller.asked.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value })
     }
@@ -56,16 +56,16 @@ struct ControllerOperations: Operations {
         return CatalogView(revision: snapshot.revision, servers: snapshot.servers, listings: snapshot.listings.map(view))
     }
 
-    func explained(_ wish: ServerWish, strategy: Strategy) async throws -> [RankedServer] {
-        try await fromCatalog { try await servers.explained(wish, strategy: strategy) }
+    func explained(_ filter: ServerFilter, strategy: Strategy) async throws -> [RankedServer] {
+        try await fromCatalog { try await servers.explained(filter, strategy: strategy) }
     }
 
-    func measured(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
-        try await fromCatalog { try await servers.measured(wish, method: method, limit: limit) }
+    func measured(_ filter: ServerFilter, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
+        try await fromCatalog { try await servers.measured(filter, method: method, limit: limit) }
     }
 
-    func fastest(_ wish: ServerWish, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
-        try await fromCatalog { try await servers.fastest(wish, method: method, limit: limit) }
+    func fastest(_ filter: ServerFilter, method: LatencyMethod, limit: Int) async throws -> [(server: Server, figures: LatencyFigures)] {
+        try await fromCatalog { try await servers.fastest(filter, method: method, limit: limit) }
     }
 
     private func fromCatalog<Value>(_ body: () async throws -> Value) async throws -> Value {

@@ -30,7 +30,7 @@ final class RedisCommandRelay: CommandRelay {
     private let queue: CommandQueue
     private let authenticator: Authenticator
     private let leadership: Leadership
-    private let concerns: Concerns
+    private let alertReporter: AlertReporter
     private let log: Log
     /// Commands on their way, as they were sent; and those that were taken lately, with their time.
     private let sent = Mutex<[String: String]>([:])
@@ -38,11 +38,11 @@ final class RedisCommandRelay: CommandRelay {
     /// How many commands were refused since the alert began, and when the last one was.
     private let refused = Mutex<(count: Int, last: ContinuousClock.Instant)?>(nil)
 
-    init(queue: CommandQueue, rootKey: RootKey, leadership: Leadership, concerns: Concerns, log: Log, seconds: Int = 16) {
+    init(queue: CommandQueue, rootKey: RootKey, leadership: Leadership, alertReporter: AlertReporter, log: Log, seconds: Int = 16) {
         self.queue = queue
         authenticator = Authenticator(rootKey, purpose: "store/orders")
         self.leadership = leadership
-        self.concerns = concerns
+        self.alertReporter = alertReporter
         self.log = log
         self.seconds = seconds
     }
@@ -118,7 +118,7 @@ final class RedisCommandRelay: CommandRelay {
         if count == 1 || count.isMultiple(of: 1000) {
             log.error("a command is not carried out: \(reason)", ["id": id, "refused": String(count)])
         }
-        concerns.raise(
+        alertReporter.raise(
             .orders, "commands that came through Redis are not carried out, the last because \(reason); so far \(count)",
             remedy: "somebody else can write to Redis: find out who")
     }
@@ -129,7 +129,7 @@ final class RedisCommandRelay: CommandRelay {
             refused = nil
             return true
         }
-        if isOver { concerns.clear(.orders) }
+        if isOver { alertReporter.clear(.orders) }
     }
 
     private func isNew(_ id: String, _ at: Int, _ now: Int) -> Bool {

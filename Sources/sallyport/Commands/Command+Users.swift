@@ -52,13 +52,13 @@ extension Command {
         return try await ControllerClient.with(arguments) { [body] api in
             switch action {
             case "add":
-                try tell(arguments, try await api.call("POST", "/api/users", body: .object(body)), "\(name) may use the proxies")
+                try printResult(arguments, try await api.call("POST", "/api/users", body: .object(body)), "\(name) may use the proxies")
             case "set":
-                try tell(arguments, try await api.call("PATCH", "/api/users/\(name)", body: .object(body)), "\(name) is changed")
+                try printResult(arguments, try await api.call("PATCH", "/api/users/\(name)", body: .object(body)), "\(name) is changed")
             case "rotate":
                 let answer = try await api.call("POST", "/api/users/\(name)/rotate", body: .object(body))
                 let end = answer["old_password_expires_at"]?.text.map { ", and the old one until \($0)" } ?? ""
-                try tell(arguments, answer, "\(name) has a new password\(end)")
+                try printResult(arguments, answer, "\(name) has a new password\(end)")
             case "usage": showUsage(arguments, try await api.get("/api/users/\(name)/usage?hours=0&days=7"))
             case "remove":
                 try await api.call("DELETE", "/api/users/\(name)")
@@ -70,7 +70,7 @@ extension Command {
         }
     }
 
-    private static func tell(_ arguments: Arguments, _ answer: Document, _ words: String) throws {
+    private static func printResult(_ arguments: Arguments, _ answer: Document, _ words: String) throws {
         if arguments.has("json") {
             print(answer.json)
         } else if let password = answer["password"]?.text {

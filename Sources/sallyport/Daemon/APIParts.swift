@@ -27,7 +27,7 @@ struct APIParts: Sendable {
             record: hooks, transport: WebhookClient(client: parts.client, authorityFile: configuration.webhooks.authorityFile),
             settings: configuration.webhooks.sending(version: Version.current), log: log,
             mayAct: { storage.leadership.isLeader })
-        var outside = Self.kept(in: storage, configuration, concerns: parts.concerns)
+        var outside = Self.kept(in: storage, configuration, alertReporter: parts.alertReporter)
         (outside.webhooks, outside.webhookSender, outside.logTail) = (hooks, sender, tail)
         outside.reload = { try await reloading.reload(recordingIn: parts.controller) }
         outside.configuration = { reloading.settings }
@@ -38,7 +38,7 @@ struct APIParts: Sendable {
             operations: ControllerOperations(
                 controller: parts.controller, servers: parts.servers.catalog, devices: configuration.devices,
                 speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL), credentials: parts.credentials,
-                usageRecord: storage.usage, concerns: parts.concerns),
+                usageRecord: storage.usage, alertReporter: parts.alertReporter),
             keys: keys, proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port),
             settings: configuration.api.serving, parts: outside, version: Version.current, log: log)
         reloading.serve(api)
@@ -47,7 +47,7 @@ struct APIParts: Sendable {
     }
 
     /// What the API keeps in the store.
-    private static func kept(in storage: StoreParts, _ configuration: Configuration, concerns: Concerns) -> API.Parts {
+    private static func kept(in storage: StoreParts, _ configuration: Configuration, alertReporter: AlertReporter) -> API.Parts {
         let store = APIStore(connection: storage.apiConnection, prefix: configuration.redisPrefix, tables: storage.tables)
         let authenticator = Authenticator(storage.rootKey, purpose: AuditChain.purpose)
         var parts = API.Parts()
@@ -55,7 +55,7 @@ struct APIParts: Sendable {
         parts.sessions = RedisSessions(
             store: store, authenticator: Authenticator(storage.rootKey, purpose: RedisSessions.purpose))
         parts.codes = Authenticator(storage.rootKey, purpose: SignInCodes.purpose)
-        (parts.marks, parts.concerns, parts.events) = (storage.marks, concerns, storage.events)
+        (parts.marks, parts.alertReporter, parts.events) = (storage.marks, alertReporter, storage.events)
         parts.authenticator = { storage.tables.isSigned ? authenticator : nil }
         return parts
     }

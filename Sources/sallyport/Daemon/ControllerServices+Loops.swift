@@ -9,8 +9,8 @@ import Platform
 
 extension ControllerServices {
     /// Tells of what this process has found by itself, as of what the loop has found.
-    func tellConcerns() async {
-        for await change in parts.concerns.changes {
+    func reportAlerts() async {
+        for await change in parts.alertReporter.changes {
             switch change {
             case .noted(let text):
                 parts.log.warning(text)

@@ -71,10 +71,10 @@ struct ControllerServices: Sendable {
         let storage = parts.storage
         return [
             .loop("marks") { await storage.marks.run() },
-            .loop("concerns") { await tellConcerns() },
+            .loop("alert reports") { await reportAlerts() },
             .loop("signed tables") { await storage.tables.watch { storage.fenceWhileLeading } },
             .loop("checkpoint") { await storage.tables.keepCheckpoint(configuration.checkpointFile) { storage.fenceWhileLeading } },
-            .loop("store policy") { await storage.store.watchPolicy(parts.concerns) },
+            .loop("store policy") { await storage.store.watchPolicy(parts.alertReporter) },
         ]
     }
 

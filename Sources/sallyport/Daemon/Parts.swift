@@ -11,7 +11,7 @@ struct Parts: Sendable {
     let configuration: Configuration
     let log: Log
     /// What this process has found by itself.
-    let concerns: Concerns
+    let alertReporter: AlertReporter
     let client: HTTPClient
     let storage: StoreParts
     let servers: ServerParts
@@ -26,12 +26,12 @@ struct Parts: Sendable {
     let meter: UsageMeter
 
     init(_ configuration: Configuration, log: Log) throws {
-        let (concerns, client) = (Concerns(), HTTPClient())
-        let storage = try StoreParts(configuration, concerns: concerns, log: log)
+        let (alertReporter, client) = (AlertReporter(), HTTPClient())
+        let storage = try StoreParts(configuration, alertReporter: alertReporter, log: log)
         let credentials = ExitCredentials(root: storage.rootKey)
         let servers = ServerParts(configuration, client: client, store: storage.store, log: log)
         let warrant: @Sendable () throws -> Int = { try storage.warrant() }
-        (self.configuration, self.log, self.concerns, self.client) = (configuration, log, concerns, client)
+        (self.configuration, self.log, self.alertReporter, self.client) = (configuration, log, alertReporter, client)
         (self.storage, self.servers, self.credentials) = (storage, servers, credentials)
         exits = try configuration.exitContainers(client: client, credentials: credentials, log: log, warrant: warrant)
         gateway = try HAProxyGateway(
@@ -51,7 +51,7 @@ struct Parts: Sendable {
                 catalog: PoolServers(catalog: servers.catalog),
                 keys: servers.keys, prober: prober,
                 handshakes: HandshakeQuestions(catalog: servers.catalog, measurement: servers.latency), leadership: storage.leadership,
-                commands: storage.commands(configuration, concerns: concerns), log: log, reports: reports),
+                commands: storage.commands(configuration, alertReporter: alertReporter), log: log, reports: reports),
             settings: configuration.controllerSettings)
         self.controller = controller
         servers.fetchThroughExits(of: controller, credentials: credentials)

@@ -25,7 +25,7 @@ struct StoreParts: Sendable {
     private let fence: FenceMark
     private let log: Log
 
-    init(_ configuration: Configuration, concerns: Concerns, log: Log) throws {
+    init(_ configuration: Configuration, alertReporter: AlertReporter, log: Log) throws {
         self.log = log
         // A data folder that has a name but no marks is the version before's.
         let isOwn =
@@ -37,7 +37,8 @@ struct StoreParts: Sendable {
         connection = RedisConnection(address: configuration.redisAddress)
         leaseConnection = RedisConnection(address: configuration.redisAddress, deadline: 1)
         apiConnection = RedisConnection(address: configuration.redisAddress)
-        tables = SignedTables(connection: connection, prefix: prefix, rootKey: rootKey, marks: marks, concerns: concerns, log: log)
+        tables = SignedTables(
+            connection: connection, prefix: prefix, rootKey: rootKey, marks: marks, alertReporter: alertReporter, log: log)
         tables.begin(isOwn: isOwn)
         fence = FenceMark(folder: configuration.gateway.directory)
         let leadership = Leadership(
@@ -62,11 +63,11 @@ struct StoreParts: Sendable {
     var fenceWhileLeading: Int? { leadership.isLeader ? leadership.fence : nil }
 
     /// Carries commands to the controller that leads; nil where no other one can be.
-    func commands(_ configuration: Configuration, concerns: Concerns) -> (any CommandRelay)? {
+    func commands(_ configuration: Configuration, alertReporter: AlertReporter) -> (any CommandRelay)? {
         guard configuration.redisIsShared else { return nil }
         return RedisCommandRelay(
             queue: CommandQueue(connection: connection, prefix: configuration.redisPrefix), rootKey: rootKey, leadership: leadership,
-            concerns: concerns, log: log)
+            alertReporter: alertReporter, log: log)
     }
 
     func close() async {

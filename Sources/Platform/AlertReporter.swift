@@ -1,18 +1,18 @@
 package import Model
 import Synchronization
 
-/// Alerts of this process's own, beside those that the loop finds: what it has seen of the store, also where another controller leads.
-package final class Concerns: Sendable {
+/// Alerts that this process raises by itself, beside those of the loop: what it has seen of the store, also where another controller leads.
+package final class AlertReporter: Sendable {
     /// An alert that has begun, or one that has ended.
     package enum Change: Sendable {
         case raised(Alert)
         case cleared(Alert)
-        /// Something that is to be written down, and is no alert.
+        /// A text for the log and the audit log, without an alert.
         case noted(String)
     }
 
     private let state = Mutex<[AlertSubject: Alert]>([:])
-    /// Changes, for one who tells of them.
+    /// Changes, oldest first, for one reader; the newest 100 are kept for it.
     package let changes: AsyncStream<Change>
     private let continuation: AsyncStream<Change>.Continuation
 
@@ -33,7 +33,7 @@ package final class Concerns: Sendable {
         if let raised { continuation.yield(.raised(raised)) }
     }
 
-    /// What is to be written down, in the audit log too.
+    /// Records a text in the log and the audit log.
     package func note(_ text: String) { continuation.yield(.noted(text)) }
 
     package func clear(_ subject: AlertSubject) {
