@@ -29,11 +29,11 @@ package struct PrivateRedis: Sendable {
         if !Files.exists(folder) { try Files.makePrivateFolder(folder) }
         try checkFolder()
         try writeConfiguration()
-        try await launchAndMend(tell)
+        try await launchAndMend(report)
         return true
     }
 
-    private func launchAndMend(_ tell: (String) -> Void) async throws {
+    private func launchAndMend(_ report: (String) -> Void) async throws {
         let file = AppendOnlyFile(folder: folder)
         if let words = try file.mendManifest() { report(words) }
         do { try await launch(report) } catch let error as RedisError {
