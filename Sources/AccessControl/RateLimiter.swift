@@ -113,9 +113,7 @@ package final class RateLimiter: Sendable {
 
     /// What an identity has used of its window, in whole requests.
     package func used(_ identity: String, window seconds: Int) -> Int {
-        let now = now()
-        let window = Int(now) / seconds
-        let share = now / Double(seconds) - Double(window)
+        let (window, share) = place(in: seconds)
         return state.withLock { state in
             guard var entry = state.table[identity] else { return 0 }
             Self.slide(&entry, to: window)
