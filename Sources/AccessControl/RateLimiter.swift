@@ -48,9 +48,7 @@ package final class RateLimiter: Sendable {
 
     /// Lets one request in, or not; a refused one is not counted.
     package func take(_ identity: String, limit: Int, window seconds: Int, counts: Bool = true) -> Verdict {
-        let now = now()
-        let window = Int(now) / seconds
-        let share = now / Double(seconds) - Double(window)
+        let (window, share) = place(in: seconds)
         return state.withLock { state in
             var wasDirty = true
             let known = state.table.change(identity) { entry in
@@ -88,6 +86,13 @@ package final class RateLimiter: Sendable {
         return Verdict(
             isAllowed: isAllowed, limit: limit, remaining: left,
             reset: reset(entry, limit: limit, share: share, seconds: seconds, isAllowed: isAllowed))
+    }
+
+    /// The number of the window that it is now, and how much of it is over, 0 to 1.
+    private func place(in seconds: Int) -> (window: Int, share: Double) {
+        let now = now()
+        let window = Int(now) / seconds
+        return (window, now / Double(seconds) - Double(window))
     }
 
     private static func slide(_ entry: inout Entry, to window: Int) {
