@@ -5,7 +5,7 @@ import OpenAPI
 struct ShownUser: Sendable {
     let user: ProxyUser
     /// Why the user is refused for now: `quota_day`; nil for nothing.
-    var blocked: String?
+    var blocked: Quota?
     /// Only in the answer that made it.
     var password: String?
 
@@ -15,7 +15,7 @@ struct ShownUser: Sendable {
         .always("created_at", .time) { $0.user.createdAt },
         .maybe("expires_at", .time) { $0.user.expiresAt },
         .always("disabled", .flag) { $0.user.isDisabled },
-        .maybe("blocked", .text("quota_day"), "why the user is refused for now") { $0.blocked },
+        .maybe("blocked", .text("quota_day"), "why the user is refused for now") { $0.blocked?.rawValue },
         .always("countries", .list(.text("US"))) { $0.user.countries.map(\.rawValue) },
         .always("fallback", .list(.text("US"))) { $0.user.fallback.map(\.rawValue) },
         .always("addresses", .list(.network)) { $0.user.addresses },

@@ -3,6 +3,7 @@ import Catalog
 import Control
 import HTTPServing
 import Model
+import OpenAPI
 import Planning
 import Platform
 import Providers
@@ -101,23 +102,17 @@ struct ControllerOperations: Operations {
         guard let user = controller.snapshot.desired.users.first(where: { $0.name == name }) else {
             throw APIProblem(status: 404, code: "not_found", message: "there is no user \(name)")
         }
-        return try await fromStore { try await usageRecord.report(of: user, now: SystemClock.now(), hours: hours, days: days) }
+        return try await APIProblem.ifUnavailable { try await usageRecord.report(of: user, now: SystemClock.now(), hours: hours, days: days) }
     }
 
     func usage(of id: ExitID, hours: Int, days: Int) async throws -> UsageReport {
-        try await fromStore { try await usageRecord.report(of: id, now: SystemClock.now(), hours: hours, days: days) }
+        try await APIProblem.ifUnavailable { try await usageRecord.report(of: id, now: SystemClock.now(), hours: hours, days: days) }
     }
 
     func traffic() async throws -> TrafficReport {
         let snapshot = controller.snapshot
-        return try await fromStore {
+        return try await APIProblem.ifUnavailable {
             try await usageRecord.traffic(of: snapshot.exits.keys, snapshot.desired.users, now: SystemClock.now())
-        }
-    }
-
-    private func fromStore<Value>(_ body: () async throws -> Value) async throws -> Value {
-        do { return try await body() } catch {
-            throw APIProblem.storeUnavailable(error)
         }
     }
 
