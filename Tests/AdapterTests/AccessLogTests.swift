@@ -135,6 +135,7 @@ import Testing
         }.reduce(0, +)
         let kept = lines.count { $0.hasSuffix("end=--") }
         #expect(told > 0 && kept + told == sent, "\(kept) kept, \(told) lost, \(sent) sent")
-        #expect(Int(Metrics.accessLogLost.total - before) == told)
+        // The metric is of the whole process, in which other tests lose lines too.
+        #expect(Int(Metrics.accessLogLost.total - before) >= told)
     }
 }

@@ -102,7 +102,9 @@ struct ControllerOperations: Operations {
         guard let user = controller.snapshot.desired.users.first(where: { $0.name == name }) else {
             throw APIProblem(status: 404, code: "not_found", message: "there is no user \(name)")
         }
-        return try await APIProblem.ifUnavailable { try await usageRecord.report(of: user, now: SystemClock.now(), hours: hours, days: days) }
+        return try await APIProblem.ifUnavailable {
+            try await usageRecord.report(of: user, now: SystemClock.now(), hours: hours, days: days)
+        }
     }
 
     func usage(of id: ExitID, hours: Int, days: Int) async throws -> UsageReport {
