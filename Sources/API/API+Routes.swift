@@ -37,7 +37,7 @@ extension API {
         }
     }
 
-    /// The table of routes, in the order in which the pages show them.
+    /// The table of routes, in the order of the document.
     static func table(_ shared: Shared, _ parts: Parts, version: String) -> RouteTable {
         let (operations, responses) = (shared.operations, ResponseCache())
         let list = ExitList(operations, proxy: shared.proxy)
@@ -75,9 +75,10 @@ extension API {
             SettingsRoutes(settings: shared.live, store: parts.settings),
             LimitRoutes(limiter: shared.limiter, memory: parts.memory, settings: shared.live),
         ]
-        let pages = parts.showsDashboard ? DashboardRoutes.shared.routes : []
-        return RouteTable(version: version, pages: pages) { documentation in
-            health.liveness + documentation + groups.flatMap(\.routes)
+        let pages = ReferenceRoutes(showsDashboard: parts.showsDashboard).routes
+        let dashboard = parts.showsDashboard ? DashboardRoutes.shared.routes : []
+        return RouteTable(version: version, pages: pages + dashboard) { document in
+            health.liveness + [document] + groups.flatMap(\.routes)
         }
     }
 }

@@ -13,7 +13,7 @@ package enum Access: Sendable, Equatable {
 
 /// What a route promises beside its method and path: who may call it, what it takes, what it answers.
 ///
-/// Router, permissions, check of parameters, OpenAPI document, pages and tests are all made from this.
+/// Router, permissions, check of parameters, OpenAPI document and tests are all made from this.
 package struct Contract: Sendable {
     package var access: Access
     package var summary: String
@@ -117,6 +117,11 @@ package struct Answer: Sendable {
 
     package static func text(_ about: String, _ mediaType: String = "text/plain") -> Answer {
         Answer(status: 200, about: about, mediaType: mediaType, schema: nil, headers: [])
+    }
+
+    /// 302, with the other address in `Location`.
+    package static func found(_ about: String) -> Answer {
+        Answer(status: 302, about: about, mediaType: "", schema: nil, headers: ["Location"])
     }
 
     package static func empty(_ about: String) -> Answer { Answer(status: 204, about: about, mediaType: "", schema: nil, headers: []) }

@@ -1,5 +1,5 @@
 /// The routes of one subject, and what their handlers need.
 package protocol RouteGroup: Sendable {
-    /// In the order in which the pages show them.
+    /// In the order of the document.
     var routes: [APIRoute] { get }
 }

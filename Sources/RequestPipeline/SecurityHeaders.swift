@@ -2,8 +2,8 @@ package import HTTPServing
 
 /// The header fields that tell browsers what an answer may do.
 package enum SecurityHeaders {
-    /// Of all answers but the dashboard's page: nothing is loaded but the style sheet of the pages about the API.
-    package static let api = headers(policy: "default-src 'none'; style-src 'self'")
+    /// Of all answers but the dashboard's page: they load nothing.
+    package static let api = headers(policy: "default-src 'none'")
 
     /// Of the dashboard's page: everything comes from this server, and nothing is written in the page itself.
     package static let dashboard = headers(

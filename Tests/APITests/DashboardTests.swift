@@ -91,11 +91,26 @@ import Testing
         var parts = API.Parts()
         parts.showsDashboard = false
         try await Subject.with(.live, parts: parts) { subject in
-            for path in ["/", "/assets/app.js", "/assets/pages.json"] {
+            for path in ["/", "/assets/app.js", "/assets/pages.json", "/reference"] {
                 let answer = try await subject.call("GET", path)
                 #expect(answer.status == 404, "\(path)")
             }
             #expect(try await subject.call("GET", "/api/exits").status == 200)
+        }
+    }
+
+    @Test(arguments: [true, false]) func `the usual addresses of an API's pages lead to one that is there`(showsDashboard: Bool)
+        async throws
+    {
+        var parts = API.Parts()
+        parts.showsDashboard = showsDashboard
+        try await Subject.with(.live, parts: parts) { subject in
+            for path in ["/docs", "/redoc"] {
+                let answer = try await subject.call("GET", path, as: nil)
+                let target = try #require(answer.headers["location"])
+                #expect(answer.status == 302 && target == (showsDashboard ? "/reference" : "/openapi.json"))
+                #expect(try await subject.call("GET", target, as: nil).status == 200)
+            }
         }
     }
 

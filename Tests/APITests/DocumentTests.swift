@@ -6,7 +6,7 @@ import Model
 import Platform
 import Testing
 
-/// What the document and its pages tell must fit together, and old names stay for a release.
+/// What the document tells must fit together, and old names stay for a release.
 @Suite(.timeLimit(.minutes(1))) struct DocumentTests {
     @Test(arguments: ["/pages", "/api", "/API/exits", "/api/exits/us-1/more", "/nothing"], Way.allCases)
     func `who has lost the way is told where the way is described`(path: String, way: Way) async throws {
@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test func `an old name is marked as one`() throws {
-        let text = String(decoding: try Subject(.direct).api.pipeline.table.documents.openAPI.body, as: UTF8.self)
+        let text = String(decoding: try Subject(.direct).api.pipeline.table.document.response.body, as: UTF8.self)
         #expect(text.components(of: "\"deprecated\":true") >= 12)
         for (schema, old, new) in [
             (Schema.server, "identifier", "hostname"), (.server, "latency", "latency_ms"), (.server, "country", "country_name"),
@@ -133,25 +133,6 @@ import Testing
         let text = Self.examples.map(\.1.jsonText).joined()
         #expect(text.contains("1795222923456-0") && Timestamp(rfc3339: "2026-11-21T01:02:03.456Z")?.milliseconds == 1_795_222_923_456)
         #expect(!text.contains("1763686923"))
-    }
-
-    // MARK: - The pages' commands
-
-    @Test(arguments: [
-        ("sally.example.com", "https", "https://sally.example.com/api/exits"),
-        ("[2001:db8::1]:8443", "", "http://[2001:db8::1]:8443/api/exits"),
-        ("10.0.0.7:8080", "gopher", "http://10.0.0.7:8080/api/exits"), ("", "", "http://127.0.0.1:8080/api/exits"),
-        ("a$(id)", "", "http://127.0.0.1:8080/api/exits"), ("a<b>", "", "http://127.0.0.1:8080/api/exits"),
-        (String(repeating: "a", count: 256), "", "http://127.0.0.1:8080/api/exits"),
-    ])
-    func `commands name the host that was asked`(host: String, scheme: String, command: String) async throws {
-        try await Subject.with(.direct) { subject in
-            for page in ["/docs", "/redoc"] {
-                let headers = [("Host", host), ("X-Forwarded-Proto", scheme)].filter { !$0.1.isEmpty }
-                let answer = try await subject.call("GET", page, headers: headers.map { (name: $0.0, value: $0.1) })
-                #expect(answer.text.contains(" \(command)</pre>"), "\(page)")
-            }
-        }
     }
 
     @Test func `a status says what the answer is`() {

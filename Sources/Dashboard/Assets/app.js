@@ -3,14 +3,16 @@
 import { tick } from "./lib/format.js";
 import { live } from "./lib/live.js";
 import { asProblem } from "./lib/problem.js";
+import { pageAt, readPages } from "./lib/router.js";
 import { askBySignInDialog, readSession, signIn, takeCode } from "./lib/session.js";
 import { Shell } from "./lib/shell.js";
 import { signInDialog, signInPage } from "./lib/signin.js";
 import { applyTheme } from "./lib/theme.js";
+import { path } from "./lib/url.js";
 
 const root = document.getElementById("app");
 
-/** Signs in by the code of the address, by the cookie, or by a key; returns when somebody is signed in. */
+/** Signs in by the code of the address, by the cookie, or by a key; returns when the page of the address may be shown. */
 async function start() {
   const code = takeCode();
   let message;
@@ -25,8 +27,15 @@ async function start() {
     await readSession();
   } catch (error) {
     if (asProblem(error).status !== 401) message = asProblem(error).message;
+    else if (!message && (await isOpen())) return;
     await signInPage(root, message);
   }
+}
+
+/** Whether the page of the address needs nobody to be signed in. */
+async function isOpen() {
+  await readPages();
+  return (await pageAt(path()))?.role === "";
 }
 
 document.dispatchEvent(new Event("started"));

@@ -6,6 +6,7 @@ import { showKeys } from "./keys.js";
 import { links } from "./links.js";
 import { live } from "./live.js";
 import { session, signOut } from "./session.js";
+import { signInDialog } from "./signin.js";
 import { setTheme } from "./theme.js";
 
 /**
@@ -41,5 +42,5 @@ const general = () => [
   { title: "Theme: dark", group: "Action", run: () => setTheme("dark") },
   { title: "Theme: as the system", group: "Action", run: () => setTheme("system") },
   { title: "Keyboard", group: "Action", hint: "?", run: showKeys },
-  { title: "Sign out", group: "Action", run: () => signOut() },
+  session.role ? { title: "Sign out", group: "Action", run: () => signOut() } : { title: "Sign in", group: "Action", run: signInDialog },
 ];

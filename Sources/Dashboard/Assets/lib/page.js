@@ -15,7 +15,7 @@ import { onNavigate, parameters, setParameters } from "./url.js";
  * @property {string} icon A name of icons.js.
  * @property {"Proxies" | "Activity" | "System"} section
  * @property {number} order Its place in the navigation.
- * @property {"viewer" | "operator" | "admin"} role
+ * @property {"" | "viewer" | "operator" | "admin"} role "" where nobody needs to be signed in.
  * @property {string} [key] `g` and this key open it.
  * @property {string[]} [topics]
  * @property {(context: Context) => Rendered} [render]

@@ -18,8 +18,8 @@ export const session = {
   /** Seconds without a request after which it ends. */
   idleSeconds: 0,
 
-  /** Whether the session has the rights of a role. */
-  may: (role) => ROLES.indexOf(session.role) >= ROLES.indexOf(role) && session.role !== "",
+  /** Whether the session has the rights of a role; "" is what everybody has, signed in or not. */
+  may: (role) => role === "" || (ROLES.indexOf(session.role) >= ROLES.indexOf(role) && session.role !== ""),
 
   /** @param {() => void} listener Called when somebody else is signed in, or the role has changed. */
   onChange: (listener) => listeners.add(listener),

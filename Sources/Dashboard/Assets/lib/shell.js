@@ -12,6 +12,7 @@ import { emptyState, loading, problemNote } from "./parts.js";
 import { Problem } from "./problem.js";
 import { isPage, pageAt, readPages, rendered, visiblePages } from "./router.js";
 import { session } from "./session.js";
+import { signInDialog } from "./signin.js";
 import { topBar } from "./topbar.js";
 import { followLinks, onNavigate, path } from "./url.js";
 
@@ -105,6 +106,10 @@ export class Shell {
       }
       const context = new Context(path, signal);
       context.title(page.title);
+      if (!isAllowed && !session.role) {
+        const button = h("button", { class: "button primary", type: "button", onclick: signInDialog }, "Sign in");
+        return emptyState({ title: `${page.title} needs an API key`, action: button });
+      }
       if (!isAllowed) {
         return emptyState({
           title: `${page.title} needs the role ${page.role}`,

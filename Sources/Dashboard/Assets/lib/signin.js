@@ -82,7 +82,7 @@ export function signInPage(root, message) {
   });
 }
 
-/** Asks to sign in again over the page; a promise of whether somebody did. */
+/** Asks to sign in over the page; a promise of whether somebody did. */
 export function signInDialog() {
   return new Promise((resolve) => {
     const name = session.name;
@@ -90,8 +90,8 @@ export function signInDialog() {
     const box = h(
       "dialog",
       { class: "dialog", "aria-labelledby": "sign-in-title" },
-      h("h2", { id: "sign-in-title" }, "Sign in again"),
-      h("p", `The session${name ? ` of ${name}` : ""} has ended, or its key was revoked. What is on the page is kept.`),
+      h("h2", { id: "sign-in-title" }, name ? "Sign in again" : "Sign in"),
+      name && h("p", `The session of ${name} has ended, or its key was revoked. What is on the page is kept.`),
       signInForm(() => {
         isSignedIn = true;
         box.close();

@@ -9,6 +9,7 @@ import { live } from "./live.js";
 import { openPalette } from "./palette.js";
 import { badge } from "./parts.js";
 import { session, signOut } from "./session.js";
+import { signInDialog } from "./signin.js";
 import { setTheme, theme } from "./theme.js";
 
 const STAYS = new AbortController().signal;
@@ -38,7 +39,7 @@ export function topBar(navigation) {
       h("span", "Go to or do"),
       h("kbd", "Ctrl K"),
     ),
-    h("div", { class: "topbar-end" }, streamState(), alertCount(), healthState(), userMenu()),
+    h("div", { class: "topbar-end" }, streamState(), alertCount(), healthState(), userMenu(), signInButton()),
   );
 }
 
@@ -53,7 +54,7 @@ function streamState() {
         ? badge("live", "good", "Changes are shown as they happen")
         : status === "stale"
           ? badge("not up to date", "bad")
-          : badge("connecting", "idle"),
+          : status === "connecting" && badge("connecting", "idle"),
     );
   };
   live.onState(draw);
@@ -98,6 +99,7 @@ function userMenu() {
     summary.focus();
   };
   const draw = () => {
+    menu.hidden = !session.role;
     show(summary, h("span", { class: "user-name" }, session.name), h("span", { class: "user-role" }, session.role));
     show(
       content,
@@ -112,6 +114,15 @@ function userMenu() {
   document.addEventListener("click", (event) => !menu.contains(event.target) && (menu.open = false));
   draw();
   return menu;
+}
+
+/** For who reads an open page and has not signed in. */
+function signInButton() {
+  const button = h("button", { class: "button", type: "button", onclick: signInDialog }, "Sign in");
+  const draw = () => (button.hidden = session.role !== "");
+  session.onChange(draw);
+  draw();
+  return button;
 }
 
 const account = () =>

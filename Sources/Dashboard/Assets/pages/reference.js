@@ -4,7 +4,7 @@ export default {
   icon: "reference",
   section: "System",
   order: 90,
-  role: "viewer",
+  role: "",
   key: "r",
   topics: [],
 

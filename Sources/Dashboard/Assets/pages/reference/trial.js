@@ -16,8 +16,10 @@ const SHOWN = 100_000;
  * @param {typeof import("../../lib/session.js").session} session
  */
 export function trial(operation, signal, session) {
-  if (operation.role && !session.may(operation.role))
-    return note(`This needs role ${operation.role}; the session has ${session.role}.`, "warn");
+  if (operation.role && !session.may(operation.role)) {
+    const seen = session.role ? `the session has ${session.role}` : "nobody is signed in";
+    return note(`This needs role ${operation.role}; ${seen}.`, "warn");
+  }
   if (operation.answers[0]?.type === "text/event-stream")
     return note("A stream does not end. The command on the tab Request shows it in a shell.");
   const answer = h("div", { class: "trial-answer", "aria-live": "polite" });

@@ -1,4 +1,7 @@
-/** The API: search over all operations, their types and examples, and a try with the session. It takes the place of `/docs` and `/redoc`. */
+/**
+ * The API: search over all operations, their types and examples, and a try with the session. `/docs` and `/redoc` lead here, and as the
+ * document is open to all, so is this page.
+ */
 
 import { api } from "../../lib/api.js";
 import { h, show } from "../../lib/dom.js";
@@ -41,6 +44,9 @@ function browser(context, document) {
     const shown = operations.filter((operation) => matches(operation, query.get("q"), query.get("tag")));
     show(box, shown.length ? groups(shown) : nothing(query.get("q")));
   });
+  // Links to an operation of `/docs` have its id behind `#`, as they always had.
+  const linked = operations.find(({ id }) => id === location.hash.slice(1));
+  if (linked) context.query.set({ open: linked.id });
   context.drawer({ render: (id, drawer) => drawerOf(operations, id, drawer, context) });
   context.commands(
     operations.map(({ id, method, path, summary }) => ({
@@ -50,7 +56,7 @@ function browser(context, document) {
       group: "API",
     })),
   );
-  return h("div", controls.element, box);
+  return h("div", controls.element, box, h("p", { class: "hint" }, `Version ${document.info.version}`));
 }
 
 const groups = (operations) =>
