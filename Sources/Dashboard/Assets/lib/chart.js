@@ -16,7 +16,7 @@ export const RANGES = [
 ];
 
 const HEIGHT = 132;
-const MARGIN = { top: 8, right: 18, bottom: 20, left: 56 };
+const MARGIN = { top: 8, right: 18, bottom: 20, left: 70 };
 
 /**
  * A group of charts.
