@@ -143,8 +143,9 @@ package final class SessionTable: Sendable {
         let edition = state.withLock { $0.edition }
         let revision = try await store.sessionRevision()
         let isKnown = state.withLock { state in
+            guard state.revision == revision else { return false }
             state.readAt = .now
-            return state.revision == revision
+            return true
         }
         if isKnown { return }
         let stored = try await store.sessions()
@@ -171,6 +172,8 @@ package final class SessionTable: Sendable {
             }
             state.noted = used
             state.revision = revision
+            // Not before: a request that comes while the store is read must not take its session for ended.
+            state.readAt = .now
             return ended
         }
     }
