@@ -19,8 +19,9 @@ extension OnTheLab {
                 let new = try await eventually("another container serves", within: 15) {
                     try await controller.exits().first { $0.state == "serving" && $0.generation > exit.generation }
                 }
-                #expect(new.server?.address == exit.server?.address)
+                // Which server is the nearest now is another question.
                 #expect(try await !controller.call("GET", "/api/events?limit=1000").text.contains("breaker.opened"))
+                #expect(try await controller.call("GET", "/api/breakers").text.contains("server:") == false)
                 try await eventually("the dead one is removed") { try await !controller.containers().contains(old) }
                 #expect(try await controller.proxied("us").text == "\(new.server?.address ?? "")\n")
             }
