@@ -57,7 +57,8 @@ extension OnTheLab {
                 let during = try await controller.exits()
                 try await controller.webServers("CONT")
                 #expect(
-                    during.map(\.id) == [before.id] && during.first?.state == "serving" && during.first?.generation == before.generation)
+                    during.map(\.id) == [before.id] && during.first?.state == "serving" && during.first?.generation == before.generation,
+                    "\(during) \(controller.log.suffix(4000))")
             }
         }
 
