@@ -1,3 +1,4 @@
+import OpenAPI
 import EventStreams
 import HTTPServing
 import Model
@@ -28,7 +29,7 @@ struct DashboardTopics {
             .exits: ExitSource(exits: { operations.state.exits }, json: { Self.text(.exit($0, proxy: proxy)) }),
             .traffic: traffic.source { showsNames || $0.hasPrefix("exit:") },
             .pools: ofState { state in
-                state.pools.values.reduce(into: [:]) { $0[$1.country.rawValue] = Self.json(PoolInState.view(PoolInState($1, state))) }
+                state.pools.reduce(into: [:]) { $0[$1.key.rawValue] = Self.json(PoolInState.view(PoolInState($1.value, state))) }
             },
             .users: ofState { state in
                 state.users.reduce(into: [:]) { items, user in

@@ -19,11 +19,10 @@ extension FigureReading {
     private static func levels(of state: OperatorState) -> [Figure: Double] {
         let serving = state.exits.values.filter(\.state.takesTraffic)
         let latencies = serving.compactMap(\.health.latencyMilliseconds).sorted()
-        let served = Set(serving.map(\.country))
         var levels: [Figure: Double] = [
             .exits: Double(state.exits.count), .exitsServing: Double(serving.count),
             .exitsWanted: Double(state.pools.values.reduce(0) { $0 + $1.size }),
-            .poolsUnserved: Double(state.pools.keys.count { !served.contains($0) }), .alerts: Double(state.alerts.count),
+            .poolsUnserved: Double(state.pools.keys.count { state.exits.serving(in: $0).isEmpty }), .alerts: Double(state.alerts.count),
             .breakersOpen: Double(state.breakers.count { $0.state == "open" }),
         ]
         if !latencies.isEmpty { levels[.probeLatency] = latencies[latencies.count / 2] }

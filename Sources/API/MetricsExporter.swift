@@ -44,7 +44,7 @@ struct MetricsExporter: Sendable {
         }
         let wanted = state.pools.reduce(into: [:]) { $0[[$1.key.rawValue]] = Double($1.value.size) }
         let serving = state.pools.keys.reduce(into: [:]) { counts, country in
-            counts[[country.rawValue]] = Double(state.exits.values.count { $0.country == country && $0.state.takesTraffic })
+            counts[[country.rawValue]] = Double(state.exits.serving(in: country).count)
         }
         return [
             gauge("sallyport_exits", "Exits by country and state.", ["country", "state"], byState),

@@ -66,7 +66,7 @@ extension Controller {
 
     /// Nobody is waited for that the pool does not want any more.
     private func trimFailovers(of country: CountryCode) {
-        let serving = exits.values.count { $0.country == country && $0.state.takesTraffic }
+        let serving = exits.serving(in: country).count
         term.failovers.trim(country, to: max(0, (desired.pools[country]?.size ?? 0) - serving))
     }
 

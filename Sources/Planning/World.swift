@@ -93,8 +93,3 @@ package struct Plan: Sendable {
         self.requeueAt = requeueAt
     }
 }
-
-extension [ExitID: Exit] {
-    /// Those of one country, in no order. A fleet has hundreds of exits, and each is looked at only by its name first.
-    package func of(_ country: CountryCode) -> [Exit] { keys.lazy.filter { $0.country == country }.compactMap { self[$0] } }
-}

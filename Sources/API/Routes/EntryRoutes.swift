@@ -48,7 +48,7 @@ struct EntryRoutes: RouteGroup {
         let state = operations.state
         let views = (entries?(state) ?? []).map { entry in
             let exits = entry.country.map { country in
-                state.exits.values.filter { $0.country == country && $0.state.takesTraffic }.map(\.id).sorted()
+                state.exits.serving(in: country).map(\.id).sorted()
             }
             return Fields([
                 "address": entry.address, "protocols": entry.protocols, "by": entry.choice.rawValue, "country": entry.country,

@@ -103,8 +103,7 @@ struct PoolRoutes: RouteGroup {
             let countries = Set(byCountry.keys).union(state.exits.values.map(\.country))
             return .json([
                 "countries": countries.sorted().map { country in
-                    let exits = state.exits.values.filter { $0.country == country }
-                    return country.fields(servers: byCountry[country] ?? [], exits: exits)
+                    country.fields(servers: byCountry[country] ?? [], exits: state.exits.of(country))
                 }
             ])
         }

@@ -8,7 +8,7 @@ struct PoolInState: Sendable {
 
     init(_ pool: Pool, _ state: OperatorState) {
         self.pool = pool
-        members = state.exits.values.filter { $0.country == pool.country }
+        members = state.exits.of(pool.country)
     }
 }
 

@@ -123,7 +123,7 @@ struct ControllerOperations: Operations {
             guard let exit = snapshot.exits[id] else { return true }
             // A standby has come as far as it is to come where its pool has all that serve.
             let pool = snapshot.desired.pools[id.country]
-            let serving = snapshot.exits.values.count { $0.country == id.country && $0.state.takesTraffic }
+            let serving = snapshot.exits.serving(in: id.country).count
             let waits = exit.state == .standby && pool.map { serving >= $0.size } ?? true
             return exit.state.takesTraffic || exit.state == .failed || waits
         }

@@ -25,9 +25,9 @@ struct Welcome: Sendable {
                 try await execute(.setPool(Pool(country: country, size: 1)))
             }
             let snapshot = await parts.controller.publicView.wait(seconds: 120) { snapshot in
-                snapshot.hasObserved && snapshot.exits.values.contains { $0.country == country && $0.state.takesTraffic }
+                snapshot.hasObserved && !snapshot.exits.serving(in: country).isEmpty
             }
-            guard let exit = snapshot.exits.values.first(where: { $0.country == country && $0.state.takesTraffic }) else {
+            guard let exit = snapshot.exits.serving(in: country).first else {
                 return parts.log.error("no exit of \(country) serves yet; `sallyport status` shows why")
             }
             await show(exit)
