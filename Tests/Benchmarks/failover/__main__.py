@@ -35,7 +35,7 @@ def main():
     parser.add_argument("--minutes", type=positive, default=60)
     options = parser.parse_args()
     if unknown := [word for word in options.pieces if word not in PIECES | LONG]:
-        parser.error(f"no piece {unknown[0]}, want some of {' '.join(PIECES | LONG)}")
+        parser.error(f"no piece {unknown[0]}, expected some of {' '.join(PIECES | LONG)}")
     pieces = options.pieces or list(PIECES)
     if pieces != ["lossy"]:
         print(f"\n{options.runs} runs each:\n\n{RUNS_HEADER}", flush=True)
