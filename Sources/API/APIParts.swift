@@ -1,3 +1,4 @@
+package import RequestPipeline
 package import AccessControl
 package import AuditLog
 package import EventStreams

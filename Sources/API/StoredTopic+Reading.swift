@@ -1,3 +1,4 @@
+import RequestPipeline
 import AccessControl
 import AuditLog
 import EventStreams

@@ -22,6 +22,9 @@ extension ServerRequest {
     /// The number of a query parameter, which the table has checked.
     package func number(_ name: String) -> Double? { query(name).flatMap(Double.init) }
 
+    /// The whole number of a query parameter, which the table has checked.
+    package func whole(_ name: String) -> Int? { query(name).flatMap { Int($0) } }
+
     package func time(_ name: String) throws -> Timestamp? {
         guard let text = query(name) else { return nil }
         guard let time = Timestamp(rfc3339: text) else {

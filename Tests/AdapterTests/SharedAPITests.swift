@@ -1,6 +1,7 @@
 @testable import API
 @testable import AccessControl
 @testable import AuditLog
+import RequestPipeline
 import HTTPServing
 import Model
 import Platform

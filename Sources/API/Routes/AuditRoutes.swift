@@ -68,8 +68,8 @@ struct AuditRoutes: RouteGroup {
 
     func listAudit(_ request: ServerRequest) async throws -> ServerResponse {
         let query = try AuditQuery(request)
-        let cursor = request.query("cursor").flatMap(Int.init)
-        let limit = Int(request.number("limit") ?? 100)
+        let cursor = request.whole("cursor")
+        let limit = request.whole("limit") ?? 100
         return try await APIProblem.ifUnavailable {
             let page = try await audit.page(query, before: cursor, limit: limit)
             return .json(
@@ -110,8 +110,8 @@ struct AuditRoutes: RouteGroup {
     }
 
     func exportAudit(_ request: ServerRequest) async throws -> ServerResponse {
-        let after = request.query("after").flatMap(Int.init) ?? 0
-        let limit = Int(request.number("limit") ?? 1000)
+        let after = request.whole("after") ?? 0
+        let limit = request.whole("limit") ?? 1000
         return try await APIProblem.ifUnavailable {
             let lines = try await audit.store.lines(after: after, limit: limit)
             let text = lines.map { $0.exported + "\n" }.joined()
@@ -126,7 +126,7 @@ extension AuditQuery {
         (since, until) = (try request.time("since"), try request.time("until"))
         (kind, key, address) = (request.query("kind"), request.query("key"), request.query("address"))
         (action, method, path) = (request.query("action"), request.query("method"), request.query("path"))
-        status = request.number("status").map { Int($0) }
+        status = request.whole("status")
     }
 }
 

@@ -1,3 +1,4 @@
+import RequestPipeline
 import EventStreams
 import HTTPServing
 import Model

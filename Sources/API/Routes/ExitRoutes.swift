@@ -1,6 +1,7 @@
 import HTTPServing
 import Model
 import OpenAPI
+import RequestPipeline
 
 /// `/api/exits`
 struct ExitRoutes: RouteGroup {
@@ -105,8 +106,7 @@ struct ExitRoutes: RouteGroup {
     }
 
     func showLogs(_ request: ServerRequest) async throws -> ServerResponse {
-        let lines = request.number("lines") ?? 100
-        let text = try await operations.logs(of: try request.exitID(), lines: Int(lines))
+        let text = try await operations.logs(of: try request.exitID(), lines: request.whole("lines") ?? 100)
         return ServerResponse(status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")], body: Array(text.utf8))
     }
 

@@ -39,7 +39,7 @@ struct MetricsRoutes: RouteGroup {
     func showFigures(_ request: ServerRequest) throws -> ServerResponse {
         let wanted = try request.figures()
         let points = history.points(
-            since: try request.time("since"), step: request.number("step").map { Int($0) }, now: SystemClock.now())
+            since: try request.time("since"), step: request.whole("step"), now: SystemClock.now())
         let series = wanted.reduce(into: [:]) { series, figure in
             series[figure.rawValue] = points.points.map { $0.sample?.shown(figure) }
         }

@@ -54,7 +54,7 @@ struct MonitoringRoutes: RouteGroup {
 
     func showHistory(_ request: ServerRequest) async throws -> ServerResponse {
         let id = try request.exitID()
-        let limit = request.number("limit").map { Int($0) } ?? 100
+        let limit = request.whole("limit") ?? 100
         return .json(Fields(["exit": id, "samples": try await operations.history(of: id, limit: limit)]))
     }
 
@@ -65,7 +65,7 @@ struct MonitoringRoutes: RouteGroup {
         }
         let country = try request.country("country")
         let kind = request.query("kind").flatMap(EventKind.init(rawValue:))
-        let limit = request.number("limit").map { Int($0) } ?? 100
+        let limit = request.whole("limit") ?? 100
         let page = try await eventPage(after: after.flatMap(EventPlace.init), limit: limit)
         let filter = EventFilter(country: country, kind: kind, showsNames: names.areShown(to: request))
         return .json(

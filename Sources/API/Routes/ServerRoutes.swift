@@ -89,12 +89,12 @@ struct ServerRoutes: RouteGroup {
 
     func measureServers(_ request: ServerRequest) async throws -> ServerResponse {
         let (filter, method) = try measurement(request)
-        return measured(try await operations.measured(filter, method: method, limit: Int(request.number("limit") ?? 100)), method)
+        return measured(try await operations.measured(filter, method: method, limit: request.whole("limit") ?? 100), method)
     }
 
     func findFastest(_ request: ServerRequest) async throws -> ServerResponse {
         let (filter, method) = try measurement(request)
-        return measured(try await operations.fastest(filter, method: method, limit: Int(request.number("limit") ?? 1)), method)
+        return measured(try await operations.fastest(filter, method: method, limit: request.whole("limit") ?? 1), method)
     }
 
     // MARK: - Parts of these
@@ -131,7 +131,7 @@ struct ServerRoutes: RouteGroup {
         }
         return ServerFilter(
             provider: try provider(of: request), country: country, city: request.query("city"), tags: words("tags"),
-            hostnames: words("hostnames"), excludedHostnames: words("exclude"), maximalLoad: request.number("max_load").map { Int($0) })
+            hostnames: words("hostnames"), excludedHostnames: words("exclude"), maximalLoad: request.whole("max_load"))
     }
 
     /// The parts of the list link to each other (RFC 8288).
@@ -202,8 +202,8 @@ struct ServerRoutes: RouteGroup {
     private static func part(
         of request: ServerRequest, total: Int, _ standardLimit: Int
     ) -> ((limit: Int, offset: Int), [(name: String, value: String)]) {
-        let limit = Int(request.number("limit") ?? Double(standardLimit))
-        let offset = Int(request.number("offset") ?? 0)
+        let limit = request.whole("limit") ?? standardLimit
+        let offset = request.whole("offset") ?? 0
         var links: [String] = []
         func link(_ offset: Int, _ relation: String) {
             let others = request.query.filter { $0.name != "offset" && $0.name != "limit" }

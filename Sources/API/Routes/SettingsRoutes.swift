@@ -1,3 +1,4 @@
+import RequestPipeline
 import AuditLog
 import HTTPServing
 import Model

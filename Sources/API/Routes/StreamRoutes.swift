@@ -101,7 +101,7 @@ struct StreamRoutes: RouteGroup {
         let all = tail?.lines ?? []
         let isTold = names.areShown(to: request)
         let lines = all.filter { (levels.firstIndex(of: $0.level) ?? 0) >= least }.map { isTold ? $0 : $0.withoutUserName }
-        let shown = lines.suffix(Int(request.number("lines") ?? 100)).map {
+        let shown = lines.suffix(request.whole("lines") ?? 100).map {
             Fields(["time": $0.time, "level": $0.level, "message": $0.message, "fields": $0.fields])
         }
         return .json(Fields(["lines": shown, "last": streams.logs.id(all.last?.number ?? 0)]), asIs: true)

@@ -123,7 +123,7 @@ struct WebhookRoutes: RouteGroup {
 
     func listDeliveries(_ request: ServerRequest) async throws -> ServerResponse {
         let id = try await webhook(of: request).hook.id
-        let limit = Int(request.number("limit") ?? 50)
+        let limit = request.whole("limit") ?? 50
         return .json(["deliveries": try await hooked { try await $0.deliveries(of: id, limit: limit) }.map { ShownWebhook.delivery($0) }])
     }
 

@@ -10,7 +10,7 @@ enum UsageSpan {
 
     /// How many hours and days are asked for.
     static func span(of request: ServerRequest) -> (hours: Int, days: Int) {
-        (request.query("hours").flatMap { Int($0) } ?? 24, request.query("days").flatMap { Int($0) } ?? 31)
+        (request.whole("hours") ?? 24, request.whole("days") ?? 31)
     }
 }
 

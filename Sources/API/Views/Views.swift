@@ -1,3 +1,4 @@
+import OpenAPI
 import HTTPServing
 import Model
 

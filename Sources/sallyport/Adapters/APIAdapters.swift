@@ -1,3 +1,4 @@
+import RequestPipeline
 import API
 import AccessControl
 import AuditLog

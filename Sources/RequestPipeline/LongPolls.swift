@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Requests that wait long for an answer, so that the end of the process can answer them early. Thread-safe.
-final class LongPolls: Sendable {
+package final class LongPolls: Sendable {
     private struct State {
         var isOver = false
         var next = 0
@@ -10,8 +10,10 @@ final class LongPolls: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// Runs a body, which must return early when it is cancelled.
-    func run<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
+    package func run<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) async -> Value {
         let task = Task(operation: body)
         let number = state.withLock { state in
             state.next += 1
@@ -31,7 +33,7 @@ final class LongPolls: Sendable {
     }
 
     /// Cancels all that run, and all later ones at once.
-    func cancelAll() {
+    package func cancelAll() {
         let running = state.withLock { state in
             state.isOver = true
             return Array(state.running.values)
