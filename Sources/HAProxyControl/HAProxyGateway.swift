@@ -57,7 +57,9 @@ package actor HAProxyGateway {
         sockets = RuntimeSockets(settings)
     }
 
-    private static let code = ["sallyport", "pending", "addresses", "users", "targets", "routing", "socks5", "checkpage", "refusals"]
+    private static let code = [
+        "sallyport", "pending", "addresses", "users", "parameters", "targets", "routing", "socks5", "checkpage", "refusals",
+    ]
 
     // MARK: - What it runs
 

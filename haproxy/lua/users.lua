@@ -1,6 +1,7 @@
--- Who is it? Users, their passwords, their policies and the parameters in their names.
+-- Who is it? Users, their passwords and their policies.
 
 local addresses = require("addresses")
+local parameters = require("parameters")
 local pending = require("pending")
 
 local users = Map.new(os.getenv("SALLYPORT_USERS_MAP"), Map._str)
@@ -15,91 +16,6 @@ local MAX_PASSWORD = 256
 
 -- Stands in for an unknown user, so that the same work is done for a wrong name as for a wrong password.
 local NOBODY = string.rep("0", 32) .. ":" .. string.rep("0", 64)
-
--- ---------------------------------------------------------------------------------------------- parameters
-
--- "us" or nil.
-local function country(text)
-  if not text:match("^%a%a$") then return nil end
-  text = text:lower()
-  return text == "uk" and "gb" or text
-end
-
--- "us,ca" or "any" as a list, or nil.
-function M.countries(text)
-  if text:lower() == "any" then return { "any" } end
-  local list, seen = {}, {}
-  for item in (text .. ","):gmatch("([^,]*),") do
-    local code = country(item)
-    if not code or #list == 10 then return nil end
-    if not seen[code] then list[#list + 1] = code end
-    seen[code] = true
-  end
-  return list
-end
-
-local function session_id(text)
-  if not text:match("^[%w_]+$") or #text > 32 then return nil, "bad_session" end
-  return text
-end
-
--- What may follow the user's name, as "-key-value". A parser takes the value and returns what stands for it, or nil and
--- the reason why the request is refused.
-local PARAMETERS = {
-  country = function(text)
-    local list = M.countries(text)
-    if not list then return nil, "country_unknown" end
-    return list
-  end,
-  city = function(text)
-    local name = text:lower():gsub("[_.,]", "")
-    if not name:match("^%w+$") or #name > 40 then return nil, "bad_city" end
-    return name
-  end,
-  session = session_id,
-  hardsession = session_id,
-  sesstime = function(text)
-    local minutes = text:match("^%d+$") and #text <= 5 and tonumber(text)
-    if not minutes or minutes < 1 or minutes > 10080 then return nil, "bad_sesstime" end
-    return minutes
-  end,
-}
-
--- Adds the values of "-key-value-key-value" to a table; nil and the reason if one is wrong or given twice.
-local function read_parameters(text, values)
-  local position = 1
-  while position <= #text do
-    local key, value, next_position = text:match("^%-([^-]*)%-?([^-]*)()", position)
-    local parse = PARAMETERS[key]
-    if not parse then return nil, "unknown_parameter" end
-    if value == "" or values[key] then return nil, "bad_user_name" end
-    local parsed, reason = parse(value)
-    if not parsed then return nil, reason end
-    values[key] = parsed
-    position = next_position
-  end
-  return values
-end
-
-local function checked(values)
-  if values.session and values.hardsession then return nil, "bad_user_name" end
-  if values.sesstime and not (values.session or values.hardsession) then return nil, "bad_sesstime" end
-  return values
-end
-
--- "secret_country-us_session-a" as "secret" and "-country-us-session-a"; nil if there is no parameter in it.
-local function split_password(password)
-  if not password:find("_", 1, true) then return nil end
-  local first = nil
-  for key in pairs(PARAMETERS) do
-    local start = password:find("_" .. key .. "-", 1, true)
-    if start and (not first or start < first) then first = start end
-  end
-  if not first then return nil end
-  local rest = password:sub(first)
-  for key in pairs(PARAMETERS) do rest = rest:gsub("_(" .. key .. "%-)", "-%1") end
-  return password:sub(1, first - 1), rest
-end
 
 -- ------------------------------------------------------------------------------------------------ passwords
 
@@ -142,7 +58,7 @@ function M.check_password(txn, user, password)
   if #password < 1 or #password > MAX_PASSWORD or password:find("[^\32-\126]") then return false end
   local entries = is_name(user) and users:lookup(user) or nil
   local found = matches(txn, entries or NOBODY, password)
-  local bare, rest = split_password(password)
+  local bare, rest = parameters.split_password(password)
   if bare and not found then
     if matches(txn, entries or NOBODY, bare) and entries then return true, rest end
   end
@@ -229,7 +145,7 @@ local function entry_country(txn)
   local listener, label = entry:match("^([%w-]*)/([%w-]*)")
   if not listener then return nil end
   local code = listener:match("^country%-(%a%a)$") or label:lower():match("^proxy%-(%a%a)$")
-  if code then return { country(code) } end
+  if code then return { parameters.country(code) } end
   return (listener == "country-any" or label:lower() == "proxy-any") and { "any" } or nil
 end
 
@@ -281,9 +197,7 @@ local function authenticate(txn)
   -- HAProxy lets some of these through, and where a NUL ends a line for an exit's proxy is not for the user to say.
   if has_control(txn.f:req_hdrs() or "") or has_bad_name(txn.f:req_hdr_names(":") or "") then return refuse("bad_header") end
   if #(name or "") > MAX_NAME or (name or ""):find("[^%w_.,-]") then return refuse("bad_user_name") end
-  local values, reason = read_parameters(rest, {})
-  if values then values, reason = read_parameters(side, values) end
-  if values then values, reason = checked(values) end
+  local values, reason = parameters.read(rest, side)
   if not values then return refuse(reason) end
 
   local entry = entry_country(txn)
