@@ -24,7 +24,8 @@ struct UsageTally {
                 let before = lastRefusals[counter] ?? 0
                 let fresh = entry.count < before ? entry.count : entry.count - before
                 guard fresh > 0 else { continue }
-                let metric = entry.reason.hasPrefix("authentication_") ? Metrics.authFailures : Metrics.refusedConnections
+                let isOfPassword = entry.reason.hasPrefix("authentication_") || entry.reason == "too_many_tries"
+                let metric = isOfPassword ? Metrics.authFailures : Metrics.refusedConnections
                 metric.add(Double(fresh), entry.reason)
             }
         }

@@ -2,23 +2,29 @@ package import Model
 import Platform
 import Synchronization
 
-/// Sources that try many passwords: an address, or an IPv6 network of 64 bits.
+/// Who has to wait for too many wrong passwords: sources (an address, or an IPv6 network of 64 bits), and names that several sources try.
 extension HAProxyGateway {
-    /// Wrong passwords of one source in a minute above which somebody is called. A client with an old password was seen to try once a
-    /// second; a program that guesses does hundreds.
-    static let guessesOfAMinute = 100
-    /// Sources that are told of at once, those with the most wrong passwords.
-    private static let sourceLimit = 10
+    /// Sources, and names, that are told of at once: those with the most tries.
+    private static let alertLimit = 10
 
     /// The newest worker is asked: an old one takes no connections. What is not known to be over stands.
     func readGuesses() async throws {
-        let answer = try await sockets.stats.send("show table guesses data.gpc0_rate gt \(Self.guessesOfAMinute)")
-        let rates = RuntimeAnswers.table(answer).compactMapValues { $0["gpc0_rate"] }
-        let first = rates.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(Self.sourceLimit)
-        guesses.set(first.map { (Self.address($0.key), $0.value) })
+        let users = Set(lastLayout?.users.map(\.name) ?? [])
+        let sources = try await tries(in: "guesses").map { (AlertSubject.guesses(Self.address($0.key)), $0.count) }
+        let names = try await tries(in: "guessed").filter { users.contains($0.key) }.map { (AlertSubject.guessed($0.key), $0.count) }
+        guesses.set(Array(sources.prefix(Self.alertLimit) + names.prefix(Self.alertLimit)))
     }
 
-    /// Alerts of the sources that guess now; each ends when its source has slowed down for a minute.
+    /// Those of a table who had to wait in the last minute, with their tries of that minute; the most first.
+    private func tries(in table: String) async throws -> [(key: String, count: Int)] {
+        let answer = try await sockets.stats.send("show table \(table) data.gpc1_rate gt 0")
+        let counts = RuntimeAnswers.table(answer).compactMapValues { numbers in
+            numbers["gpc1_rate"].map { $0 + (numbers["gpc0_rate"] ?? 0) }
+        }
+        return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
+    }
+
+    /// Alerts of those who have to wait now; each ends when nobody has had to for a minute.
     package nonisolated var guessAlerts: [Alert] { guesses.alerts }
 
     /// HAProxy shows IPv4 addresses as mapped ones.
@@ -29,25 +35,37 @@ extension HAProxyGateway {
     }
 
     final class Guesses: Sendable {
-        private let sources = Mutex<[String: (count: Int, since: Timestamp)]>([:])
+        private let known = Mutex<[AlertSubject: (count: Int, since: Timestamp)]>([:])
 
-        func set(_ counts: [(source: String, count: Int)]) {
-            sources.withLock { sources in
-                let old = sources
-                sources = [:]
-                for (source, count) in counts { sources[source] = (Self.rounded(count), old[source]?.since ?? SystemClock.now()) }
+        func set(_ counts: [(subject: AlertSubject, count: Int)]) {
+            known.withLock { known in
+                let old = known
+                known = [:]
+                for (subject, count) in counts { known[subject] = (Self.rounded(count), old[subject]?.since ?? SystemClock.now()) }
             }
         }
 
         var alerts: [Alert] {
-            sources.withLock { $0 }.map { source, guess in
-                Alert(
-                    .guesses(source), .warning, "\(source) sends about \(guess.count) wrong passwords a minute to the proxies",
-                    remedy:
-                        "see access.log for the names that it tries (client=\(source), reason=authentication_failed); block it in front "
-                        + "of the gateway, or inform its user",
-                    since: guess.since)
+            known.withLock { $0 }.map { subject, guess in
+                let (message, remedy) = Self.words(subject, guess.count)
+                return Alert(subject, .warning, message, remedy: remedy, since: guess.since)
             }
+        }
+
+        private static func words(_ subject: AlertSubject, _ count: Int) -> (message: String, remedy: String) {
+            if case .guessed(let name) = subject {
+                return (
+                    "user \(name): several sources send about \(count) wrong passwords a minute to the proxies, and have to wait",
+                    "see access.log for the sources (user=\(name), reason=authentication_failed) and block them in front of the gateway; "
+                        + "the user is served from where it has been before"
+                )
+            }
+            let source = subject.description.drop { $0 != ":" }.dropFirst()
+            return (
+                "\(source) sends about \(count) wrong passwords a minute to the proxies, and has to wait",
+                "see access.log for the names that it tries (client=\(source), reason=authentication_failed); block it in front "
+                    + "of the gateway, or inform its user"
+            )
         }
 
         /// To two digits: an alert that changes is stored, and the figure changes each second.

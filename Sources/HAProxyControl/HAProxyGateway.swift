@@ -58,7 +58,7 @@ package actor HAProxyGateway {
     }
 
     private static let code = [
-        "sallyport", "pending", "addresses", "users", "parameters", "targets", "routing", "socks5", "checkpage", "refusals",
+        "sallyport", "pending", "addresses", "users", "targets", "routing", "socks5", "checkpage", "refusals", "guesses", "parameters",
     ]
 
     // MARK: - What it runs

@@ -32,6 +32,8 @@ package enum AlertSubject: TextKey {
     case accessLog
     /// Wrong passwords from one source, by its address: `guesses:192.0.2.7`.
     case guesses(String)
+    /// Wrong passwords for one proxy user from several sources: `user:bob/guesses`.
+    case guessed(String)
     case audit
     /// The store as a whole, which is not signed by us.
     case store
@@ -61,7 +63,7 @@ package enum AlertSubject: TextKey {
         case "comparison": return Comparison(rawValue: name).map { .comparison($0) }
         case "leak": return ExitID(name).map { .leak($0) }
         case "container": return .container(name)
-        case "user": return .user(name)
+        case "user": return name.hasSuffix(guessedSuffix) ? .guessed(String(name.dropLast(guessedSuffix.count))) : .user(name)
         case "list": return .list(ProviderName(rawValue: name))
         case "size": return .size(ProviderName(rawValue: name))
         case "guesses": return .guesses(name)
@@ -83,6 +85,7 @@ package enum AlertSubject: TextKey {
         case .size(let provider): "size:\(provider)"
         case .accessLog: "access_log"
         case .guesses(let source): "guesses:\(source)"
+        case .guessed(let name): "user:\(name)\(Self.guessedSuffix)"
         case .audit: "audit"
         case .store: "store"
         case .storePolicy: "store_policy"
@@ -93,6 +96,8 @@ package enum AlertSubject: TextKey {
     }
 
     private static let tablePrefix = "store/"
+    /// No user's name has a slash.
+    private static let guessedSuffix = "/guesses"
 
     /// Subjects without a name in them, by their text.
     private static let words: [String: AlertSubject] = [AlertSubject.exits, .accessLog, .audit, .store, .storePolicy, .orders]

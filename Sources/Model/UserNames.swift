@@ -48,9 +48,14 @@ extension Event {
 extension Alert {
     /// The same without the name of the user whom it is about; `number` stands for it in the subject.
     package func withoutUserName(number: Int) -> Alert {
-        guard case .user(let name) = subject else { return self }
+        let (name, shown): (String, AlertSubject)
+        switch subject {
+        case .user(let user): (name, shown) = (user, .user("\(number)"))
+        case .guessed(let user): (name, shown) = (user, .guessed("\(number)"))
+        default: return self
+        }
         var alert = self
-        alert.subject = .user("\(number)")
+        alert.subject = shown
         alert.message = UserNames.hide(name, in: message)
         alert.remedy = UserNames.hide(name, in: remedy)
         return alert

@@ -2,6 +2,20 @@ package import Model
 
 /// HAProxy's configuration as text: the template of `haproxy/` with a layout filled in. Pure.
 package struct HAProxyConfiguration: Sendable {
+    /// What one source may do: an address, or an IPv6 network of 64 bits.
+    package struct SourceLimits: Sendable, Equatable {
+        /// Connections at once on which nobody has authenticated yet.
+        package var pending: Int
+        /// Connections at once at the TLS port, in whatever state.
+        package var tls: Int
+        /// Wrong passwords a minute; three times as many for one user's name, from all sources together.
+        package var failedPasswords: Int
+
+        package init(pending: Int, tls: Int, failedPasswords: Int = 100) {
+            (self.pending, self.tls, self.failedPasswords) = (pending, tls, failedPasswords)
+        }
+    }
+
     package struct Settings: Sendable, Equatable {
         package enum AccessLog: String, Sendable, CaseIterable { case full, `private`, off }
 
@@ -27,10 +41,7 @@ package struct HAProxyConfiguration: Sendable {
         package var luaFolder: String
         /// Connections of clients at once.
         package var clientLimit: Int
-        /// Connections of one source at once on which nobody has authenticated yet.
-        package var pendingLimit: Int
-        /// Connections of one source at once at the TLS port, in whatever state.
-        package var tlsLimit: Int
+        package var sourceLimits: SourceLimits
         /// Seconds.
         package var connectTimeout: Int
         package var responseTimeout: Int
@@ -46,8 +57,7 @@ package struct HAProxyConfiguration: Sendable {
             self.runDirectory = runDirectory
             self.luaFolder = luaFolder
             self.clientLimit = clientLimit
-            pendingLimit = clientLimit
-            tlsLimit = clientLimit
+            sourceLimits = SourceLimits(pending: clientLimit, tls: clientLimit)
             self.connectTimeout = connectTimeout
             self.responseTimeout = responseTimeout
             self.tunnelTimeout = tunnelTimeout
@@ -95,8 +105,9 @@ package struct HAProxyConfiguration: Sendable {
             "connect_timeout": "\(settings.connectTimeout)s", "response_timeout": "\(settings.responseTimeout)s",
             "tunnel_timeout": "\(settings.tunnelTimeout)s", "handshake_timeout": "\(settings.handshakeTimeout)s",
             "hard_stop_after": "\(settings.hardStopAfter)s",
-            "client_limit": String(settings.clientLimit), "pending_limit": String(settings.pendingLimit),
-            "tls_limit": String(settings.tlsLimit), "connection_limit": String(settings.clientLimit * 2 + 200),
+            "client_limit": String(settings.clientLimit), "pending_limit": String(settings.sourceLimits.pending),
+            "tls_limit": String(settings.sourceLimits.tls), "failed_passwords": String(settings.sourceLimits.failedPasswords),
+            "connection_limit": String(settings.clientLimit * 2 + 200),
         ]
         var result = ""
         for line in template.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -138,6 +149,7 @@ package struct HAProxyConfiguration: Sendable {
                 force-persist if { var(txn.fixed) -m bool }
                 use-server %[var(txn.slot)] if { var(txn.slot) -m found }
                 stick store-request var(txn.connection) table connections
+                stick store-request var(txn.origin) table origins
 
             """
         for slot in pool.slots {

@@ -91,7 +91,8 @@ package enum Metrics {
 
     package static let authFailures = Metric(
         .counter, "sallyport_gateway_auth_failures_total",
-        "Requests and handshakes that the gateway refused for a missing or wrong name, password or address.", labels: ["reason"])
+        "Requests and handshakes that the gateway refused for a missing or wrong name, password or address, or for too many wrong ones.",
+        labels: ["reason"])
     package static let refusedConnections = Metric(
         .counter, "sallyport_gateway_refused_connections_total",
         "Unauthenticated connections that were closed because their source had too many.", labels: ["reason"])

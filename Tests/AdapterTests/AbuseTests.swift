@@ -63,7 +63,8 @@ import Testing
         let change: (inout HAProxyConfiguration.Settings) throws -> Void = { settings in
             settings.clientLimit = 500
             // All of it comes from one address.
-            settings.pendingLimit = 100_000
+            settings.sourceLimits.pending = 100_000
+            settings.sourceLimits.failedPasswords = 1_000_000
             settings.countryPorts = try Ports.free() - us.portOffset
             settings.tlsPort = try Ports.free()
             settings.certificateSource = "\(folder.path)/certificates"

@@ -6,7 +6,7 @@ import Platform
 import TestSupport
 import Testing
 
-/// Floods and guesses of one source, on a real HAProxy: everybody else is served as before, and somebody is told.
+/// Floods of one source, on a real HAProxy: everybody else is served as before, and what was refused is counted.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct HAProxyFloodTests {
     typealias Subject = GatewaySubject
     private static let flooder = "127.0.0.9"
@@ -60,7 +60,7 @@ import Testing
     @Test func `one source of half requests has its share, and everybody else all of the rest`() async throws {
         try await with({ settings in
             settings.clientLimit = 150
-            settings.pendingLimit = 40
+            settings.sourceLimits.pending = 40
         }) { subject in
             let port = subject.settings.gatewayPort
             let kept = try Raw(port: port, from: Self.flooder)
@@ -86,7 +86,7 @@ import Testing
     {
         try await with({ settings in
             settings.clientLimit = 300
-            settings.pendingLimit = 10
+            settings.sourceLimits.pending = 10
             settings.trustedPorts = try Ports.free() - HAProxyConfiguration.generalOffset
         }) { subject in
             // An exit of these tests has a thread for each.
@@ -112,7 +112,7 @@ import Testing
         try Files.write(try await Subject.certificate("proxy-us.lab.test"), to: "\(folder.path)/lab.pem", mode: 0o600)
         try await with({ settings in
             settings.clientLimit = 80
-            settings.tlsLimit = 30
+            settings.sourceLimits.tls = 30
             settings.tlsPort = try Ports.free()
             settings.certificateSource = folder.path
         }) { subject in
@@ -136,37 +136,6 @@ import Testing
             #expect(refused.contains("x-sallyport-reason: target_not_allowed"), "\(refused)")
             let sessions = RuntimeAnswers.table(try await RuntimeSocket(path: subject.settings.statsSocket).send("show table sessions"))
             #expect(sessions.keys.contains("alice/a1/us/"))
-        }
-    }
-
-    @Test func `wrong passwords are counted by reason and by source, and an alert names who tries many`() async throws {
-        try await with({ $0.pendingLimit = 90 }) { subject in
-            let port = subject.settings.gatewayPort
-            let wrong = Base64.encode(Array("bob-country-us:guess".utf8))
-            try await Blocking.run {
-                for _ in 0..<100 {
-                    let http = try Raw(port: port, from: Self.flooder)
-                    http.send("CONNECT target.test:443 HTTP/1.1\r\nHost: target.test:443\r\nProxy-Authorization: Basic \(wrong)\r\n\r\n")
-                    #expect(String(decoding: http.receive() ?? [], as: UTF8.self).hasPrefix("HTTP/1.1 407"))
-                    #expect(http.receive() == nil, "nobody keeps a connection without a password")
-                    let socks = try Raw(port: port, from: Self.flooder)
-                    socks.send([5, 1, 2])
-                    #expect(socks.receive() == [5, 2])
-                    socks.send([1, 3] + Array("bob".utf8) + [5] + Array("guess".utf8))
-                    #expect(socks.receive() == [1, 1])
-                }
-                // Many clients begin without a password.
-                let bare = try Raw(port: port, from: "127.0.0.2")
-                bare.send("CONNECT target.test:443 HTTP/1.1\r\nHost: target.test:443\r\n\r\n")
-                #expect(String(decoding: bare.receive() ?? [], as: UTF8.self).hasPrefix("HTTP/1.1 407"))
-            }
-            #expect(try await refusals(subject) == ["authentication_failed": 200, "authentication_required": 1])
-            let alerts = subject.gateway.guessAlerts
-            #expect(alerts.map(\.subject) == [.guesses(Self.flooder)])
-            #expect(alerts.first?.message == "\(Self.flooder) sends about 200 wrong passwords a minute to the proxies")
-            #expect(try await subject.send().status == 200)
-            subject.gateway.guesses.set([])
-            #expect(subject.gateway.guessAlerts == [])
         }
     }
 }

@@ -67,7 +67,7 @@ import Testing
         func counted() -> [Double] {
             [
                 Metrics.authFailures.values[["authentication_failed"]] ?? 0, Metrics.authFailures.values[["authentication_required"]] ?? 0,
-                Metrics.refusedConnections.values[["pending_limit"]] ?? 0,
+                Metrics.authFailures.values[["too_many_tries"]] ?? 0, Metrics.refusedConnections.values[["pending_limit"]] ?? 0,
             ]
         }
         var tally = UsageTally()
@@ -75,9 +75,10 @@ import Testing
         tally.take(reading("1-1", ["authentication_failed": 1000, "pending_limit": 7]), isWhole: true, users: [])
         #expect(counted() == before, "the first reading says where to begin")
         tally.take(reading("1-1", ["authentication_failed": 1003, "pending_limit": 9]), isWhole: true, users: [])
-        tally.take(reading("2-1", ["authentication_failed": 4, "authentication_required": 1]), isWhole: false, users: [])
+        tally.take(
+            reading("2-1", ["authentication_failed": 4, "authentication_required": 1, "too_many_tries": 2]), isWhole: false, users: [])
         tally.take(reading("1-1", ["authentication_failed": 1003, "pending_limit": 10]), isWhole: true, users: [])
-        #expect(zip(counted(), before).map { $0 - $1 } == [7, 1, 3])
+        #expect(zip(counted(), before).map { $0 - $1 } == [7, 1, 2, 3])
     }
 
     @Test func `probes, failures, verdicts and the way to the next exit are counted`() async throws {

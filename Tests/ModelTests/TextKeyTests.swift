@@ -22,7 +22,8 @@ struct TextKeyTests {
             ("comparison:address", .comparison(.address)), ("comparison:country", .comparison(.country)),
             ("leak:us-1", ExitID("us-1").map { .leak($0) }), ("container:sallyport-us-1-g2", .container("sallyport-us-1-g2")),
             ("user:bob", .user("bob")), ("list:mullvad", .list(.mullvad)), ("size:ivpn", .size(.ivpn)), ("access_log", .accessLog),
-            ("guesses:2001:db8::7", .guesses("2001:db8::7")), ("audit", .audit), ("store", .store), ("store_policy", .storePolicy),
+            ("guesses:2001:db8::7", .guesses("2001:db8::7")), ("user:bob/guesses", .guessed("bob")), ("audit", .audit), ("store", .store),
+            ("store_policy", .storePolicy),
             ("store/users", .table("users")), ("store/api:keys", .table("api:keys")), ("store/orders", .orders),
         ]
 

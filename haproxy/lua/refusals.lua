@@ -24,6 +24,8 @@ local pages = {
     "Load the page again and give the user name and password that the operator gave you."),
   authentication_failed = page(407, "The user name or password is wrong", "The proxy does not know this user with this password.",
     "Check both. After a new password was made the old one no longer works; the browser may have kept it."),
+  too_many_tries = page(429, "Too many wrong passwords", "Your address, or others for this user, sent many wrong passwords in the last minute.",
+    "Wait a minute, check user name and password, and load the page again. Programs with an old password at your address count too."),
   user_disabled = page(403, "This user is disabled", "The operator has disabled this user.", ASK_OPERATOR),
   user_expired = page(403, "This user has expired", "The user's time is over.", ASK_OPERATOR),
   address_not_allowed = page(403, "Your address is not allowed", "This user may use the proxy from certain addresses only.",

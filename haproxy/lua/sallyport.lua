@@ -3,6 +3,7 @@
 --   pending.lua    enter                             may another one of this source come in
 --   users.lua      authenticate                      who is it, what do they ask for, may they
 --   parameters.lua                                   what stands behind a name
+--   guesses.lua                                      who has sent too many wrong passwords
 --   targets.lua    read_request                      what for, where to, may anybody
 --   routing.lua    route                             through which exit
 --   socks5.lua     socks5_request, socks5_response   SOCKS5 as HTTP CONNECT

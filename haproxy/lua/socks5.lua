@@ -72,12 +72,12 @@ local function take_target(channel, address_type)
   return host .. ":" .. port
 end
 
--- The same question is asked again of the CONNECT; here its answer has a message of its own.
-local function may_enter(txn, name, password)
-  if name:find(":", 1, true) then return false end
-  local user, source = users.split_name(name), txn.f:src() or ""
-  if users.check_password(txn, user, password) or users.stands_for(user, source) then return true end
-  return password == "" and users.of_address(source) ~= nil
+-- Nil if they may, else why not. The same question is asked again of the CONNECT; here its answer has a message of its own.
+local function refusal(txn, name, password)
+  if name:find(":", 1, true) then return "authentication_failed" end
+  local source = txn.f:src() or ""
+  if password == "" and users.of_address(source) then return nil end
+  return (users.identify(txn, (users.split_name(name)), password, source))
 end
 
 -- Returns the CONNECT that stands for the client's SOCKS5 handshake; or nil, what the client is told before the connection is closed
@@ -96,7 +96,8 @@ local function negotiate(txn)
     local password = name and take_string(request)
     if not password then return nil end
     txn:set_var("txn.name", users.offered(name) or "-")
-    if not may_enter(txn, name, password) then return nil, PASSWORD_WRONG, "authentication_failed" end
+    local reason = refusal(txn, name, password)
+    if reason then return nil, PASSWORD_WRONG, reason end
     response:send(PASSWORD_RIGHT)
     credentials = name .. ":" .. password
   elseif methods:find("\0", 1, true) and users.of_address(txn.f:src() or "") then

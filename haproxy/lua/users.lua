@@ -1,6 +1,7 @@
 -- Who is it? Users, their passwords and their policies.
 
 local addresses = require("addresses")
+local guesses = require("guesses")
 local parameters = require("parameters")
 local pending = require("pending")
 
@@ -54,7 +55,7 @@ function M.offered(name)
 end
 
 -- True if the password is the user's, and the parameters that stood behind it in the password's field.
-function M.check_password(txn, user, password)
+local function check_password(txn, user, password)
   if #password < 1 or #password > MAX_PASSWORD or password:find("[^\32-\126]") then return false end
   local entries = is_name(user) and users:lookup(user) or nil
   local found = matches(txn, entries or NOBODY, password)
@@ -90,6 +91,14 @@ end
 function M.stands_for(user, source)
   local policy = M.policy(user)
   return policy ~= nil and policy.rule == "instead" and M.has_address(policy, source)
+end
+
+-- Nil if this is the user, by the password or the address, and the parameters that stood behind the password; else why it isn't known.
+function M.identify(txn, user, password, source)
+  if guesses.must_wait(txn, user) and not M.stands_for(user, source) then return "too_many_tries" end
+  local right, side = check_password(txn, user, password)
+  if not right and not M.stands_for(user, source) then return "authentication_failed" end
+  return nil, side or ""
 end
 
 -- The user that this address stands for without a password, or nil.
@@ -173,13 +182,17 @@ local function authenticate(txn)
   if name then
     user, rest = M.split_name(name)
     txn:set_var("txn.name", M.offered(name) or "-")
-    local right, more = M.check_password(txn, user, password)
-    if not right and not M.stands_for(user, source) then
+    local reason, more = M.identify(txn, user, password, source)
+    if reason then
       -- A JVM that was given no credentials sends the name of the account it runs under, without a password: nobody has claimed anything.
       local of_address = password == "" and M.of_address(source)
-      if not of_address then return refuse("authentication_failed") end
+      if not of_address then return refuse(reason) end
       name, user, rest = of_address, of_address, ""
       txn:set_var("txn.name", user)
+    elseif not txn:get_var("sess.origin") then
+      -- Once for each connection.
+      txn:set_var("sess.origin", true)
+      txn:set_var("txn.origin", guesses.origin(txn, user))
     end
     side = more or ""
   else

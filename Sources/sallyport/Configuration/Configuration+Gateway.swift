@@ -25,8 +25,11 @@ extension Configuration {
         return GatewaySettings(
             address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8128,
             isStartedByUs: reader.bool("start") ?? true, directory: directory,
-            clientLimit: clientLimit, pendingLimit: reader.integer("pending_limit", in: 5...100_000) ?? max(20, clientLimit / 10),
-            tlsLimit: reader.integer("tls_limit", in: 5...100_000) ?? max(10, clientLimit / 2),
+            clientLimit: clientLimit,
+            sourceLimits: .init(
+                pending: reader.integer("pending_limit", in: 5...100_000) ?? max(20, clientLimit / 10),
+                tls: reader.integer("tls_limit", in: 5...100_000) ?? max(10, clientLimit / 2),
+                failedPasswords: reader.integer("failed_passwords", in: 1...1_000_000) ?? 100),
             drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30,
             countryPorts: portBase(reader, "country_ports", default: 20_000),
             trustedPorts: portBase(reader, "trusted_ports", default: 0, behind: 2),

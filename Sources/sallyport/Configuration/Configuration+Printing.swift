@@ -54,8 +54,9 @@ extension Configuration {
             ("gateway.tls_port", "\(gateway.tlsPort ?? 0)"), ("gateway.tls_certificates", gateway.certificateFolder ?? "none"),
             ("gateway.closed_ports", "\(gateway.closedPorts)"), ("gateway.open_ports", "\(gateway.openPorts)"),
             ("gateway.refused_networks", Self.list(gateway.refusedNetworks)), ("gateway.access_log", gateway.accessLog.rawValue),
-            ("gateway.client_limit", "\(gateway.clientLimit)"), ("gateway.pending_limit", "\(gateway.pendingLimit)"),
-            ("gateway.tls_limit", "\(gateway.tlsLimit)"), ("gateway.drain_seconds", "\(gateway.drainSeconds)"),
+            ("gateway.client_limit", "\(gateway.clientLimit)"), ("gateway.pending_limit", "\(gateway.sourceLimits.pending)"),
+            ("gateway.tls_limit", "\(gateway.sourceLimits.tls)"),
+            ("gateway.failed_passwords", "\(gateway.sourceLimits.failedPasswords)"), ("gateway.drain_seconds", "\(gateway.drainSeconds)"),
             ("gateway.start", "\(gateway.isStartedByUs)"),
         ]
     }

@@ -36,10 +36,7 @@ struct Configuration: Sendable {
         /// Where HAProxy's file and sockets are; controllers of one store share it.
         var directory: String
         var clientLimit: Int
-        /// Of one source, before anybody has authenticated.
-        var pendingLimit: Int
-        /// Of one source at the TLS port.
-        var tlsLimit: Int
+        var sourceLimits: HAProxyConfiguration.SourceLimits
         var drainSeconds: Double
         /// Nil for none.
         var countryPorts: Int?

@@ -37,8 +37,7 @@ extension Configuration {
         settings.openPorts = gateway.openPorts
         settings.refusedNetworks = gateway.refusedNetworks
         settings.accessLog = gateway.accessLog
-        settings.pendingLimit = gateway.pendingLimit
-        settings.tlsLimit = gateway.tlsLimit
+        settings.sourceLimits = gateway.sourceLimits
         return settings
     }
 
