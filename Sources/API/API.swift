@@ -31,8 +31,9 @@ package final class API: Sendable {
         let sessions = SessionTable(keys: keys, store: parts.sessions) { live.values.serving.sessions }
         let codes = SignInCodes(parts.codes, memory: parts.memory)
         let shared = Shared(
-            operations: operations, proxy: proxy, callers: Callers(keys: keys, sessions: sessions), codes: codes, audit: audit, live: live,
-            figures: FigureRecorder(store: parts.figures))
+            operations: operations, proxy: proxy, callers: Callers(keys: keys, sessions: sessions, keyStore: parts.keys), codes: codes,
+            audit: audit,
+            live: live, figures: FigureRecorder(store: parts.figures))
         pipeline = RequestPipeline(
             Self.table(shared, parts, version: version), callers: shared.callers, limiter: shared.limiter, streams: shared.streams,
             memory: parts.memory, audit: audit, metrics: shared.metrics, log: log

@@ -6,11 +6,42 @@ import Platform
 package struct Callers: Sendable {
     package let keys: KeyRing
     package let sessions: SessionTable
+    private let keyStore: (any KeyStore)?
 
-    package init(keys: KeyRing, sessions: SessionTable) {
+    /// - Parameter keyStore: nil keeps keys as long as this process lives.
+    package init(keys: KeyRing, sessions: SessionTable, keyStore: (any KeyStore)?) {
         self.keys = keys
         self.sessions = sessions
+        self.keyStore = keyStore
     }
+
+    // MARK: - What the store may know better
+
+    /// True where the store may have keys that are not known here.
+    package var keysAreStale: Bool { keyStore != nil && keys.isStale }
+
+    /// True for the digest of a key that is not known here and that the store may have.
+    package func mayBeStored(key digest: String) -> Bool { !keys.knows(digest: digest) && keysAreStale }
+
+    /// True for the digest of a session's token where the session or its key is not known here and the store may have it.
+    package func mayBeStored(session digest: String) -> Bool {
+        if sessions.mayBeNew(digest) { return true }
+        return sessions.keyID(digest).map { !keys.knows(id: $0) && keysAreStale } ?? false
+    }
+
+    /// Takes over the keys and sessions of the store.
+    /// - Throws: what the store throws; who is not known here may be known there.
+    package func refresh() async throws {
+        if keysAreStale { try await refreshKeys() }
+        try await sessions.refresh()
+    }
+
+    /// Takes over the keys of the store.
+    package func refreshKeys() async throws {
+        if let keyStore { try await keys.refresh(from: keyStore) }
+    }
+
+    // MARK: - Finding
 
     /// The key of a request that was let in.
     package func key(of request: ServerRequest) -> APIKey? {

@@ -19,6 +19,8 @@ package final class KeyRing: Sendable {
         var uses: [String: Use] = [:]
         /// Counts changes made here, so that what was read before one does not undo it.
         var edition = 0
+        /// When the store's keys were taken over last; nil before the first time.
+        var readAt: ContinuousClock.Instant?
 
         func key(_ digest: String, _ now: Timestamp) -> APIKey? {
             guard let key = byDigest[digest], Digest.equal(key.digest, digest), key.expiresAt.map({ $0 > now }) ?? true else { return nil }
@@ -33,6 +35,8 @@ package final class KeyRing: Sendable {
 
     /// Addresses that are remembered of each key.
     private static let callerLimit = 16
+    /// How old what is known of the store may be. `follow` reads it once a second.
+    private static let staleness = Duration.seconds(3)
     private let state: Mutex<State>
 
     package init(_ configured: [APIKey]) {
@@ -65,12 +69,30 @@ package final class KeyRing: Sendable {
 
     /// Takes over what the store holds, unless a key was added or removed here since it was asked.
     /// - Parameter edition: from before it was asked.
-    package func replaceStored(_ keys: [APIKey], used: [String: Timestamp] = [:], edition: Int? = nil) {
+    /// - Returns: whether they were taken over.
+    @discardableResult
+    package func replaceStored(_ keys: [APIKey], used: [String: Timestamp] = [:], edition: Int? = nil) -> Bool {
         state.withLock { state in
-            if let edition, edition != state.edition { return }
+            if let edition, edition != state.edition { return false }
             state.stored = keys
+            state.readAt = .now
             for (id, time) in used { state.uses[id, default: Use()].last = max(time, state.uses[id]?.last ?? time) }
             state.index()
+            return true
+        }
+    }
+
+    /// True where the store was not read yet, or not lately: it may have keys that are not known here.
+    var isStale: Bool { state.withLock { $0.readAt.map { ContinuousClock.now - $0 > Self.staleness } ?? true } }
+    func knows(digest: String) -> Bool { state.withLock { $0.byDigest[digest] != nil } }
+    func knows(id: String) -> Bool { state.withLock { $0.byID[id] != nil } }
+
+    /// Takes over the keys of the store, and reads them again where keys were changed here meanwhile.
+    func refresh(from store: any KeyStore) async throws {
+        for _ in 1...3 {
+            let edition = edition
+            let stored = try await store.keys()
+            if replaceStored(stored.keys, used: stored.used, edition: edition) { return }
         }
     }
 
@@ -143,8 +165,7 @@ package final class KeyRing: Sendable {
     package func follow(_ store: any KeyStore) async {
         var noted: [String: Timestamp] = [:]
         while !Task.isCancelled {
-            let edition = edition
-            if let stored = try? await store.keys() { replaceStored(stored.keys, used: stored.used, edition: edition) }
+            try? await refresh(from: store)
             let used = lastUses
             let news = used.filter { noted[$0.key] != $0.value }
             if !news.isEmpty, (try? await store.noteUse(news)) != nil { noted = used }

@@ -137,9 +137,17 @@ package final class SessionTable: Sendable {
         }
     }
 
-    /// Reads the store, where it has changed.
+    /// The id of the key that a session belongs to; nil where no session has this token's digest.
+    func keyID(_ digest: String) -> String? { state.withLock { state in state.ids[digest].flatMap { state.sessions[$0]?.keyID } } }
+
+    /// Reads the store, where it has changed, and again where sessions were changed here meanwhile.
     package func refresh() async throws {
         guard let store else { return }
+        for _ in 1...3 where try await read(store) { return }
+    }
+
+    /// - Returns: false where what was read does not count, because sessions were changed here meanwhile.
+    private func read(_ store: any SessionStore) async throws -> Bool {
         let edition = state.withLock { $0.edition }
         let revision = try await store.sessionRevision()
         let isKnown = state.withLock { state in
@@ -147,17 +155,18 @@ package final class SessionTable: Sendable {
             state.readAt = .now
             return true
         }
-        if isKnown { return }
+        if isKnown { return true }
         let stored = try await store.sessions()
-        let ended = replace(stored.sessions, used: stored.used, revision: revision, edition: edition)
+        guard let ended = replace(stored.sessions, used: stored.used, revision: revision, edition: edition) else { return false }
         if !ended.isEmpty { try await store.removeSessions(ended) }
+        return true
     }
 
-    /// - Returns: the sessions that have reached a limit.
-    private func replace(_ sessions: [Session], used: [String: Timestamp], revision: String, edition: Int) -> [String] {
+    /// - Returns: the sessions that have reached a limit; nil where sessions were changed here meanwhile, and nothing was replaced.
+    private func replace(_ sessions: [Session], used: [String: Timestamp], revision: String, edition: Int) -> [String]? {
         let (limits, now) = (limits(), SystemClock.now())
         return state.withLock { state in
-            guard edition == state.edition else { return [] }
+            guard edition == state.edition else { return nil }
             let uses = state.uses
             (state.sessions, state.ids, state.uses) = ([:], [:], [:])
             var ended: [String] = []

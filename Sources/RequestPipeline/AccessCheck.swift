@@ -15,6 +15,12 @@ struct AccessCheck: Sendable {
         tries = KeyTries(keys: callers.keys, limiter: limiter, failures: keyFailures)
     }
 
+    /// True where a request brings a key or a session that is not known here and that the store may have.
+    func mayBeStored(_ analysis: RequestAnalysis) -> Bool {
+        if let digest = analysis.sessionDigest { return callers.mayBeStored(session: digest) }
+        return analysis.needsKey && analysis.keyDigest.map(callers.mayBeStored(key:)) ?? false
+    }
+
     /// Counts a request and finds its key.
     /// - Returns: why the request is refused; nil where it is let in.
     func refusal(of context: inout RequestContext) -> APIProblem? {
@@ -51,6 +57,8 @@ struct AccessCheck: Sendable {
     /// The key that a request is let in with: that of its header, else that of its session.
     private func key(of context: inout RequestContext) throws(APIProblem) -> APIKey {
         let analysis = context.analysis
+        // Neither a refused try nor the end of a session: nobody has said that there is no such key.
+        if context.callerIsUncertain, mayBeStored(analysis) { throw .callerIsUncertain }
         if analysis.offersKey { return try tries.key(analysis.keyDigest, from: context.counted, context.settings) }
         guard let digest = analysis.sessionDigest else {
             throw .unauthorized("key_missing", "an API key is needed, as X-API-Key or Authorization: Bearer")

@@ -16,6 +16,8 @@ final class RequestAnalysis: Sendable {
     let changes: Bool
     /// True where the answer is a stream.
     let isStream: Bool
+    /// True where its route needs a key or a session.
+    let needsKey: Bool
     /// True where it carries a key, whatever that is.
     let offersKey: Bool
     /// SHA-256 of the key; nil where no key looks like that.
@@ -42,8 +44,8 @@ final class RequestAnalysis: Sendable {
         isStream = route?.access.answers.contains { $0.mediaType == "text/event-stream" } ?? false
         offersKey = head.headers["x-api-key"] != nil || head.headers["authorization"] != nil
         keyDigest = KeyRing.digest(head)
-        let isOpen = route.map { $0.access.access == .open } ?? true
-        sessionDigest = offersKey || isOpen ? nil : SessionCookie.digest(head.headers["cookie"])
+        needsKey = route.map { $0.access.access != .open } ?? false
+        sessionDigest = needsKey && !offersKey ? SessionCookie.digest(head.headers["cookie"]) : nil
         acceptsGzip = Negotiation.acceptsGzip(head.headers["accept-encoding"])
         acceptProblem = route.flatMap { Self.acceptProblem(head, $0) }
         let problems = route?.queryProblems(head.query) ?? []

@@ -19,6 +19,8 @@ struct RequestContext: Sendable {
     /// The id of the session that it comes by.
     var session: String?
     var verdict: RateLimiter.Verdict?
+    /// True where the store did not answer whether it has the key or session that was not known here.
+    var callerIsUncertain = false
 
     init(_ request: ServerRequest, _ analysis: RequestAnalysis, settings: RequestSettings) {
         self.request = request

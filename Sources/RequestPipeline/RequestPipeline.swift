@@ -60,20 +60,23 @@ package final class RequestPipeline: Sendable {
     private func dispatch(_ request: ServerRequest, _ router: Router<Contract>) -> Dispatch {
         let head = request.head
         let analysis = head.analysis { RequestAnalysis(head, router.match(method: head.method, path: head.path)) }
-        guard let digest = analysis.sessionDigest, access.callers.sessions.mayBeNew(digest) else { return dispatch(request, analysis) }
-        // Another controller may have signed the browser in a moment ago.
+        guard access.mayBeStored(analysis) else { return dispatch(request, analysis) }
+        // Another controller may have signed the browser in a moment ago, or this one may have read no keys and sessions yet.
         return .waiting { [self] in
-            try? await access.callers.sessions.refresh()
-            switch dispatch(request, analysis) {
+            let isRead = (try? await access.callers.refresh()) != nil
+            switch dispatch(request, analysis, callerIsUncertain: !isRead) {
             case .ready(let response): return response
             case .waiting(let work): return await work()
             }
         }
     }
 
-    private func dispatch(_ request: ServerRequest, _ analysis: RequestAnalysis) -> Dispatch {
+    private func dispatch(_ request: ServerRequest, _ analysis: RequestAnalysis, callerIsUncertain: Bool = false) -> Dispatch {
         var context = RequestContext(request, analysis, settings: settings())
-        if let problem = access.refusal(of: &context) { return .ready(finish(problem.response(id: request.id), context, refused: true)) }
+        context.callerIsUncertain = callerIsUncertain
+        if let problem = access.refusal(of: &context) {
+            return .ready(finish(problem.response(id: request.id), context, refused: problem.status != 503))
+        }
         switch analysis.match {
         case .notFound:
             return .ready(finish(APIProblem.noPath.response(id: request.id), context))

@@ -6,7 +6,6 @@ import HTTPServing
 import Model
 import Platform
 @testable import RequestPipeline
-import Synchronization
 import Testing
 
 /// Browsers that sign in with a key or a code, and what their cookie is good for.
@@ -153,36 +152,6 @@ import Testing
         #expect(table.found("d", now: begin + 1001) == nil)
         table.insert(Session(digest: "e", key: key, createdAt: begin, address: "", userAgent: nil))
         #expect(table.found("e", now: begin + 101) == nil)
-    }
-
-    /// Asks, in the middle of being read, whether a session of its own may be one that is not known yet.
-    private final class OneSession: SessionStore {
-        let session: Session
-        let asked = Mutex<[Bool]>([])
-        let table = Mutex<SessionTable?>(nil)
-
-        init(_ session: Session) { self.session = session }
-
-        func sessionRevision() -> String { "1" }
-        func sessions() -> (sessions: [Session], used: [String: Timestamp]) {
-            let mayBeNew = table.withLock { $0?.mayBeNew(session.digest) } ?? false
-            asked.withLock { $0.append(mayBeNew) }
-            return ([session], [:])
-        }
-        func save(_ session: Session) {}
-        func removeSessions(_ ids: [String]) {}
-        func noteSessionUse(_ used: [String: Timestamp]) {}
-    }
-
-    @Test func `while the store is read for the first time no session counts as ended`() async throws {
-        let keys = KeyRing([APIKey(name: "a", role: .admin, digest: Digest.sha256("a"))])
-        let key = try #require(keys.present("config.a"))
-        let store = OneSession(Session(digest: "d", key: key, createdAt: SystemClock.now(), address: "", userAgent: nil))
-        let table = SessionTable(keys: keys, store: store)
-        store.table.withLock { $0 = table }
-        #expect(table.mayBeNew("d") && table.found("d") == nil)
-        try await table.refresh()
-        #expect(store.asked.withLock(\.self) == [true] && table.found("d") != nil && !table.mayBeNew("e"))
     }
 
     @Test func `wrong keys and codes of a sign-in count as wrong keys do, and what was tried is in no record`() async throws {

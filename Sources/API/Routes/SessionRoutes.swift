@@ -55,6 +55,7 @@ struct SessionRoutes: RouteGroup {
             if reader.has("key") == reader.has("code") { reader.problem("key", "expected either `key` or `code`") }
             return (key, code)
         }
+        try await readKeys()
         let serving = settings.values.serving
         let client = ClientAddress.of(request, trusted: serving.trustedProxies)
         let key =
@@ -72,6 +73,12 @@ struct SessionRoutes: RouteGroup {
         let isSecure = RequestOrigin(request, trusted: serving.trustedProxies).isSecure
         let cookie = SessionCookie.header(token, seconds: shown.secondsLeft, isSecure: isSecure)
         return .json(SignedIn.view(shown), status: 201, headers: [cookie])
+    }
+
+    /// Reads the store's keys where they were not read yet, or not lately: a key that is not known here is not a wrong one then.
+    private func readKeys() async throws {
+        guard callers.keysAreStale else { return }
+        do { try await callers.refreshKeys() } catch { throw APIProblem.callerIsUncertain }
     }
 
     private func key(of code: String, from address: String, _ serving: RequestSettings) async throws -> APIKey {
