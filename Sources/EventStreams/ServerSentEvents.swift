@@ -17,7 +17,8 @@ enum ServerSentEvents {
     static let retry = Array("retry: 2000\n\n".utf8)
     static let heartbeat = Array(": heartbeat\n\n".utf8)
     /// A heartbeat that a browser tells its page of.
-    static let beat = event("beat", "{}")
+    /// - Parameter seconds: until the next one.
+    static func beat(seconds: Int) -> [UInt8] { event("beat", "{\"seconds\":\(seconds)}") }
     /// What one that is too slow gets last.
     static let dropped = event("dropped", "{\"reason\":\"too_slow\"}")
     /// What one gets last whose key counts no more.

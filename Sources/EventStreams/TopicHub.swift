@@ -26,6 +26,10 @@ package final class TopicHub: Sendable {
     private static let readerLimit = 1000
     /// Bytes that wait for one reader: the snapshots of a large installation come at once.
     private static let limit = 16 << 20
+    /// Looks for changes in a second, and seconds between two beats.
+    private static let looks = 4
+    private static let beatSeconds = 5
+    private static let beat = ServerSentEvents.beat(seconds: beatSeconds)
     private let metrics: StreamMetrics
     private let state = Mutex(State())
 
@@ -53,7 +57,7 @@ package final class TopicHub: Sendable {
         try state.withLock { state in
             if state.readers.count >= Self.readerLimit { state.readers = state.readers.filter { !$0.value.stream.hasEnded } }
             guard state.readers.count < Self.readerLimit else { throw ServerSentEvents.tooManyReaders }
-            stream.send(ServerSentEvents.retry + ServerSentEvents.beat)
+            stream.send(ServerSentEvents.retry + Self.beat)
             for channel in channels.sorted(by: { $0.topic.rawValue < $1.topic.rawValue }) {
                 refresh(channel, &state)
                 stream.send(ServerSentEvents.event(channel.topic.rawValue, "{\"all\":\(Self.object(state.items[channel] ?? [:]))}"))
@@ -67,9 +71,9 @@ package final class TopicHub: Sendable {
     /// Looks for changes four times a second until it is cancelled.
     func run() async {
         var count = 0
-        while (try? await Task.sleep(for: .milliseconds(250))) != nil {
+        while (try? await Task.sleep(for: .milliseconds(1000 / Self.looks))) != nil {
             count += 1
-            let isBeat = count % 60 == 0
+            let isBeat = count % (Self.beatSeconds * Self.looks) == 0
             state.withLock { state in
                 guard !state.readers.isEmpty else { return }
                 let followed = state.readers.values.reduce(into: Set()) { $0.formUnion($1.channels) }
@@ -94,7 +98,7 @@ package final class TopicHub: Sendable {
 
     /// Shows both sides that the other is there. A browser is told of no comment, so this is an event.
     private func beat(_ state: inout State) {
-        for (id, reader) in state.readers where !reader.stream.send(ServerSentEvents.beat) { drop(id, &state) }
+        for (id, reader) in state.readers where !reader.stream.send(Self.beat) { drop(id, &state) }
         metrics.streams.set(Double(state.readers.count), "dashboard")
     }
 

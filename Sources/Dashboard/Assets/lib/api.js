@@ -26,6 +26,7 @@ export function onRoleTooLow(handler) {
  * @typedef {object} Options
  * @property {Record<string, string | number | string[] | null | undefined>} [query] Without a value: left out.
  * @property {AbortSignal} [signal]
+ * @property {number} [timeout] Milliseconds to wait for an answer, in place of `signal`.
  * @property {boolean} [text] Returns the text of the answer, not its JSON.
  * @property {boolean} [quiet] Throws a 401 and asks nobody to sign in.
  */
@@ -48,7 +49,7 @@ async function send(method, path, body, options) {
   return options.text ? response.text() : response.json();
 }
 
-async function answer(method, path, body, { query, signal }) {
+async function answer(method, path, body, { query, signal, timeout }) {
   const headers = { "X-Sallyport-Request": "dashboard", Accept: "*/*" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
@@ -58,7 +59,7 @@ async function answer(method, path, body, { query, signal }) {
       return fetch(address(path, query), {
         method,
         headers,
-        signal,
+        signal: timeout ? AbortSignal.timeout(timeout) : signal,
         credentials: "same-origin",
         body: body === undefined ? undefined : JSON.stringify(body),
       });

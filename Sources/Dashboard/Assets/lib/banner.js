@@ -1,9 +1,10 @@
-/** The banner that says that the page is not up to date, since when, and that it is again. */
+/** The banner that says that the page is not up to date, since when, whether this machine is offline, and that the page is up to date again. */
 
 import { clockOffset } from "./clock.js";
 import { h, show } from "./dom.js";
 import { absolute, duration, time } from "./format.js";
 import { live } from "./live.js";
+import { isOffline, onNetworkChange } from "./network.js";
 
 /** Milliseconds before a break is said, and that "up to date again" is shown. */
 const PATIENCE = 1500;
@@ -17,7 +18,7 @@ export function banner() {
   const draw = () => {
     clearTimeout(timer);
     const { status, since } = live.state;
-    if (status === "stale") timer = setTimeout(() => stale(new Date(since).toISOString()), PATIENCE);
+    if (status === "stale") timer = setTimeout(() => stale(new Date(since).toISOString()), wasShown ? 0 : PATIENCE);
     else if (wasShown && status === "live") caughtUp();
     else if (status === "live") show(box, clockNote());
   };
@@ -28,7 +29,7 @@ export function banner() {
       h(
         "div",
         { class: "banner bad" },
-        h("span", "Not up to date since ", h("strong", absolute(since)), " (", time(since), "). Connecting again."),
+        h("span", "Not up to date since ", h("strong", absolute(since)), " (", time(since), "). ", reason()),
         h("button", { class: "button", type: "button", onclick: () => live.retry() }, "Try now"),
       ),
     );
@@ -39,8 +40,11 @@ export function banner() {
     timer = setTimeout(() => show(box, clockNote()), STAY);
   };
   live.onState(draw);
+  onNetworkChange(() => live.state.status === "stale" && draw());
   return box;
 }
+
+const reason = () => (isOffline() ? "This machine is offline." : "Connecting again.");
 
 /** A clock that is off by a minute or more would make every absolute time look wrong. */
 function clockNote() {

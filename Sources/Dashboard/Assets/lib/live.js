@@ -4,6 +4,7 @@
  */
 
 import { now } from "./clock.js";
+import { isOffline, onNetworkChange } from "./network.js";
 import { checkSession, session } from "./session.js";
 import { Store } from "./store.js";
 
@@ -13,8 +14,10 @@ const LIMITS = { events: 2000, logs: 5000, figures: 400 };
 const HEAVY = new Set(["users", "logs", "traffic"]);
 /** The roles that topics need, where a viewer may not read them: the server refuses the whole stream for one that is not allowed. */
 const ROLES = { users: "admin", logs: "operator" };
-/** Milliseconds without a `beat`, once one was seen, after which the stream counts as broken. */
-const SILENCE = 40_000;
+/** Milliseconds after which a stream that has said nothing at all counts as broken, and a session that was asked for as not answered. */
+const PATIENCE = 15_000;
+/** Beats of the server's that may be missing before the stream counts as broken. */
+const MISSING_BEATS = 2;
 
 /** @type {Map<string, Store>} */
 const stores = new Map();
@@ -98,6 +101,7 @@ function connect() {
   if (!open.size) return;
   if (live.state.status === "idle") become("connecting");
   const query = new URLSearchParams({ topics: [...open].sort().join(",") });
+  silence = setTimeout(broke, PATIENCE);
   source = new EventSource(`/api/stream/dashboard?${query}`);
   source.addEventListener("error", broke);
   source.addEventListener("dropped", broke);
@@ -111,10 +115,11 @@ function receive(topic, event) {
   become("live");
 }
 
-/** A connection whose other end is gone says nothing; the server's beat shows that it is there. */
-function beat() {
+/** A connection whose other end is gone says nothing. A beat shows that it is there, and says how many seconds later the next one comes. */
+function beat(event) {
+  const { seconds = 15 } = JSON.parse(event.data);
   clearTimeout(silence);
-  silence = setTimeout(broke, SILENCE);
+  silence = setTimeout(broke, (MISSING_BEATS + 0.5) * seconds * 1000);
   become("live");
 }
 
@@ -132,12 +137,12 @@ function broke() {
  */
 async function reconnect() {
   try {
-    await checkSession();
+    await checkSession(PATIENCE);
     connect();
   } catch (problem) {
     if (problem.status !== 401) broke();
   }
 }
 
-addEventListener("online", live.retry);
+onNetworkChange(() => (isOffline() ? source && broke() : live.retry()));
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && live.retry());

@@ -38,8 +38,11 @@ function take(answer) {
 /** Reads who is signed in. Throws a `Problem` (401) where nobody is. */
 export const readSession = async () => take(await api.get("/api/auth/session", { quiet: true }));
 
-/** Reads it again, where the rights may have changed; who is not signed in any more is asked to. */
-export const checkSession = async () => take(await api.get("/api/auth/session"));
+/**
+ * Reads it again, where the rights may have changed; who is not signed in any more is asked to.
+ * @param {number} [timeout] Milliseconds to wait for an answer.
+ */
+export const checkSession = async (timeout) => take(await api.get("/api/auth/session", { timeout }));
 
 /** @param {{key: string} | {code: string}} secret */
 export const signIn = async (secret) => take(await api.post("/api/auth/session", secret, { quiet: true }));
