@@ -26,8 +26,10 @@ async function start() {
   try {
     await readSession();
   } catch (error) {
-    if (asProblem(error).status !== 401) message = asProblem(error).message;
+    const problem = asProblem(error);
+    if (problem.status !== 401) message = problem.message;
     else if (!message && (await isOpen())) return;
+    else if (problem.code === "session_ended") message ??= "The session has ended. Sign in to go on with this page.";
     await signInPage(root, message);
   }
 }

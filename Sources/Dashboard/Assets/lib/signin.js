@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { asProblem } from "./problem.js";
-import { session, signIn } from "./session.js";
+import { readSession, session, signIn } from "./session.js";
 
 /** The form; `done` is called when somebody has signed in. */
 function signInForm(done) {
@@ -87,18 +87,23 @@ export function signInDialog() {
   return new Promise((resolve) => {
     const name = session.name;
     let isSignedIn = false;
+    const finish = () => {
+      isSignedIn = true;
+      box.close();
+    };
+    // Another tab may have signed in meanwhile, which is for all.
+    const look = () => readSession().then(finish, () => undefined);
     const box = h(
       "dialog",
       { class: "dialog", "aria-labelledby": "sign-in-title" },
       h("h2", { id: "sign-in-title" }, name ? "Sign in again" : "Sign in"),
       name && h("p", `The session of ${name} has ended, or its key was revoked. What is on the page is kept.`),
-      signInForm(() => {
-        isSignedIn = true;
-        box.close();
-      }),
+      signInForm(finish),
       h("button", { class: "button quiet", type: "button", onclick: () => box.close() }, "Not now"),
     );
+    addEventListener("focus", look);
     box.addEventListener("close", () => {
+      removeEventListener("focus", look);
       box.remove();
       resolve(isSignedIn);
     });
