@@ -169,6 +169,24 @@ export function problemNote(error, retry) {
 export const loading = (text = "Loading") => h("p", { class: "loading", role: "status" }, text);
 
 /**
+ * A load that is asked for again and again.
+ * @param {() => Promise<void>} load
+ * @returns {{problem: HTMLElement, load: () => Promise<void>}} Where the last one went wrong, `problem` says so and offers to try again.
+ */
+export function loader(load) {
+  const problem = h("div");
+  const run = async () => {
+    try {
+      await load();
+      problem.replaceChildren();
+    } catch (error) {
+      if (error.name !== "AbortError") problem.replaceChildren(problemNote(error, run));
+    }
+  };
+  return { problem, load: run };
+}
+
+/**
  * Shows that something loads, then what has come, or what went wrong with a way to try again.
  * @template T
  * @param {AbortSignal} signal

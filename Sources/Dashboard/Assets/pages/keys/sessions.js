@@ -2,17 +2,16 @@
 
 import { actionButton } from "../../lib/actions.js";
 import { api } from "../../lib/api.js";
-import { h, show } from "../../lib/dom.js";
+import { h } from "../../lib/dom.js";
 import { duration, time, timeUntil } from "../../lib/format.js";
 import { keyLink } from "../../lib/links.js";
-import { badge, emptyState, panel, problemNote } from "../../lib/parts.js";
+import { badge, emptyState, loader, panel } from "../../lib/parts.js";
 import { onRevision } from "../../lib/revision.js";
 import { signOut } from "../../lib/session.js";
 import { table } from "../../lib/table.js";
 
 /** @param {import("../../lib/page.js").Context} context */
 export function sessionsPanel(context) {
-  const problem = h("div");
   const rows = table(context, {
     caption: "Sessions",
     key: ({ id }) => id,
@@ -26,15 +25,10 @@ export function sessionsPanel(context) {
         command: "sallyport dashboard",
       }),
   });
-  async function load() {
-    try {
-      const { sessions } = await api.get("/api/auth/sessions", { signal: context.signal });
-      rows.update(sessions);
-      show(problem);
-    } catch (error) {
-      if (error.name !== "AbortError") show(problem, problemNote(error, load));
-    }
-  }
+  const { problem, load } = loader(async () => {
+    const { sessions } = await api.get("/api/auth/sessions", { signal: context.signal });
+    rows.update(sessions);
+  });
   onRevision(context, "sessions", load);
   return { element: panel("Sessions", [problem, rows.element], { class: "flush" }), load };
 }

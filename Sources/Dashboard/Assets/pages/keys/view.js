@@ -1,9 +1,9 @@
 /** API keys and the sessions of browsers that have signed in with them. */
 
 import { api } from "../../lib/api.js";
-import { h, show } from "../../lib/dom.js";
+import { h } from "../../lib/dom.js";
 import { time, timeUntil } from "../../lib/format.js";
-import { badge, emptyState, note, pageHead, panel, problemNote } from "../../lib/parts.js";
+import { badge, emptyState, loader, note, pageHead, panel } from "../../lib/parts.js";
 import { onRevision } from "../../lib/revision.js";
 import { table } from "../../lib/table.js";
 import { keyDrawer } from "./drawer.js";
@@ -21,7 +21,6 @@ export function render(context) {
 }
 
 function keysOfAll(context, sessions) {
-  const problem = h("div");
   const keys = { all: [], isLoaded: false };
   const rows = table(context, {
     caption: "API keys",
@@ -31,17 +30,12 @@ function keysOfAll(context, sessions) {
     defaultSort: "name",
     empty: () => emptyState({ title: "No key", command: "sallyport keys add dashboard" }),
   });
-  async function load() {
-    try {
-      const answer = await api.get("/api/auth/keys", { signal: context.signal });
-      Object.assign(keys, { all: answer.keys, isLoaded: true });
-      rows.update(answer.keys);
-      show(problem);
-      drawer.refresh();
-    } catch (error) {
-      if (error.name !== "AbortError") show(problem, problemNote(error, load));
-    }
-  }
+  const { problem, load } = loader(async () => {
+    const answer = await api.get("/api/auth/keys", { signal: context.signal });
+    Object.assign(keys, { all: answer.keys, isLoaded: true });
+    rows.update(answer.keys);
+    drawer.refresh();
+  });
   const reload = () => {
     load();
     sessions.load();

@@ -4,7 +4,7 @@ import { api } from "../../lib/api.js";
 import { now } from "../../lib/clock.js";
 import { h } from "../../lib/dom.js";
 import { milliseconds, number, rate } from "../../lib/format.js";
-import { problemNote } from "../../lib/parts.js";
+import { loader } from "../../lib/parts.js";
 
 const sum = (values) => number(values.reduce((total, value) => total + (value ?? 0), 0));
 
@@ -65,18 +65,12 @@ const NAMES = CHARTS.flatMap(({ series }) => series.map(({ name }) => name)).joi
  */
 export function charts(context, group) {
   const all = CHARTS.map((options) => group.chart(options));
-  const problem = h("div");
-  const load = async () => {
+  const { problem, load } = loader(async () => {
     const { seconds, step } = group.range;
-    try {
-      const since = new Date(now() - seconds * 1000).toISOString();
-      const figures = await api.get("/api/metrics", { query: { since, step, series: NAMES }, signal: context.signal });
-      problem.replaceChildren();
-      all.forEach((chart) => chart.update(figures));
-    } catch (error) {
-      if (error.name !== "AbortError") problem.replaceChildren(problemNote(error, load));
-    }
-  };
+    const since = new Date(now() - seconds * 1000).toISOString();
+    const figures = await api.get("/api/metrics", { query: { since, step, series: NAMES }, signal: context.signal });
+    all.forEach((chart) => chart.update(figures));
+  });
   group.onRange(load);
   // The topic says that there is a new sample; a snapshot comes with the page, which has asked already.
   context.subscribe("figures", (_, { all: isSnapshot }) => !isSnapshot && load());

@@ -4,7 +4,7 @@ import { api } from "../../lib/api.js";
 import { h } from "../../lib/dom.js";
 import { countryName, percent } from "../../lib/format.js";
 import { countryLink, links, poolLink } from "../../lib/links.js";
-import { badge, emptyState, problemNote } from "../../lib/parts.js";
+import { badge, emptyState, loader } from "../../lib/parts.js";
 import { table } from "../../lib/table.js";
 import { avoidedServers } from "./avoided.js";
 
@@ -15,7 +15,6 @@ import { avoidedServers } from "./avoided.js";
 export function countries(context, around) {
   let all = [];
   let isLoaded = false;
-  const problem = h("div");
   const rows = table(context, {
     caption: "Countries",
     key: ({ country }) => country,
@@ -47,20 +46,15 @@ export function countries(context, around) {
     const text = context.query.get("q").toLowerCase();
     rows.update(all.filter(({ country }) => `${countryName(country)} ${country}`.toLowerCase().includes(text)));
   };
-  const load = async () => {
-    try {
-      const provider = context.query.get("provider");
-      const answer = await api.get(provider ? `/api/${encodeURIComponent(provider)}/countries` : "/api/countries", {
-        signal: context.signal,
-      });
-      all = answer.countries.map((item) => ({ ...item, country: item.code ?? item.country }));
-      isLoaded = true;
-      problem.replaceChildren();
-      draw();
-    } catch (error) {
-      if (error.name !== "AbortError") problem.replaceChildren(problemNote(error, load));
-    }
-  };
+  const { problem, load } = loader(async () => {
+    const provider = context.query.get("provider");
+    const answer = await api.get(provider ? `/api/${encodeURIComponent(provider)}/countries` : "/api/countries", {
+      signal: context.signal,
+    });
+    all = answer.countries.map((item) => ({ ...item, country: item.code ?? item.country }));
+    isLoaded = true;
+    draw();
+  });
   let provider;
   context.onQuery((query) => {
     if (provider !== query.get("provider")) load();

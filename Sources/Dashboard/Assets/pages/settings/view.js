@@ -2,8 +2,8 @@
 
 import { actionButton } from "../../lib/actions.js";
 import { api } from "../../lib/api.js";
-import { h, show } from "../../lib/dom.js";
-import { pageHead, problemNote } from "../../lib/parts.js";
+import { h } from "../../lib/dom.js";
+import { loader, pageHead } from "../../lib/parts.js";
 import { onRevision } from "../../lib/revision.js";
 import { toast } from "../../lib/toast.js";
 import { configurationPanel } from "./configuration.js";
@@ -11,20 +11,14 @@ import { livePanel } from "./live.js";
 
 /** @param {import("../../lib/page.js").Context} context */
 export function render(context) {
-  const problem = h("div");
   const values = livePanel(() => load());
   const configuration = configurationPanel(context);
-  async function load() {
-    try {
-      const ask = (path) => api.get(path, { signal: context.signal });
-      const [settings, config] = await Promise.all([ask("/api/settings"), ask("/admin/config")]);
-      values.take(settings);
-      configuration.update(config.values);
-      show(problem);
-    } catch (error) {
-      if (error.name !== "AbortError") show(problem, problemNote(error, load));
-    }
-  }
+  const { problem, load } = loader(async () => {
+    const ask = (path) => api.get(path, { signal: context.signal });
+    const [settings, config] = await Promise.all([ask("/api/settings"), ask("/admin/config")]);
+    values.take(settings);
+    configuration.update(config.values);
+  });
   onRevision(context, "settings", load);
   return [
     pageHead("Settings", {

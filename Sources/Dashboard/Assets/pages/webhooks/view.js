@@ -1,9 +1,9 @@
 /** Where events are sent: each webhook with how it goes. */
 
 import { api } from "../../lib/api.js";
-import { h, show } from "../../lib/dom.js";
+import { h } from "../../lib/dom.js";
 import { time, timeUntil } from "../../lib/format.js";
-import { emptyState, pageHead, problemNote } from "../../lib/parts.js";
+import { emptyState, loader, pageHead } from "../../lib/parts.js";
 import { onRevision } from "../../lib/revision.js";
 import { table } from "../../lib/table.js";
 import { webhookDrawer } from "./drawer.js";
@@ -12,21 +12,15 @@ import { stateOf } from "./state.js";
 
 /** @param {import("../../lib/page.js").Context} context */
 export function render(context) {
-  const problem = h("div");
   const hooks = { byId: new Map(), isLoaded: false };
   const rows = table(context, { caption: "Webhooks", key: ({ id }) => id, columns, open: ({ id }) => id, empty: () => empty(add()) });
-  async function load() {
-    try {
-      const { webhooks } = await api.get("/api/webhooks", { signal: context.signal });
-      hooks.byId = new Map(webhooks.map((hook) => [hook.id, hook]));
-      hooks.isLoaded = true;
-      rows.update(webhooks);
-      show(problem);
-      drawer.refresh();
-    } catch (error) {
-      if (error.name !== "AbortError") show(problem, problemNote(error, load));
-    }
-  }
+  const { problem, load } = loader(async () => {
+    const { webhooks } = await api.get("/api/webhooks", { signal: context.signal });
+    hooks.byId = new Map(webhooks.map((hook) => [hook.id, hook]));
+    hooks.isLoaded = true;
+    rows.update(webhooks);
+    drawer.refresh();
+  });
   const open = () => makeWebhook(load);
   const add = () => h("button", { class: "button primary", type: "button", onclick: open }, "New webhook");
   const drawer = webhookDrawer(context, hooks, load);
