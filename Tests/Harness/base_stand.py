@@ -7,6 +7,10 @@ import tempfile
 from .programs import stop
 
 
+class Skipped(Exception):
+    """A stand has not what a test needs; the message is the reason."""
+
+
 class Ended(SystemExit):
     """Somebody has told the whole to end."""
 

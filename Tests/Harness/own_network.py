@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 
-from .programs import write
+from .programs import run, write
 
 CLONE_NEWNET = 0x40000000
 
@@ -49,8 +49,7 @@ class OwnNetwork:
 
     def lead(self, port):
         """Connections to this port of the network's loopback go to the same port of this machine's."""
-        listener = self.inside(lambda: socket.create_server(("127.0.0.1", port), backlog=128))
-        threading.Thread(target=accept, args=(listener, port), daemon=True).start()
+        serve(self.inside(lambda: socket.create_server(("127.0.0.1", port), backlog=128)), port)
 
     def program(self, path):
         """A program that runs this one in the network, with the same words."""
@@ -59,9 +58,65 @@ class OwnNetwork:
         return own
 
 
+class Link:
+    """Joins a network to this machine's, whose end has an address on which chosen ports lead to the loopback's. Use as a context."""
+
+    NEAR, FAR = "192.0.2.1", "192.0.2.2"
+    HERE, THERE = "sp-near", "sp-far"
+
+    def __init__(self, network):
+        self.network, self.listener = network, None
+
+    def __enter__(self):
+        # From inside: the kernel knows this network by the thread that asks.
+        self.inside("link", "add", self.THERE, "type", "veth", "peer", "name", self.HERE, "netns", str(os.getpid()))
+        run("ip", "address", "add", f"{self.NEAR}/30", "dev", self.HERE)
+        run("ip", "link", "set", self.HERE, "up")
+        self.inside("address", "add", f"{self.FAR}/30", "dev", self.THERE)
+        self.up()
+        return self
+
+    def __exit__(self, *_):
+        if self.listener:
+            # A thread that waits for a connection would keep it open.
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+        run("ip", "link", "delete", self.HERE)
+
+    def lead(self, port):
+        self.listener = socket.create_server((self.NEAR, port), backlog=128)
+        serve(self.listener, port)
+
+    def up(self):
+        self.inside("link", "set", self.THERE, "up")
+
+    def down(self):
+        self.inside("link", "set", self.THERE, "down")
+
+    @contextlib.contextmanager
+    def dropping(self):
+        """What comes over the link is dropped meanwhile; no interface changes."""
+        rule = ("INPUT", "-i", self.THERE, "-j", "DROP")
+        self.network.inside(lambda: run("iptables", "-A", *rule))
+        try:
+            yield
+        finally:
+            self.network.inside(lambda: run("iptables", "-D", *rule))
+
+    def inside(self, *words):
+        self.network.inside(lambda: run("ip", *words))
+
+
+def serve(listener, port):
+    threading.Thread(target=accept, args=(listener, port), daemon=True).start()
+
+
 def accept(listener, port):
     while True:
-        near, _ = listener.accept()
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            return
         threading.Thread(target=relay, args=(near, port), daemon=True).start()
 
 

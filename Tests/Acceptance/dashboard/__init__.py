@@ -6,5 +6,5 @@ on its own where the console has an error, the Content-Security-Policy is violat
   python3 -m Tests.Acceptance.dashboard                     all of it
   python3 -m Tests.Acceptance.dashboard sign overview       the tests whose names, or whose modules' names, contain one of the words
   ... --pictures FOLDER                                     keeps pictures of every page, in both themes and on a narrow screen
-  ... --url URL --key FILE                                  against a controller that runs already; what restarts it is left out
+  ... --url URL --key FILE                                  against a controller that runs already; what stops or changes it is skipped
 """

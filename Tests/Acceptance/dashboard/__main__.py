@@ -8,7 +8,7 @@ import time
 import traceback
 
 from ...Harness import environment
-from ...Harness.base_stand import Ended
+from ...Harness.base_stand import Ended, Skipped
 from . import __doc__ as description
 
 
@@ -27,16 +27,21 @@ def main():
     environment.enter("Tests.Acceptance.dashboard")
     from .stand import DashboardStand
 
-    start, failed, count = time.monotonic(), [], 0
+    start, failed, skipped, count = time.monotonic(), [], 0, 0
     with DashboardStand(options) as stand:
         for name, test in tests(options.words):
             count += 1
-            if not passes(name, test, stand):
-                failed.append(name)
+            try:
+                if not passes(name, test, stand):
+                    failed.append(name)
+            except Skipped as reason:
+                skipped += 1
+                print(f"skip {name}: {reason}", flush=True)
         if failed:
             print(stand.last_lines())
     result = f"{len(failed)} failed: {'; '.join(failed)}" if failed else "all well"
-    print(f"dashboard: {count} tests, {result}, {time.monotonic() - start:.0f} s")
+    left_out = f", {skipped} skipped" if skipped else ""
+    print(f"dashboard: {count} tests{left_out}, {result}, {time.monotonic() - start:.0f} s")
     sys.exit(1 if failed or not count else 0)
 
 
@@ -55,7 +60,7 @@ def passes(name, test, stand):
     try:
         test(stand)
         problem = ""
-    except Ended:
+    except (Ended, Skipped):
         raise
     # What is waited for in vain ends a program.
     except (Exception, SystemExit) as error:

@@ -11,7 +11,7 @@ import signal
 from playwright.sync_api import sync_playwright
 
 from ...Harness import http
-from ...Harness.base_stand import BaseStand
+from ...Harness.base_stand import BaseStand, Skipped
 from ...Harness.controller import LIMITS, Controller
 from ...Harness.lab import Lab
 from ...Harness.own_network import OwnNetwork
@@ -31,7 +31,7 @@ HOOKS = "webhooks: {allow_private: true, allow_http: true}\n"
 class DashboardStand(BaseStand):
     def __init__(self, options):
         super().__init__(options.build)
-        self.options, self.keys = options, {}
+        self.options, self.keys, self.network = options, {}, None
 
     def start(self):
         if self.options.url:
@@ -41,15 +41,23 @@ class DashboardStand(BaseStand):
         self.start_browser()
 
     def start_browser(self):
-        program = shutil.which("chromium")
-        if self.controller and os.geteuid() == 0:
-            network = OwnNetwork(self.folder)
-            network.lead(self.controller.api)
-            program = network.program(program)
+        self.chromium = program = shutil.which("chromium")
         self.playwright = sync_playwright().start()
-        # No name is to be found: a page that needs another host shows it.
-        words = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-        self.browser = self.playwright.chromium.launch(executable_path=program, args=words)
+        if self.controller and os.geteuid() == 0:
+            self.network = OwnNetwork(self.folder)
+            self.lead(self.controller.api)
+            program = self.network.program(program)
+        self.browser = self.launch(program)
+
+    def lead(self, port):
+        """Lets the browser reach this port of the loopback."""
+        if self.network:
+            self.network.lead(port)
+
+    def launch(self, program, host="127.0.0.1"):
+        """A Chromium for which no name is to be found: a page that needs another host shows it."""
+        words = ["--no-sandbox", f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}"]
+        return self.playwright.chromium.launch(executable_path=program, args=words)
 
     def start_controller(self):
         self.lab = Lab(f"{self.folder}/lab", self.build)
@@ -87,6 +95,10 @@ class DashboardStand(BaseStand):
             self.keys[role] = self.expect((201,), "POST", "/api/auth/keys", {"name": f"test-{role}-{os.getpid()}", "role": role})["key"]
         return self.keys[role]
 
+    def sessions(self):
+        """The ids of those that go on."""
+        return [session["id"] for session in self.expect((200,), "GET", "/api/auth/sessions")["sessions"]]
+
     def exits(self):
         return self.expect((200,), "GET", "/api/exits")["exits"]
 
@@ -112,14 +124,21 @@ class DashboardStand(BaseStand):
     def start_controller_again(self):
         self.controller.start()
 
-    @property
-    def can_restart(self):
-        return self.controller is not None
+    def needs_own_controller(self):
+        """Skips a test that stops its controller or Redis, or changes its configuration, where they are not this stand's."""
+        if not self.controller:
+            raise Skipped("it stops or changes the controller, and the one of --url is not ours")
 
     def set_role(self, role):
         """Of the key `changing`, by the file of the configuration."""
+        self.configure(r"role: [a-z]+", f"role: {role}")
+
+    def configure(self, pattern, text):
+        """Changes the configuration's file, which the controller reads again."""
         file = self.controller.file
-        write(file, re.sub(r"role: [a-z]+", f"role: {role}", read(file)))
+        changed, count = re.subn(pattern, text, read(file))
+        assert count == 1, f"{pattern} is in {file} {count} times"
+        write(file, changed)
         self.expect((200,), "POST", "/admin/reload")
 
     @contextlib.contextmanager

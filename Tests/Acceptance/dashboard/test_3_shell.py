@@ -75,8 +75,7 @@ def test_on_a_narrow_screen_the_navigation_opens_and_closes(stand):
 
 
 def test_the_banner_says_since_when_and_goes_when_all_is_up_to_date(stand):
-    if not stand.can_restart:
-        return
+    stand.needs_own_controller()
     with stand.visit(allows=["ERR_", "/api/"]) as visit:
         page = visit.page
         stand.kill_controller()

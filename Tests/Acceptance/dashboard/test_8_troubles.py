@@ -15,8 +15,7 @@ def nav(visit, name):
 
 
 def test_a_role_that_is_lowered_takes_away_what_it_allowed(stand):
-    if not stand.can_restart:
-        return
+    stand.needs_own_controller()
     stand.need_pools(us=1)
     with stand.visit("/pools?open=US", role="changing", allows=("403", "401", "/api/stream/dashboard")) as visit:
         page = visit.page
@@ -51,8 +50,7 @@ def test_a_form_is_sent_after_signing_in_again_and_has_lost_nothing(stand):
 
 
 def test_a_controller_that_was_restarted_is_caught_up_with_by_every_open_page(stand):
-    if not stand.can_restart:
-        return
+    stand.needs_own_controller()
     stand.need_pools(us=1)
     troubles = ("ERR_", "/api/")
     with stand.visit("/exits", allows=troubles) as exits, stand.visit("/pools", allows=troubles) as pools:
@@ -69,8 +67,7 @@ def test_a_controller_that_was_restarted_is_caught_up_with_by_every_open_page(st
 
 
 def test_while_redis_is_away_a_change_is_refused_and_a_half_filled_form_stays(stand):
-    if not stand.can_restart:
-        return
+    stand.needs_own_controller()
     stand.call("DELETE", "/api/users/rosa")
     with stand.visit("/users?make=yes", allows=("503", "ERR_", "/api/")) as visit:
         page, drawer = visit.page, visit.page.get_by_role("dialog", name="New user")
@@ -107,8 +104,7 @@ def test_a_clock_that_is_off_shows_times_by_the_controllers(stand):
 
 
 def test_10000_events_are_loaded_searched_and_few_are_in_the_document(stand):
-    if not stand.can_restart:
-        return
+    stand.needs_own_controller()
     stand.need_pools(us=1)
     with stand.visit("/events") as visit:
         page, rows = visit.page, visit.page.get_by_role("region", name="Events").locator("tbody tr.opens")

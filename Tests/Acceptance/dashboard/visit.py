@@ -21,25 +21,24 @@ class Visit:
     """Use as a context: at its end it fails where something was wrong on the way.
 
     `role` is whose key signs in, without the sign-in page; None for nobody. `allows` are parts of complaints that the test provokes.
+    `browser`, `url` and `key` are the stand's where they are not given.
     """
 
-    def __init__(self, stand, path="/", role="admin", size=WIDE, scheme="light", allows=()):
-        self.stand, self.path, self.role, self.allows, self.wrong = (
-            stand,
-            path,
-            role,
-            [*(text.format(url=stand.url) for text in EXPECTED), *allows],
-            [],
-        )
+    def __init__(self, stand, path="/", role="admin", size=WIDE, scheme="light", allows=(), browser=None, url=None, key=None):
+        self.stand, self.path, self.role, self.url, self.wrong = stand, path, role, url or stand.url, []
+        self.key = key or (role and stand.key(role))
+        self.allows = [*(text.format(url=self.url) for text in EXPECTED), *allows]
         width, height = size
-        self.context = stand.browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
+        self.context = (browser or stand.browser).new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
+        )
         self.context.set_default_timeout(TIMEOUT)
         self.page = self.context.new_page()
         self.listen()
 
     def __enter__(self):
         if self.role:
-            self.sign_in(self.role)
+            self.sign_in()
         self.open(self.path)
         return self
 
@@ -65,21 +64,26 @@ class Visit:
         self.wrong.append(sentence)
 
     def is_own(self, url):
-        return url.startswith((f"{self.stand.url}/", "data:", "blob:"))
+        return url.startswith((f"{self.url}/", "data:", "blob:"))
 
-    def sign_in(self, role):
+    def sign_in(self):
         """By the API, in this browser's cookies."""
         answer = self.context.request.post(
-            f"{self.stand.url}/api/auth/session", data={"key": self.stand.key(role)}, headers={"X-Sallyport-Request": "dashboard"}
+            f"{self.url}/api/auth/session", data={"key": self.key}, headers={"X-Sallyport-Request": "dashboard"}
         )
         assert answer.status == 201, f"signing in answered {answer.status}: {answer.text()}"
+
+    def session(self):
+        """The id of this browser's session. Asking is a use of it."""
+        sessions = self.context.request.get(f"{self.url}/api/auth/sessions").json()["sessions"]
+        return next(session["id"] for session in sessions if session.get("current"))
 
     def set_clock(self, hours):
         """This machine's clock is so many hours ahead, as the page sees it."""
         self.page.clock.install(time=datetime.datetime.now() + datetime.timedelta(hours=hours))
 
     def open(self, path):
-        self.page.goto(f"{self.stand.url}{path}")
+        self.page.goto(f"{self.url}{path}")
         if self.role:
             self.ready()
 
