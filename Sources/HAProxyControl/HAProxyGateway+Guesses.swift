@@ -1,8 +1,9 @@
 package import Model
+import Planning
 import Platform
 import Synchronization
 
-/// Who has to wait for too many wrong passwords: sources (an address, or an IPv6 network of 64 bits), and names that several sources try.
+/// Who sends too many wrong passwords: sources (an address, or an IPv6 network of 64 bits), and names that several sources try.
 extension HAProxyGateway {
     /// Sources, and names, that are told of at once: those with the most tries.
     private static let alertLimit = 10
@@ -10,21 +11,26 @@ extension HAProxyGateway {
     /// The newest worker is asked: an old one takes no connections. What is not known to be over stands.
     func readGuesses() async throws {
         let users = Set(lastLayout?.users.map(\.name) ?? [])
-        let sources = try await tries(in: "guesses").map { (AlertSubject.guesses(Self.address($0.key)), $0.count) }
+        let sources = try await tries(in: "guesses", beyond: settings.sourceLimits.failedPasswords)
+            .map { (AlertSubject.guesses(Self.address($0.key)), $0.count) }
         let names = try await tries(in: "guessed").filter { users.contains($0.key) }.map { (AlertSubject.guessed($0.key), $0.count) }
         guesses.set(Array(sources.prefix(Self.alertLimit) + names.prefix(Self.alertLimit)))
     }
 
     /// Those of a table who had to wait in the last minute, with their tries of that minute; the most first.
-    private func tries(in table: String) async throws -> [(key: String, count: Int)] {
-        let answer = try await sockets.stats.send("show table \(table) data.gpc1_rate gt 0")
-        let counts = RuntimeAnswers.table(answer).compactMapValues { numbers in
-            numbers["gpc1_rate"].map { $0 + (numbers["gpc0_rate"] ?? 0) }
+    /// - Parameter limit: wrong passwords of that minute with which one counts that did not have to wait: where its users have been before.
+    private func tries(in table: String, beyond limit: Int? = nil) async throws -> [(key: String, count: Int)] {
+        var conditions = ["gpc1_rate gt 0"]
+        if let limit { conditions.append("gpc0_rate gt \(limit)") }
+        var counts: [String: Int] = [:]
+        for condition in conditions {
+            let found = RuntimeAnswers.table(try await sockets.stats.send("show table \(table) data.\(condition)"))
+            counts.merge(found.mapValues { ($0["gpc0_rate"] ?? 0) + ($0["gpc1_rate"] ?? 0) }) { $1 }
         }
         return counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
     }
 
-    /// Alerts of those who have to wait now; each ends when nobody has had to for a minute.
+    /// Alerts of those who send too many now; each ends when that has been over for a minute.
     package nonisolated var guessAlerts: [Alert] { guesses.alerts }
 
     /// HAProxy shows IPv4 addresses as mapped ones.
@@ -62,7 +68,7 @@ extension HAProxyGateway {
             }
             let source = subject.description.drop { $0 != ":" }.dropFirst()
             return (
-                "\(source) sends about \(count) wrong passwords a minute to the proxies, and has to wait",
+                "\(source) sends about \(count) wrong passwords a minute to the proxies",
                 "see access.log for the names that it tries (client=\(source), reason=authentication_failed); block it in front "
                     + "of the gateway, or inform its user"
             )

@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func `a source that has to wait is one alert as long as it does`() async throws {
+    @Test func `a source with too many is one alert as long as it sends them`() async throws {
         try await with { subject, _ in
             for _ in 0..<4 { #expect(try await ask(subject, from: Self.guesser, as: "bob", "guess") == Self.wrong) }
             _ = try await refusals(subject)
@@ -90,12 +90,20 @@ import Testing
             _ = try await refusals(subject)
             let first = subject.gateway.guessAlerts
             #expect(first.map(\.subject) == [.guesses(Self.guesser)])
-            #expect(first.first?.message == "\(Self.guesser) sends about 5 wrong passwords a minute to the proxies, and has to wait")
+            #expect(first.first?.message == "\(Self.guesser) sends about 5 wrong passwords a minute to the proxies")
             #expect(try await ask(subject, from: Self.guesser, as: "bob", "guess") == Self.waits)
             _ = try await refusals(subject)
             #expect(subject.gateway.guessAlerts.map(\.since) == first.map(\.since))
             subject.gateway.guesses.set([])
             #expect(subject.gateway.guessAlerts == [])
+
+            let shared = "127.0.0.3"
+            #expect(try await ask(subject, from: shared, as: "alice") == "200")
+            for _ in 0..<5 { #expect(try await ask(subject, from: shared, as: "alice", "guess") == Self.wrong) }
+            _ = try await refusals(subject)
+            #expect(
+                Set(subject.gateway.guessAlerts.map(\.subject)) == [.guesses(Self.guesser), .guesses(shared)],
+                "also where nobody waits, for the user has been there")
         }
     }
 
