@@ -1,9 +1,9 @@
-package import RequestPipeline
 package import AccessControl
 package import AuditLog
 package import EventStreams
 import Model
 package import Platform
+package import RequestPipeline
 package import TimeSeries
 
 extension API {

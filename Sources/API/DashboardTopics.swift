@@ -1,7 +1,7 @@
-import OpenAPI
 import EventStreams
 import HTTPServing
 import Model
+import OpenAPI
 import Platform
 import TimeSeries
 

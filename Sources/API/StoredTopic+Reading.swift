@@ -1,9 +1,9 @@
-import RequestPipeline
 import AccessControl
 import AuditLog
 import EventStreams
 import Model
 import Platform
+import RequestPipeline
 
 extension StoredTopic {
     /// What exits and users carry; nothing while the store does not answer.

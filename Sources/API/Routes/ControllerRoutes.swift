@@ -1,9 +1,9 @@
-import RequestPipeline
 import EventStreams
 import HTTPServing
 import Model
 import OpenAPI
 import Platform
+import RequestPipeline
 
 /// What a reload has done.
 package struct ReloadReport: Sendable {

@@ -2,8 +2,8 @@ import AccessControl
 import HTTPServing
 import Model
 import OpenAPI
-import RequestPipeline
 import Platform
+import RequestPipeline
 
 /// `/admin/ratelimit`: what an address has used of its limits.
 struct LimitRoutes: RouteGroup {

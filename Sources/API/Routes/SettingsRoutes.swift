@@ -1,9 +1,9 @@
-import RequestPipeline
 import AuditLog
 import HTTPServing
 import Model
 import OpenAPI
 import Platform
+import RequestPipeline
 
 /// `/api/settings`: what can be changed while the controller runs, and is kept.
 struct SettingsRoutes: RouteGroup {

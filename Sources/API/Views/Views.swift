@@ -1,6 +1,6 @@
-import OpenAPI
 import HTTPServing
 import Model
+import OpenAPI
 
 /// Where proxy users connect, for the answers that tell them.
 package struct ProxyAddress: Sendable {

@@ -1,10 +1,10 @@
-import RequestPipeline
-import API
 import AccessControl
+import API
 import AuditLog
 import FoundationEssentials
 import Model
 import RedisStore
+import RequestPipeline
 import TimeSeries
 
 // What the API keeps outside of the process, in Redis.

@@ -1,5 +1,5 @@
-import API
 import AccessControl
+import API
 import HTTPServing
 import Model
 import Platform

@@ -1,11 +1,11 @@
-import API
 import AccessControl
+import API
 import HTTPServing
 import Model
 import Planning
 import Platform
-import RequestPipeline
 import Providers
+import RequestPipeline
 
 extension Configuration {
     /// Every setting as it is in force, a line each, secrets masked.

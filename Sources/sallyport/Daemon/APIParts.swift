@@ -1,5 +1,5 @@
-import API
 import AccessControl
+import API
 import AuditLog
 import Control
 import HTTPServing
