@@ -112,7 +112,7 @@ final class ControllerProcess: Sendable {
         guard let pid else { return }
         kill(pid, signal)
         var status: Int32 = 0
-        try await eventually("the controller ends") { waitpid(pid, &status, WNOHANG) != 0 }
+        try await eventually("the controller ends", within: 40) { waitpid(pid, &status, WNOHANG) != 0 }
     }
 
     /// Takes away everything that it left.
