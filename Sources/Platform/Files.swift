@@ -118,17 +118,18 @@ package enum Files {
 package final class FolderLock: Sendable {
     private let descriptor: Int32
 
-    /// Quarters of a second in which a lock is asked for. A process that has ended may leave one behind for a moment: a child that it was
-    /// about to make another program of holds it too, until that program begins.
+    /// How often a lock is asked for. A process that has ended may leave one behind for a moment: a child that it was about to make
+    /// another program of holds it too, until that program begins.
     private static let tries = 4
 
-    /// Nil when another process holds it; known after three quarters of a second.
-    package init?(_ path: String) throws {
+    /// Nil when another process holds it.
+    /// - Parameter pause: waits before it is asked for again; three quarters of a second in all.
+    package init?(_ path: String, pause: () -> Void = { usleep(250_000) }) throws {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw FileError(action: "locking", path: path, code: errno) }
         // From here on `deinit` closes the descriptor.
         for again in 0..<Self.tries {
-            if again > 0 { usleep(250_000) }
+            if again > 0 { pause() }
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
         }
         return nil

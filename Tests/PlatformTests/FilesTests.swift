@@ -84,6 +84,13 @@ import Testing
         #expect(holder == nil)
         // A program that another test starts at this moment has it until it has closed what it inherits.
         try await eventually("it is free") { try await Programs.run("flock", ["-n", lock, "true"]).status == 0 }
+        // One that gives it up in a moment is waited for.
+        holder = try FolderLock(lock)
+        #expect(holder != nil)
+        var next = try FolderLock(lock) { holder = nil }
+        #expect(next != nil)
+        next = nil
+        #expect(next == nil)
         // One that is killed holds it no longer.
         let other = try Programs.startDetached("flock", ["-n", lock, "sleep", "100"], log: "/dev/null")
         try await eventually("it is held") { try FolderLock(lock) == nil }
