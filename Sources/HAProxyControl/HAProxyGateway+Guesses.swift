@@ -12,8 +12,8 @@ extension HAProxyGateway {
     func readGuesses() async throws {
         let users = Set(lastLayout?.users.map(\.name) ?? [])
         let sources = try await tries(in: "guesses", beyond: settings.sourceLimits.failedPasswords)
-            .map { (AlertSubject.guesses(Self.address($0.key)), $0.count) }
-        let names = try await tries(in: "guessed").filter { users.contains($0.key) }.map { (AlertSubject.guessed($0.key), $0.count) }
+            .map { (GuessedAt.source(Self.address($0.key)), $0.count) }
+        let names = try await tries(in: "guessed").filter { users.contains($0.key) }.map { (GuessedAt.name($0.key), $0.count) }
         guesses.set(Array(sources.prefix(Self.alertLimit) + names.prefix(Self.alertLimit)))
     }
 
@@ -40,38 +40,53 @@ extension HAProxyGateway {
         return key.contains(":") ? "\(key)/64" : key
     }
 
-    final class Guesses: Sendable {
-        private let known = Mutex<[AlertSubject: (count: Int, since: Timestamp)]>([:])
+    /// Whom an alert of guesses is about.
+    enum GuessedAt: Hashable {
+        case source(String)
+        case name(String)
 
-        func set(_ counts: [(subject: AlertSubject, count: Int)]) {
-            known.withLock { known in
-                let old = known
-                known = [:]
-                for (subject, count) in counts { known[subject] = (Self.rounded(count), old[subject]?.since ?? SystemClock.now()) }
+        var subject: AlertSubject {
+            switch self {
+            case .source(let source): .guesses(source)
+            case .name(let name): .guessed(name)
             }
         }
 
-        var alerts: [Alert] {
-            known.withLock { $0 }.map { subject, guess in
-                let (message, remedy) = Self.words(subject, guess.count)
-                return Alert(subject, .warning, message, remedy: remedy, since: guess.since)
-            }
-        }
-
-        private static func words(_ subject: AlertSubject, _ count: Int) -> (message: String, remedy: String) {
-            if case .guessed(let name) = subject {
-                return (
+        /// - Parameter count: wrong passwords of the last minute.
+        func words(_ count: Int) -> (message: String, remedy: String) {
+            switch self {
+            case .name(let name):
+                (
                     "user \(name): several sources send about \(count) wrong passwords a minute to the proxies, and have to wait",
                     "see access.log for the sources (user=\(name), reason=authentication_failed) and block them in front of the gateway; "
                         + "the user is served from where it has been before"
                 )
+            case .source(let source):
+                (
+                    "\(source) sends about \(count) wrong passwords a minute to the proxies",
+                    "see access.log for the names that it tries (client=\(source), reason=authentication_failed); block it in front "
+                        + "of the gateway, or inform its user"
+                )
             }
-            let source = subject.description.drop { $0 != ":" }.dropFirst()
-            return (
-                "\(source) sends about \(count) wrong passwords a minute to the proxies",
-                "see access.log for the names that it tries (client=\(source), reason=authentication_failed); block it in front "
-                    + "of the gateway, or inform its user"
-            )
+        }
+    }
+
+    final class Guesses: Sendable {
+        private let known = Mutex<[GuessedAt: (count: Int, since: Timestamp)]>([:])
+
+        func set(_ counts: [(about: GuessedAt, count: Int)]) {
+            known.withLock { known in
+                let old = known
+                known = [:]
+                for (about, count) in counts { known[about] = (Self.rounded(count), old[about]?.since ?? SystemClock.now()) }
+            }
+        }
+
+        var alerts: [Alert] {
+            known.withLock { $0 }.map { about, guess in
+                let (message, remedy) = about.words(guess.count)
+                return Alert(about.subject, .warning, message, remedy: remedy, since: guess.since)
+            }
         }
 
         /// To two digits: an alert that changes is stored, and the figure changes each second.
