@@ -32,8 +32,7 @@ package final class API: Sendable {
         let codes = SignInCodes(parts.codes, memory: parts.memory)
         let shared = Shared(
             operations: operations, proxy: proxy, callers: Callers(keys: keys, sessions: sessions, keyStore: parts.keys), codes: codes,
-            audit: audit,
-            live: live, figures: FigureRecorder(store: parts.figures))
+            audit: audit, live: live, figures: FigureRecorder(store: parts.figures))
         pipeline = RequestPipeline(
             Self.table(shared, parts, version: version), callers: shared.callers, limiter: shared.limiter, streams: shared.streams,
             memory: parts.memory, audit: audit, metrics: shared.metrics, log: log

@@ -1,10 +1,10 @@
 @testable import API
 @testable import AccessControl
 @testable import AuditLog
-import RequestPipeline
 import Model
 @testable import OpenAPI
 import Platform
+import RequestPipeline
 @testable import RequestPipeline
 import Synchronization
 import TestSupport

@@ -1,11 +1,11 @@
 @testable import API
 @testable import AccessControl
 @testable import AuditLog
-import RequestPipeline
 import HTTPServing
 import Model
 import Platform
 @testable import RedisStore
+import RequestPipeline
 @testable import RequestPipeline
 import Synchronization
 import TestSupport

@@ -3,9 +3,9 @@ import API
 import Model
 import Planning
 import Platform
-import RequestPipeline
 import Providers
 import RedisStore
+import RequestPipeline
 import TestSupport
 import Testing
 @testable import sallyport

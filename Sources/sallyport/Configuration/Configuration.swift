@@ -1,5 +1,5 @@
-import AccessControl
 import API
+import AccessControl
 import HAProxyControl
 import HTTPServing
 import Model

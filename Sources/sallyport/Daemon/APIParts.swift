@@ -1,5 +1,5 @@
-import AccessControl
 import API
+import AccessControl
 import AuditLog
 import Control
 import HTTPServing

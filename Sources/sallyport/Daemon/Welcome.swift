@@ -1,5 +1,5 @@
-import AccessControl
 import API
+import AccessControl
 import Catalog
 import Control
 import Glibc
