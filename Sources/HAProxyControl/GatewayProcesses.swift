@@ -51,6 +51,30 @@ struct GatewayProcesses: Sendable {
         return Entry(pid: pid, parent: parent, state: state, start: start)
     }
 
+    /// Those of the processes that live and have a TCP port open to connections.
+    static func listening(of pids: [pid_t]) -> [Entry] {
+        let living = pids.compactMap(entry)
+        guard !living.isEmpty else { return [] }
+        let inodes = listeningInodes
+        return living.filter { worker in
+            let folder = "/proc/\(worker.pid)/fd"
+            return ((try? Files.list(folder)) ?? []).contains { inodes.contains(link("\(folder)/\($0)")) }
+        }
+    }
+
+    /// The sockets of this network that listen, as /proc names an open one: `socket:[4711]`.
+    private static var listeningInodes: Set<String> {
+        let lines = ["/proc/net/tcp", "/proc/net/tcp6"].compactMap { try? Files.read($0, limit: 64 << 20) }.flatMap {
+            $0.split(separator: "\n")
+        }
+        return Set(
+            lines.compactMap { line in
+                let words = line.split(separator: " ")
+                // The fourth is the state, 0A is LISTEN; the tenth is the inode.
+                return words.count > 9 && words[3] == "0A" ? "socket:[\(words[9])]" : nil
+            })
+    }
+
     /// Those that no other one of them has started: masters, and workers whose master is dead.
     var heads: [Entry] { entries.filter { entry in !entries.contains { $0.pid == entry.parent } } }
 

@@ -89,13 +89,14 @@ extension HAProxyGateway {
     private func awaitRevision(_ revision: String, besides old: [pid_t] = [], action: String) async throws {
         let start = ContinuousClock.now
         while ContinuousClock.now - start < .seconds(10) {
+            let isLate = ContinuousClock.now - start > .milliseconds(200)
             // The master runs itself anew once its worker is up, and its socket is deaf meanwhile.
             if let info = try? await sockets.stats.send("show info"), RuntimeAnswers.info("description", in: info) == revision,
-                !old.contains(where: { RuntimeAnswers.info("Pid", in: info) == "\($0)" }), await onlyNewWorkerAccepts()
+                !old.contains(where: { RuntimeAnswers.info("Pid", in: info) == "\($0)" })
             {
-                return
+                if await onlyNewWorkerAccepts() { return }
+                if isLate { await endListening(old) }
             }
-            let isLate = ContinuousClock.now - start > .milliseconds(200)
             if isLate, let text = try? await sockets.master.send("show proc"), RuntimeAnswers.processes(text).hasFailed { break }
             try await Task.sleep(for: .milliseconds(10))
         }

@@ -34,8 +34,9 @@ extension HAProxyGateway {
     /// Starts another HAProxy beside one whose worker serves. It takes the open ports over, so that no connection is refused, or opens them
     /// beside; then the old worker finishes what it has.
     private func takeOver(_ revision: String, handsOver: Bool) async throws {
-        let old = processes.newestWorker
-        try await start(revision, takingPortsBy: handsOver ? settings.statsSocket : nil, from: [old?.pid].compactMap(\.self))
+        let old = [processes.newestWorker?.pid].compactMap(\.self)
+        try await start(revision, takingPortsBy: handsOver ? settings.statsSocket : nil, from: old)
+        await endListening(old)
     }
 
     /// Kills the newest worker, which has the port and answers nobody. Older ones go on: they would end with their master, and so that one
@@ -47,9 +48,7 @@ extension HAProxyGateway {
         if let master = living.entries.first(where: { $0.pid == worker.parent }) {
             kill(master.pid, living.workers(of: master).count > 1 ? SIGSTOP : SIGKILL)
         }
-        kill(worker.pid, SIGKILL)
-        let end = ContinuousClock.now + .seconds(1)
-        while GatewayProcesses.entry(worker.pid) != nil, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
+        await endByForce(worker.pid)
     }
 
     /// True where workers of a predecessor still finish connections: they can't be asked where they lead to.
@@ -59,7 +58,7 @@ extension HAProxyGateway {
         return processes.heads.contains { Int($0.pid) != master }
     }
 
-    /// Ends masters of before that have no worker any more. Only in a turn: one that starts has none either.
+    /// Ends masters of before that have no worker any more, and workers of theirs that hang. Only in a turn: one that starts has none either.
     func sweep() async {
         guard settings.isStartedByUs, hasRemains,
             let master = (try? await sockets.quickMaster.send("show proc")).flatMap({ RuntimeAnswers.processes($0).master })
@@ -70,6 +69,7 @@ extension HAProxyGateway {
             kill(head.pid, SIGKILL)
             log.info("the last process of an HAProxy that was replaced is ended", ["pid": "\(head.pid)"])
         }
+        await endListening(rest.flatMap(living.workers).map(\.pid))
         hasRemains = !rest.isEmpty
     }
 }

@@ -78,4 +78,39 @@ import Testing
             #expect(try await subject.fileEqualsRuntime(layout))
         }
     }
+
+    @Test(arguments: [false, true])
+    func `a worker that hangs while it is replaced takes no connection from its successor`(isReplacedByAnother: Bool) async throws {
+        try await Subject.with { subject in
+            let exit = try Subject.exit("american")
+            defer { exit.stop() }
+            let layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, exit)])], users: [Subject.user("alice")])
+            try await subject.gateway.publish(layout)
+            let worker = pid_t(try await subject.workerPid)
+            let holders = [GatewayFault.Holder(pid_t(try await subject.masterPid)), GatewayFault.Holder(worker)]
+            defer { for holder in holders { holder.end() } }
+            if isReplacedByAnother {
+                let words = ["-W", "-D", "-f", "\(subject.folder.path)/haproxy.cfg", "-p", "\(subject.folder.path)/haproxy.pid"]
+                let master = ["-S", "\(subject.folder.path)/master.sock,mode,600", "-sf", "\(worker)"]
+                #expect(try await Programs.run("haproxy", words + master).status == 0)
+                // As a controller that starts after the one which did this was killed.
+                try await eventually("its successor answers", within: 10) { pid_t(try await subject.workerPid) != worker }
+                let next = try HAProxyGateway(
+                    share: "\(Repository.root)/haproxy", settings: subject.settings, log: .none, ownAddresses: subject.ownAddresses)
+                // Its master is deaf for a moment.
+                try await eventually("the worker that hangs is found", within: 10) {
+                    try await next.refreshPorts()
+                    return GatewayProcesses.listening(of: [worker]).isEmpty
+                }
+            } else {
+                // As where it had answered just before: then it is asked to finish, which it never hears.
+                let revision = await subject.gateway.revision(of: layout)
+                try await subject.gateway.load(revision, as: .isBeyondReach(handsOver: false), isUrgent: true)
+            }
+            for _ in 0..<24 {
+                let answer = try await Raw(port: subject.settings.gatewayPort).ask("http://ip.sallyport/")
+                #expect(answer.hasPrefix("HTTP/1.1 407"), "\(answer)")
+            }
+        }
+    }
 }
