@@ -51,6 +51,11 @@ struct GatewayProcesses: Sendable {
         return Entry(pid: pid, parent: parent, state: state, start: start)
     }
 
+    /// False once a process has ended with all of its threads. The first one can have ended before the others, and they have its ports open.
+    static func hasThreads(_ pid: pid_t) -> Bool {
+        entry(pid) != nil || ((try? Files.list("/proc/\(pid)/task")) ?? []).count > 1
+    }
+
     /// Those of the processes that live and have a TCP port open to connections.
     static func listening(of pids: [pid_t]) -> [Entry] {
         let living = pids.compactMap(entry)

@@ -24,10 +24,10 @@ extension HAProxyGateway {
         }
     }
 
-    /// Kills a process and waits until it is gone, for at most 1 s.
+    /// Kills a process and waits until the last of its threads is gone, which closes its ports; for at most 1 s.
     func endByForce(_ pid: pid_t) async {
         kill(pid, SIGKILL)
         let end = ContinuousClock.now + .seconds(1)
-        while GatewayProcesses.entry(pid) != nil, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
+        while GatewayProcesses.hasThreads(pid), ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
     }
 }
