@@ -172,7 +172,8 @@ extension JSONReader {
         let text = String(decoding: bytes[start..<place], as: UTF8.self)
         if isWhole, let number = Int(text) { return .integer(number) }
         guard let number = Double(text), number.isFinite else { throw wrong("a number that is too large", at: start) }
-        return !isWhole && abs(number) < 9e15 && number == number.rounded() ? .integer(Int(number)) : .number(number)
+        // 2^53: from there on a Double may stand for a neighbour.
+        return !isWhole && abs(number) < 9_007_199_254_740_992 && number == number.rounded() ? .integer(Int(number)) : .number(number)
     }
 }
 
