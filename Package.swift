@@ -36,6 +36,7 @@ let package = Package(
     products: [
         .executable(name: "sallyport", targets: ["sallyport"]),
         .executable(name: "lab", targets: ["Lab"]),
+        .executable(name: "exit-proxy", targets: ["exit-proxy"]),
     ],
     targets: [
         // C libraries of Debian, and the little C that wraps their variadic functions.
@@ -49,6 +50,11 @@ let package = Package(
             name: "CShims", dependencies: ["CCurl", "CMicroHTTPD"], linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("microhttpd")]),
         // The one piece of C++: providers' lists by libsimdjson (apt: libsimdjson-dev).
         .target(name: "CListReader", linkerSettings: [.linkedLibrary("simdjson")]),
+
+        // The proxy in each exit's container: no Foundation, and linked with all that it needs.
+        .systemLibrary(name: "CLinux"),
+        library("ExitProxy", ["CLinux"]),
+        program("exit-proxy", ["ExitProxy"]),
 
         // Pure: values, and functions of values.
         library("Model"),
@@ -106,6 +112,7 @@ let package = Package(
         program("Lab", ["Model", "Platform", "HTTPServing", "HTTPTransport", "DockerEngine"]),
 
         library("TestSupport", ["Model", "Platform", "HTTPTransport"]),
+        tests("ExitProxyTests", ["ExitProxy"]),
         tests("ModelTests", ["Model"]),
         tests("PlanningTests", ["Model", "Planning"]),
         tests("PlatformTests", ["Platform", "Model"]),
@@ -116,7 +123,7 @@ let package = Package(
                 "DockerEngine", "HAProxyControl", "RedisStore", "Providers", "Latency", "Catalog", "HTTPServing", "HTTPTransport",
                 "Planning", "AuditLog", "TimeSeries", "AccessControl", "EventStreams", "RequestPipeline", "API", "Control", "Webhooks",
                 "Lab", "sallyport",
-                "Model", "Platform",
+                "Model", "Platform", "ExitProxy",
             ]),
         tests("EngineGuardTests", ["EngineGuard", "DockerEngine", "HTTPTransport", "Model", "Platform"]),
         tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),

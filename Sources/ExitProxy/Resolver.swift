@@ -1,0 +1,180 @@
+internal import CLinux
+
+/// What the resolvers have answered, for all loops, for as long as they say: two connections one after another get the same addresses.
+final class NameCache: Sendable {
+    private struct Entry {
+        let addresses: [IPv4]
+        let until: Int
+    }
+
+    private let entries = Locked<[String: Entry]>([:])
+    /// Names that are kept, at most.
+    private static let limit = 10_000
+
+    /// - Returns: no address for a name that has none; nil where nothing is known.
+    func addresses(of name: String, at now: Int) -> [IPv4]? {
+        entries.withLock { entries in
+            guard let entry = entries[name], entry.until > now else { return nil }
+            return entry.addresses
+        }
+    }
+
+    func keep(_ reply: DNSMessage.Reply, of name: String, at now: Int) {
+        // Addresses for 0 s are for this look-up alone (RFC 1035, section 3.2.1).
+        let seconds = reply.isDenial ? min(max(reply.seconds, 1), 60) : min(reply.seconds, 3600)
+        entries.withLock { entries in
+            if entries.count >= Self.limit { entries = entries.filter { $0.value.until > now } }
+            if entries.count >= Self.limit { entries.removeAll() }
+            entries[name] = Entry(addresses: reply.addresses, until: now + 1000 * seconds)
+        }
+    }
+}
+
+/// Finds IPv4 addresses of names at the tunnel's resolvers.
+final class Resolver {
+    typealias Outcome = Result<[IPv4], TargetFault>
+
+    private let servers: [IPv4]
+    private let loop: EventLoop
+    private let cache: NameCache
+    private var lookUps: [String: LookUp] = [:]
+
+    init(_ servers: [IPv4], _ loop: EventLoop, _ cache: NameCache) {
+        self.servers = servers
+        self.loop = loop
+        self.cache = cache
+    }
+
+    /// Calls back at once where the answer is known. Who asks while the same name is looked up shares its answer.
+    func find(_ name: String, _ done: @escaping (Outcome) -> Void) {
+        if let known = cache.addresses(of: name, at: loop.now) { return done(Self.outcome(known)) }
+        if let running = lookUps[name] { return running.waiting.append(done) }
+        let lookUp = LookUp(name, servers, loop) { [self] reply in finish(name, reply) }
+        lookUps[name] = lookUp
+        lookUp.waiting.append(done)
+        lookUp.start()
+    }
+
+    private func finish(_ name: String, _ reply: DNSMessage.Reply?) {
+        guard let lookUp = lookUps.removeValue(forKey: name) else { return }
+        if let reply { cache.keep(reply, of: name, at: loop.now) }
+        for done in lookUp.waiting { done(Self.outcome(reply?.addresses ?? [])) }
+    }
+
+    private static func outcome(_ addresses: [IPv4]) -> Outcome { addresses.isEmpty ? .failure(.dnsFailed) : .success(addresses) }
+}
+
+/// One look-up: a query to one resolver after another, and whoever answers first counts.
+private final class LookUp: SocketOwner {
+    var waiting: [(Resolver.Outcome) -> Void] = []
+    private let name: String
+    private let servers: [IPv4]
+    private let loop: EventLoop
+    private let done: (DNSMessage.Reply?) -> Void
+    private var queries: [Query] = []
+    private var sent = 0
+    private var isOver = false
+
+    private struct Query {
+        let socket: Socket
+        let id: UInt16
+        var stream: ByteBuffer?
+        var hasAsked = true
+    }
+
+    /// Milliseconds until the next query, while the ones before may still be answered; and until all is given up.
+    private static let pause = 1000
+    private static let limit = 5000
+
+    init(_ name: String, _ servers: [IPv4], _ loop: EventLoop, _ done: @escaping (DNSMessage.Reply?) -> Void) {
+        (self.name, self.servers, self.loop, self.done) = (name, servers, loop, done)
+    }
+
+    func start() {
+        loop.after(Self.limit) { [self] in end(nil) }
+        ask()
+    }
+
+    private func ask() {
+        guard !isOver, sent < 4, let server = servers.isEmpty ? nil : servers[sent % servers.count] else { return }
+        sent += 1
+        loop.after(Self.pause) { [self] in ask() }
+        guard let descriptor = try? Socket.datagrams(to: server, port: 53) else { return }
+        let query = Query(socket: Socket(descriptor, on: loop, owner: self), id: UInt16.random(in: .min ... .max))
+        queries.append(query)
+        query.socket.want(.read)
+        _ = DNSMessage.query(name, id: query.id).withUnsafeBytes { query.socket.write($0) }
+    }
+
+    /// What did not fit into a datagram, by TCP.
+    private func askByStream(_ place: Int) {
+        let server = servers[place % servers.count]
+        guard let descriptor = try? Socket.connecting(to: server, port: 53) else { return }
+        let query = Query(socket: Socket(descriptor, on: loop, owner: self), id: queries[place].id, stream: ByteBuffer(), hasAsked: false)
+        queries.append(query)
+        query.socket.want(.write)
+    }
+
+    func isReady(_ socket: Socket, _ readiness: Readiness) {
+        guard let place = queries.firstIndex(where: { $0.socket === socket }) else { return }
+        if queries[place].stream == nil { return readDatagram(place) }
+        guard queries[place].hasAsked else { return writeStream(place) }
+        readStream(place)
+    }
+
+    private func readDatagram(_ place: Int) {
+        var bytes = ByteBuffer()
+        switch bytes.fill(from: queries[place].socket, atMost: 4096) {
+        case .moved: take(Array(bytes.contents), place)
+        case .blocked: break
+        // A resolver that can't be reached says so here: the next one at once.
+        case .failed, .ended: giveUp(place)
+        }
+    }
+
+    private func writeStream(_ place: Int) {
+        let message = DNSMessage.query(name, id: queries[place].id)
+        let framed = [UInt8(message.count >> 8), UInt8(message.count & 255)] + message
+        guard queries[place].socket.connectError() == 0, framed.withUnsafeBytes({ queries[place].socket.write($0) }) == .moved(framed.count)
+        else {
+            return giveUp(place)
+        }
+        queries[place].hasAsked = true
+        queries[place].socket.want(.read)
+    }
+
+    private func readStream(_ place: Int) {
+        guard var stream = queries[place].stream else { return }
+        let transfer = stream.fill(from: queries[place].socket, atMost: 16_384)
+        queries[place].stream = stream
+        switch transfer {
+        case .blocked: return
+        case .failed, .ended: return giveUp(place)
+        case .moved: break
+        }
+        let bytes = Array(stream.contents)
+        guard bytes.count >= 2, bytes.count >= 2 + (Int(bytes[0]) << 8 | Int(bytes[1])) else { return }
+        take(Array(bytes[2..<(2 + (Int(bytes[0]) << 8 | Int(bytes[1])))]), place)
+    }
+
+    private func take(_ bytes: [UInt8], _ place: Int) {
+        guard bytes.count >= 2, UInt16(bytes[0]) << 8 | UInt16(bytes[1]) == queries[place].id else { return }
+        guard let reply = DNSMessage.reply(bytes, to: name, id: queries[place].id) else { return giveUp(place) }
+        guard reply.isTruncated else { return end(reply) }
+        guard queries[place].stream == nil else { return giveUp(place) }
+        askByStream(place)
+    }
+
+    private func giveUp(_ place: Int) {
+        queries[place].socket.close()
+        // Each resolver has its say, and a single one a second time.
+        if sent < max(2, servers.count) { ask() } else if queries.allSatisfy({ $0.socket.isClosed }) { end(nil) }
+    }
+
+    private func end(_ reply: DNSMessage.Reply?) {
+        guard !isOver else { return }
+        isOver = true
+        for query in queries { query.socket.close() }
+        done(reply)
+    }
+}
