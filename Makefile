@@ -42,6 +42,11 @@ $(MAP): Sources/Dashboard/make-map
 images: .build/images/exit.tar .build/images/lab.tar ## build the containers' images
 	@:
 
+.build/images/exit.tar: .build/exit-proxy
+
+.build/exit-proxy: containers/exit/build $(wildcard Sources/ExitProxy/*.swift Sources/exit-proxy/*.swift Sources/CLinux/*)
+	@containers/exit/build $@
+
 .build/images/%.tar: containers/rootfs $(wildcard containers/exit/* containers/lab/*)
 	@mkdir -p $(@D)
 	@containers/rootfs containers/$* $@
@@ -108,6 +113,7 @@ bench: install-test ## run the benchmarks, on the lab (DASHBOARD_SECONDS=600 for
 	@for name in fleet streams api held; do python3 -m Tests.Benchmarks.$$name; done
 	@python3 -m Tests.Benchmarks.dashboard $${DASHBOARD_SECONDS:-60}
 	@containers/engine run python3 -m Tests.Benchmarks.proxies
+	@containers/engine run python3 -m Tests.Benchmarks.exit_proxy
 
 figures: ## print figures of the code's structure (REVISIONS="v1 ." for several)
 	@python3 -m Tests.Figures $(REVISIONS)
