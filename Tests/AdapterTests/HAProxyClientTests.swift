@@ -25,7 +25,7 @@ import Testing
                         connection.answer(200, "\(body.count) bytes")
                         continue
                     }
-                    // As tinyproxy answers.
+                    // As an exit of the version before answers, in its own words.
                     connection.write("HTTP/1.0 200 Connection established\r\nProxy-agent: tinyproxy/1.11.1\r\nVia: 1.0 inner\r\n\r\n")
                     while let line = connection.head() { connection.write(line + "\r\n\r\n") }
                 }

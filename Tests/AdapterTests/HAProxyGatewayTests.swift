@@ -52,13 +52,18 @@ import Testing
     }
 
     @Test func `what an exit's proxy says of a target is a refusal with its reason, and what the target says stays its own`() async throws {
-        // By the target's name, what comes: tinyproxy signs its pages, and a CONNECT is answered by nobody else.
+        // By the target's name, what comes. The exit names its reason; tinyproxy, the proxy of the version before, signs its pages; and
+        // a CONNECT is answered by nobody else.
         let exit = try ScriptedServer { connection in
             while let head = connection.head() {
+                let host = head.split(separator: " ")[1].split(separator: "/").last.map { $0.prefix { $0 != "." } } ?? ""
+                let reason = TargetReason.all.first { host == $0.word.replacing("_", with: "-") }
                 let (status, server) = (head.contains("slow") ? 504 : 500, head.contains("own") ? "nginx" : "tinyproxy/1.11.1")
-                guard connection.answer(status, "<html>a page</html>", headers: "Server: \(server)", "X-Sallyport-Reason: forged") else {
-                    return
-                }
+                let signed = reason == nil ? "Server: \(server)" : "Server: nginx"
+                guard
+                    connection.answer(
+                        reason?.status ?? status, "<html>a page</html>", headers: signed, "X-Sallyport-Reason: \(reason?.word ?? "forged")")
+                else { return }
             }
         }
         try await Subject.with { subject in
@@ -69,6 +74,9 @@ import Testing
                 let answer = try await subject.client.send(request)
                 #expect(
                     answer.status == status && answer.headers["x-sallyport-reason"] == reason && answer.text == body, "\(host): \(answer)")
+            }
+            for reason in TargetReason.all {
+                try await ask("\(reason.word.replacing("_", with: "-")).test", reason.status, reason.word, "\(reason.word)\n")
             }
             try await ask("gone.test", 502, "target_unreachable", "target_unreachable\n")
             try await ask("slow.test", 504, "target_timeout", "target_timeout\n")

@@ -24,8 +24,9 @@ import Testing
     {
         let exit = try ScriptedServer { connection in
             while let head = connection.head() {
-                guard connection.answer(head.contains("slow") ? 504 : 500, "<b>of tinyproxy</b>", headers: "Server: tinyproxy/1.11.1")
-                else { return }
+                let reason = TargetReason.all.first { head.contains("//\($0.word.replacing("_", with: "-")).test") }
+                let (status, words) = reason.map { ($0.status, $0.word) } ?? (500, "none")
+                guard connection.answer(status, "<b>of the exit</b>", headers: "X-Sallyport-Reason: \(words)") else { return }
             }
         }
         try await Subject.with { subject in
@@ -33,15 +34,18 @@ import Testing
             limited.countries = [us, de]
             let layout = GatewayLayout(pools: [Subject.pool(us, [Subject.slot(1, exit)]), Subject.pool(de)], users: [limited])
             try await subject.gateway.publish(layout)
-            let cases: [(user: String?, url: String, status: Int, reason: String)] = [
-                (nil, "http://target.test/", 407, "authentication_required"), ("bob", "http://target.test/", 407, "authentication_failed"),
-                ("alice-country-zz", "http://target.test/", 400, "country_unknown"),
-                ("alice-country-fr", "http://target.test/", 403, "country_not_allowed"),
-                ("alice-country-de", "http://target.test/", 503, "no_exit"),
-                ("alice-country-us", "http://10.0.0.1/", 403, "target_not_allowed"),
-                ("alice-country-us", "http://gone.test/", 502, "target_unreachable"),
-                ("alice-country-us", "http://slow.test/", 504, "target_timeout"),
-            ]
+            let ofTargets = TargetReason.all.map { reason in
+                ("alice-country-us", "http://\(reason.word.replacing("_", with: "-")).test/", reason.status, reason.word)
+            }
+            let cases: [(user: String?, url: String, status: Int, reason: String)] =
+                [
+                    (nil, "http://target.test/", 407, "authentication_required"),
+                    ("bob", "http://target.test/", 407, "authentication_failed"),
+                    ("alice-country-zz", "http://target.test/", 400, "country_unknown"),
+                    ("alice-country-fr", "http://target.test/", 403, "country_not_allowed"),
+                    ("alice-country-de", "http://target.test/", 503, "no_exit"),
+                    ("alice-country-us", "http://10.0.0.1/", 403, "target_not_allowed"),
+                ] + ofTargets
             for (user, url, status, reason) in cases {
                 let page = try await Self.ask(subject, user: user, url: url, accept: Self.accept)
                 #expect(page.status == status && page.headers["x-sallyport-reason"] == reason, "\(page)")

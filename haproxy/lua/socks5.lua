@@ -9,9 +9,14 @@ local MAX_RESPONSE_HEAD = 8192
 
 local METHOD_NONE, METHOD_PASSWORD, NO_METHOD = "\5\0", "\5\2", "\5\255"
 local PASSWORD_RIGHT, PASSWORD_WRONG = "\1\0", "\1\1"
-local SUCCEEDED, FAILURE, NOT_ALLOWED, HOST_UNREACHABLE, REFUSED, TTL_EXPIRED = 0, 1, 2, 4, 5, 6
+local SUCCEEDED, FAILURE, NOT_ALLOWED, NETWORK_UNREACHABLE, HOST_UNREACHABLE, REFUSED, TTL_EXPIRED = 0, 1, 2, 3, 4, 5, 6
 local COMMAND_NOT_SUPPORTED, ADDRESS_TYPE_NOT_SUPPORTED = 7, 8
 
+-- By what the exit says of a target. What is not here goes by the status.
+local REPLY_OF_REASON = {
+  dns_failed = HOST_UNREACHABLE, target_refused = REFUSED, target_unreachable = NETWORK_UNREACHABLE, target_timeout = TTL_EXPIRED,
+  address_not_supported = ADDRESS_TYPE_NOT_SUPPORTED,
+}
 local REPLY_OF_STATUS = {
   [400] = NOT_ALLOWED, [403] = NOT_ALLOWED, [405] = NOT_ALLOWED, [407] = NOT_ALLOWED, [429] = NOT_ALLOWED,
   [502] = HOST_UNREACHABLE, [503] = REFUSED, [504] = TTL_EXPIRED,
@@ -154,7 +159,8 @@ local function socks5_response(txn)
     return act.CONTINUE
   end
   txn.res:remove()
-  txn.res:send(reply(REPLY_OF_STATUS[status] or FAILURE))
+  local reason = head and head:lower():match("\r\nx%-sallyport%-reason: *([%w_]+)")
+  txn.res:send(reply(REPLY_OF_REASON[reason] or REPLY_OF_STATUS[status] or FAILURE))
   return act.DENY
 end
 

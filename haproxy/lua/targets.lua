@@ -23,7 +23,7 @@ local closed_ports = port_set(os.getenv("SALLYPORT_CLOSED_PORTS"))
 local open_ports, open_count = port_set(os.getenv("SALLYPORT_OPEN_PORTS"))
 
 -- Names that mean the machine itself or its own network, wherever they are asked for (RFC 6761, 6762, 8375, and the
--- clouds' metadata). The exit's proxy has a page about itself under tinyproxy.stats.
+-- clouds' metadata). An exit of the version before has a page about itself under tinyproxy.stats.
 local REFUSED_NAMES = { "localhost", "local", "internal", "home.arpa", "localdomain", "ip6-localhost", "ip6-loopback", "tinyproxy.stats", "sallyport" }
 
 -- The reason why a host may not be reached, or nil.

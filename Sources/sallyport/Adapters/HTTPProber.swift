@@ -175,7 +175,7 @@ final class HTTPProber: ExitProber {
     static let wrongProxy = ExitFailure(
         reason: .wrongProxy, detail: "another container's proxy answers at its address: it refuses the exit's credential")
 
-    /// True for an exit's own refusal: tinyproxy says 407 to who shows nothing, and 401 to who shows what it does not know.
+    /// True for an exit's own refusal: 407. tinyproxy, the proxy of exits of the version before, says 401 to a wrong credential.
     static func isRefusal(_ response: HTTPResponse) -> Bool {
         response.status == 407 || response.status == 401 && (response.headers["server"] ?? "").hasPrefix("tinyproxy/")
     }
