@@ -51,7 +51,7 @@ extension OnTheLab {
                 case "proxy killed":
                     // From outside: in the container nobody may kill a process of another user.
                     let pid = try await stage.lab.engine.inspectContainer(exit.container).state.pid
-                    _ = try await Programs.run("pkill", ["-9", "--ns", String(pid), "--nslist", "pid", "tinyproxy"])
+                    _ = try await Programs.run("pkill", ["-9", "--ns", String(pid), "--nslist", "pid", "exit-proxy"])
                 default: try await stage.lab.engine.killContainer(exit.container)
                 }
                 try await eventually("the container ends by itself", within: 5) {
@@ -201,18 +201,20 @@ extension OnTheLab {
                 #expect(try await !stage.lab.engine.logs(of: exit.container, lines: 1000).contains(key))
                 let file = try await stage.run("busybox", "ls", "/config/exit.conf", in: exit.container)
                 #expect(file.status != 0, "the key's file is gone once the device holds the key")
-                let pid = try await stage.run("busybox", "pidof", "tinyproxy", in: exit.container).output.split(separator: " ").first ?? ""
+                let pid = try await stage.run("busybox", "pidof", "exit-proxy", in: exit.container).output.split(separator: " ").first ?? ""
                 let status = try await stage.run("busybox", "cat", "/proc/\(pid.filter(\.isNumber))/status", in: exit.container).output
-                #expect(status.contains("CapEff:\t0000000000000000") && !status.contains("Uid:\t0"))
+                #expect(status.contains("CapEff:\t0000000000000000") && status.contains("Uid:\t65532\t65532\t65532\t65532"))
+                let files = try await stage.run("busybox", "find", "/proxy", "-type", "f", in: exit.container).output
+                #expect(files == "/proxy/bin/exit-proxy\n", "its root holds nothing else")
                 let leaks = try await stage.finish(exit: exit.endpoint, server: server.address)
                 #expect(leaks == [])
             }
         }
 
-        @Test(.timeLimit(.minutes(1))) func `the image is under 20 MB`() async throws {
+        @Test(.timeLimit(.minutes(1))) func `the image is under 15 MB`() async throws {
             let result = try await Programs.run("stat", ["-c", "%s", "\(projectFolder)/.build/images/exit.tar"])
             let bytes = try #require(Int(result.output.filter(\.isNumber)))
-            #expect(bytes < 20_000_000)
+            #expect(bytes < 15_000_000)
         }
 
         @Test(.timeLimit(.minutes(1))) func `a bad key, endpoint or address is refused with the field's name, all at once`() async throws {

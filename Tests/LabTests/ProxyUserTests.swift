@@ -58,7 +58,7 @@ extension OnTheLab {
                 let first = try #require(field("password", made))
                 #expect(try await status(controller, "bob", first) == "200", "he may as soon as he is made")
                 let tunnel = try await tunnelAnswer(controller, "bob", first)
-                #expect(tunnel.hasPrefix("HTTP/1.1 200 ") && !tunnel.lowercased().contains("tinyproxy"), "\(tunnel)")
+                #expect(tunnel.hasPrefix("HTTP/1.1 200 ") && !tunnel.contains(": "), "\(tunnel)")
                 #expect(try await !controller.call("GET", "/api/users/bob").text.contains(first), "and the password is shown once")
 
                 let cases: [(String, String)] = [
