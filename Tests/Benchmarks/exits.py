@@ -120,7 +120,7 @@ def main():
         controller.start()
         exits(controller, folder, options.runs)
         measure_catalog(folder, lab)
-        print(f"\nExit image: {os.path.getsize(f'{ROOT}/.build/images/exit.tar') / 1e6:.1f} MB (budget 20 MB).")
+        print(f"\nExit image: {os.path.getsize(f'{ROOT}/.build/images/exit.tar') / 1e6:.1f} MB (budget 15 MB).")
         print(f"Controller after all this: {resident(controller.process.pid):.0f} MB resident.")
     finally:
         if controller:

@@ -1,7 +1,9 @@
-"""Both ends of the connections of `held`.
+"""Both ends of the connections of `held` and `exit_proxy`.
 
 python3 -m Tests.Benchmarks.held_peers exit ADDRESS                        a proxy on port 3128 that echoes what comes in its tunnels
-python3 -m Tests.Benchmarks.held_peers client COUNT PORT ADDRESS USER      so many tunnels from this address; prints how many are open and
+python3 -m Tests.Benchmarks.held_peers echo ADDRESS                        the same without a proxy's head
+python3 -m Tests.Benchmarks.held_peers client COUNT PORT ADDRESS USER [TARGET]
+                                                                           so many tunnels from this address; prints how many are open and
                                                                            the seconds, and at each line of its input goes on
 """
 
@@ -19,16 +21,23 @@ async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         await writer.drain()
+        await repeat(reader, writer)
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
+        writer.close()
+
+
+async def repeat(reader, writer):
+    try:
         while data := await reader.read(4096):
             writer.write(data)
             await writer.drain()
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
+    except OSError:
         pass
     writer.close()
 
 
-async def exit(address):
-    await asyncio.start_server(serve, address, 3128, backlog=4096)
+async def exit(body, address):
+    await asyncio.start_server(body, address, 3128, backlog=4096)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
@@ -52,8 +61,8 @@ def is_alive(connection):
         return False
 
 
-def client(count, port, address, user):
-    request = f"CONNECT target.example:80 HTTP/1.1\r\nHost: target.example:80\r\n{authorization(user)}\r\n".encode()
+def client(count, port, address, user, target="target.example:80"):
+    request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization(user)}\r\n".encode()
     held, failed, start = [], 0, time.monotonic()
     while len(held) + failed < count and failed <= 20:
         try:
@@ -72,8 +81,8 @@ def main():
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     what, *words = sys.argv[1:]
-    if what == "exit":
-        asyncio.run(exit(*words))
+    if what in ("exit", "echo"):
+        asyncio.run(exit(serve if what == "exit" else repeat, *words))
     else:
         client(int(words[0]), int(words[1]), *words[2:])
 
