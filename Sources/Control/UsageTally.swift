@@ -6,6 +6,7 @@ import Platform
 struct UsageTally {
     private var last: [String: Usage]?
     private var lastRefusals: [String: Int] = [:]
+    private var lastAttempts: [String: Int] = [:]
     private var names: Set<String> = []
 
     /// - Returns: the bytes that are new, by `exit:ID` and `user:NAME`.
@@ -28,12 +29,19 @@ struct UsageTally {
                 let metric = isOfPassword ? Metrics.authFailures : Metrics.refusedConnections
                 metric.add(Double(fresh), entry.reason)
             }
+            for (counter, entry) in reading.attempts {
+                let before = lastAttempts[counter] ?? 0
+                let metric = entry.kind == .retries ? Metrics.gatewayRetries : Metrics.gatewayHeld
+                metric.add(Double(entry.count < before ? entry.count : entry.count - before))
+            }
         }
         let seen = reading.counters.mapValues(\.usage)
         // Who did not answer is counted from where it was.
         last = isWhole ? seen : (last ?? [:]).merging(seen) { $1 }
         let refusals = reading.refusals.mapValues(\.count)
         lastRefusals = isWhole ? refusals : lastRefusals.merging(refusals) { $1 }
+        let attempts = reading.attempts.mapValues(\.count)
+        lastAttempts = isWhole ? attempts : lastAttempts.merging(attempts) { $1 }
         return bytes
     }
 

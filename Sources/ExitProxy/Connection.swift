@@ -4,6 +4,7 @@ final class Connection: SocketOwner {
         case head
         case socks(Socks5)
         case dialing(Dial)
+        case preparing(Preparation)
         case exchange(Exchange)
         case tunnel(Tunnel)
         /// A last answer is written, then the end of the client is waited for.
@@ -39,7 +40,7 @@ final class Connection: SocketOwner {
         let idle = server.settings.idleSeconds * 1000
         return switch phase {
         case .head, .socks: since + Self.headLimit * (kept == nil ? 1 : 3)
-        case .dialing: .max
+        case .dialing, .preparing: .max
         case .exchange(let exchange): exchange.lastMove + (exchange.clientHasEnded ? Self.headLimit : idle)
         case .tunnel(let tunnel): tunnel.lastMove + (tunnel.isHalfOpen ? Self.halfOpenLimit : idle)
         case .closing: since + Self.closingLimit
@@ -70,7 +71,7 @@ final class Connection: SocketOwner {
         switch phase {
         case .head: input.contents.first == 5 ? beginSocks() : takeRequest()
         case .socks(let socks): take(socks)
-        case .dialing: want()
+        case .dialing, .preparing: want()
         case .exchange, .tunnel, .closing: break
         }
     }
@@ -112,6 +113,11 @@ final class Connection: SocketOwner {
             return exchange(request, kept.socket, isReused: true)
         }
         dropKept()
+        if request.method == Request.preparing { return prepare(request) }
+        if let ticket = request.ticket, let descriptor = server.shared.prepared.take(ticket, to: request.target) {
+            return reach(request, Socket(descriptor, on: server.loop))
+        }
+        if request.path != nil, request.silence != nil { return reachInTime(request) }
         dial(request)
     }
 
@@ -124,13 +130,17 @@ final class Connection: SocketOwner {
 
     private func dial(_ request: Request) {
         dial(request.target) { [self] socket in
-            if request.path == nil {
-                tunnel(socket, "HTTP/1.1 200 Connection established\r\n\r\n".utf8)
-            } else {
-                exchange(request, socket, isReused: false)
-            }
+            reach(request, socket)
         } onFailure: { [self] fault in
             refuse(Refusal(fault))
+        }
+    }
+
+    private func reach(_ request: Request, _ socket: Socket) {
+        if request.path == nil {
+            tunnel(socket, "HTTP/1.1 200 Connection established\r\n\r\n".utf8)
+        } else {
+            exchange(request, socket, isReused: false)
         }
     }
 
@@ -185,6 +195,52 @@ final class Connection: SocketOwner {
         client.hand(to: self)
         // Not from here: an exchange is still on the stack, and a client may have sent thousands of requests at once.
         rest.isEmpty ? want() : server.loop.soon { [self] in proceed() }
+    }
+
+    // MARK: - Ahead of a request
+
+    private func prepare(_ request: Request) {
+        let preparation = Preparation(request.target, silence: request.silence ?? 1000, server) { [self] news in
+            switch news {
+            case .slow: say(102, "target_slow")
+            case .silent: say(102, "exit_silent")
+            case .ready(let socket):
+                let ticket = server.shared.prepared.keep(socket.release(), to: request.target, now: server.loop.now)
+                answer(200, "\(ticket)")
+            case .failed(let fault): answer(fault.status, fault.rawValue)
+            }
+        }
+        phase = .preparing(preparation)
+        want()
+        preparation.start()
+    }
+
+    /// A request that the gateway can ask again of another exit, as long as nothing of it was sent.
+    private func reachInTime(_ request: Request) {
+        let preparation = Preparation(request.target, silence: request.silence ?? 1000, server) { [self] news in
+            switch news {
+            case .slow: break
+            case .silent:
+                if case .preparing(let preparation) = phase { preparation.cancel() }
+                refuse(.silent)
+            case .ready(let socket): reach(request, socket)
+            case .failed(let fault): refuse(Refusal(fault))
+            }
+        }
+        phase = .preparing(preparation)
+        want()
+        preparation.start()
+    }
+
+    /// The gateway ends the connection: it may not read until it has asked others.
+    private func answer(_ status: Int, _ word: String) {
+        say(status, word)
+        nextRequest(input)
+    }
+
+    private func say(_ status: Int, _ word: String) {
+        output.append("HTTP/1.1 \(status) \(word)\r\n\r\n".utf8)
+        want()
     }
 
     // MARK: - SOCKS5
@@ -274,6 +330,7 @@ final class Connection: SocketOwner {
     func close() {
         switch phase {
         case .dialing(let dial): dial.cancel()
+        case .preparing(let preparation): preparation.cancel()
         case .exchange(let exchange): exchange.cancel()
         case .tunnel(let tunnel): tunnel.close()
         default: break

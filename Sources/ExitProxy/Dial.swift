@@ -72,6 +72,7 @@ final class Dial: SocketOwner {
 
     func isReady(_ socket: Socket, _ readiness: Readiness) {
         let error = socket.connectError()
+        if error == 0 || error == ECONNREFUSED { server.hear() }
         guard error == 0 else {
             fault = Self.fault(of: error)
             socket.close()

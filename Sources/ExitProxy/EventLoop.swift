@@ -63,8 +63,10 @@ final class EventLoop {
         epoll_ctl(epoll, operation, socket.descriptor, &event)
     }
 
+    func forget(_ socket: Socket) { sockets[Int(socket.descriptor)] = nil }
+
     func remove(_ socket: Socket) {
-        sockets[Int(socket.descriptor)] = nil
+        forget(socket)
         closing.append(socket.descriptor)
     }
 

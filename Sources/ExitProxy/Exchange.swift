@@ -17,6 +17,7 @@ final class Exchange: SocketOwner {
     private let target: Socket
     private let request: Request
     private let loop: EventLoop
+    private let activity: TunnelActivity
     private var done: ((End) -> Void)?
 
     private var input: ByteBuffer
@@ -40,6 +41,7 @@ final class Exchange: SocketOwner {
     init(_ client: Socket, _ target: Socket, _ request: Request, input: ByteBuffer, _ server: Server, _ done: @escaping (End) -> Void) {
         (self.client, self.target, self.request, self.input, self.done) = (client, target, request, input, done)
         loop = server.loop
+        activity = server.shared.activity
         lastMove = loop.now
         requestBody = request.body
         request.write(to: &toTarget)
@@ -118,7 +120,9 @@ final class Exchange: SocketOwner {
     private func readTarget() throws(Stop) {
         guard !targetHasEnded, output.count + fromTarget.count < Self.room else { return }
         switch fromTarget.fill(from: target, atMost: Self.piece) {
-        case .moved: lastMove = loop.now
+        case .moved:
+            lastMove = loop.now
+            activity.note(loop.now)
         case .blocked: break
         case .ended: targetHasEnded = true
         case .failed:

@@ -6,12 +6,12 @@ package enum Proxy {
     /// - Throws: `Failure` where it can't listen.
     package static func run(_ settings: ProxySettings, loops: Int, onListening: () -> Void) throws(Failure) {
         sallyport_ignore_broken_pipes()
-        let (table, names) = (ConnectionTable(atMost: settings.connectionLimit), NameCache())
-        let first = try Server(settings, table, names)
+        let shared = Shared(table: ConnectionTable(atMost: settings.connectionLimit))
+        let first = try Server(settings, shared)
         for _ in 1..<max(1, loops) {
             Thread.start {
                 // Listening went well a moment before, on the same address.
-                guard let server = try? Server(settings, table, names) else { exit(70) }
+                guard let server = try? Server(settings, shared) else { exit(70) }
                 server.loop.run()
             }
         }

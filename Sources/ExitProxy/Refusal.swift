@@ -14,6 +14,8 @@ struct Refusal {
     static let unknown = Refusal(407, "authentication_required", field: "Proxy-Authenticate: Basic realm=\"exit\"")
     /// The table of connections has no room.
     static let full = Refusal(503, "exit_full")
+    /// Nothing comes through the tunnel, and nothing of the request was sent.
+    static let silent = Refusal(425, "exit_silent")
 
     private init(_ status: Int, _ reason: String, field: String? = nil) {
         self.status = status
@@ -31,6 +33,7 @@ struct Refusal {
         case 400: "Bad Request"
         case 403: "Forbidden"
         case 407: "Proxy Authentication Required"
+        case 425: "Too Early"
         case 431: "Request Header Fields Too Large"
         case 503: "Service Unavailable"
         case 504: "Gateway Timeout"

@@ -19,6 +19,19 @@ struct Request: Equatable {
         var status: Int { self == .tooLarge ? 431 : 400 }
     }
 
+    /// A gateway's own method: a connection to the target is made, for the request that follows.
+    static let preparing = "PREPARE"
+
+    /// By which the request takes a connection that was prepared for it.
+    var ticket: UInt64? { number("x-sallyport-ticket") }
+
+    /// Milliseconds after which a gateway wants to know that it is not ready.
+    var silence: Int? { number("x-sallyport-silence").map { min(max(Int(clamping: $0), 100), 5000) } }
+
+    private func number(_ field: String) -> UInt64? {
+        head.values(field).first.flatMap { UInt64(String(decoding: $0, as: UTF8.self)) }
+    }
+
     /// - Returns: the request, and the bytes that its head takes; nil where it is not whole yet.
     static func read(_ bytes: ArraySlice<UInt8>) throws(Fault) -> (request: Request, size: Int)? {
         let read: (head: Head, size: Int)?
@@ -35,7 +48,7 @@ struct Request: Equatable {
         method = String(decoding: head.line[0], as: UTF8.self)
         isOneOne = version
         self.head = head
-        if method == "CONNECT" {
+        if method == "CONNECT" || method == Self.preparing {
             guard let target = Target(authority: head.line[1]) else { throw .badTarget }
             self.target = target
             path = nil
@@ -67,6 +80,7 @@ struct Request: Equatable {
         var head = head
         let upgrades = upgrades
         head.removeHopByHop(keeping: upgrades ? ["upgrade"] : [])
+        head.fields.removeAll { $0.name == "x-sallyport-ticket" || $0.name == "x-sallyport-silence" }
         if upgrades { head.fields.append(Head.Field(name: "connection", value: Array("upgrade".utf8)[...])) }
         let version: [UInt8] = Array((isOneOne ? "HTTP/1.1" : "HTTP/1.0").utf8)
         head.write(to: &buffer, line: [Array(method.utf8), Array(path ?? []), version])

@@ -37,19 +37,30 @@ final class Resolver {
     private let servers: [IPv4]
     private let loop: EventLoop
     private let cache: NameCache
+    private let activity: TunnelActivity
     private var lookUps: [String: LookUp] = [:]
 
-    init(_ servers: [IPv4], _ loop: EventLoop, _ cache: NameCache) {
+    init(_ servers: [IPv4], _ loop: EventLoop, _ cache: NameCache, _ activity: TunnelActivity) {
         self.servers = servers
         self.loop = loop
         self.cache = cache
+        self.activity = activity
+    }
+
+    /// Asks what each resolver answers by itself: its answer tells that the tunnel carries something.
+    func probe() {
+        if lookUps["localhost"] == nil { begin("localhost") { _ in } }
     }
 
     /// Calls back at once where the answer is known. Who asks while the same name is looked up shares its answer.
     func find(_ name: String, _ done: @escaping (Outcome) -> Void) {
         if let known = cache.addresses(of: name, at: loop.now) { return done(Self.outcome(known)) }
         if let running = lookUps[name] { return running.waiting.append(done) }
-        let lookUp = LookUp(name, servers, loop) { [self] reply in finish(name, reply) }
+        begin(name, done)
+    }
+
+    private func begin(_ name: String, _ done: @escaping (Outcome) -> Void) {
+        let lookUp = LookUp(name, servers, loop, activity) { [self] reply in finish(name, reply) }
         lookUps[name] = lookUp
         lookUp.waiting.append(done)
         lookUp.start()
@@ -70,6 +81,7 @@ private final class LookUp: SocketOwner {
     private let name: String
     private let servers: [IPv4]
     private let loop: EventLoop
+    private let activity: TunnelActivity
     private let done: (DNSMessage.Reply?) -> Void
     private var queries: [Query] = []
     private var sent = 0
@@ -86,8 +98,10 @@ private final class LookUp: SocketOwner {
     private static let pause = 1000
     private static let limit = 5000
 
-    init(_ name: String, _ servers: [IPv4], _ loop: EventLoop, _ done: @escaping (DNSMessage.Reply?) -> Void) {
-        (self.name, self.servers, self.loop, self.done) = (name, servers, loop, done)
+    init(
+        _ name: String, _ servers: [IPv4], _ loop: EventLoop, _ activity: TunnelActivity, _ done: @escaping (DNSMessage.Reply?) -> Void
+    ) {
+        (self.name, self.servers, self.loop, self.activity, self.done) = (name, servers, loop, activity, done)
     }
 
     func start() {
@@ -159,6 +173,7 @@ private final class LookUp: SocketOwner {
 
     private func take(_ bytes: [UInt8], _ place: Int) {
         guard bytes.count >= 2, UInt16(bytes[0]) << 8 | UInt16(bytes[1]) == queries[place].id else { return }
+        activity.note(loop.now)
         guard let reply = DNSMessage.reply(bytes, to: name, id: queries[place].id) else { return giveUp(place) }
         guard reply.isTruncated else { return end(reply) }
         guard queries[place].stream == nil else { return giveUp(place) }

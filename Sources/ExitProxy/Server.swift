@@ -7,16 +7,16 @@ final class Server: SocketOwner {
     let settings: ProxySettings
     let resolver: Resolver
     let pipes = PipePool()
-    private let table: ConnectionTable
+    let shared: Shared
     private var listener: Socket?
     private var connections: [ObjectIdentifier: Connection] = [:]
 
     /// - Throws: `Failure` where it can't listen.
-    init(_ settings: ProxySettings, _ table: ConnectionTable, _ names: NameCache) throws(Failure) {
+    init(_ settings: ProxySettings, _ shared: Shared) throws(Failure) {
         loop = try EventLoop()
         self.settings = settings
-        self.table = table
-        resolver = Resolver(settings.resolvers, loop, names)
+        self.shared = shared
+        resolver = Resolver(settings.resolvers, loop, shared.names, shared.activity)
         listener = Socket(try Socket.listening(on: settings.listen, port: settings.port), on: loop, owner: self)
         listener?.want(.read)
         sweep()
@@ -34,7 +34,7 @@ final class Server: SocketOwner {
             close(descriptor)
             return
         }
-        guard table.enter() else { return refuse(descriptor) }
+        guard shared.table.enter() else { return refuse(descriptor) }
         let connection = Connection(Socket(descriptor, on: loop), self)
         connections[ObjectIdentifier(connection)] = connection
     }
@@ -63,14 +63,26 @@ final class Server: SocketOwner {
 
     func remove(_ connection: Connection) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
-        table.leave()
+        shared.table.leave()
     }
+
+    /// Something came through the tunnel.
+    func hear() { shared.activity.note(loop.now) }
 
     /// Ends, once a second, whoever has been quiet for too long.
     private func sweep() {
+        shared.prepared.closeOld(now: loop.now)
         for connection in connections.values where connection.deadline <= loop.now { connection.close() }
         loop.after(1000) { [self] in sweep() }
     }
+}
+
+/// What all loops have together.
+struct Shared: Sendable {
+    let table: ConnectionTable
+    let names = NameCache()
+    let prepared = PreparedConnections()
+    let activity = TunnelActivity()
 }
 
 /// How many clients the loops have together.

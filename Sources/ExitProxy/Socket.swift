@@ -73,6 +73,15 @@ final class Socket {
         return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : sallyport_errno()
     }
 
+    /// Takes it from its loop, and leaves it open.
+    func release() -> Int32 {
+        want([])
+        isClosed = true
+        owner = nil
+        loop.forget(self)
+        return descriptor
+    }
+
     /// Its descriptor is free after the loop's present round, so that no event of that round meets another socket's owner.
     func close() {
         guard !isClosed else { return }

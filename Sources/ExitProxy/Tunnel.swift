@@ -7,6 +7,7 @@ final class Tunnel: SocketOwner {
     private var onEnd: (() -> Void)?
     private(set) var lastMove: Int
     private let loop: EventLoop
+    private let activity: TunnelActivity
     /// One side has ended: the other has a minute for each of its last words.
     var isHalfOpen: Bool { up.isFinished || down.isFinished }
 
@@ -18,6 +19,7 @@ final class Tunnel: SocketOwner {
         self.client = client
         self.target = target
         loop = server.loop
+        activity = server.shared.activity
         lastMove = loop.now
         up = TunnelDirection(from: client, to: target, first: early, server)
         down = TunnelDirection(from: target, to: client, first: answer, server)
@@ -29,8 +31,10 @@ final class Tunnel: SocketOwner {
     func isReady(_ socket: Socket, _ readiness: Readiness) { pump() }
 
     func pump() {
-        let (before, alive) = (up.moved + down.moved, up.pump() && down.pump())
+        let (before, heard) = (up.moved + down.moved, down.arrivals)
+        let alive = up.pump() && down.pump()
         if up.moved + down.moved != before { lastMove = loop.now }
+        if down.arrivals != heard { activity.note(loop.now) }
         guard alive, !(up.isFinished && down.isFinished) else { return end() }
         client.want(Self.wants(reads: up, writes: down))
         target.want(Self.wants(reads: down, writes: up))
@@ -68,6 +72,8 @@ final class TunnelDirection {
     /// The source has ended, and the sink was told so.
     private(set) var isFinished = false
     private(set) var moved = 0
+    /// Reads that brought something.
+    private(set) var arrivals = 0
     /// Rounds of one call: others of the loop have their turn after a megabyte.
     private static let rounds = 8
     private static let piece = 16_384
@@ -95,7 +101,7 @@ final class TunnelDirection {
             case .blocked: return true
             case .failed: return false
             case .ended: finish()
-            case .moved: break
+            case .moved: arrivals += 1
             }
         }
         return true

@@ -28,6 +28,10 @@ extension HAProxyGateway {
         for (reason, numbers) in RuntimeAnswers.table((try? await worker.ask("show table refusals")) ?? "") {
             reading.refusals["\(worker.name.process) \(reason)"] = (reason, numbers["gpc0"] ?? 0)
         }
+        for attempt in GatewayAttempt.allCases {
+            guard let text = try? await worker.ask("get var proc.sallyport_\(attempt.rawValue)") else { continue }
+            reading.attempts["\(worker.name.process) \(attempt.rawValue)"] = (attempt, RuntimeAnswers.variable(text))
+        }
         for (name, server) in RuntimeAnswers.usage(servers) where !server.usage.isEmpty {
             let exit = occupant(of: name)
             reading.counters["\(worker.name.process) exit \(name)"] = (exit.map { .exit($0) }, server.usage)

@@ -58,7 +58,9 @@ package actor HAProxyGateway {
     }
 
     private static let code = [
-        "sallyport", "pending", "addresses", "users", "targets", "routing", "socks5", "checkpage", "refusals", "guesses", "parameters",
+        "sallyport", "pending", "addresses", "users", "targets", "routing", "counters", "preparing", "socks5", "checkpage", "refusals",
+        "guesses",
+        "parameters",
     ]
 
     // MARK: - What it runs

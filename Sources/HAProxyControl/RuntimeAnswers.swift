@@ -26,6 +26,11 @@ enum RuntimeAnswers {
         return operation == 0 ? .maintenance : .ready
     }
 
+    /// `get var`: the number that a variable holds; 0 where there is none.
+    static func variable(_ text: String) -> Int {
+        text.split(separator: "value=<").dropFirst().first.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
+    }
+
     /// What one server of a backend carries.
     struct Traffic: Equatable {
         /// Connections now.

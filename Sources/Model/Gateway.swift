@@ -21,12 +21,21 @@ package struct GatewayPool: Hashable, Sendable {
     package var spread: Spread
     /// Countries that take over, in this order, while no slot is ready.
     package var fallback: [CountryCode]
+    /// Slots of proved standbys, which are tried where no ready one can be reached. They drain: HAProxy gives them nothing by itself.
+    package var standbys: Set<Int>
+    /// Whether an exit is on its way: requests may wait for it.
+    package var isComing: Bool
 
-    package init(country: CountryCode, slots: [GatewaySlot], spread: Spread = .leastConnections, fallback: [CountryCode] = []) {
+    package init(
+        country: CountryCode, slots: [GatewaySlot], spread: Spread = .leastConnections, fallback: [CountryCode] = [],
+        standbys: Set<Int> = [], isComing: Bool = false
+    ) {
         self.country = country
         self.slots = slots
         self.spread = spread
         self.fallback = fallback
+        self.standbys = standbys
+        self.isComing = isComing
     }
 
     package var backendName: String { "pool-\(country.lowercased)" }
@@ -52,6 +61,8 @@ package struct GatewaySlot: Hashable, Sendable {
     package var weight: Int
     /// The exit in it, as sessions and the check page know it; nil for a free slot.
     package var occupant: GatewayOccupant?
+    /// Milliseconds after which an exit that has not reached a target is asked whether anything comes through its tunnel; 400 to 1500.
+    package var silence = 1000
 
     package static let standardWeight = 100
 

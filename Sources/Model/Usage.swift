@@ -56,6 +56,8 @@ package struct UsageReading: Sendable {
     package var counters: [String: (subject: UsageSubject?, usage: Usage)]
     /// What was refused before anybody was known, by names like these: the reason, and how often.
     package var refusals: [String: (reason: String, count: Int)] = [:]
+    /// By counter, what the gateway did so that a request did not fail.
+    package var attempts: [String: (kind: GatewayAttempt, count: Int)] = [:]
     /// Requests and tunnels that each exit carries now; one that carries none is not in it.
     package var openByExit: [ExitID: Int] = [:]
     package init(counters: [String: (subject: UsageSubject?, usage: Usage)] = [:]) { self.counters = counters }
@@ -88,4 +90,12 @@ package struct UsageReport: Sendable {
         self.days = days
         self.hours = hours
     }
+}
+
+/// What the gateway does so that a request does not fail. The raw values are names in its Lua code.
+package enum GatewayAttempt: String, CaseIterable, Sendable {
+    /// A tunnel was tried at another exit.
+    case retries
+    /// A request waited for an exit that was on its way.
+    case held
 }

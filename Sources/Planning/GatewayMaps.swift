@@ -51,24 +51,32 @@ extension GatewayLayout {
         return entries
     }
 
-    /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:newyork`, others to `none`. `open=s1` are
-    /// slots whose exits ask for no credential; `spread=round_robin` stands where exits are taken in turn.
+    /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:400:newyork`, others to `none`. `open=s1` are
+    /// slots whose exits ask for no credential; `spread=round_robin` stands where exits are taken in turn, `coming=1` where an exit is on
+    /// its way, `standbys=` before slots that are as `slots`.
     private var poolEntries: [String: String] {
         var entries = Self.noPools
         for pool in pools {
-            let slots = pool.slots.filter { $0.state == .ready && $0.endpoint != nil }.map { slot in
-                // Without an occupant its number within the pool stands for it.
-                return "\(slot.name):\(slot.occupant?.number ?? UInt32(slot.number)):\(slot.weight):\(slot.occupant?.cityWord ?? "")"
-            }
+            let slots = pool.slots.filter { $0.state == .ready && $0.endpoint != nil }.map(Self.words)
+            let standbys = pool.slots.filter { pool.standbys.contains($0.number) && $0.endpoint != nil }.map(Self.words)
             let fallback = pool.fallback.map(\.lowercased).joined(separator: ",")
             let open = pool.slots.filter { $0.state == .ready && $0.occupant?.knowsCredential == false }.map(\.name)
             entries[pool.country.lowercased] =
                 "backend=\(pool.backendName);fallback=\(fallback)" + (open.isEmpty ? "" : ";open=\(open.joined(separator: ","))")
                 + (pool.spread == .roundRobin ? ";spread=\(pool.spread.rawValue)" : "")
+                + (pool.isComing ? ";coming=1" : "")
+                + (standbys.isEmpty ? "" : ";standbys=\(standbys.joined(separator: ","))")
                 + ";slots=\(slots.joined(separator: ","))"
         }
         entries["any"] = "countries=\(pools.map(\.country.lowercased).joined(separator: ","))"
         return entries
+    }
+
+    /// `s1:4711:100:400:newyork`: name, number of the exit, weight, milliseconds until it may be silent, city.
+    private static func words(_ slot: GatewaySlot) -> String {
+        // Without an occupant its number within the pool stands for it.
+        let exit = slot.occupant?.number ?? UInt32(slot.number)
+        return "\(slot.name):\(exit):\(slot.weight):\(slot.silence):\(slot.occupant?.cityWord ?? "")"
     }
 
     private static let noPools = Dictionary(CountryCode.all.map { ($0.lowercased, "none") }, uniquingKeysWith: { $1 })

@@ -7,20 +7,39 @@ extension GatewayLayout {
         let countries = Set(desired.pools.keys).union(exits.values.filter { $0.endpoint != nil }.map(\.country))
         let pools = countries.sorted().map { country in
             var slots = (1...Pool.slots).map(GatewaySlot.free)
+            var standbys: Set<Int> = []
             for exit in exits.of(country) where (1...Pool.slots).contains(exit.slot) {
                 guard let endpoint = exit.endpoint else { continue }
                 if exit.state.takesTraffic, exit.isUsable(hostIsOnline: hostIsOnline) {
                     slots[exit.slot - 1] = slot(of: exit, endpoint, .ready, desired.pools[country])
-                } else if exit.state == .draining {
+                } else if exit.state == .draining || exit.state == .standby {
                     slots[exit.slot - 1] = slot(of: exit, endpoint, .drain, desired.pools[country])
+                    if exit.state == .standby, exit.isUsable(hostIsOnline: hostIsOnline) { standbys.insert(exit.slot) }
                 }
             }
             let pool = desired.pools[country]
             return GatewayPool(
-                country: country, slots: slots, spread: pool?.spread ?? .leastConnections, fallback: pool?.fallback ?? [])
+                country: country, slots: slots, spread: pool?.spread ?? .leastConnections, fallback: pool?.fallback ?? [],
+                standbys: standbys, isComing: exits.of(country).contains(where: isComing))
         }
         return GatewayLayout(pools: pools, users: desired.users.sorted { $0.name < $1.name }, blocked: desired.blocked)
     }
+
+    /// Whether it can be expected to serve within seconds: it is being started, or is about to be, or only has to be plugged in.
+    private static func isComing(_ exit: Exit) -> Bool {
+        switch exit.state {
+        case .starting, .verifying, .standby: true
+        // Nothing but its next try is waited for, and that comes soon after the first failures.
+        case .pending: exit.attempts < 3 && !(exit.reason.map(waits.contains) ?? false)
+        case .serving, .degraded, .draining, .stopped, .failed: false
+        }
+    }
+
+    /// Reasons of an exit that waits for something that may take its time.
+    private static let waits: Set<ExitReason> = [
+        .noServer, .providerUnavailable, .deviceLimit, .noAddress, .engineUnavailable, .imageMissing, .credentialsMissing,
+        .credentialsRejected, .restartBudget,
+    ]
 
     private static func slot(of exit: Exit, _ endpoint: Endpoint, _ state: GatewaySlot.State, _ pool: Pool?) -> GatewaySlot {
         let occupant = GatewayOccupant(
@@ -33,7 +52,15 @@ extension GatewayLayout {
             case .latency: Self.weight(latency: exit.health.latencyMilliseconds)
             case .leastConnections, .random, .score, nil: exit.health.weight
             }
-        return GatewaySlot(number: exit.slot, endpoint: endpoint, state: state, weight: weight, occupant: occupant)
+        var slot = GatewaySlot(number: exit.slot, endpoint: endpoint, state: state, weight: weight, occupant: occupant)
+        slot.silence = silence(latency: exit.health.latencyMilliseconds)
+        return slot
+    }
+
+    /// What a probe takes, three times, and a quarter of a second; in steps, so that it does not change with every probe.
+    static func silence(latency milliseconds: Double?) -> Int {
+        let explained = 250 + 3 * (milliseconds ?? 250)
+        return [400, 600, 800, 1000, 1200].first { Double($0) >= explained } ?? 1500
     }
 
     /// 10 ms weigh 256, and twice as much half of that; in steps of a factor of about 1.4, so that a weight does not

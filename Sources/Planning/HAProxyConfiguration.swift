@@ -42,6 +42,8 @@ package struct HAProxyConfiguration: Sendable {
         /// Connections of clients at once.
         package var clientLimit: Int
         package var sourceLimits: SourceLimits
+        /// Seconds that a request may wait for an exit that is on its way; 0 to 30.
+        package var holdSeconds = 3
         /// Seconds.
         package var connectTimeout: Int
         package var responseTimeout: Int
@@ -107,7 +109,7 @@ package struct HAProxyConfiguration: Sendable {
             "hard_stop_after": "\(settings.hardStopAfter)s",
             "client_limit": String(settings.clientLimit), "pending_limit": String(settings.sourceLimits.pending),
             "tls_limit": String(settings.sourceLimits.tls), "failed_passwords": String(settings.sourceLimits.failedPasswords),
-            "connection_limit": String(settings.clientLimit * 2 + 200),
+            "hold_seconds": String(settings.holdSeconds), "connection_limit": String(settings.clientLimit * 2 + 200),
         ]
         var result = ""
         for line in template.split(separator: "\n", omittingEmptySubsequences: false) {

@@ -96,6 +96,10 @@ package enum Metrics {
     package static let refusedConnections = Metric(
         .counter, "sallyport_gateway_refused_connections_total",
         "Unauthenticated connections that were closed because their source had too many.", labels: ["reason"])
+    package static let gatewayRetries = Metric(
+        .counter, "sallyport_gateway_retries_total", "Exits that were left for another one before a tunnel was made.")
+    package static let gatewayHeld = Metric(
+        .counter, "sallyport_gateway_held_requests_total", "Requests that waited for an exit that was on its way.")
     package static let accessLogLost = Metric(
         .counter, "sallyport_access_log_lines_lost_total", "Lines of the access log that could not be written.")
 
@@ -116,7 +120,7 @@ package enum Metrics {
         failoverDuration,
         rotations, events, leaderTerms,
         userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs,
-        authFailures, refusedConnections, accessLogLost, catalogServers, catalogFetched,
+        authFailures, refusedConnections, gatewayRetries, gatewayHeld, accessLogLost, catalogServers, catalogFetched,
         catalogFetches, redisCalls,
         redisSeconds, refusedRows, engineCalls, engineSeconds, loopSeconds, loopLastRun, deliveries, deliverySeconds, waitingEvents,
         webhooks,

@@ -7,7 +7,7 @@ import Testing
 /// One proxy on loopback for all tests: two loops, a resolver of its own.
 private let proxy: UInt16 = {
     do { try ScriptedResolver.start(on: resolver, answer) } catch { Issue.record(error) }
-    return start { _ in }
+    return startProxy { _ in }
 }()
 
 private let resolver = "127.53.0.1"
@@ -26,7 +26,7 @@ private func answer(_ label: String) -> ScriptedResolver.Answer {
 }
 
 /// Starts a proxy that runs until the tests' process ends.
-private func start(_ change: (inout ProxySettings) -> Void) -> UInt16 {
+func startProxy(_ change: (inout ProxySettings) -> Void) -> UInt16 {
     var settings = ProxySettings()
     settings.port = (try? TestTarget.closedPort()) ?? 0
     settings.resolvers = [resolver].compactMap { IPv4($0) }
@@ -49,7 +49,7 @@ private final class Semaphore: @unchecked Sendable {
     func wait() { sem_wait(semaphore) }
 }
 
-private let basic = "Proxy-Authorization: Basic ZXhpdDpzZWNvbmQ=\r\n"
+let basic = "Proxy-Authorization: Basic ZXhpdDpzZWNvbmQ=\r\n"
 
 private func tunnel(to authority: String, early: String = "") throws -> (wire: Wire, head: String) {
     let wire = try Wire(to: proxy)
@@ -153,12 +153,12 @@ private func echo() throws -> TestTarget {
     }
 
     @Test func `who is not the gateway is not heard`() throws {
-        let wire = try Wire(to: start { $0.gateways = ["192.0.2.0/24"].compactMap { IPv4Network($0) } })
+        let wire = try Wire(to: startProxy { $0.gateways = ["192.0.2.0/24"].compactMap { IPv4Network($0) } })
         #expect(wire.rest().isEmpty)
     }
 
     @Test func `a full table refuses, and takes the next one when there is room`() throws {
-        let (target, port) = (try echo(), start { $0.connectionLimit = 2 })
+        let (target, port) = (try echo(), startProxy { $0.connectionLimit = 2 })
         var (held, refused) = ([Wire](), 0)
         // Each of the two loops has room for one, and the kernel chooses the loop.
         for _ in 0..<40 {

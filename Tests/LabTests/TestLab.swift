@@ -87,15 +87,17 @@ struct TestLab: Sendable {
     }
 
     /// Asks through an HTTP proxy.
-    func get(_ url: String, through endpoint: Endpoint, user: String? = nil, password: String? = nil, deadline: Double = 5) async throws
-        -> HTTPResponse
-    {
+    func get(
+        _ url: String, through endpoint: Endpoint, user: String? = nil, password: String? = nil, deadline: Double = 5,
+        connectDeadline: Double = 2, tunnels: Bool = false
+    ) async throws -> HTTPResponse {
         var request = HTTPRequest("GET", url)
         request.proxy = "http://\(endpoint)"
         request.proxyUser = user
         request.proxyPassword = password.map { Secret($0) }
-        request.connectDeadline = 2
+        request.connectDeadline = connectDeadline
         request.deadline = deadline
+        request.tunnels = tunnels
         return try await client.send(request)
     }
 }

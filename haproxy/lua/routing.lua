@@ -1,11 +1,13 @@
 -- Through which exit? Countries, cities, sessions and fallbacks.
 --
--- The map of pools has "us backend=pool-us;fallback=ca,gb;slots=s1:4711:100:newyork,s3:815:80:dallas" with the slots that
--- take connections: name, number of the exit, weight, city. "any" has "countries=us,gb"; a country without a pool "none".
+-- The map of pools has "us backend=pool-us;fallback=ca,gb;slots=s1:4711:100:400:newyork,s3:815:80:600:dallas" with the slots that
+-- take connections: name, number of the exit, weight, milliseconds until it may be taken for silent, city. "any" has "countries=us,gb"; a country without a pool "none".
 -- "open=s1" are slots whose exits an earlier version started: they ask for no secret, and would hand one on to the target.
 -- "spread=round_robin" stands where the pool's exits are taken in turn.
 
 local users = require("users")
+
+local M = {}
 
 local pools = Map.new(os.getenv("SALLYPORT_POOLS_MAP"), Map._str)
 local secrets = Map.new(os.getenv("SALLYPORT_SECRETS_MAP"), Map._str)
@@ -24,17 +26,18 @@ local function list_of(text)
 end
 
 -- The slots of these countries that take connections, in the wanted city.
-local function slots_of(countries, city)
+-- @param kind "slots", or "standbys": those that are proved and wait.
+local function slots_of(countries, city, kind)
   local slots = {}
   for _, country in ipairs(countries) do
     local pool = fields_of(pools:lookup(country))
     local open = {}
     for _, slot in ipairs(list_of(pool.open)) do open[slot] = true end
-    for slot, exit, weight, place in (pool.slots or ""):gmatch("(%w+):(%d+):(%d+):([^,]*)") do
+    for slot, exit, weight, silence, place in (pool[kind or "slots"] or ""):gmatch("(%w+):(%d+):(%d+):(%d+):([^,]*)") do
       if not city or place == city then
         slots[#slots + 1] = {
-          name = slot, exit = tonumber(exit), weight = tonumber(weight), backend = pool.backend, country = country, city = city,
-          is_open = open[slot], is_fixed = pool.open ~= nil, in_turn = pool.spread == "round_robin",
+          name = slot, exit = tonumber(exit), weight = tonumber(weight), silence = tonumber(silence), backend = pool.backend, country = country, city = city,
+          is_standby = kind == "standbys", is_open = open[slot], is_fixed = pool.open ~= nil, in_turn = pool.spread == "round_robin",
         }
       end
     end
@@ -131,6 +134,58 @@ local function fallbacks(wanted, policy)
   return list_of(fields_of(pools:lookup(wanted[1] or "")).fallback)
 end
 
+-- A pool without the slot that was drawn of it, for its own strategy to choose.
+local function pool_part(slot)
+  return { backend = slot.backend, country = slot.country }
+end
+
+-- By how much each carries for its weight, or in turn where all pools want that.
+local function in_order(txn, slots)
+  if #slots < 2 then return slots end
+  local in_turn, load = true, {}
+  for _, slot in ipairs(slots) do
+    in_turn = in_turn and slot.in_turn
+    load[slot] = (txn.sf:srv_conn(slot.backend .. "/" .. slot.name) + math.random()) / slot.weight
+  end
+  if not in_turn then
+    table.sort(slots, function(one, other) return load[one] < load[other] end)
+    return slots
+  end
+  local first, turned = turn(txn, slots[1].backend, #slots), {}
+  for index = 1, #slots do turned[index] = slots[(first + index - 1) % #slots + 1] end
+  return turned
+end
+
+-- Goes through the exits that may be tried, each once: the one that was chosen, the others of the same place, its standbys, then those
+-- of the countries that are fallen back to.
+local function exits_from(txn, chosen, others, chain)
+  local function part(number)
+    if number == 1 then
+      local slots = in_order(txn, chosen.name and others or slots_of({ chosen.country }, nil))
+      if chosen.name then table.insert(slots, 1, chosen) end
+      return slots
+    end
+    local country = number == 2 and chosen.country or chain[number - 2]
+    if number == 2 then return slots_of({ country }, chosen.city, "standbys") end
+    return country ~= chosen.country and country and in_order(txn, slots_of({ country }, nil)) or country and {}
+  end
+
+  local number, slots, index, seen = 1, part(1), 0, {}
+  return function()
+    while slots do
+      index = index + 1
+      local slot = slots[index]
+      if not slot then
+        number, index = number + 1, 0
+        slots = part(number)
+      elseif not slot.is_fixed and not seen[slot.exit] then
+        seen[slot.exit] = true
+        return slot
+      end
+    end
+  end
+end
+
 local function quoted(text) return '"' .. text:gsub('[^%w%s._:,/-]', "") .. '"' end
 
 -- What the check page says, as JSON. All of it is ours, or was checked to be letters, digits, "_" and ".".
@@ -148,8 +203,17 @@ local function page_of(txn, slot)
   return "{" .. table.concat(fields, ", ") .. "}"
 end
 
--- Sets txn.pool, txn.secret, and txn.slot where it must be a certain one, txn.fixed where no other will do; or txn.reason.
-local function route(txn)
+-- Whether an exit is being started for what a request asks for.
+function M.is_coming(txn)
+  for _, country in ipairs(list_of(txn:get_var("txn.country"))) do
+    if fields_of(pools:lookup(country)).coming then return true end
+  end
+  return false
+end
+
+-- Sets txn.pool, txn.secret, and txn.slot where it must be a certain one, txn.fixed where no other will do; or txn.reason. What else
+-- could be taken is left for the rule that follows.
+function M.route(txn)
   local function refuse(reason) txn:set_var("txn.reason", reason) end
 
   local policy = users.policy(txn:get_var("txn.user"))
@@ -183,6 +247,7 @@ local function route(txn)
       kept = 0
     end
   end
+  if not slot and #slots == 0 then slots = slots_of(wanted, city, "standbys") end
   for _, country in ipairs(chain) do
     if slot or #slots > 0 then break end
     slot = is_free and pool_of(txn, { country }) or nil
@@ -191,18 +256,30 @@ local function route(txn)
   if not slot and #slots == 0 then return refuse(city and #slots_of(wanted, nil) > 0 and "no_exit_in_city" or "no_exit") end
 
   if not slot then slot = key and slot_for(txn, key .. "/" .. since, slots) or any_of(txn, slots, table.concat(wanted, ",") .. "/" .. (city or "")) end
-  if key then txn:set_var("txn.session_exit", slot.exit) end
-  txn:set_var("txn.pool", slot.backend)
-  txn:set_var("txn.served_country", slot.country)
-  -- A later user of the same name has another account.
-  txn:set_var("txn.usage_key", (policy.account or txn:get_var("txn.user")) .. "/" .. slot.country)
   if txn:get_var("txn.hard") then slot.is_fixed = true end
+
+  local function take(taken)
+    if key then txn:set_var("txn.session_exit", taken.exit) end
+    txn:set_var("txn.pool", taken.backend)
+    txn:set_var("txn.served_country", taken.country)
+    -- A later user of the same name has another account.
+    txn:set_var("txn.usage_key", (policy.account or txn:get_var("txn.user")) .. "/" .. taken.country)
+    if taken.name then txn:set_var("txn.slot", taken.name) end
+    if taken.is_standby then txn:set_var("txn.standby", true) end
+    local secret = secret_of(taken)
+    if secret then txn:set_var("txn.secret", secret) end
+    if txn:get_var("txn.check") then txn:set_var("txn.page", page_of(txn, taken)) end
+  end
+
   -- Where a pool has both kinds of exits, what is sent fits only the one that it was made for.
   if slot.is_fixed then txn:set_var("txn.fixed", true) end
-  if slot.name and not (is_free and not slot.is_fixed) then txn:set_var("txn.slot", slot.name) end
-  local secret = secret_of(slot)
-  if secret then txn:set_var("txn.secret", secret) end
-  if txn:get_var("txn.check") then txn:set_var("txn.page", page_of(txn, slot)) end
+  take(is_free and not slot.is_fixed and not slot.is_standby and pool_part(slot) or slot)
+  if not slot.is_fixed and not txn:get_var("txn.check") then
+    local function exits() return exits_from(txn, slot, slots, allowed(fallbacks(wanted, policy), policy)) end
+    txn:set_priv({ take = take, secret = secret_of, exits = exits })
+  end
 end
 
-core.register_action("route", { "http-req" }, route)
+core.register_action("route", { "http-req" }, M.route)
+
+return M

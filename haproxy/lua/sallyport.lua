@@ -1,4 +1,4 @@
--- Sallyport's gateway in Lua. Loaded once for each thread; pending.lua alone keeps state between calls.
+-- Sallyport's gateway in Lua. Loaded once for each thread; pending.lua and preparing.lua keep state between calls.
 --
 --   pending.lua    enter                             may another one of this source come in
 --   users.lua      authenticate                      who is it, what do they ask for, may they
@@ -6,6 +6,7 @@
 --   guesses.lua                                      who has sent too many wrong passwords
 --   targets.lua    read_request                      what for, where to, may anybody
 --   routing.lua    route                             through which exit
+--   preparing.lua  prepare                           does that exit reach it, or another one
 --   socks5.lua     socks5_request, socks5_response   SOCKS5 as HTTP CONNECT
 --   checkpage.lua  check_page                        http://ip.sallyport/
 --   refusals.lua   refuse_with_page                  a refusal as a page, for browsers
@@ -16,6 +17,7 @@ require("pending")
 require("users")
 require("targets")
 require("routing")
+require("preparing")
 require("socks5")
 require("checkpage")
 require("refusals")

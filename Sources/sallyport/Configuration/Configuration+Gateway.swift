@@ -30,6 +30,7 @@ extension Configuration {
                 pending: reader.integer("pending_limit", in: 5...100_000) ?? max(20, clientLimit / 10),
                 tls: reader.integer("tls_limit", in: 5...100_000) ?? max(10, clientLimit / 2),
                 failedPasswords: reader.integer("failed_passwords", in: 1...1_000_000) ?? 100),
+            holdSeconds: reader.integer("hold_seconds", in: 0...30) ?? 3,
             drainSeconds: reader.number("drain_seconds", in: 0...86_400) ?? 30,
             countryPorts: portBase(reader, "country_ports", default: 20_000),
             trustedPorts: portBase(reader, "trusted_ports", default: 0, behind: 2),

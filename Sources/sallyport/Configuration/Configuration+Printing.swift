@@ -57,6 +57,7 @@ extension Configuration {
             ("gateway.client_limit", "\(gateway.clientLimit)"), ("gateway.pending_limit", "\(gateway.sourceLimits.pending)"),
             ("gateway.tls_limit", "\(gateway.sourceLimits.tls)"),
             ("gateway.failed_passwords", "\(gateway.sourceLimits.failedPasswords)"), ("gateway.drain_seconds", "\(gateway.drainSeconds)"),
+            ("gateway.hold_seconds", "\(gateway.holdSeconds)"),
             ("gateway.start", "\(gateway.isStartedByUs)"),
         ]
     }

@@ -37,6 +37,8 @@ struct Configuration: Sendable {
         var directory: String
         var clientLimit: Int
         var sourceLimits: HAProxyConfiguration.SourceLimits
+        /// That a request may wait for an exit that is on its way.
+        var holdSeconds: Int
         var drainSeconds: Double
         /// Nil for none.
         var countryPorts: Int?

@@ -38,6 +38,7 @@ extension Configuration {
         settings.refusedNetworks = gateway.refusedNetworks
         settings.accessLog = gateway.accessLog
         settings.sourceLimits = gateway.sourceLimits
+        settings.holdSeconds = gateway.holdSeconds
         return settings
     }
 

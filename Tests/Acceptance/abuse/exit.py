@@ -8,6 +8,9 @@ import re
 from .forbidden import OWN, is_forbidden
 from .payloads import PASSWORD
 
+# By which a CONNECT takes what was prepared for it.
+TICKET = 4711
+
 # Header fields that the gateway takes away.
 REMOVED = ("proxy-authorization", "proxy-connection", "via", "forwarded", "x-real-ip")
 
@@ -15,11 +18,11 @@ REMOVED = ("proxy-authorization", "proxy-connection", "via", "forwarded", "x-rea
 def wrongs(head):
     """What is wrong with a request's head, as sentences."""
     lines = head.split("\r\n")
-    match = re.fullmatch(r"(CONNECT|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\S+) HTTP/1\.[01]", lines[0])
+    match = re.fullmatch(r"(CONNECT|PREPARE|GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (\S+) HTTP/1\.[01]", lines[0])
     if not match:
         yield "a request line"
         return
-    target = match[2] if match[1] == "CONNECT" else (match[2].split("/") + ["", "", ""])[2]
+    target = match[2] if match[1] in ("CONNECT", "PREPARE") else (match[2].split("/") + ["", "", ""])[2]
     host, port = parts_of(target)
     if is_forbidden(host):
         yield "a forbidden target"
@@ -27,11 +30,18 @@ def wrongs(head):
         yield "a closed port"
     if "@" in target or not host:
         yield "a target that can be read in two ways"
-    yield from wrong_fields([line.split(":")[0].lower() for line in lines[1:] if line])
+    yield from wrong_fields([line.split(":")[0].lower() for line in lines[1:] if line and not is_ours(match[1], line)])
     if re.search(r"[\0\r\n]", head.replace("\r\n", "")):
         yield "a control character that ends a line for somebody"
     if PASSWORD in head or base64.b64encode(PASSWORD.encode()).decode()[:12] in head:
         yield "the password"
+
+
+def is_ours(method, line):
+    """Whether the gateway itself has written a header field: each method has one of its own."""
+    if method == "PREPARE":
+        return re.fullmatch(r"x-sallyport-silence: \d+", line, re.I)
+    return method == "CONNECT" and line.lower() == f"x-sallyport-ticket: {TICKET}"
 
 
 def wrong_fields(names):
@@ -70,6 +80,10 @@ class Exit:
                 self.requests += 1
                 self.judge(head)
                 method, url = head.split(" ")[:2]
+                if method == "PREPARE":
+                    writer.write(f"HTTP/1.1 200 {TICKET}\r\n\r\n".encode())
+                    await writer.drain()
+                    return
                 if method == "CONNECT":
                     await self.try_target(url)
                     writer.write(b"HTTP/1.1 200 Established\r\n\r\n")

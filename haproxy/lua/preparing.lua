@@ -1,0 +1,168 @@
+-- A tunnel is tried at another exit before it fails.
+--
+-- An exit is asked to reach the target before the CONNECT goes there (the exits' own PREPARE). It answers with a ticket, by which the
+-- CONNECT takes the connection that stands; with the target's own fault; or, where nothing at all comes through its tunnel, with
+-- "exit_silent". An exit that is silent, or can't be reached, is left for the next one, and asked last where there is no other.
+
+local counters = require("counters")
+local routing = require("routing")
+
+local CONNECT_SECONDS = 0.4    -- for the connection to an exit, in the same host's network
+local GRACE_SECONDS = 0.3      -- that an exit may be late with its word
+local ANSWER_SECONDS = 31      -- for an exit whose target is slow; it gives up after 30
+
+-- Status and word of the next line, which an empty one follows; nil where the exit says nothing (in time), or is gone.
+local function word(socket, seconds)
+  socket:settimeout(seconds)
+  local line = socket:receive("*l")
+  if not line then return nil end
+  local status, text = line:match("^HTTP/1%.%d (%d%d%d) ?([%w_]*)")
+  socket:receive("*l")
+  return tonumber(status) or 0, text
+end
+
+local function ticket_of(status, text)
+  return status == 200 and text:match("^%d+$") or nil
+end
+
+-- Where HAProxy itself would lead to.
+local function address_of(slot)
+  local server = core.backends[slot.backend] and core.backends[slot.backend].servers[slot.name]
+  local address, port = (server and server:get_addr() or ""):match("^(.*):(%d+)$")
+  return address, tonumber(port)
+end
+
+-- A ticket, or nil and what the exit says instead. The socket comes third while the exit may still have an answer.
+local function ask(slot, target, secret)
+  local socket = core.tcp()
+  socket:settimeout(CONNECT_SECONDS)
+  local address, port = address_of(slot)
+  if not port or not socket:connect(address, port) then return nil, "gone" end
+  local credential = secret and "Proxy-Authorization: Basic " .. secret .. "\r\n" or ""
+  socket:send("PREPARE " .. target .. " HTTP/1.1\r\nHost: " .. target .. "\r\n" .. credential .. "X-Sallyport-Silence: " .. slot.silence .. "\r\n\r\n")
+  local status, text = word(socket, slot.silence / 1000 + GRACE_SECONDS)
+  if text == "target_slow" then status, text = word(socket, ANSWER_SECONDS) end
+  if text == "exit_silent" then return nil, text, socket end
+  socket:close()
+  -- 503: it has no room.
+  return ticket_of(status, text or ""), status and status ~= 503 and "answered" or "gone"
+end
+
+-- Exits that could not be reached or were silent, by their numbers: until when they are tried last, in seconds. Another generation has
+-- another number. Each thread finds out for itself.
+local troubled = {}
+local TROUBLE_SECONDS = 5
+
+local function note_trouble(slot)
+  local now = core.now().sec
+  for exit, till in pairs(troubled) do
+    if till <= now then troubled[exit] = nil end
+  end
+  troubled[slot.exit] = now + TROUBLE_SECONDS
+end
+
+local function is_troubled(slot)
+  local till = troubled[slot.exit]
+  if not till then return false end
+  local now = core.now().sec
+  if till > now then return true end
+  -- One request finds out whether it is over, and the others go on elsewhere.
+  troubled[slot.exit] = now + TROUBLE_SECONDS
+  return false
+end
+
+-- What has come of one request's tries.
+local function new_tries()
+  return { tried = {}, silent = {}, count = 0, found = nil, ticket = nil }
+end
+
+local function try(tries, slot, route, target)
+  tries.tried[slot.exit] = true
+  local ticket, said, socket = ask(slot, target, route.secret(slot))
+  if said == "answered" then
+    troubled[slot.exit] = nil
+    tries.found, tries.ticket = slot, ticket
+    return
+  end
+  note_trouble(slot)
+  tries.count = tries.count + 1
+  if socket then tries.silent[#tries.silent + 1] = { slot = slot, socket = socket } end
+end
+
+-- Tries the exits that were not tried yet until one answers; last those that were in trouble a moment ago.
+local function try_new(tries, route, target)
+  local later = {}
+  for slot in route.exits() do
+    if tries.found then return end
+    if tries.tried[slot.exit] then
+      -- Nothing else came of it.
+    elseif is_troubled(slot) then
+      later[#later + 1] = slot
+    else
+      try(tries, slot, route, target)
+    end
+  end
+  for _, slot in ipairs(later) do
+    if not tries.found then try(tries, slot, route, target) end
+  end
+end
+
+local function milliseconds()
+  local now = core.now()
+  return now.sec * 1000 + now.usec // 1000
+end
+
+-- Requests of this thread that wait for an exit which is being started, and for how long they may.
+local held = 0
+local HOLD_LIMIT, HOLD_PAUSE = 1000, 25
+local HOLD_MILLISECONDS = 1000 * (tonumber(os.getenv("SALLYPORT_HOLD_SECONDS")) or 0)
+
+-- Waits a little, and routes anew.
+local function pause(txn)
+  core.msleep(HOLD_PAUSE)
+  txn:unset_var("txn.reason")
+  txn:set_priv(nil)
+  routing.route(txn)
+end
+
+-- Tries what there is, and what comes while a request may wait.
+local function settle(txn, tries)
+  local target = txn.sf:method() == "CONNECT" and txn:get_var("txn.uri") or nil
+  local start, is_held = milliseconds(), false
+  while true do
+    local route, reason = txn:get_priv(), txn:get_var("txn.reason")
+    if not reason and not (route and target) then break end
+    if not reason then try_new(tries, route, target) end
+    if tries.found or reason and not (reason:find("^no_exit") and routing.is_coming(txn)) then break end
+    if milliseconds() - start >= HOLD_MILLISECONDS or not is_held and held >= HOLD_LIMIT then break end
+    if not is_held then
+      is_held, held = true, held + 1
+      counters.add(txn, "held", 1)
+    end
+    pause(txn)
+  end
+  if is_held then held = held - 1 end
+end
+
+-- Sees to it that a request leaves through an exit that works: sets txn.ticket where a tunnel's connection stands at the exit that the
+-- route leads through now; txn.reason where there is no exit.
+local function prepare(txn)
+  local tries = new_tries()
+  settle(txn, tries)
+  -- Where all others are silent or gone, what the first one says after all counts.
+  local first = not tries.found and not txn:get_var("txn.reason") and tries.silent[1]
+  if first then
+    local status, text = word(first.socket, ANSWER_SECONDS)
+    if status then tries.found, tries.ticket = first.slot, ticket_of(status, text) end
+  end
+  for _, one in ipairs(tries.silent) do one.socket:close() end
+  if tries.found then txn:get_priv().take(tries.found) end
+  if tries.ticket then txn:set_var("txn.ticket", tries.ticket) end
+  if tries.count > 0 then
+    txn:set_var("txn.retries", tries.count)
+    counters.add(txn, "retries", tries.count)
+  end
+  txn:set_priv(nil)
+end
+
+core.register_action("prepare", { "http-req" }, prepare)
