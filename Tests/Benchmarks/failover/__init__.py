@@ -1,6 +1,6 @@
 """How long users wait when something dies, and what they notice of planned work: measured on the lab, 20 runs each.
 
-python3 -m Tests.Benchmarks.failover [PIECE ...] [--runs N]     all pieces, or some of: blackhole, standby, dying, series, container, haproxy,
+python3 -m Tests.Benchmarks.failover [PIECE ...] [--runs N]     all pieces, or some of: blackhole, standby, dying, lost, series, container, haproxy,
                                                                 rotation, crash, takeover
 python3 -m Tests.Benchmarks.failover lossy [--minutes N]        whom a saturated tunnel that is slow and loses packets moves in an hour: nobody
 python3 -m Tests.Benchmarks.failover engine [--runs N]          dockerd ended, and killed for 20 s: a private engine of containers/engine only

@@ -2,13 +2,14 @@ import argparse
 
 from ...Harness.tables import RUNS_HEADER
 from . import __doc__ as description
-from . import faults, long, planned
+from . import faults, long, lost, planned
 
 PIECES = {
     "blackhole": faults.blackhole,
     "standby": lambda runs: faults.blackhole(runs, standby=1),
     "dying": faults.dying,
-    "series": faults.series,
+    "lost": lost.lost,
+    "series": lost.series,
     "container": faults.container,
     "haproxy": faults.haproxy,
     "rotation": planned.rotation,

@@ -1,17 +1,15 @@
 """Servers, containers and HAProxy that die."""
 
-import concurrent.futures
 import contextlib
 import os
 import signal
 import time
 
-from ...Harness.http import proxied
 from ...Harness.lab import AMERICAN, server_of
 from ...Harness.processes import haproxies
 from ...Harness.programs import docker, until
 from ...Harness.tables import print_runs
-from .lab import OWNER, USER, Lab
+from .lab import Lab
 
 
 def blackhole(runs, standby=0):
@@ -50,33 +48,6 @@ def dying(runs):
                 lab.control("heal", name)
             lab.forget(controller)
     print_runs("the same, and the next two servers are dead too", times, "2 s")
-
-
-def series(runs):
-    """One fault after another: a pool of two, 25 requests a second, a container killed, 14 s later the other exit's server black-holed."""
-    lost = []
-    with Lab() as lab:
-        for _ in range(runs):
-            controller = lab.controller()
-            controller.open(size=2)
-            results, start = [], time.monotonic()
-
-            def ask(number):
-                time.sleep(max(0, start + number / 25 - time.monotonic()))
-                results.append(proxied(controller.gateway, USER, timeout=10))
-
-            with concurrent.futures.ThreadPoolExecutor(64) as pool:
-                asked = [pool.submit(ask, number) for number in range(1000)]
-                time.sleep(5)
-                victim, other = sorted(controller.exits(), key=lambda exit: exit["id"])
-                docker("kill", f"{OWNER}-{victim['id']}-g{victim['generation']}")
-                time.sleep(14)
-                lab.control("blackhole", server_of(other))
-                concurrent.futures.wait(asked)
-            lab.control("heal", server_of(other))
-            lost.append(results.count(False))
-            lab.forget(controller)
-    print(f"\nOne fault after another: of 1,000 requests each, {lost} were lost.\n", flush=True)
 
 
 def container(runs):
