@@ -70,7 +70,7 @@ extension OnTheLab {
                 let failures = await tunnels.stop()
                 try await heal(exits[0], controller)
                 #expect(isReplaced != nil)
-                #expect(failures == [])
+                #expect(failures == [], "\(refusals(controller))")
                 let retries = try await controller.call("GET", "/metrics").text.split(separator: "\n").first {
                     $0.hasPrefix("sallyport_gateway_retries_total ")
                 }
@@ -92,7 +92,7 @@ extension OnTheLab {
                 try await eventually("the standby carries", within: 20) { tunnels.succeeded > before + 100 }
                 let failures = await tunnels.stop()
                 controller.thaw()
-                #expect(failures == [])
+                #expect(failures == [], "\(refusals(controller))")
             }
         }
 
