@@ -1,50 +1,60 @@
-/// The two messages of DNS that a look-up of IPv4 addresses needs (RFC 1035).
+/// The two messages of DNS that a look-up of addresses needs (RFC 1035, RFC 3596).
 enum DNSMessage {
+    /// The type of the records that are asked for.
+    enum Question: UInt8 { case a = 1, aaaa = 28 }
+
     /// What a resolver said.
     struct Reply: Equatable {
         var addresses: [IPv4] = []
         /// Seconds that it may be kept for.
         var seconds = 0
         var isTruncated = false
-        /// It knows that there is no such name, or that it has no address.
+        /// It knows that there is no such name, or that it has no address of the kind that was asked for.
         var isDenial = false
+        /// There is such a name.
+        var nameExists = false
+        /// It has IPv6 addresses, which a tunnel does not lead to.
+        var hasIPv6 = false
     }
 
-    static func query(_ name: String, id: UInt16) -> [UInt8] {
+    static func query(_ name: String, _ question: Question = .a, id: UInt16) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(id >> 8), UInt8(id & 255), 1, 0, 0, 1, 0, 0, 0, 0, 0, 1]
         for label in name.split(separator: ".") {
             bytes.append(UInt8(label.utf8.count))
             bytes += label.utf8
         }
-        bytes += [0, 0, 1, 0, 1]
+        bytes += [0, 0, question.rawValue, 0, 1]
         // EDNS (RFC 6891): answers of up to 1,232 bytes come without a second way by TCP.
         return bytes + [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]
     }
 
     /// - Returns: nil where it is no answer to that question, or is not well formed, or says that the resolver could not find out.
-    static func reply(_ bytes: [UInt8], to name: String, id: UInt16) -> Reply? {
+    static func reply(_ bytes: [UInt8], to name: String, _ question: Question = .a, id: UInt16) -> Reply? {
         var reader = Reader(bytes: bytes)
         guard let head = reader.words(6), head[0] == id, head[1] & 0xF800 == 0x8000, head[2] == 1 else { return nil }
-        guard let asked = reader.name(), asked == name, let question = reader.words(2), question == [1, 1] else { return nil }
+        guard let asked = reader.name(), asked == name, reader.words(2) == [UInt16(question.rawValue), 1] else { return nil }
         guard head[1] & 0x0200 == 0 else { return Reply(isTruncated: true) }
         guard head[1] & 15 == 0 || head[1] & 15 == 3 else { return nil }
         guard let records = reader.records(Int(head[3])) else { return nil }
         let found = follow(name, records)
-        guard found.addresses.isEmpty else { return found }
+        guard found.addresses.isEmpty, !found.hasIPv6 else { return found }
         let authority = reader.records(Int(head[4])) ?? []
-        return Reply(seconds: authority.compactMap { $0.denialSeconds }.first ?? 5, isDenial: true)
+        return Reply(seconds: authority.compactMap { $0.denialSeconds }.first ?? 5, isDenial: true, nameExists: head[1] & 15 == 0)
     }
 
     /// The addresses of a name, over its other names.
     private static func follow(_ name: String, _ records: [Record]) -> Reply {
-        var (owner, reply) = (name, Reply(seconds: .max))
+        var (owner, reply) = (name, Reply(seconds: .max, nameExists: true))
         for _ in 0..<16 {
             let own = records.filter { $0.owner == owner }
             for case (let address?, let seconds) in own.map({ ($0.address, $0.seconds) }) {
                 reply.addresses.append(address)
                 reply.seconds = min(reply.seconds, seconds)
             }
-            guard reply.addresses.isEmpty, let alias = own.first(where: { $0.alias != nil }), let next = alias.alias else { break }
+            reply.hasIPv6 = own.contains { $0.isIPv6 }
+            guard reply.addresses.isEmpty, !reply.hasIPv6, let alias = own.first(where: { $0.alias != nil }), let next = alias.alias else {
+                break
+            }
             reply.seconds = min(reply.seconds, alias.seconds)
             owner = next
         }
@@ -55,6 +65,7 @@ enum DNSMessage {
         let owner: String
         let seconds: Int
         var address: IPv4?
+        var isIPv6 = false
         var alias: String?
         /// Of an SOA: how long it may be kept that a name is not there (RFC 2308).
         var denialSeconds: Int?
@@ -109,6 +120,7 @@ enum DNSMessage {
                 var record = Record(owner: owner, seconds: head[2] > 0x7FFF ? 0 : seconds)
                 switch (head[0], head[1]) {
                 case (1, 1) where head[4] == 4: record.address = words(2).map { IPv4(number: UInt32($0[0]) << 16 | UInt32($0[1])) }
+                case (28, 1): record.isIPv6 = head[4] == 16
                 case (5, 1): record.alias = name()
                 case (6, 1): record.denialSeconds = soa(seconds)
                 default: break

@@ -3,7 +3,7 @@ internal import CLinux
 /// What the resolvers have answered, for all loops, for as long as they say: two connections one after another get the same addresses.
 final class NameCache: Sendable {
     private struct Entry {
-        let addresses: [IPv4]
+        let reply: DNSMessage.Reply
         let until: Int
     }
 
@@ -11,11 +11,11 @@ final class NameCache: Sendable {
     /// Names that are kept, at most.
     private static let limit = 10_000
 
-    /// - Returns: no address for a name that has none; nil where nothing is known.
-    func addresses(of name: String, at now: Int) -> [IPv4]? {
+    /// - Returns: nil where nothing is known.
+    func reply(of name: String, at now: Int) -> DNSMessage.Reply? {
         entries.withLock { entries in
             guard let entry = entries[name], entry.until > now else { return nil }
-            return entry.addresses
+            return entry.reply
         }
     }
 
@@ -25,7 +25,7 @@ final class NameCache: Sendable {
         entries.withLock { entries in
             if entries.count >= Self.limit { entries = entries.filter { $0.value.until > now } }
             if entries.count >= Self.limit { entries.removeAll() }
-            entries[name] = Entry(addresses: reply.addresses, until: now + 1000 * seconds)
+            entries[name] = Entry(reply: reply, until: now + 1000 * seconds)
         }
     }
 }
@@ -38,7 +38,8 @@ final class Resolver {
     private let loop: EventLoop
     private let cache: NameCache
     private let activity: TunnelActivity
-    private var lookUps: [String: LookUp] = [:]
+    /// Who waits for an answer, by the name that is looked up.
+    private var waiting: [String: [(Outcome) -> Void]] = [:]
 
     init(_ servers: [IPv4], _ loop: EventLoop, _ cache: NameCache, _ activity: TunnelActivity) {
         self.servers = servers
@@ -49,36 +50,51 @@ final class Resolver {
 
     /// Asks what each resolver answers by itself: its answer tells that the tunnel carries something.
     func probe() {
-        if lookUps["localhost"] == nil { begin("localhost") { _ in } }
+        if waiting["localhost"] == nil { begin("localhost") { _ in } }
     }
 
     /// Calls back at once where the answer is known. Who asks while the same name is looked up shares its answer.
     func find(_ name: String, _ done: @escaping (Outcome) -> Void) {
-        if let known = cache.addresses(of: name, at: loop.now) { return done(Self.outcome(known)) }
-        if let running = lookUps[name] { return running.waiting.append(done) }
+        if let known = cache.reply(of: name, at: loop.now) { return done(Self.outcome(known)) }
+        guard waiting[name] == nil else { return waiting[name, default: []].append(done) }
         begin(name, done)
     }
 
     private func begin(_ name: String, _ done: @escaping (Outcome) -> Void) {
-        let lookUp = LookUp(name, servers, loop, activity) { [self] reply in finish(name, reply) }
-        lookUps[name] = lookUp
-        lookUp.waiting.append(done)
-        lookUp.start()
+        waiting[name] = [done]
+        lookUp(name, .a) { [self] reply in
+            guard let reply, reply.isDenial, reply.nameExists else { return finish(name, reply) }
+            findIPv6(name, reply)
+        }
+    }
+
+    /// Whether a name without an IPv4 address has one of IPv6: that is another fault than a name without any.
+    private func findIPv6(_ name: String, _ denial: DNSMessage.Reply) {
+        lookUp(name, .aaaa) { [self] reply in
+            var known = denial
+            known.hasIPv6 = reply?.hasIPv6 ?? false
+            finish(name, known)
+        }
+    }
+
+    private func lookUp(_ name: String, _ question: DNSMessage.Question, _ done: @escaping (DNSMessage.Reply?) -> Void) {
+        LookUp(name, question, servers, loop, activity, done).start()
     }
 
     private func finish(_ name: String, _ reply: DNSMessage.Reply?) {
-        guard let lookUp = lookUps.removeValue(forKey: name) else { return }
         if let reply { cache.keep(reply, of: name, at: loop.now) }
-        for done in lookUp.waiting { done(Self.outcome(reply?.addresses ?? [])) }
+        for done in waiting.removeValue(forKey: name) ?? [] { done(Self.outcome(reply ?? DNSMessage.Reply())) }
     }
 
-    private static func outcome(_ addresses: [IPv4]) -> Outcome { addresses.isEmpty ? .failure(.dnsFailed) : .success(addresses) }
+    private static func outcome(_ reply: DNSMessage.Reply) -> Outcome {
+        reply.addresses.isEmpty ? .failure(reply.hasIPv6 ? .notSupported : .dnsFailed) : .success(reply.addresses)
+    }
 }
 
 /// One look-up: a query to one resolver after another, and whoever answers first counts.
 private final class LookUp: SocketOwner {
-    var waiting: [(Resolver.Outcome) -> Void] = []
     private let name: String
+    private let question: DNSMessage.Question
     private let servers: [IPv4]
     private let loop: EventLoop
     private let activity: TunnelActivity
@@ -99,9 +115,10 @@ private final class LookUp: SocketOwner {
     private static let limit = 5000
 
     init(
-        _ name: String, _ servers: [IPv4], _ loop: EventLoop, _ activity: TunnelActivity, _ done: @escaping (DNSMessage.Reply?) -> Void
+        _ name: String, _ question: DNSMessage.Question, _ servers: [IPv4], _ loop: EventLoop, _ activity: TunnelActivity,
+        _ done: @escaping (DNSMessage.Reply?) -> Void
     ) {
-        (self.name, self.servers, self.loop, self.activity, self.done) = (name, servers, loop, activity, done)
+        (self.name, self.question, self.servers, self.loop, self.activity, self.done) = (name, question, servers, loop, activity, done)
     }
 
     func start() {
@@ -117,7 +134,7 @@ private final class LookUp: SocketOwner {
         let query = Query(socket: Socket(descriptor, on: loop, owner: self), id: UInt16.random(in: .min ... .max))
         queries.append(query)
         query.socket.want(.read)
-        _ = DNSMessage.query(name, id: query.id).withUnsafeBytes { query.socket.write($0) }
+        _ = DNSMessage.query(name, question, id: query.id).withUnsafeBytes { query.socket.write($0) }
     }
 
     /// What did not fit into a datagram, by TCP.
@@ -147,7 +164,7 @@ private final class LookUp: SocketOwner {
     }
 
     private func writeStream(_ place: Int) {
-        let message = DNSMessage.query(name, id: queries[place].id)
+        let message = DNSMessage.query(name, question, id: queries[place].id)
         let framed = [UInt8(message.count >> 8), UInt8(message.count & 255)] + message
         guard queries[place].socket.connectError() == 0, framed.withUnsafeBytes({ queries[place].socket.write($0) }) == .moved(framed.count)
         else {
@@ -174,7 +191,7 @@ private final class LookUp: SocketOwner {
     private func take(_ bytes: [UInt8], _ place: Int) {
         guard bytes.count >= 2, UInt16(bytes[0]) << 8 | UInt16(bytes[1]) == queries[place].id else { return }
         activity.note(loop.now)
-        guard let reply = DNSMessage.reply(bytes, to: name, id: queries[place].id) else { return giveUp(place) }
+        guard let reply = DNSMessage.reply(bytes, to: name, question, id: queries[place].id) else { return giveUp(place) }
         guard reply.isTruncated else { return end(reply) }
         guard queries[place].stream == nil else { return giveUp(place) }
         askByStream(place)

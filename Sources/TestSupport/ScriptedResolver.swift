@@ -8,6 +8,8 @@ package enum ScriptedResolver {
         case addresses([[UInt8]])
         /// The answer does not fit into a datagram; by TCP it is these addresses.
         case large([[UInt8]])
+        /// The name has an IPv6 address, and no other.
+        case ipv6
         /// A code of RFC 1035, section 4.1.1: 2 for a failure, 3 for a name that is not there.
         case error(UInt8)
         case none
@@ -45,7 +47,8 @@ package enum ScriptedResolver {
         let labelEnd = min(query.count, 13 + Int(query[12]))
         let label = String(decoding: query[13..<max(13, labelEnd)], as: UTF8.self).lowercased()
         let end = min(query.count, (query[12...].firstIndex(of: 0) ?? 12) + 5)
-        let record: [UInt8] = [0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]
+        let isOfIPv6 = query[max(0, end - 3)] == 28
+        let record: [UInt8] = [0xC0, 12, 0, isOfIPv6 ? 28 : 1, 0, 1, 0, 0, 0, 60, 0, isOfIPv6 ? 16 : 4]
         func reply(_ flags: [UInt8], _ addresses: [[UInt8]] = []) -> [UInt8] {
             var message = Array(query.prefix(2)) + flags
             message += [0, 1, 0, UInt8(addresses.count), 0, 0, 0, 0]
@@ -56,6 +59,7 @@ package enum ScriptedResolver {
         switch answer(label) {
         case .addresses(let addresses): return reply([0x81, 0x80], addresses)
         case .large(let addresses): return byStream ? reply([0x81, 0x80], addresses) : reply([0x83, 0x80])
+        case .ipv6: return reply([0x81, 0x80], isOfIPv6 ? [[0x20, 1] + [UInt8](repeating: 1, count: 14)] : [])
         case .error(let code): return reply([0x81, 0x80 | code])
         case .none: return nil
         }

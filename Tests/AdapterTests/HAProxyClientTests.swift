@@ -217,29 +217,42 @@ import Testing
     private func socks(_ subject: Subject, _ name: String, _ password: String, host: String, from source: String? = nil) async throws
         -> [[UInt8]]
     {
+        let target = [3, UInt8(host.utf8.count)] + Array(host.utf8)
+        return try await socks(subject, name, password, target: target, from: source)
+    }
+
+    /// - Parameter target: the address with its type.
+    private func socks(_ subject: Subject, _ name: String, _ password: String, target: [UInt8], from source: String? = nil) async throws
+        -> [[UInt8]]
+    {
         let raw = try Raw(port: subject.settings.gatewayPort, from: source)
         return try await Blocking.run {
             raw.send([5, 2, 0, 2])
             let method = raw.receive() ?? []
             raw.send([1, UInt8(name.utf8.count)] + Array(name.utf8) + [UInt8(password.utf8.count)] + Array(password.utf8))
             let entry = raw.receive() ?? []
-            raw.send([5, 1, 0, 3, UInt8(host.utf8.count)] + Array(host.utf8) + [0, 80])
+            raw.send([5, 1, 0] + target + [0, 80])
             return [method, entry, Array((raw.receive() ?? []).prefix(2))]
         }
     }
 
-    @Test func `a SOCKS5 client may send an IPv6 address as a name`() async throws {
+    @Test func `an IPv6 address by SOCKS5, also as a name, is refused as what no exit has`() async throws {
         try await with { subject, exit in
             let table: [(host: String, code: UInt8)] = [
-                ("2606:4700::1", 0), ("[2606:4700::1]", 0), ("2606:4700:0:0:0:0:0:1", 0), ("2606:4700::1.2.3.4", 0), ("::1", 2),
+                ("2606:4700::1", 8), ("[2606:4700::1]", 8), ("2606:4700:0:0:0:0:0:1", 8), ("2606:4700::1.2.3.4", 8), ("::1", 2),
                 ("[::ffff:10.0.0.1]", 2), ("fe80::1", 2), ("fe80::1%eth0", 1), ("1::2::3", 1), ("[2606:4700::1", 1), ("target.test:80", 1),
             ]
             for (host, code) in table {
                 let answers = try await socks(subject, "alice-country-us", Subject.password, host: host)
                 #expect(answers == [[5, 2], [1, 0], [5, code]], "\(host): \(answers)")
             }
-            let targets = Set(exit.heads.compactMap { $0.split(separator: " ").dropFirst().first.map(String.init) })
-            #expect(targets == ["[2606:4700::1]:80", "[2606:4700::102:304]:80"], "\(targets)")
+            let addresses: [([UInt8], UInt8)] = [([0x26, 6, 0x47, 0], 8), ([0, 0, 0, 0], 2), ([0xFE, 0x80, 0, 0], 2)]
+            for (start, code) in addresses {
+                let target = [4] + start + [UInt8](repeating: 0, count: 11) + [1]
+                let answers = try await socks(subject, "alice-country-us", Subject.password, target: target)
+                #expect(answers == [[5, 2], [1, 0], [5, code]], "\(start): \(answers)")
+            }
+            #expect(exit.heads.isEmpty)
         }
     }
 

@@ -75,12 +75,7 @@ import Testing
 
         private static func isOfTunnel(_ head: String) -> Bool { head.hasPrefix("CONNECT ") || head.hasPrefix("PREPARE ") }
 
-        /// The exit's tunnel has no IPv6: its parser tells only that it is such an address.
-        private static func reading(_ head: String) -> String {
-            guard let read = ExitProxyReading.place(head) else { return "refused" }
-            let written = place(head)
-            return written.contains(":") ? read.replacing("ipv6", with: written.prefix { $0 != " " }) : read
-        }
+        private static func reading(_ head: String) -> String { ExitProxyReading.place(head) ?? "refused" }
 
         private static func divided(_ authority: Substring, _ standard: Int) -> String {
             let isBare = authority.hasSuffix("]") || !authority.contains(":")
@@ -112,11 +107,11 @@ import Testing
         ("GET http://PUBLIC.test.:8080?q HTTP/1.1", "other.test", "public.test 8080"),
         ("GET HTTP://public.test/@target.test:25/ HTTP/1.1", "target.test:25", "public.test 80"),
         ("GET http://public.test//target.test:25/ HTTP/1.1", "public.test", "public.test 80"),
-        ("GET http://[2606:4700:0:0::1]:8080/ HTTP/1.1", "x", "2606:4700::1 8080"),
-        ("GET http://[2606:4700::0001] HTTP/1.1", nil, "2606:4700::1 80"),
+        ("GET http://[2606:4700:0:0::1]:8080/ HTTP/1.1", "x", "502 address_not_supported"),
+        ("GET http://[2606:4700::0001] HTTP/1.1", nil, "502 address_not_supported"),
         ("CONNECT Public.test.:443 HTTP/1.1", "target.test:25", "public.test 443"),
         ("CONNECT public.test:8443 HTTP/1.0", nil, "public.test 8443"),
-        ("CONNECT [2606:4700::1]:443 HTTP/1.1", nil, "2606:4700::1 443"),
+        ("CONNECT [2606:4700::1]:443 HTTP/1.1", nil, "502 address_not_supported"),
         ("GET http://user@public.test/ HTTP/1.1", "public.test", "400 userinfo_not_allowed"),
         ("GET http://public.test:80@target.test:25/ HTTP/1.1", "target.test:25", "400 userinfo_not_allowed"),
         ("GET http://a@b@public.test/ HTTP/1.1", "public.test", "400 userinfo_not_allowed"),
@@ -148,7 +143,7 @@ import Testing
             for row in Self.table {
                 let host = row.host.map { "Host: \($0)\r\n" } ?? ""
                 let (answer, seen) = try await stand.ask(Array(row.line.utf8), headers: host)
-                if row.wanted.hasPrefix("4") {
+                if row.wanted.first?.isNumber ?? false {
                     #expect(answer == row.wanted && seen == [], "\(row.line): \(answer) \(seen)")
                 } else {
                     #expect(answer == "200" && seen == Self.arriving(row.wanted, row.line), "\(row.line): \(answer) \(seen)")

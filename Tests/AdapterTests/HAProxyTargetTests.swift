@@ -33,7 +33,9 @@ import Testing
     @Test func `only a request for a proxy, to a target that anybody may reach, goes on`() async throws {
         // Those without a reason HAProxy refuses itself.
         let table: [(line: String, host: String, answer: String)] = [
-            ("CONNECT target.test:443", "target.test:443", "200 "), ("CONNECT [2606:4700::1]:443", "[2606:4700::1]:443", "200 "),
+            ("CONNECT target.test:443", "target.test:443", "200 "),
+            ("CONNECT [2606:4700::1]:443", "[2606:4700::1]:443", "502 address_not_supported"),
+            ("GET http://[2606:4700::1]/", "[2606:4700::1]", "502 address_not_supported"),
             ("CONNECT target.test.:443", "target.test.:443", "200 "), ("CONNECT target.test", "target.test", "400 not_a_proxy_request"),
             ("CONNECT target.test:0", "target.test:0", "400 not_a_proxy_request"),
             ("CONNECT target.test:080", "target.test:080", "400 not_a_proxy_request"),
@@ -47,7 +49,7 @@ import Testing
             ("CONNECT [2606:4700::5efe:a00:1]:443", "[2606:4700::5efe:a00:1]:443", "403 target_not_allowed"),
             ("CONNECT [4000::1]:443", "[4000::1]:443", "403 target_not_allowed"),
             ("CONNECT [64:ff9b::a00:1]:443", "[64:ff9b::a00:1]:443", "403 target_not_allowed"),
-            ("CONNECT [64:ff9b::808:808]:443", "[64:ff9b::808:808]:443", "200 "),
+            ("CONNECT [64:ff9b::808:808]:443", "[64:ff9b::808:808]:443", "502 address_not_supported"),
             ("CONNECT [64:ff9b:1::808:808]:443", "[64:ff9b:1::808:808]:443", "403 target_not_allowed"),
             ("CONNECT localhost:443", "localhost:443", "403 target_not_allowed"),
             ("GET http://target.test/", "target.test", "200 "), ("GET HTTP://TARGET.test/?x", "TARGET.test", "200 "),

@@ -238,6 +238,18 @@ private func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] 
         #expect(DNSMessage.reply(message, to: "example.com", id: 7) == DNSMessage.Reply(seconds: 20, isDenial: true))
     }
 
+    @Test func `an IPv6 address is an answer to its own question alone, over other names too`() throws {
+        let six = [UInt8](Self.question.dropLast(3)) + [28, 0, 1]
+        let alias: [UInt8] = [1, 120, 0xC0, 12]
+        let records = record([0xC0, 12], 5, seconds: 60, alias) + record(alias, 28, seconds: 30, [UInt8](repeating: 2, count: 16))
+        let message = [0, 7, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0] + six + records
+        let reply = try #require(DNSMessage.reply(message, to: "example.com", .aaaa, id: 7))
+        #expect(reply.hasIPv6 && reply.addresses.isEmpty && !reply.isDenial)
+        #expect(DNSMessage.reply(message, to: "example.com", id: 7) == nil)
+        let denial = DNSMessage.reply(head(0x8180, answers: 0), to: "example.com", id: 7)
+        #expect(denial?.isDenial == true && denial?.nameExists == true && denial?.hasIPv6 == false)
+    }
+
     @Test func `an answer to another question, or of a resolver that failed, is none`() {
         let good = head(0x8180, answers: 1) + record([0xC0, 12], 1, seconds: 30, [192, 0, 2, 1])
         #expect(DNSMessage.reply(good, to: "example.com", id: 7) != nil)

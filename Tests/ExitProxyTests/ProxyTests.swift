@@ -20,6 +20,8 @@ private func answer(_ label: String) -> ScriptedResolver.Answer {
     case "private": .addresses([[10, 0, 0, 1]])
     case "big": .large([[127, 0, 0, 1]])
     case "silent": .none
+    case "six": .ipv6
+    case "empty": .addresses([])
     case "failing": .error(2)
     default: .error(3)
     }
@@ -121,7 +123,7 @@ private func echo() throws -> TestTarget {
         #expect(wire.rest() == Socks5.reply(0) + Array("hi".utf8))
     }
 
-    @Test(arguments: [("here.test", 5), ("nowhere.test", 4), ("private.test", 2)] as [(String, UInt8)])
+    @Test(arguments: [("here.test", 5), ("nowhere.test", 4), ("six.test", 8), ("private.test", 2)] as [(String, UInt8)])
     func `SOCKS5 says why a target was not reached`(host: String, reply: UInt8) throws {
         let port = try TestTarget.closedPort()
         let wire = try Wire(to: proxy)
@@ -137,7 +139,9 @@ private func echo() throws -> TestTarget {
         ("here.test:PORT", 502, "target_refused"), ("nowhere.test:80", 502, "dns_failed"), ("failing.test:80", 502, "dns_failed"),
         ("private.test:80", 403, "target_not_allowed"), ("10.1.2.3:80", 403, "target_not_allowed"),
         ("here.test:25", 403, "target_not_allowed"),
-        ("[2001:db8::1]:80", 502, "address_not_supported"), ("silent.test:80", 504, "target_timeout"),
+        ("empty.test:80", 502, "dns_failed"), ("six.test:80", 502, "address_not_supported"),
+        ("[2001:db8::1]:80", 502, "address_not_supported"),
+        ("silent.test:80", 504, "target_timeout"),
     ])
     func `why a target was not reached is said`(authority: String, status: Int, reason: String) throws {
         let (wire, head) = try tunnel(to: authority.replacing("PORT", with: "\(try TestTarget.closedPort())"))

@@ -31,7 +31,8 @@ local function host_refusal(host)
   if host:sub(1, 1) == "[" then
     local bytes = addresses.parse(host:sub(2, -2))
     if not bytes then return "bad_target" end
-    return addresses.is_refused(bytes) and "target_not_allowed" or nil
+    -- No exit has IPv6: their tunnels carry IPv4 alone.
+    return addresses.is_refused(bytes) and "target_not_allowed" or "address_not_supported"
   end
   if #host > 253 then return "bad_target" end
   for label in (host .. "."):gmatch("([^.]*)%.") do
