@@ -103,9 +103,18 @@ package struct AccessLog: Sendable {
             }
             numbers.add(line)
             line.append(0x0A)
-            review(output, isLost: !output.write(line))
+            review(output, isLost: !output.write(Self.namingSlot(line)))
             miss(numbers.missed(), &output)
         }
+    }
+
+    /// A line in which the exit of a tunnel is named as that of a request: `exit=pool-us/s1`.
+    static func namingSlot(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        guard let found = line.firstRange(of: Array(" exit=\(GatewayPool.tunnels)/pool-".utf8)),
+            let end = line[found.upperBound...].firstIndex(of: UInt8(ascii: " "))
+        else { return line }
+        let server = String(decoding: line[(found.lowerBound + 6)..<end], as: UTF8.self)
+        return line[...found.lowerBound] + Array("exit=\(RuntimeAnswers.slotName(of: server))".utf8) + line[end...]
     }
 
     private static func node(of path: String) -> ino_t? {

@@ -5,14 +5,21 @@ import Platform
 /// What is changed while HAProxy runs: slots and maps.
 extension HAProxyGateway {
     func adjustSlots(_ layout: GatewayLayout, only state: GatewaySlot.State? = nil) async throws {
+        let servers = try await sockets.stats.send("show servers state")
         let seen = Dictionary(
-            RuntimeAnswers.slots(try await sockets.stats.send("show servers state")).map { ("\($0.backend)/\($0.slot.name)", $0.slot) },
-            uniquingKeysWith: { $1 })
-        let slots = layout.pools.flatMap { pool in pool.slots.map { (name: "\(pool.backendName)/\($0.name)", slot: $0) } }
+            RuntimeAnswers.slots(servers).map { ("\($0.backend)/\($0.slot.name)", $0.slot) }, uniquingKeysWith: { $1 })
+        let tunnels = RuntimeAnswers.tunnels(servers)
+        let slots = layout.pools.flatMap { pool in
+            pool.slots.map { (name: "\(pool.backendName)/\($0.name)", tunnel: pool.tunnelName(of: $0), slot: $0) }
+        }
         // What takes connections comes in before anything goes out: between the two a pool would have nobody.
         for entry in slots.filter({ $0.slot.state == .ready }) + slots.filter({ $0.slot.state != .ready }) {
             guard let present = seen[entry.name], state == nil || entry.slot.state == state else { continue }
-            for command in try Self.commands(from: present, to: entry.slot, name: entry.name) { try await execute(command) }
+            var commands = try Self.commands(from: present, to: entry.slot, name: entry.name)
+            if let tunnel = tunnels[entry.name] {
+                commands += Self.leading(entry.tunnel, from: tunnel, to: entry.slot.endpoint ?? Self.parked)
+            }
+            for command in commands { try await execute(command) }
         }
     }
 
@@ -29,6 +36,13 @@ extension HAProxyGateway {
         if present.weight != wanted.weight { commands.append("set server \(name) weight \(wanted.weight)") }
         if isMoved || present.state != wanted.state { commands.append("set server \(name) state \(wanted.state.rawValue)") }
         return commands
+    }
+
+    /// The commands for a slot's server in `tunnels`, which only its address says anything of: what was begun at another one is cut.
+    private static func leading(_ tunnel: String, from present: Endpoint, to wanted: Endpoint) -> [String] {
+        guard present != wanted else { return [] }
+        let name = "\(GatewayPool.tunnels)/\(tunnel)"
+        return ["set server \(name) addr \(wanted.address) port \(wanted.port)", "shutdown sessions server \(name)"]
     }
 
     /// A free slot leads nowhere, so that its last address can be given again.

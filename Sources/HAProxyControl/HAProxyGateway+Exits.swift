@@ -44,7 +44,7 @@ extension HAProxyGateway {
     /// Of a worker; nil where it does not answer.
     private func endpoints(_ socket: RuntimeSocket, _ question: String) async -> [Endpoint]? {
         guard let state = try? await socket.send(question), Self.isState(state) else { return nil }
-        return RuntimeAnswers.slots(state).compactMap(\.slot.endpoint)
+        return RuntimeAnswers.slots(state).compactMap(\.slot.endpoint) + RuntimeAnswers.tunnels(state).values
     }
 
     /// True for a worker's answer, and not for what the master says of one that has ended.

@@ -17,9 +17,9 @@ extension HAProxyGateway {
             let sessions = try? await sockets.master.send("@!\(pid) show sess")
         else { return }
         let stale = RuntimeAnswers.slots(state).filter { entry in entry.slot.endpoint.map { !kept.contains($0) } ?? false }
-        let servers = Set(stale.map { "\($0.backend)/\($0.slot.name)" })
+        let slots = Set(stale.map { "\($0.backend)/\($0.slot.name)" })
         // One by one: of a server as a whole, a worker that stops refuses ("Proxy is disabled").
-        for session in RuntimeAnswers.carried(sessions) where servers.contains(session.server) {
+        for session in RuntimeAnswers.carried(sessions) where slots.contains(RuntimeAnswers.slotName(of: session.server)) {
             _ = try? await sockets.master.send("@!\(pid) shutdown session \(session.id)")
             log.debug("a connection of an old worker is cut", ["server": session.server, "pid": "\(pid)"])
         }

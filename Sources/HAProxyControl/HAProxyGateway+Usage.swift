@@ -33,7 +33,7 @@ extension HAProxyGateway {
             reading.attempts["\(worker.name.process) \(attempt.rawValue)"] = (attempt, RuntimeAnswers.variable(text))
         }
         for (name, server) in RuntimeAnswers.usage(servers) where !server.usage.isEmpty {
-            let exit = occupant(of: name)
+            let exit = occupant(of: RuntimeAnswers.slotName(of: name))
             reading.counters["\(worker.name.process) exit \(name)"] = (exit.map { .exit($0) }, server.usage)
             if let exit, server.sessions > 0 { reading.openByExit[exit, default: 0] += server.sessions }
         }
@@ -47,7 +47,8 @@ extension HAProxyGateway {
             guard words.count == 2, let country = CountryCode(String(words[1])) else { continue }
             let usage = Usage(
                 bytesIn: numbers["bytes_in_cnt"] ?? 0, bytesOut: numbers["bytes_out_cnt"] ?? 0,
-                connections: numbers["http_req_cnt"] ?? 0, errors: numbers["http_fail_cnt"] ?? 0)
+                connections: (numbers["http_req_cnt"] ?? 0) + (numbers["gpc0"] ?? 0),
+                errors: (numbers["http_fail_cnt"] ?? 0) + (numbers["gpc1"] ?? 0))
             reading.counters["\(process) user \(key)"] = (.user(UserAccount(String(words[0])), country), usage)
         }
     }
@@ -88,9 +89,9 @@ extension HAProxyGateway {
         oldOwners = known.filter { running.contains($0.key) }
     }
 
-    private func occupant(of server: String) -> ExitID? {
+    private func occupant(of name: String) -> ExitID? {
         for pool in lastLayout?.pools ?? [] {
-            for slot in pool.slots where "\(pool.backendName)/\(slot.name)" == server { return slot.occupant?.exit }
+            for slot in pool.slots where "\(pool.backendName)/\(slot.name)" == name { return slot.occupant?.exit }
         }
         return nil
     }

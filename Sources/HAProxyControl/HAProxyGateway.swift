@@ -75,11 +75,13 @@ package actor HAProxyGateway {
         let begin = ContinuousClock.now
         async let state = sockets.quickStats.send("show servers state")
         let finishing = await oldWorkers()
-        let slots: [GatewayObservation.Slot]
-        do { slots = RuntimeAnswers.slots(try await state) } catch {
+        let servers: String
+        do { servers = try await state } catch {
             silence.begin(at: begin)
             throw error
         }
+        let (slots, tunnels) = (RuntimeAnswers.slots(servers), RuntimeAnswers.tunnels(servers))
+        let tunnelsAgree = slots.allSatisfy { tunnels["\($0.backend)/\($0.slot.name)"] == $0.slot.endpoint }
         let table = try await sockets.stats.send("show stat -1 5 -1")
         let counted = await Self.add(traffic(table, finishing ?? []), to: slots)
         let refused = GatewayMap.refused(networks)
@@ -90,7 +92,7 @@ package actor HAProxyGateway {
         if isReachable { silence = Silence() }
         return GatewayObservation(
             slots: counted, maps: maps,
-            restAgrees: fileAgrees && maps[refused.name] == refused.entries && hasSecrets && isOurs && isReachable)
+            restAgrees: fileAgrees && maps[refused.name] == refused.entries && hasSecrets && isOurs && isReachable && tunnelsAgree)
     }
 
     /// What each slot has carried, by the newest worker's table and those of workers that finish.

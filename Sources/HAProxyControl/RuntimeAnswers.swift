@@ -18,6 +18,22 @@ enum RuntimeAnswers {
         return slots
     }
 
+    /// `show servers state`: where the servers of `tunnels` lead to, by the slots that they stand for: `pool-us/s1`.
+    static func tunnels(_ text: String) -> [String: Endpoint] {
+        var endpoints: [String: Endpoint] = [:]
+        RuntimeTable.read(text, separator: " ", columns: ["be_name", "srv_name", "srv_addr", "srv_port"]) { row in
+            guard row.text(0) == GatewayPool.tunnels, let port = row.number(3) else { return }
+            endpoints[slotName(of: "\(row.text(0))/\(row.text(1))")] = Endpoint(address: row.text(2), port: port)
+        }
+        return endpoints
+    }
+
+    /// The slot that a server stands for: `tunnels/pool-us.s1` is `pool-us/s1`, others are themselves.
+    static func slotName(of server: String) -> String {
+        guard server.hasPrefix("\(GatewayPool.tunnels)/") else { return server }
+        return String(server.dropFirst(GatewayPool.tunnels.count + 1)).replacing(".", with: "/")
+    }
+
     /// From srv_op_state and srv_admin_state (management guide, "show servers state"): bit 0 of the latter is a forced
     /// maintenance, bit 3 a forced drain, bit 2 remembers that the file had `disabled`.
     private static func state(_ operation: Int, _ admin: Int) -> GatewaySlot.State {
@@ -44,14 +60,17 @@ enum RuntimeAnswers {
             Traffic(
                 sessions: left.sessions + right.sessions, received: left.received + right.received, errors: left.errors + right.errors)
         }
+
+        static func += (left: inout Traffic, right: Traffic) { left = left + right }
     }
 
-    /// `show stat`: the traffic of each server, by "backend/server".
+    /// `show stat`: the traffic of each server, by "backend/server"; of slots both as requests and as tunnels.
     static func traffic(_ text: String) -> [String: Traffic] {
         var traffic: [String: Traffic] = [:]
         RuntimeTable.read(text, separator: ",", columns: ["pxname", "svname", "scur", "bout", "econ", "eresp"]) { row in
-            traffic["\(row.text(0))/\(row.text(1))"] = Traffic(
+            let seen = Traffic(
                 sessions: row.number(2) ?? 0, received: row.number(3) ?? 0, errors: (row.number(4) ?? 0) + (row.number(5) ?? 0))
+            traffic[slotName(of: "\(row.text(0))/\(row.text(1))"), default: Traffic()] += seen
         }
         return traffic
     }
@@ -61,7 +80,7 @@ enum RuntimeAnswers {
         var usage: [String: (usage: Usage, sessions: Int)] = [:]
         let columns = ["pxname", "svname", "bin", "bout", "stot", "econ", "eresp", "scur"]
         RuntimeTable.read(text, separator: ",", columns: columns) { row in
-            guard row.begins(0, with: "pool-") else { return }
+            guard row.begins(0, with: "pool-") || row.text(0) == GatewayPool.tunnels && row.begins(1, with: "pool-") else { return }
             func number(_ column: Int) -> Int { row.number(column) ?? 0 }
             let counted = Usage(bytesIn: number(2), bytesOut: number(3), connections: number(4), errors: number(5) + number(6))
             usage["\(row.text(0))/\(row.text(1))"] = (counted, number(7))

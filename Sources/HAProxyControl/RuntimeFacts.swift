@@ -1,3 +1,4 @@
+import Model
 import Planning
 
 /// What the runtime API can change of a worker beside slots and maps: frontends that are shut, limits, the servers between our own frontends.
@@ -22,7 +23,8 @@ struct RuntimeFacts {
         return agree
     }
 
-    /// A pool's servers are its slots, without a limit; whether each is as it should be, the layout tells. The others have no checks and
+    /// A pool's servers are its slots, without a limit; whether each is as it should be, the layout tells. Those of `tunnels` are given nothing
+    /// by HAProxy. The others have no checks and
     /// their standard weight.
     private var serversAgree: Bool {
         var agree = true
@@ -30,7 +32,9 @@ struct RuntimeFacts {
             let name = row.text(1)
             guard name != "FRONTEND", name != "BACKEND" else { return }
             guard row.text(4).isEmpty else { return agree = false }
-            if row.begins(0, with: "pool-") {
+            if row.text(0) == GatewayPool.tunnels {
+                agree = agree && row.text(2) == "no check" && row.number(3) == 0
+            } else if row.begins(0, with: "pool-") {
                 agree = agree && name.hasPrefix("s") && Int(name.dropFirst()) != nil
             } else {
                 agree = agree && row.text(2) == "no check" && row.number(3) == 1

@@ -39,6 +39,12 @@ package struct GatewayPool: Hashable, Sendable {
     }
 
     package var backendName: String { "pool-\(country.lowercased)" }
+
+    /// The backend that has the slots of all pools once more, for tunnels that are no HTTP.
+    package static let tunnels = "tunnels"
+
+    /// A slot's server in that backend: `pool-us.s1`.
+    package func tunnelName(of slot: GatewaySlot) -> String { "\(backendName).\(slot.name)" }
 }
 
 /// A pre-made server line of a backend, which an exit is plugged into.

@@ -98,6 +98,7 @@ package struct HAProxyConfiguration: Sendable {
             "log_line": settings.accessLog == .off ? [] : ["log \(settings.logSocket) format raw local0"],
             "access_log_lines": settings.accessLog == .off ? [] : ["log global", logFormat, Self.errorLogFormat],
             "bind_lines": bindLines(of: layout),
+            "tunnel_lines": layout.pools.flatMap(Self.tunnelLines),
             "pools": [layout.pools.map(Self.backend).joined(separator: "\n")],
         ]
         let values: [String: String] = [
@@ -135,7 +136,7 @@ package struct HAProxyConfiguration: Sendable {
     private var logFormat: String {
         let target = settings.accessLog == .full ? "%[var(txn.target)]" : "-"
         return
-            #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.name)] session=%[var(txn.session)] country=%[var(txn.country)] target=\#(target) exit=%b/%s status=%ST reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt line=%pid:%f:%lc end=%tsc""#
+            #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.name)] session=%[var(txn.session)] country=%[var(txn.country)] target=\#(target) exit=%b/%s status=%[var(txn.status)] reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt line=%pid:%f:%lc end=%tsc""#
     }
 
     /// For a client that never got as far as a request: a TLS handshake or a PROXY header that failed, with HAProxy's number in `error`, or
@@ -162,6 +163,14 @@ package struct HAProxyConfiguration: Sendable {
             }
         }
         return text
+    }
+
+    /// The pool's slots once more, for tunnels that are no HTTP. Only their addresses change: Lua names the one that a tunnel takes.
+    private static func tunnelLines(_ pool: GatewayPool) -> [String] {
+        pool.slots.map { slot in
+            let endpoint = slot.state == .ready ? slot.endpoint : nil
+            return "server \(pool.tunnelName(of: slot)) \(endpoint.map(String.init(describing:)) ?? "127.0.0.1:1") weight 0"
+        }
     }
 
     /// An environment variable of HAProxy can't be empty.

@@ -15,7 +15,7 @@ enum GatewayFault: String, CaseIterable, CustomTestStringConvertible {
     case folderDeleted, folderMoved, folderDeletedMasterHangs
     case workersSocketDeleted, workersSocketReplaced, mastersSocketDeleted, innerSocketDeleted, pidFileDeleted, pidFileEmptied
     case frontendDisabled, frontendShut, innerFrontendShut, frontendLimited, allLimited, ratesLimited
-    case innerServerDisabled, serverLimited, serverDeleted, serverAdded, serverDown, serverMoved, serverWeighed
+    case innerServerDisabled, serverLimited, serverDeleted, serverAdded, serverDown, serverMoved, serverWeighed, tunnelMoved
 
     var testDescription: String { rawValue }
 
@@ -81,6 +81,7 @@ enum GatewayFault: String, CaseIterable, CustomTestStringConvertible {
         case .serverAdded: try await tell("add server pool-us/other 127.0.0.1:9", "enable server pool-us/other")
         case .serverDown: try await tell("set server pool-us/s1 health down")
         case .serverMoved: try await tell("set server pool-us/s1 addr 127.0.0.1 port 9")
+        case .tunnelMoved: try await tell("set server tunnels/pool-us.s1 addr 127.0.0.1 port 9")
         case .serverWeighed: try await tell("set server pool-us/s1 weight 0")
         }
     }

@@ -127,13 +127,15 @@ end
 
 -- Tries what there is, and what comes while a request may wait.
 local function settle(txn, tries)
-  local target = txn.sf:method() == "CONNECT" and txn:get_var("txn.uri") or nil
+  local is_tunnel = txn:get_var("txn.socks5") or txn.sf:method() == "CONNECT"
+  local target = is_tunnel and txn:get_var("txn.uri") or nil
   local start, is_held = milliseconds(), false
   while true do
     local route, reason = txn:get_priv(), txn:get_var("txn.reason")
     if not reason and not (route and target) then break end
     if not reason then try_new(tries, route, target) end
     if tries.found or reason and not (reason:find("^no_exit") and routing.is_coming(txn)) then break end
+    if route and route.is_fixed then break end
     if milliseconds() - start >= HOLD_MILLISECONDS or not is_held and held >= HOLD_LIMIT then break end
     if not is_held then
       is_held, held = true, held + 1
@@ -145,7 +147,7 @@ local function settle(txn, tries)
 end
 
 -- Sees to it that a request leaves through an exit that works: sets txn.ticket where a tunnel's connection stands at the exit that the
--- route leads through now; txn.reason where there is no exit.
+-- route leads through now; txn.reason where there is no exit; txn.prepared at its end.
 local function prepare(txn)
   local tries = new_tries()
   settle(txn, tries)
@@ -157,12 +159,15 @@ local function prepare(txn)
   end
   for _, one in ipairs(tries.silent) do one.socket:close() end
   if tries.found then txn:get_priv().take(tries.found) end
+  -- What HAProxy would say to an HTTP client, it has no way to say by SOCKS5.
+  if not tries.found and txn:get_var("txn.socks5") and not txn:get_var("txn.reason") then txn:set_var("txn.reason", "exit_failed") end
   if tries.ticket then txn:set_var("txn.ticket", tries.ticket) end
   if tries.count > 0 then
     txn:set_var("txn.retries", tries.count)
     counters.add(txn, "retries", tries.count)
   end
   txn:set_priv(nil)
+  txn:set_var("txn.prepared", true)
 end
 
-core.register_action("prepare", { "http-req" }, prepare)
+core.register_action("prepare", { "http-req", "tcp-req" }, prepare)

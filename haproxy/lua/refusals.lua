@@ -76,6 +76,13 @@ local pages = {
   bad_city = page(400, "The city can't be read", "A city is written in letters and digits without blanks, like <code>newyork</code>.", WRITE_PARAMETERS),
 }
 
+local M = {}
+
+-- The status that a reason is told with; 400 for those of requests that are not understood.
+function M.status(reason)
+  return pages[reason] and pages[reason].status or 400
+end
+
 -- Answers with the page of the reason, where there is one. Else the rules below answer.
 local function refuse_with_page(txn)
   local reason = txn:get_var("txn.reason")
@@ -95,3 +102,5 @@ core.register_action("refuse_with_page", { "http-req" }, function(txn)
 end)
 -- The request's headers are gone by then: its backend has noted what it takes.
 core.register_action("answer_with_page", { "http-res" }, refuse_with_page)
+
+return M

@@ -139,13 +139,18 @@ local function pool_part(slot)
   return { backend = slot.backend, country = slot.country }
 end
 
+-- Connections of an exit: those of its pool, and the tunnels that are no HTTP.
+local function connections_of(txn, slot)
+  return txn.sf:srv_conn(slot.backend .. "/" .. slot.name) + txn.sf:srv_conn("tunnels/" .. slot.backend .. "." .. slot.name)
+end
+
 -- By how much each carries for its weight, or in turn where all pools want that.
 local function in_order(txn, slots)
   if #slots < 2 then return slots end
   local in_turn, load = true, {}
   for _, slot in ipairs(slots) do
     in_turn = in_turn and slot.in_turn
-    load[slot] = (txn.sf:srv_conn(slot.backend .. "/" .. slot.name) + math.random()) / slot.weight
+    load[slot] = (connections_of(txn, slot) + math.random()) / slot.weight
   end
   if not in_turn then
     table.sort(slots, function(one, other) return load[one] < load[other] end)
@@ -183,6 +188,15 @@ local function exits_from(txn, chosen, others, chain)
         return slot
       end
     end
+  end
+end
+
+-- Goes through one slot.
+local function only(slot)
+  return function()
+    local taken = slot
+    slot = nil
+    return taken
   end
 end
 
@@ -274,12 +288,11 @@ function M.route(txn)
   -- Where a pool has both kinds of exits, what is sent fits only the one that it was made for.
   if slot.is_fixed then txn:set_var("txn.fixed", true) end
   take(is_free and not slot.is_fixed and not slot.is_standby and pool_part(slot) or slot)
-  if not slot.is_fixed and not txn:get_var("txn.check") then
-    local function exits() return exits_from(txn, slot, slots, allowed(fallbacks(wanted, policy), policy)) end
-    txn:set_priv({ take = take, secret = secret_of, exits = exits })
-  end
+  if txn:get_var("txn.check") or slot.is_fixed and not txn:get_var("txn.socks5") then return end
+  local function exits() return slot.is_fixed and only(slot) or exits_from(txn, slot, slots, allowed(fallbacks(wanted, policy), policy)) end
+  txn:set_priv({ take = take, secret = secret_of, exits = exits, is_fixed = slot.is_fixed })
 end
 
-core.register_action("route", { "http-req" }, M.route)
+core.register_action("route", { "http-req", "tcp-req" }, M.route)
 
 return M

@@ -8,6 +8,8 @@
 
 local addresses = require("addresses")
 
+local M = {}
+
 local CHECK_HOST = "ip.sallyport"
 
 local function port_set(text)
@@ -123,13 +125,12 @@ local function canonical(host)
   return bytes and #bytes == 16 and "[" .. addresses.short_text(bytes) .. "]" or nil
 end
 
--- Reads host and port, the only time that anybody does: the request that goes to an exit is written anew from txn.uri, which is set
--- where the target is allowed; else txn.verdict has the reason. Sets txn.target for the log, and txn.check for the check page.
-local function read_request(txn)
+-- Judges where a client wants to go: sets txn.uri where that is allowed, else txn.verdict with the reason; txn.target for the log, and
+-- txn.check for the check page. Returns the authority that the target is to read.
+-- @param path of a plain request; nil for a tunnel.
+function M.judge(txn, host, port, path)
   local function refuse(reason) txn:set_var("txn.verdict", reason) end
 
-  local host, port, path = read_target(txn)
-  if not host then return refuse(port) end
   host = canonical(host)
   if not host or port > 65535 then return refuse("bad_target") end
   local target = host .. ":" .. port
@@ -142,9 +143,19 @@ local function read_request(txn)
     if reason then return refuse(reason) end
   end
   local authority = path and port == 80 and host or target
-  -- HAProxy writes the one that is there anew, with the line.
-  if txn.f:req_fhdr_cnt("host") == 0 then txn:set_var("txn.new_host", authority) end
   txn:set_var("txn.uri", path and "http://" .. authority .. path or authority)
+  return authority
+end
+
+-- Reads host and port, the only time that anybody does: the request that goes to an exit is written anew from txn.uri.
+local function read_request(txn)
+  local host, port, path = read_target(txn)
+  if not host then return txn:set_var("txn.verdict", port) end
+  local authority = M.judge(txn, host, port, path)
+  -- HAProxy writes the one that is there anew, with the line.
+  if authority and txn.f:req_fhdr_cnt("host") == 0 then txn:set_var("txn.new_host", authority) end
 end
 
 core.register_action("read_request", { "http-req" }, read_request)
+
+return M

@@ -170,47 +170,50 @@ local function has_bad_name(names)
   return names:find("[^%w:-]") ~= nil and names:find("[^%w:!#$%%&'*+.^_`|~-]") ~= nil
 end
 
+-- Who has this name and password, or without a name the user that the address stands for: { user, name, rest, side }, the last two with the
+-- parameters behind the name and behind the password; or nil and the reason. Sets txn.name, and txn.origin the first time.
+function M.know(txn, name, password)
+  local source = txn.f:src() or ""
+  if not name then
+    local user = M.of_address(source)
+    if not user then return nil, "authentication_required" end
+    txn:set_var("txn.name", user)
+    return { user = user, name = "", rest = "", side = "" }
+  end
+  local user, rest = M.split_name(name)
+  txn:set_var("txn.name", M.offered(name) or "-")
+  local reason, side = M.identify(txn, user, password, source)
+  if reason then
+    -- A JVM that was given no credentials sends the name of the account it runs under, without a password: nobody has claimed anything.
+    local of_address = password == "" and M.of_address(source)
+    if not of_address then return nil, reason end
+    txn:set_var("txn.name", of_address)
+    return { user = of_address, name = of_address, rest = "", side = "" }
+  end
+  if not txn:get_var("sess.origin") then
+    -- Once for each connection.
+    txn:set_var("sess.origin", true)
+    txn:set_var("txn.origin", guesses.origin(txn, user))
+  end
+  return { user = user, name = name, rest = rest, side = side }
+end
+
 -- Sets txn.user and the variables of what they asked for, or txn.reason, on which the configuration refuses the
 -- request. Nothing about a name is told to somebody who doesn't know its password.
-local function authenticate(txn)
+-- @param is_bad whether the request is refused for its headers; nil where there are none.
+function M.admit(txn, who, is_bad)
   local function refuse(reason) txn:set_var("txn.reason", reason) end
 
-  pending.leave(txn)
-  local source = txn.f:src() or ""
-  local name, password = credentials(txn)
-  local user, rest, side = nil, "", ""
-  if name then
-    user, rest = M.split_name(name)
-    txn:set_var("txn.name", M.offered(name) or "-")
-    local reason, more = M.identify(txn, user, password, source)
-    if reason then
-      -- A JVM that was given no credentials sends the name of the account it runs under, without a password: nobody has claimed anything.
-      local of_address = password == "" and M.of_address(source)
-      if not of_address then return refuse(reason) end
-      name, user, rest = of_address, of_address, ""
-      txn:set_var("txn.name", user)
-    elseif not txn:get_var("sess.origin") then
-      -- Once for each connection.
-      txn:set_var("sess.origin", true)
-      txn:set_var("txn.origin", guesses.origin(txn, user))
-    end
-    side = more or ""
-  else
-    if password then return refuse(password) end
-    user = M.of_address(source)
-    if not user then return refuse("authentication_required") end
-    txn:set_var("txn.name", user)
-  end
+  local user, name, source = who.user, who.name, txn.f:src() or ""
   txn:set_var("txn.user", user)
 
   local policy = M.policy(user)
   if not policy then return refuse("authentication_failed") end
   local why = refusal(policy, source)
   if why then return refuse(why) end
-  -- HAProxy lets some of these through, and where a NUL ends a line for an exit's proxy is not for the user to say.
-  if has_control(txn.f:req_hdrs() or "") or has_bad_name(txn.f:req_hdr_names(":") or "") then return refuse("bad_header") end
-  if #(name or "") > MAX_NAME or (name or ""):find("[^%w_.,-]") then return refuse("bad_user_name") end
-  local values, reason = parameters.read(rest, side)
+  if is_bad and is_bad() then return refuse("bad_header") end
+  if #name > MAX_NAME or name:find("[^%w_.,-]") then return refuse("bad_user_name") end
+  local values, reason = parameters.read(who.rest, who.side)
   if not values then return refuse(reason) end
 
   local entry = entry_country(txn)
@@ -233,6 +236,21 @@ local function authenticate(txn)
     txn:set_var("txn.connection_limit", math.max(0, tonumber(policy.connections) - held_elsewhere(user)))
   end
   if policy.rate then txn:set_var("txn.rate_limit", tonumber(policy.rate)) end
+end
+
+-- Sets what `admit` sets, by the header.
+local function authenticate(txn)
+  local function refuse(reason) txn:set_var("txn.reason", reason) end
+
+  pending.leave(txn)
+  local name, password = credentials(txn)
+  if not name and password then return refuse(password) end
+  local who, reason = M.know(txn, name, password)
+  if not who then return refuse(reason) end
+  M.admit(txn, who, function()
+    -- HAProxy lets some of these through, and where a NUL ends a line for an exit's proxy is not for the user to say.
+    return has_control(txn.f:req_hdrs() or "") or has_bad_name(txn.f:req_hdr_names(":") or "")
+  end)
 end
 
 core.register_action("authenticate", { "http-req" }, authenticate)
