@@ -112,10 +112,25 @@ local function milliseconds()
   return now.sec * 1000 + now.usec // 1000
 end
 
--- Requests of this thread that wait for an exit which is being started, and for how long they may.
-local held = 0
 local HOLD_LIMIT, HOLD_PAUSE = 1000, 25
-local HOLD_MILLISECONDS = 1000 * (tonumber(os.getenv("SALLYPORT_HOLD_SECONDS")) or 0)
+local HOLD_SECONDS = tonumber(os.getenv("SALLYPORT_HOLD_SECONDS")) or 0
+
+-- Requests of this thread that wait for an exit which is being started, by the second in which that began. One whose client goes away is
+-- not told of: it counts for as long as it could have waited.
+local held = {}
+
+local function held_count()
+  local count, first = 0, core.now().sec - HOLD_SECONDS - 1
+  for second, number in pairs(held) do
+    if second < first then held[second] = nil else count = count + number end
+  end
+  return count
+end
+
+local function add_held(second, number)
+  local sum = (held[second] or 0) + number
+  held[second] = sum > 0 and sum or nil
+end
 
 -- Waits a little, and routes anew.
 local function pause(txn)
@@ -129,21 +144,22 @@ end
 local function settle(txn, tries)
   local is_tunnel = txn:get_var("txn.socks5") or txn.sf:method() == "CONNECT"
   local target = is_tunnel and txn:get_var("txn.uri") or nil
-  local start, is_held = milliseconds(), false
+  local start, since = milliseconds(), nil
   while true do
     local route, reason = txn:get_priv(), txn:get_var("txn.reason")
     if not reason and not (route and target) then break end
     if not reason then try_new(tries, route, target) end
     if tries.found or reason and not (reason:find("^no_exit") and routing.is_coming(txn)) then break end
     if route and route.is_fixed then break end
-    if milliseconds() - start >= HOLD_MILLISECONDS or not is_held and held >= HOLD_LIMIT then break end
-    if not is_held then
-      is_held, held = true, held + 1
+    if milliseconds() - start >= 1000 * HOLD_SECONDS or not since and held_count() >= HOLD_LIMIT then break end
+    if not since then
+      since = core.now().sec
+      add_held(since, 1)
       counters.add(txn, "held", 1)
     end
     pause(txn)
   end
-  if is_held then held = held - 1 end
+  if since then add_held(since, -1) end
 end
 
 -- Sees to it that a request leaves through an exit that works: sets txn.ticket where a tunnel's connection stands at the exit that the
