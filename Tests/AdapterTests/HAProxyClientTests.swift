@@ -15,7 +15,7 @@ import Testing
     /// Keeps the heads that reach it, says back what comes through a tunnel, and answers a request with how long its body was.
     private final class Exit: Sendable {
         private let seen = Mutex<[String]>([])
-        var heads: [String] { seen.withLock { $0 } }
+        var heads: [String] { seen.withLock { $0.filter { !$0.hasPrefix("PREPARE ") } } }
 
         func server() throws -> ScriptedServer {
             try ScriptedServer { [self] connection in

@@ -52,16 +52,19 @@ import Testing
             let heads = Heads()
             self.heads = heads
             server = try ScriptedServer(address: ScriptedServer.ownAddress()) { connection in
-                guard let head = connection.head() else { return }
-                heads.add(head)
-                guard !head.hasPrefix("PREPARE ") else { return manner.answer(connection) }
-                guard head.hasPrefix("CONNECT ") else { return _ = connection.answer(200, name) }
+                while let head = connection.head() {
+                    heads.add(head)
+                    guard !head.hasPrefix("PREPARE ") else { return manner.answer(connection) }
+                    if head.hasPrefix("CONNECT ") { break }
+                    connection.answer(200, name)
+                }
                 connection.write("HTTP/1.1 200 Established\r\n\r\n")
                 while connection.head() != nil { connection.answer(200, name) }
             }
         }
 
         var prepared: [String] { heads.all.filter { $0.hasPrefix("PREPARE ") } }
+        var others: [String] { heads.all.filter { !$0.hasPrefix("PREPARE ") }.map { $0.lowercased() } }
         var connects: [String] { heads.all.filter { $0.hasPrefix("CONNECT ") }.map { $0.lowercased() } }
     }
 
@@ -123,6 +126,59 @@ import Testing
         try await with([manner, .ready]) { subject, exits in
             for _ in 0..<4 { try await expect(subject, "exit 2") }
             #expect(exits[0].connects.isEmpty && !exits[0].prepared.isEmpty)
+        }
+    }
+
+    private func head(_ method: String) -> String {
+        let password = Base64.encode(Array("alice-country-us:\(Subject.password)".utf8))
+        return "\(method) http://target.test/ HTTP/1.1\r\nHost: target.test\r\nProxy-Authorization: Basic \(password)\r\n"
+    }
+
+    /// One that begins its client's connection, of any method: nothing of it has been sent yet.
+    private func plain(_ subject: Subject, _ method: String = "GET", body: String = "") async throws -> String {
+        let raw = try Raw(port: subject.settings.gatewayPort)
+        raw.send(head(method) + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)")
+        return try await raw.receiveAll() ?? "no end"
+    }
+
+    @Test func `a plain request that has one exit is prepared, and the next of its connection is not`() async throws {
+        try await with([.ready]) { subject, exits in
+            for (method, body) in [("GET", ""), ("POST", "something")] {
+                let answer = try await plain(subject, method, body: body)
+                #expect(answer.hasPrefix("HTTP/1.1 200 ") && answer.hasSuffix("exit 1"), "\(answer)")
+            }
+            #expect(exits[0].prepared.count == 2 && exits[0].prepared.allSatisfy { $0.hasPrefix("PREPARE target.test:80 ") })
+            #expect(exits[0].others.allSatisfy { $0.contains("x-sallyport-ticket: 4711") })
+            let raw = try Raw(port: subject.settings.gatewayPort)
+            for _ in 0..<3 {
+                raw.send(head("GET") + "\r\n")
+                let answer = try await Blocking.run { String(decoding: raw.receive() ?? [], as: UTF8.self) }
+                #expect(answer.hasPrefix("HTTP/1.1 200 ") && answer.hasSuffix("exit 1"), "\(answer)")
+            }
+            #expect(exits[0].prepared.count == 3)
+        }
+    }
+
+    @Test(arguments: [Manner.silent, .frozen, .broken])
+    private func `a plain request whose one exit can't goes to a standby, of any method`(manner: Manner) async throws {
+        try await Subject.with(credentials: Subject.credentials) { subject in
+            let (exit, standby) = (try Exit("exit", manner), try Exit("standby", .ready))
+            defer { for exit in [exit, standby] { exit.server.stop() } }
+            var pool = Subject.pool(us, [Subject.slot(1, exit.server.endpoint), Subject.slot(2, standby.server.endpoint, .drain)])
+            pool.standbys = [2]
+            try await subject.gateway.publish(GatewayLayout(pools: [pool], users: [Subject.user("alice")]))
+            for (method, body) in [("GET", ""), ("POST", "something"), ("GET", ""), ("POST", "else")] {
+                let answer = try await plain(subject, method, body: body)
+                #expect(answer.hasPrefix("HTTP/1.1 200 ") && answer.hasSuffix("standby"), "\(answer)")
+            }
+            #expect(exit.others.isEmpty && !exit.prepared.isEmpty)
+            // Of one connection as well.
+            let raw = try Raw(port: subject.settings.gatewayPort)
+            for _ in 0..<3 {
+                raw.send(head("GET") + "\r\n")
+                let answer = try await Blocking.run { String(decoding: raw.receive() ?? [], as: UTF8.self) }
+                #expect(answer.hasPrefix("HTTP/1.1 200 ") && answer.hasSuffix("standby"), "\(answer)")
+            }
         }
     }
 

@@ -51,7 +51,7 @@ import Testing
         var shownSecrets: Set<String> {
             Set(
                 heads.all.map { head in
-                    head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("proxy-authorization: ") }.map(String.init) ?? "nothing"
+                    head.lowercased().split(separator: "\r\n").first { $0.hasPrefix("proxy-authorization: ") }.map(String.init) ?? "nothing"
                 })
         }
     }

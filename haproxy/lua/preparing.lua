@@ -1,7 +1,7 @@
--- A tunnel is tried at another exit before it fails.
+-- A tunnel is tried at another exit before it fails; and a plain request that begins its client's connection and has only one exit.
 --
--- An exit is asked to reach the target before the CONNECT goes there (the exits' own PREPARE). It answers with a ticket, by which the
--- CONNECT takes the connection that stands; with the target's own fault; or, where nothing at all comes through its tunnel, with
+-- An exit is asked to reach the target before the request goes there (the exits' own PREPARE). It answers with a ticket, by which the
+-- request takes the connection that stands; with the target's own fault; or, where nothing at all comes through its tunnel, with
 -- "exit_silent". An exit that is silent, or can't be reached, is left for the next one, and asked last where there is no other.
 
 local counters = require("counters")
@@ -68,6 +68,14 @@ local function is_troubled(slot)
   if till > now then return true end
   -- One request finds out whether it is over, and the others go on elsewhere.
   troubled[slot.exit] = now + TROUBLE_SECONDS
+  return false
+end
+
+local function is_any_troubled()
+  local now = core.now().sec
+  for _, till in pairs(troubled) do
+    if till > now then return true end
+  end
   return false
 end
 
@@ -140,10 +148,21 @@ local function pause(txn)
   routing.route(txn)
 end
 
+-- What an exit is asked to reach, host:port. Nil for a plain request that HAProxy can try at another exit of its pool by itself, and for a
+-- later one of its client's connection: the exit may have kept that to the target. While any exit is in trouble it is asked for all.
+local function target_of(txn)
+  local is_tunnel = txn:get_var("txn.socks5") or txn.sf:method() == "CONNECT"
+  if not is_tunnel and not is_any_troubled() then
+    local route = txn:get_priv()
+    if txn:get_var("sess.prepared") or route and not route.is_alone then return nil end
+    txn:set_var("sess.prepared", true)
+  end
+  return txn:get_var("txn.target")
+end
+
 -- Tries what there is, and what comes while a request may wait.
 local function settle(txn, tries)
-  local is_tunnel = txn:get_var("txn.socks5") or txn.sf:method() == "CONNECT"
-  local target = is_tunnel and txn:get_var("txn.uri") or nil
+  local target = target_of(txn)
   local start, since = milliseconds(), nil
   while true do
     local route, reason = txn:get_priv(), txn:get_var("txn.reason")
@@ -162,7 +181,7 @@ local function settle(txn, tries)
   if since then add_held(since, -1) end
 end
 
--- Sees to it that a request leaves through an exit that works: sets txn.ticket where a tunnel's connection stands at the exit that the
+-- Sees to it that a request leaves through an exit that works: sets txn.ticket where a connection to its target stands at the exit that the
 -- route leads through now; txn.reason where there is no exit; txn.prepared at its end.
 local function prepare(txn)
   local tries = new_tries()

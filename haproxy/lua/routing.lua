@@ -290,7 +290,8 @@ function M.route(txn)
   take(is_free and not slot.is_fixed and not slot.is_standby and pool_part(slot) or slot)
   if txn:get_var("txn.check") or slot.is_fixed and not txn:get_var("txn.socks5") then return end
   local function exits() return slot.is_fixed and only(slot) or exits_from(txn, slot, slots, allowed(fallbacks(wanted, policy), policy)) end
-  txn:set_priv({ take = take, secret = secret_of, exits = exits, is_fixed = slot.is_fixed })
+  local is_alone = #(slot.name and slots or slots_of({ slot.country })) < 2
+  txn:set_priv({ take = take, secret = secret_of, exits = exits, is_fixed = slot.is_fixed, is_alone = is_alone })
 end
 
 core.register_action("route", { "http-req", "tcp-req" }, M.route)
