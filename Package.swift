@@ -71,6 +71,7 @@ let package = Package(
         library("HAProxyControl", ["Model", "Planning", "Platform"]),
         library("RedisStore", ["Model", "Platform", "CHiredis"]),
         library("Providers", ["Model", "Platform", "HTTPTransport", "CListReader"]),
+        library("WireGuardFiles", ["Model", "Platform"]),
         library("Latency", ["Model", "Platform", "COpenSSL"]),
         library("Catalog", ["Model", "Planning", "Platform"]),
 
@@ -103,7 +104,8 @@ let package = Package(
             "sallyport",
             [
                 "Model", "Planning", "Platform", "HTTPTransport", "HTTPServing", "DockerEngine", "EngineGuard", "HAProxyControl",
-                "RedisStore", "Providers", "Latency", "Catalog", "Control", "Webhooks", "AuditLog", "TimeSeries", "AccessControl",
+                "RedisStore", "Providers", "WireGuardFiles", "Latency", "Catalog", "Control", "Webhooks", "AuditLog", "TimeSeries",
+                "AccessControl",
                 "OpenAPI", "EventStreams",
                 "RequestPipeline", "API",
                 "CYAML",
@@ -116,6 +118,7 @@ let package = Package(
         tests("ModelTests", ["Model"]),
         tests("PlanningTests", ["Model", "Planning"]),
         tests("PlatformTests", ["Platform", "Model"]),
+        tests("WireGuardFileTests", ["WireGuardFiles", "Model", "Platform"]),
         tests("HTTPTests", ["HTTPServing", "HTTPTransport", "Model", "Platform"]),
         tests(
             "AdapterTests",
@@ -137,7 +140,7 @@ let package = Package(
             "CommandTests",
             [
                 "sallyport", "AccessControl", "RequestPipeline", "API", "Control", "HTTPServing", "HTTPTransport", "Model", "Platform",
-                "Providers", "RedisStore",
+                "Providers", "RedisStore", "WireGuardFiles",
             ]),
         tests("LabTests", ["Lab", "Latency", "DockerEngine", "EngineGuard", "HTTPServing", "HTTPTransport", "Model", "Platform"]),
     ],

@@ -9,6 +9,8 @@ package struct ProviderName: Hashable, Codable, Sendable, CustomStringConvertibl
     package static let mullvad = ProviderName(rawValue: "mullvad")
     package static let ivpn = ProviderName(rawValue: "ivpn")
     package static let windscribe = ProviderName(rawValue: "windscribe")
+    /// No company: the operator's own folder of WireGuard files.
+    package static let wireguard = ProviderName(rawValue: "wireguard")
 }
 
 /// One WireGuard server in a provider's catalog.
@@ -32,10 +34,13 @@ package struct Server: Hashable, Codable, Sendable {
     package var tags: [String]
     /// Whose network it stands in, as the provider says.
     package var network: String?
+    /// Whose key its tunnels have, where a provider's servers have several: a name that tells nothing of the key. Nil where the provider has
+    /// one account.
+    package var account: String?
 
     package init(
         provider: ProviderName, hostname: String, address: String, port: Int, publicKey: String, country: CountryCode,
-        city: String?, load: Int?, latencyMilliseconds: Double? = nil, tags: [String] = [], network: String? = nil
+        city: String?, load: Int?, latencyMilliseconds: Double? = nil, tags: [String] = [], network: String? = nil, account: String? = nil
     ) {
         self.provider = provider
         self.hostname = hostname
@@ -48,6 +53,7 @@ package struct Server: Hashable, Codable, Sendable {
         self.latencyMilliseconds = latencyMilliseconds
         self.tags = tags
         self.network = network
+        self.account = account
     }
 
     /// True for four numbers of 0 to 255, which is the only form of address that may reach an exit's firewall.
@@ -73,7 +79,7 @@ package struct Server: Hashable, Codable, Sendable {
     package var needsResolving: Bool { !Server.isIPv4(address) }
 
     enum CodingKeys: String, CodingKey {
-        case provider, hostname, address, port, country, city, load, tags, network
+        case provider, hostname, address, port, country, city, load, tags, network, account
         case publicKey = "public_key"
         case latencyMilliseconds = "latency_ms"
     }
@@ -92,7 +98,8 @@ extension Server {
             city: try container.decodeIfPresent(String.self, forKey: .city), load: try container.decodeIfPresent(Int.self, forKey: .load),
             latencyMilliseconds: try container.decodeIfPresent(Double.self, forKey: .latencyMilliseconds),
             tags: try container.decodeIfPresent([String].self, forKey: .tags) ?? [],
-            network: try container.decodeIfPresent(String.self, forKey: .network))
+            network: try container.decodeIfPresent(String.self, forKey: .network),
+            account: try container.decodeIfPresent(String.self, forKey: .account))
     }
 }
 

@@ -14,11 +14,23 @@ package struct WireGuardKeys: Sendable {
         bytes[0] &= 248
         bytes[31] = bytes[31] & 127 | 64
         privateKey = Secret(Base64.encode(bytes))
+        publicKey = Self.publicKey(of: bytes)
+    }
+
+    /// The pair of a private key; nil for what is none.
+    package init?(privateKey: Secret) {
+        guard let bytes = Base64.wireGuardKey(privateKey.revealed) else { return nil }
+        self.privateKey = privateKey
+        publicKey = Self.publicKey(of: bytes)
+    }
+
+    /// - Parameter bytes: 32, any of which are a private key.
+    private static func publicKey(of bytes: [UInt8]) -> String {
         var publicBytes = [UInt8](repeating: 0, count: 32)
         var length = 32
         let key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nil, bytes, bytes.count)
         defer { EVP_PKEY_free(key) }
         EVP_PKEY_get_raw_public_key(key, &publicBytes, &length)
-        publicKey = Base64.encode(publicBytes)
+        return Base64.encode(publicBytes)
     }
 }

@@ -10,7 +10,8 @@ struct Command: Sendable {
     var run: @Sendable (Arguments) async throws -> Int32
 
     static let all: [Command] = [
-        run, up, down, exits, status, events, logs, speedtest, servers, latency, countries, users, keys, dashboard, settings, webhooks,
+        run, up, down, exits, status, events, logs, speedtest, servers, latency, countries, wireguard, users, keys, dashboard, settings,
+        webhooks,
         audit, store,
         config, reload, teardown, engineGuard,
     ]

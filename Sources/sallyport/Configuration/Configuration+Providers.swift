@@ -1,6 +1,7 @@
 import Model
 import Platform
 import Providers
+import WireGuardFiles
 
 extension Configuration {
     /// At least one provider, each with what its tunnels need.
@@ -48,7 +49,7 @@ extension Configuration {
         }
         facts.mtu = section.integer("mtu", in: 1280...1420) ?? facts.mtu
         facts.keepalive = section.integer("keepalive", in: 0...65_535) ?? facts.keepalive
-        facts.presharedKey = readKey(section, "preshared_key", \.presharedKey) ?? file?.presharedKey.flatMap(Self.wireGuardKey)
+        facts.presharedKey = readKey(section, "preshared_key") { $0.peer?.presharedKey } ?? file?.peer?.presharedKey
         return facts
     }
 
@@ -70,7 +71,7 @@ extension Configuration {
         -> ProviderClient.Credentials?
     {
         let token = provider.takesTokens ? secret(section, "access_token") : nil
-        let key = readKey(section, "private_key", \.privateKey)
+        let key = readKey(section, "private_key") { $0.privateKey }
         var names = ["private_key", "private_key_file"]
         if provider.takesTokens { names += ["access_token", "access_token_file"] }
         if !names.contains(where: section.has) {
@@ -89,16 +90,20 @@ extension Configuration {
         guard !section.has("private_key"), section.has("private_key_file"), let path = section.string("private_key_file") else {
             return nil
         }
-        return (try? Files.readText(path, limit: 65_536)).flatMap(WireGuardFile.init)
+        return configuration(path)
+    }
+
+    /// Nil for a file that is no WireGuard configuration.
+    private static func configuration(_ path: String) -> WireGuardFile? {
+        let file = (try? Files.readText(path, limit: 65_536)).map { WireGuardFile($0) }
+        return file.flatMap { $0.isConfiguration ? $0 : nil }
     }
 
     /// A WireGuard key from the field or the file that `<field>_file` names: the key alone, or a WireGuard configuration with it.
-    private static func readKey(_ section: FieldReader, _ field: String, _ part: (WireGuardFile) -> String?) -> Secret? {
+    private static func readKey(_ section: FieldReader, _ field: String, _ part: (WireGuardFile) -> Secret?) -> Secret? {
         let source = section.has(field) ? field : "\(field)_file"
-        if source != field, section.has(source), let path = section.string(source),
-            let file = (try? Files.readText(path, limit: 65_536)).flatMap(WireGuardFile.init)
-        {
-            guard let key = part(file).flatMap(wireGuardKey) else {
+        if source != field, section.has(source), let path = section.string(source), let file = configuration(path) {
+            guard let key = part(file) else {
                 let name = field == "private_key" ? "PrivateKey" : "PresharedKey"
                 section.problem(source, "\(path) is a WireGuard configuration, but not with one \(name) of base64 of 32 bytes")
                 return nil
@@ -109,8 +114,6 @@ extension Configuration {
         if let key, !Base64.isWireGuardKey(key.revealed) { section.problem(source, "is not a WireGuard key, expected base64 of 32 bytes") }
         return key
     }
-
-    private static func wireGuardKey(_ text: String) -> Secret? { Base64.isWireGuardKey(text) ? Secret(text) : nil }
 
     /// The tunnel's IPv4 address: from the field, which may be a list as WireGuard's files have it, else from such a file; nil for the
     /// provider's own.

@@ -4,6 +4,7 @@ import Model
 import Platform
 import Providers
 import RedisStore
+import WireGuardFiles
 
 extension Configuration {
     /// The settings that the environment can set: `api.port` by `SALLYPORT_API_PORT`. The environment wins over the file.
@@ -230,7 +231,7 @@ extension Configuration {
         guard let path = reader.string("\(field)_file") else { return nil }
         do {
             let text = try Files.readText(path, limit: 4096)
-            if WireGuardFile(text) != nil {
+            if WireGuardFile(text).isConfiguration {
                 reader.problem(
                     "\(field)_file", "\(path) is a WireGuard configuration, expected the secret alone; private_key_file accepts it")
                 return nil
