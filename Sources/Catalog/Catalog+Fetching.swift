@@ -47,7 +47,7 @@ extension Catalog {
     }
 
     private func isOld(_ provider: ProviderName, for country: CountryCode?) -> Bool {
-        let period = settings.period(of: provider, for: country) * self[provider].jitter
+        let period = isLocal(provider) ? settings.localSeconds : settings.period(of: provider, for: country) * self[provider].jitter
         return self[provider].listing.map { SystemClock.now() - $0.fetchedAt > period } ?? true
     }
 
@@ -152,7 +152,7 @@ extension Catalog {
         guard !servers.isEmpty else {
             throw CatalogError(message: "\(name) lists no usable server (dropped: \(reasons))", isUnreadable: true)
         }
-        let shrinkage = try checkShrinkage(of: servers, unreadable: dropped["unreadable"] ?? 0, by: name)
+        let shrinkage = isLocal(name) ? nil : try checkShrinkage(of: servers, unreadable: dropped["unreadable"] ?? 0, by: name)
         let listing = StoredListing(servers: servers, fetchedAt: SystemClock.now(), dropped: dropped, stamp: stamp, shrinkage: shrinkage)
         take(Listing(listing), of: name)
         Metrics.catalogFetches.add(1, name.rawValue, "list")
@@ -189,14 +189,16 @@ extension Catalog {
     }
 
     private func failed(_ name: ProviderName, _ error: any Error, after seconds: Double) {
-        log.warning("catalog of \(name) can't be fetched", ["error": "\(error)"])
+        // What is read every few seconds would say the same again and again.
+        let isKnown = isLocal(name) && self[name].error.map { "\($0)" } == "\(error)"
+        if !isKnown { log.warning("catalog of \(name) can't be fetched", ["error": "\(error)"]) }
         self[name].failed(error)
         let isHeldBack = self[name].suspicion != nil
         Metrics.catalogFetches.add(1, name.rawValue, isHeldBack ? "held_back" : "failed")
         let now = SystemClock.now()
         self[name].retryAt = now + pauseAfterFailure(of: self[name], name, now)
         // A list that is held back is a whole answer.
-        if !isHeldBack {
+        if !isHeldBack, !isLocal(name) {
             let failure = error as? any SourceFailure
             let asked = max(failure?.retryAfter ?? 0, failure?.isRefusal ?? false ? settings.refusalSeconds : 0)
             breakers.fail(.list, name, "fetch_failed", after: seconds, atLeast: asked)
@@ -206,6 +208,7 @@ extension Catalog {
 
     /// Seconds until a provider is asked again.
     private func pauseAfterFailure(of provider: KnownProvider, _ name: ProviderName, _ now: Timestamp) -> Double {
+        if isLocal(name) { return settings.localSeconds }
         // A list that is held back is asked for again when it would have been anyway; soon where there is no other.
         if provider.suspicion != nil, provider.listing != nil { return settings.period(of: name) }
         let longest = provider.listing == nil ? min(settings.longestWithoutList, settings.backOff.longest) : settings.backOff.longest

@@ -72,8 +72,8 @@ extension Catalog {
     func withoutHeld(_ servers: [Server], for method: LatencyMethod) -> [Server] {
         guard method == .wireguard else { return servers }
         let held = surroundings().held
-        let names = Set(held.map(\.hostname) + held.map(\.address))
-        return servers.filter { !names.contains($0.hostname) && !names.contains($0.address) }
+        let names = Set(held.flatMap { [$0.hostname, $0.address, $0.account].compactMap(\.self) })
+        return servers.filter { names.isDisjoint(with: [$0.hostname, $0.address, $0.account].compactMap(\.self)) }
     }
 
     /// Forgets the measurements of servers that have left every list: old ones, and all but the latest. Those of a city go with its

@@ -7,11 +7,13 @@ extension Catalog {
     /// Seconds for which the right to fetch is ours: longer than any fetch takes.
     private static let rightSeconds = 150
 
-    func mayRecall(_ provider: ProviderName) -> Bool { store != nil && self[provider].listing == nil && !self[provider].isRecalled }
+    func mayRecall(_ provider: ProviderName) -> Bool {
+        store(of: provider) != nil && self[provider].listing == nil && !self[provider].isRecalled
+    }
 
     /// Takes the stored list of a provider, once, where there is none yet.
     func recall(_ provider: ProviderName) async {
-        guard let store, mayRecall(provider) else { return }
+        guard let store = store(of: provider), mayRecall(provider) else { return }
         do {
             let stored = try await store.listing(of: provider)
             self[provider].isRecalled = true
@@ -28,7 +30,7 @@ extension Catalog {
     /// True where the store says that a provider has refused another of us, or this one before its start.
     func isRefusedElsewhere(_ name: ProviderName) async -> Bool {
         let now = SystemClock.now()
-        guard var breaker = try? await store?.breaker(of: name) else { return false }
+        guard var breaker = try? await store(of: name)?.breaker(of: name) else { return false }
         breaker.clampTimes(to: now)
         guard breaker.state(now) == .open, let until = breaker.openUntil else { return false }
         breakers.set(breaker, .list, name)
@@ -40,13 +42,13 @@ extension Catalog {
     }
 
     func share(_ breaker: Breaker?, _ name: ProviderName) async {
-        do { try await store?.save(breaker, of: name) } catch {
+        do { try await store(of: name)?.save(breaker, of: name) } catch {
             log.debug("the pause of \(name) can't be stored", ["error": "\(error)"])
         }
     }
 
     func keep(_ provider: ProviderName) async {
-        guard let store, let listing = self[provider].listing else { return }
+        guard let store = store(of: provider), let listing = self[provider].listing else { return }
         do { try await store.save(listing.stored, of: provider) } catch {
             log.warning("catalog of \(provider) can't be stored", ["error": "\(error)"])
         }
@@ -63,7 +65,7 @@ extension Catalog {
     }
 
     func rightToFetch(_ provider: ProviderName) async -> FetchRight {
-        guard let store else { return .alone }
+        guard let store = store(of: provider) else { return .alone }
         let end = ContinuousClock.now + .seconds(Self.rightSeconds)
         do {
             while ContinuousClock.now < end, !Task.isCancelled {

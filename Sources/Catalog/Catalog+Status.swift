@@ -14,7 +14,8 @@ extension Catalog {
         let board = board.withLock { $0 }
         return providers.compactMap { board[$0] }.map { status in
             var status = status
-            status.isStale = status.fetchedAt.map { now - $0 > settings.period(of: status.provider) * 1.2 } ?? false
+            let period = status.isLocal ? max(Self.patience, 3 * settings.localSeconds) : settings.period(of: status.provider) * 1.2
+            status.isStale = status.fetchedAt.map { now - $0 > period } ?? false
             if let since = status.lackingSince, status.problem == nil, now - since >= settings.shortPatience {
                 status.problem = "\(status.provider) has not answered yet"
             }
@@ -31,7 +32,7 @@ extension Catalog {
     }
 
     func status(of name: ProviderName, _ old: ListingStatus?) -> ListingStatus {
-        var status = ListingStatus(provider: name)
+        var status = ListingStatus(provider: name, isLocal: isLocal(name))
         status.problem = self[name].error.map { "\($0)" }
         status.suspicion = self[name].suspicion?.words
         guard let listing = self[name].listing else {
@@ -59,15 +60,20 @@ extension Catalog {
             return Alert(
                 .list(name), isEmpty ? .critical : .warning,
                 "\(name) has never given a list of servers, so no exit of it can start: \(problem)",
-                remedy:
-                    "check providers.\(name).api_url and that this machine may reach it by name; GET /api/providers shows the last answer",
+                remedy: status.isLocal
+                    ? localRemedy
+                    : "check providers.\(name).api_url and that this machine may reach it by name; GET /api/providers shows the last answer",
                 since: since)
         }
         guard status.isStale, let fetchedAt = status.fetchedAt, status.suspicion == nil else { return nil }
         return Alert(
             .list(name), .warning, "the list of \(name) is from \(fetchedAt) and can't be renewed: \(problem)",
-            remedy: "check that this machine reaches the API of \(name); the old list is used meanwhile", since: fetchedAt)
+            remedy: status.isLocal ? localRemedy : "check that this machine reaches the API of \(name); the old list is used meanwhile",
+            since: fetchedAt)
     }
+
+    private static let localRemedy =
+        "check that providers.wireguard.directory is there and has usable files (sallyport wireguard check); what was read last is used meanwhile"
 
     /// A list that has lost much, before it is believed and for a day after.
     private static func alertOfSize(_ status: ListingStatus, _ now: Timestamp) -> Alert? {

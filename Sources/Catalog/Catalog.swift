@@ -11,6 +11,8 @@ package actor Catalog {
         /// The same where a provider has a period of its own; and the most for which a country is answered without a look for a newer list.
         package var providerSeconds: [ProviderName: Double] = [:]
         package var countrySeconds: [CountryCode: Double] = [:]
+        /// The same for a list that is made on this machine.
+        package var localSeconds = 5.0
         /// Seconds for which a measured latency counts.
         package var latencySeconds: Double
         /// Servers on no list whose measurements are kept, since a list may come back; and seconds since the last measurement of each.
@@ -102,10 +104,18 @@ package actor Catalog {
         self.resolve = resolve
         self.measure = measure
         let now = SystemClock.now()
-        board = Mutex(sources.reduce(into: [:]) { $0[$1.provider] = ListingStatus(provider: $1.provider, lackingSince: now) })
+        board = Mutex(
+            sources.reduce(into: [:]) {
+                $0[$1.provider] = ListingStatus(provider: $1.provider, isLocal: $1.isLocal, lackingSince: now)
+            })
     }
 
     package nonisolated var providers: [ProviderName] { sources.map(\.provider) }
+
+    nonisolated func isLocal(_ name: ProviderName) -> Bool { sources.contains { $0.provider == name && $0.isLocal } }
+
+    /// Where controllers share what they know of a provider; nil for what is this one's own.
+    func store(of name: ProviderName) -> (any ListingStore)? { isLocal(name) ? nil : store }
 
     subscript(name: ProviderName) -> KnownProvider {
         get { known[name] ?? KnownProvider() }
@@ -125,7 +135,8 @@ package actor Catalog {
             for pool in surroundings().pools where !listings.isEmpty { await measureCandidates(for: pool) }
             // Who has no list yet is asked again as soon as it may be.
             let isWhole = providers.allSatisfy { self[$0].listing != nil }
-            try? await Task.sleep(for: .seconds(isWhole ? min(30, settings.latencySeconds / 4) : 1))
+            let longest = sources.contains(where: \.isLocal) ? settings.localSeconds : 30
+            try? await Task.sleep(for: .seconds(isWhole ? min(longest, settings.latencySeconds / 4) : 1))
         }
     }
 

@@ -11,7 +11,14 @@ package enum ListAnswer: Sendable {
 /// One provider's list, as the catalog asks for it.
 package protocol ServerSource: Sendable {
     var provider: ProviderName { get }
+    /// True where the list is made on this machine, of what the operator has there: it is nobody else's, costs nobody a call, and what it no
+    /// longer has was taken away.
+    var isLocal: Bool { get }
     func list(newerThan stamp: ListStamp?) async throws -> ListAnswer
+}
+
+extension ServerSource {
+    package var isLocal: Bool { false }
 }
 
 /// An error of a source that says more about when to ask again.
@@ -103,6 +110,8 @@ package struct CatalogError: Error, CustomStringConvertible {
 /// What one provider's part of the catalog is like.
 package struct ListingStatus: Sendable, Equatable {
     package var provider: ProviderName
+    /// The list is made on this machine.
+    package var isLocal = false
     package var servers = 0
     package var dropped: [String: Int] = [:]
     package var fetchedAt: Timestamp?

@@ -21,6 +21,7 @@ extension Controller {
             for provider in Set(servers.filter { accepted.contains($0.hostname) }.map(\.provider)) { noteKeyAccepted(by: provider) }
             // Where no server has ever answered this machine, silence says nothing about the key.
             if accepted.isEmpty { noteSilence(of: servers.filter { term.handshakes.knowledge.isTrusted($0.provider) }, now) }
+            if accepted.isEmpty, servers.contains(where: { $0.account != nil }) { term.searches.forget(country) }
             ports.log.debug("\(accepted.count) of \(servers.count) servers of \(country) accepted the key")
         } else {
             term.handshakes.knowledge.handshakesFailed(Set(servers.map(\.provider)), for: country, now)
@@ -42,6 +43,8 @@ extension Controller {
 
     /// What an exit's failure says about its provider's key.
     func learnAboutCredential(of server: Server, _ reason: ExitReason, _ now: Timestamp) {
+        // The name in its file may lead elsewhere by now; and its key is no other server's.
+        if server.account != nil { return term.searches.forget(server.country) }
         let key = BreakerKey.credential(server.provider)
         if reason == .credentialsRejected { return record(term.breakers.fail(key, reason, now), of: key) }
         guard reason == .handshakeTimeout else { return }
@@ -54,7 +57,7 @@ extension Controller {
 
     /// Servers that took our key before, or were meant to, and don't answer now.
     private func noteSilence(of servers: [Server], _ now: Timestamp) {
-        for (provider, silent) in Dictionary(grouping: servers, by: \.provider) {
+        for (provider, silent) in Dictionary(grouping: servers.filter { $0.account == nil }, by: \.provider) {
             let count = term.handshakes.wereSilent(silent, of: provider, now: now)
             if count >= settings.serversUntilCredential { suspectKey(of: provider) }
         }

@@ -7,9 +7,9 @@ extension Controller {
     func launch(_ id: ExitID) async {
         guard let exit = exits[id], let server = exit.server else { return }
         do {
-            let key = try await privateKey(of: server.provider)
+            let access = try await access(to: server)
             let specification = ExitSpecification(
-                id: id, generation: exit.generation, server: server, facts: ports.keys.facts(of: server.provider), privateKey: key,
+                id: id, generation: exit.generation, server: server, facts: access.facts, privateKey: access.privateKey,
                 checkName: settings.checkName)
             let (container, endpoint) = try await launchAtFreeAddress(specification)
             let now = ports.now()
@@ -24,8 +24,8 @@ extension Controller {
         }
     }
 
-    private func privateKey(of provider: ProviderName) async throws -> Secret {
-        do { return try await ports.keys.privateKey(of: provider) } catch let error as ExitFailure {
+    private func access(to server: Server) async throws -> TunnelAccess {
+        do { return try await ports.keys.access(to: server) } catch let error as ExitFailure {
             throw error
         } catch {
             throw ExitFailure(reason: .credentialsMissing, detail: "\(error)")

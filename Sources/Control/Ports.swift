@@ -122,8 +122,21 @@ package protocol ServerHandshakes: Sendable {
 /// What a tunnel to a provider needs beside a server.
 package protocol TunnelKeys: Sendable {
     var providers: [ProviderName] { get }
-    func facts(of provider: ProviderName) -> TunnelFacts
-    func privateKey(of provider: ProviderName) async throws -> Secret
+    /// The resolvers behind a server; empty where they are not known.
+    func resolvers(of server: Server) -> [String]
+    /// - Throws: `ExitFailure`, with what an operator should see to.
+    func access(to server: Server) async throws -> TunnelAccess
+}
+
+/// With what a tunnel to a server is made, of one moment.
+package struct TunnelAccess: Sendable {
+    package var facts: TunnelFacts
+    package var privateKey: Secret
+
+    package init(facts: TunnelFacts, privateKey: Secret) {
+        self.facts = facts
+        self.privateKey = privateKey
+    }
 }
 
 /// Sends real traffic through an exit.

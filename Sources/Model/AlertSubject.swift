@@ -28,6 +28,8 @@ package enum AlertSubject: TextKey {
     case list(ProviderName)
     /// A provider's list of servers that has become much shorter: `size:nordvpn`.
     case size(ProviderName)
+    /// The operator's own files that stand for a provider's list: `files:wireguard`.
+    case files(ProviderName)
     /// Lines that the access log lacks.
     case accessLog
     /// Wrong passwords from one source, by its address: `guesses:192.0.2.7`.
@@ -65,6 +67,7 @@ package enum AlertSubject: TextKey {
         case "container": return .container(name)
         case "user": return name.hasSuffix(guessedSuffix) ? .guessed(String(name.dropLast(guessedSuffix.count))) : .user(name)
         case "list": return .list(ProviderName(rawValue: name))
+        case "files": return .files(ProviderName(rawValue: name))
         case "size": return .size(ProviderName(rawValue: name))
         case "guesses": return .guesses(name)
         default: return nil
@@ -82,6 +85,7 @@ package enum AlertSubject: TextKey {
         case .container(let name): "container:\(name)"
         case .user(let name): "user:\(name)"
         case .list(let provider): "list:\(provider)"
+        case .files(let provider): "files:\(provider)"
         case .size(let provider): "size:\(provider)"
         case .accessLog: "access_log"
         case .guesses(let source): "guesses:\(source)"

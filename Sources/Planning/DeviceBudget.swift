@@ -3,6 +3,8 @@ package import Model
 /// How many tunnels the account at each provider may have at once. A provider without an entry sets no number.
 package struct DeviceBudget: Sendable, Equatable {
     package var limits: [ProviderName: Int]
+    /// Tunnels at once of each account that is none of a provider's: of a WireGuard file's key.
+    package var ofOneAccount = 1
 
     package init(_ limits: [ProviderName: Int] = [:]) { self.limits = limits }
 

@@ -34,7 +34,7 @@ extension Planner {
         let holdings: Holdings
         let avoided: [AvoidedServer]
 
-        func isFree(_ server: Server) -> Bool { !holdings.isHeld(server.address) }
+        func isFree(_ server: Server) -> Bool { !holdings.isHeld(server) }
     }
 
     func choose(for exit: Exit, from candidates: [RankedServer]) -> Choice {
@@ -92,12 +92,12 @@ extension Planner {
 
     private func field(for exit: Exit?, _ candidates: [RankedServer]) -> Field {
         Field(
-            candidates: candidates, holdings: holdings ?? Holdings(exits, world, now),
+            candidates: candidates, holdings: holdings ?? newHoldings,
             avoided: exit?.avoid.filter { $0.until > now } ?? [])
     }
 
     private func isFree(_ server: Server, _ field: Field) -> Bool {
-        field.isFree(server) && !field.holdings.tunnelled.contains(server.address)
+        field.isFree(server) && !field.holdings.isTunnelled(server)
     }
 
     private func isFresh(_ server: Server, _ field: Field) -> Bool { isFree(server, field) && isUnblamed(server, field) }

@@ -12,7 +12,7 @@ extension Planner {
         guard let listed = listedServers(for: exit), let server = server(for: exit, among: listed, containers) else { return }
         // Where only a server is left whose last container still runs, that one goes first: two tunnels with one key on one
         // server would take the session from each other.
-        if holdings?.tunnelled.contains(server.address) ?? false { return }
+        if holdings?.isTunnelled(server) ?? false { return }
         start(exit, on: server)
     }
 
@@ -77,10 +77,15 @@ extension Planner {
             wait(exit, .handshakeTimeout, "none of the \(count) tried servers of \(exit.country) answers a handshake", now + 1)
         case .none:
             if cancelReplacement(exit) { return nil }
-            let detail = open.isEmpty ? "the catalog has no server for it" : "every server of \(exit.country) is in use"
-            wait(exit, .noServer, detail, now + rules.noServerSeconds)
+            wait(exit, .noServer, lack(of: open, in: exit.country), now + rules.noServerSeconds)
         }
         return nil
+    }
+
+    private func lack(of open: [RankedServer], in country: CountryCode) -> String {
+        if open.isEmpty { return "the catalog has no server for it" }
+        let ofKeys = open.contains { $0.server.account != nil } ? ", or its key is" : ""
+        return "every server of \(country) is in use\(ofKeys)"
     }
 
     private mutating func start(_ exit: Exit, on server: Server) {

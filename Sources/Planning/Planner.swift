@@ -50,6 +50,8 @@ package struct Planner: Sendable {
         self.exits = exits
     }
 
+    var newHoldings: Holdings { Holdings(exits, world, now, ofOneAccount: rules.devices.ofOneAccount) }
+
     private mutating func run() -> Plan {
         if let containers = world.containers {
             // One change may call for another, of an exit that has been looked at: again until nothing changes. What takes
@@ -87,7 +89,7 @@ package struct Planner: Sendable {
         for id in idle(where: mayLeave) { leave(id, in: containers) }
         let waiting = idle { $0.state == .pending || $0.state == .failed }
         guard !waiting.isEmpty else { return }
-        holdings = Holdings(exits, world, now)
+        holdings = newHoldings
         for id in waiting { begin(id, containers) }
         holdings = nil
     }

@@ -236,10 +236,11 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     }
 
     var providers: [ProviderName] { [.nordvpn] }
-    func facts(of provider: ProviderName) -> TunnelFacts {
-        TunnelFacts(clientAddress: "10.5.0.2/32", dns: ["103.86.96.100"], mtu: 1380, keepalive: 25)
+    func resolvers(of server: Server) -> [String] { ["103.86.96.100"] }
+    func access(to server: Server) async throws -> TunnelAccess {
+        let facts = TunnelFacts(clientAddress: "10.5.0.2/32", dns: resolvers(of: server), mtu: 1380, keepalive: 25)
+        return TunnelAccess(facts: facts, privateKey: Secret("the key"))
     }
-    func privateKey(of provider: ProviderName) async throws -> Secret { Secret("the key") }
 
     // MARK: - ServerHandshakes
 

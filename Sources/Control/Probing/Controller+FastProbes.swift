@@ -9,7 +9,7 @@ extension Controller {
     func beginProbe(_ id: ExitID) {
         guard let monitor = probes.monitors[id] else { return }
         monitor.fast.due = nil
-        let resolvers = exits[id]?.server.map { ports.keys.facts(of: $0.provider).dns } ?? []
+        let resolvers = exits[id]?.server.map(ports.keys.resolvers) ?? []
         guard let proxy = exits[id]?.proxy, !resolvers.isEmpty else { return probes.schedule(id) }
         let (generation, number) = (monitor.generation, monitor.fast.number)
         let resolver = resolvers[number % resolvers.count]

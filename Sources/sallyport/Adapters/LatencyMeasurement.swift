@@ -1,3 +1,4 @@
+import Control
 import Latency
 import Model
 import Providers
@@ -37,15 +38,27 @@ struct LatencyMeasurement: Sendable {
 
     func measureByHandshake(_ servers: [Server], _ handshakes: HandshakeProbe) async throws -> [String: Double] {
         var times: [String: Double] = [:]
-        for (provider, servers) in Dictionary(grouping: servers, by: \.provider) {
-            let shared = keys.facts(of: provider).presharedKey
-            let targets = servers.map {
-                HandshakeProbe.Target(
-                    name: $0.hostname, address: $0.address, port: $0.port, publicKey: $0.publicKey, presharedKey: shared)
-            }
-            let answers = try await handshakes.measure(targets, privateKey: try await keys.privateKey(of: provider))
-            times.merge(answers.mapValues(\.milliseconds)) { $1 }
+        let targets = try await targets(servers)
+        // Each key has a wait of its own for those who are silent.
+        try await withThrowingTaskGroup(of: [String: HandshakeProbe.Answer].self) { group in
+            for (key, targets) in targets { group.addTask { try await handshakes.measure(targets, privateKey: key) } }
+            for try await answers in group { times.merge(answers.mapValues(\.milliseconds)) { $1 } }
         }
         return times
+    }
+
+    /// By the private key that they are asked with.
+    private func targets(_ servers: [Server]) async throws -> [Secret: [HandshakeProbe.Target]] {
+        var targets: [Secret: [HandshakeProbe.Target]] = [:]
+        for server in servers {
+            let access: TunnelAccess
+            // A file that has gone since costs its own answer alone.
+            do { access = try await keys.access(to: server) } catch  where server.account != nil { continue }
+            targets[access.privateKey, default: []].append(
+                HandshakeProbe.Target(
+                    name: server.hostname, address: server.address, port: server.port, publicKey: server.publicKey,
+                    presharedKey: access.facts.presharedKey))
+        }
+        return targets
     }
 }

@@ -13,20 +13,34 @@ final class ProviderKeys: TunnelKeys {
     private let fetched = Mutex<[ProviderName: (key: Secret, at: Timestamp)]>([:])
 
     private let breakers: ProviderBreakers
+    /// Where each server is an account of its own.
+    private let files: WireGuardServers?
 
-    init(_ entries: [(client: ProviderClient, facts: TunnelFacts)], breakers: ProviderBreakers = ProviderBreakers()) {
+    init(
+        _ entries: [(client: ProviderClient, facts: TunnelFacts)], files: WireGuardServers? = nil,
+        breakers: ProviderBreakers = ProviderBreakers()
+    ) {
         self.entries = entries
+        self.files = files
         self.breakers = breakers
     }
 
-    var providers: [ProviderName] { entries.map(\.client.provider.name) }
+    var providers: [ProviderName] { entries.map(\.client.provider.name) + (files.map { [$0.provider] } ?? []) }
 
     private func entry(_ provider: ProviderName) -> (client: ProviderClient, facts: TunnelFacts)? {
         entries.first { $0.client.provider.name == provider }
     }
 
-    func facts(of provider: ProviderName) -> TunnelFacts {
-        entry(provider)?.facts ?? TunnelFacts(clientAddress: "", dns: [], mtu: 1380, keepalive: 25)
+    func resolvers(of server: Server) -> [String] {
+        if let files, server.provider == files.provider { return files.resolvers(of: server) }
+        return entry(server.provider)?.facts.dns ?? []
+    }
+
+    func access(to server: Server) async throws -> TunnelAccess {
+        if let files, server.provider == files.provider { return try files.access(to: server) }
+        let key = try await privateKey(of: server.provider)
+        let facts = entry(server.provider)?.facts ?? TunnelFacts(clientAddress: "", dns: [], mtu: 1380, keepalive: 25)
+        return TunnelAccess(facts: facts, privateKey: key)
     }
 
     func privateKey(of provider: ProviderName) async throws -> Secret {

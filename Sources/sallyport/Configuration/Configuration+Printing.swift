@@ -24,6 +24,7 @@ extension Configuration {
             ("log.format", logFormat.rawValue),
         ]
         return own + apiEntries + gatewayEntries + traefikEntries + dockerEntries + otherEntries + providers.flatMap(Self.entries)
+            + wireGuardEntries
             + api.keys.map { ("api.keys.\($0.name)", "{role: \($0.role.rawValue)}") }
     }
 
@@ -98,6 +99,14 @@ extension Configuration {
             ("verification.check_name", verification.checkName), ("verification.country", verification.country.rawValue),
             ("speed_test.url", speedTestURL),
         ]
+    }
+
+    private var wireGuardEntries: [Entry] {
+        guard let wireGuard else { return [] }
+        return [
+            ("directory", wireGuard.folder), ("devices", "\(wireGuard.devices)"), ("dns", Self.list(wireGuard.facts.dns)),
+            ("mtu", "\(wireGuard.facts.mtu)"), ("keepalive", "\(wireGuard.facts.keepalive)"),
+        ].map { ("providers.wireguard.\($0.0)", $0.1) }
     }
 
     private static func entries(of settings: ProviderSettings) -> [Entry] {

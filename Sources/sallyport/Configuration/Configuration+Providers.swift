@@ -9,14 +9,26 @@ extension Configuration {
         let settings = Provider.all.filter { reader.has($0.name.rawValue) }.compactMap {
             readProvider($0, reader.section($0.name.rawValue))
         }
-        if !Provider.all.contains(where: { reader.has($0.name.rawValue) }) {
+        if !reader.has(ProviderName.wireguard.rawValue), !Provider.all.contains(where: { reader.has($0.name.rawValue) }) {
             let known = Provider.all.map(\.name.rawValue).joined(separator: ", ")
             reader.problem(
                 "nordvpn",
-                "is missing, and so is every other provider; expected one or more of \(known), each with its private_key_file (nordvpn: or access_token_file)"
+                "is missing, and so is every other provider; expected one or more of \(known), each with its private_key_file (nordvpn: or access_token_file), or wireguard with its directory"
             )
         }
         return settings
+    }
+
+    /// The folder of WireGuard files; nil where there is none.
+    static func readWireGuard(_ reader: FieldReader) -> WireGuardSettings? {
+        guard reader.has(ProviderName.wireguard.rawValue) else { return nil }
+        let section = reader.section(ProviderName.wireguard.rawValue)
+        let folder = section.string("directory").map(Files.absolute)
+        if folder == nil { section.problem("directory", "is missing, expected the folder with the WireGuard files (us-nyc-1.conf)") }
+        if let folder, (try? Files.list(folder)) == nil { section.problem("directory", "\(folder) is no folder that can be read") }
+        var facts = WireGuardFolder.standard
+        readTunnelFacts(section, &facts)
+        return WireGuardSettings(folder: folder ?? "", facts: facts, devices: section.integer("devices", in: 1...1000) ?? 1)
     }
 
     private static func readProvider(_ provider: Provider, _ section: FieldReader) -> ProviderSettings? {
@@ -41,6 +53,12 @@ extension Configuration {
     private static func readFacts(_ provider: Provider, _ section: FieldReader, _ file: WireGuardFile?) -> TunnelFacts {
         var facts = provider.facts
         if let address = readAddress(section, file, provider) { facts.clientAddress = address }
+        readTunnelFacts(section, &facts)
+        facts.presharedKey = readKey(section, "preshared_key") { $0.peer?.presharedKey } ?? file?.peer?.presharedKey
+        return facts
+    }
+
+    private static func readTunnelFacts(_ section: FieldReader, _ facts: inout TunnelFacts) {
         if let dns = section.list("dns") {
             if dns.count > 3 { section.problem("dns", "has \(dns.count) entries, expected one to three IPv4 addresses") }
             if dns.isEmpty { section.problem("dns", "is empty, expected one to three IPv4 addresses") }
@@ -49,8 +67,6 @@ extension Configuration {
         }
         facts.mtu = section.integer("mtu", in: 1280...1420) ?? facts.mtu
         facts.keepalive = section.integer("keepalive", in: 0...65_535) ?? facts.keepalive
-        facts.presharedKey = readKey(section, "preshared_key") { $0.peer?.presharedKey } ?? file?.peer?.presharedKey
-        return facts
     }
 
     private static func readIncluded(_ provider: Provider, _ section: FieldReader) -> Set<SpecialServers> {

@@ -33,6 +33,7 @@ extension Configuration {
             "health.probe_seconds",
             "health.deep_seconds",
         ]
+        + ["providers.wireguard.directory", "providers.wireguard.devices"]
         + Provider.all.flatMap { provider in
             (["api_url", "private_key_file", "preshared_key_file", "ca_file", "devices"]
                 + (provider.takesTokens ? ["access_token_file"] : [])
@@ -56,7 +57,7 @@ extension Configuration {
         "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
         "health.probe_seconds", "health.deep_seconds", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
-        "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.give_up_after",
+        "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.give_up_after", "providers.wireguard.devices",
     ]).union(Provider.all.map { "providers.\($0.name).devices" })
 
     static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
@@ -126,6 +127,7 @@ extension Configuration {
         let redis = reader.section("redis")
         let catalog = reader.section("catalog")
         let health = reader.section("health")
+        let providers = reader.section("providers")
         let (api, gateway) = (readAPI(reader.section("api")), readGateway(reader.section("gateway"), data: data))
         return Configuration(
             dataFolder: data, shareFolder: share, rootKeyFile: Files.absolute(reader.string("root_key_file") ?? "\(data)/root.key"),
@@ -133,7 +135,7 @@ extension Configuration {
             traefik: readTraefik(reader.section("traefik"), gateway: gateway, api: api),
             docker: readDocker(reader.section("docker"), share: share, environment: environment),
             redis: readRedis(redis), redisIsShared: readIsShared(redis), redisPrefix: word(redis, "prefix", default: "sallyport"),
-            providers: readProviders(reader.section("providers")),
+            providers: readProviders(providers), wireGuard: readWireGuard(providers),
             health: .init(
                 probeSeconds: health.number("probe_seconds", in: 0.1...60) ?? 0.5,
                 deepSeconds: health.number("deep_seconds", in: 1...3600) ?? 15),

@@ -79,6 +79,15 @@ struct Configuration: Sendable {
         var authorityFile: String?
     }
 
+    /// A folder of WireGuard files as a provider.
+    struct WireGuardSettings: Sendable {
+        var folder: String
+        /// What counts where a file says nothing.
+        var facts: TunnelFacts
+        /// Tunnels that one key may have at once.
+        var devices: Int
+    }
+
     struct Verification: Sendable {
         var urls: [String]
         var checkName: String
@@ -115,8 +124,9 @@ struct Configuration: Sendable {
     /// True where other controllers may use the same store and prefix.
     var redisIsShared: Bool
     var redisPrefix: String
-    /// One or more, in the order of `Provider.all`.
+    /// In the order of `Provider.all`; none only where there are WireGuard files.
     var providers: [ProviderSettings]
+    var wireGuard: WireGuardSettings?
     var health: HealthSettings
     var webhooks: WebhookSettings
     var catalogRefreshSeconds: Double

@@ -43,7 +43,7 @@ struct Parts: Sendable {
         prober = HTTPProber(
             client: client, urls: verification.urls, checkName: verification.checkName, credentials: credentials, log: log)
         let reports: @Sendable () -> [Alert] = { [gateway, accessLog] in
-            gateway.guessAlerts + [accessLog?.alert].compactMap(\.self) + servers.catalog.alerts()
+            gateway.guessAlerts + [accessLog?.alert].compactMap(\.self) + servers.alerts
         }
         let controller = Controller(
             ports: .init(
