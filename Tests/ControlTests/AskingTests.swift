@@ -32,6 +32,23 @@ import Testing
         }
     }
 
+    @Test func `files that are silent say nothing about the keys of others`() async throws {
+        let files = (1...8).map { number in
+            var file = server(number)
+            file.account = "key-\(number)"
+            return file
+        }
+        try await withController(servers: files, asksServers: true) { world, running in
+            try await running.controller.execute(.addExit(ExitRequest(country: us)))
+            try await running.serves(1)
+            world.with { $0.deadServers = Set(files.map(\.hostname)) }
+            try await eventually("they are asked, and asked again", within: 20) { world.with { $0.asked.count } > 4 }
+            #expect(running.controller.snapshot.breakers[key] == nil)
+            world.with { $0.deadServers = [] }
+            try await running.serves(1)
+        }
+    }
+
     @Test func `where handshakes of this machine don't arrive, exits find that out and servers are not asked again`() async throws {
         try await withController(asksServers: true) { world, running in
             world.with { $0.handshakesArrive = false }
