@@ -41,7 +41,7 @@ enum FileText {
         var run = 0
         for byte in text.utf8 where byte > 0x20 {
             run = isOfKeys(byte) ? run + 1 : 0
-            if run >= 20 { return "(not shown)" }
+            if run >= 16 { return "(not shown)" }
         }
         let printable = text.unicodeScalars.map { scalar in
             scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || scalar.properties.generalCategory == .format

@@ -5,7 +5,10 @@ import Platform
 extension WireGuardFile.Reader {
     mutating func read(_ name: String, _ value: String, _ number: Int) {
         let field = name.lowercased()
-        if value.isEmpty { return refuse(number, "\(name) has no value", "give it a value, or take the line away") }
+        // An unknown name may be the beginning of a key.
+        if value.isEmpty, Self.homes[field] != nil {
+            return refuse(number, "\(name) has no value", "give it a value, or take the line away")
+        }
         if Self.commands.contains(field) {
             return file.find(number, .ignored, "\(name) is a command for a machine's own tunnel: it is never run here")
         }

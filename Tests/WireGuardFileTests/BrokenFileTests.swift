@@ -37,7 +37,7 @@ import Testing
     private static func leaks(_ words: String) -> Bool {
         [WireGuardFileTests.key].contains { key in
             let characters = Array(key)
-            return (0...characters.count - 20).contains { words.contains(String(characters[$0..<$0 + 20])) }
+            return (0...characters.count - 16).contains { words.contains(String(characters[$0..<$0 + 16])) }
         }
     }
 
