@@ -40,5 +40,5 @@ package struct Provider: Sendable {
     package var needsAddress: Bool { facts.clientAddress.isEmpty }
 
     /// All that can be configured.
-    package static let all: [Provider] = [.nordvpn, .surfshark, .mullvad, .ivpn, .windscribe]
+    package static let all: [Provider] = [.nordvpn, .surfshark, .mullvad, .ivpn, .airvpn, .windscribe]
 }

@@ -39,6 +39,10 @@ import Testing
             #"{"servers":[{"hostnames":{"openvpn":"a.gw.ivpn.net","wireguard":"a.wg.ivpn.net"},"is_active":true,"country":"Argentina","city":"X","isp":"M247","wg_public_key":"\#(key)"}]}"#
         ),
         (
+            .airvpn,
+            #"{"servers":[{"public_name":"Alhena","country_code":"ca","location":"Toronto, Ontario","ip_v4_in1":"198.18.0.7","health":"ok","currentload":4}]}"#
+        ),
+        (
             .windscribe,
             #"{"data":[{"name":"Albania","country_code":"AL","groups":[{"city":"Tirana","wg_pubkey":"\#(key)","nodes":[{"hostname":"al-1.whiskergalaxy.com","ip3":"198.18.0.4"}]}]}]}"#
         ),

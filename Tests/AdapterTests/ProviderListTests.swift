@@ -123,6 +123,25 @@ import Testing
         #expect(list.dropped == ["offline": 1, "unknown_country": 1])
     }
 
+    @Test func `AirVPN's servers have one key, and the first of their addresses`() throws {
+        func server(_ name: String, country: String = "ca", address: String = "198.18.0.7", health: String = "ok") -> String {
+            #"{"public_name":"\#(name)","country_name":"Canada","country_code":"\#(country)","location":"Toronto, Ontario","continent":"America","#
+                + #""bw":310,"bw_max":20000,"users":41,"currentload":1.6,"ip_v4_in1":"\#(address)","ip_v4_in2":"198.18.0.8","#
+                + #""ip_v6_in1":"2001:db8::1","health":"\#(health)"}"#
+        }
+        let rows = [
+            server("Alhena"), server("Angetenar", health: "error"), server("Nowhere", country: "zz"), server("Bad", address: "somewhere"),
+            #"{"public_name":"Half"}"#,
+        ]
+        let text =
+            #"{"routing":[],"servers":[\#(rows.joined(separator: ","))],"countries":[{"country_code":"ca","servers":1}],"result":"ok"}"#
+        let list = try read(text, .airvpn)
+        let one = try #require(list.servers.first)
+        #expect(list.servers.count == 1 && one.hostname == "alhena.airservers.org" && one.address == "198.18.0.7" && one.port == 1637)
+        #expect(one.city == "Toronto" && one.load == 2 && one.country.rawValue == "CA")
+        #expect(list.dropped == ["offline": 1, "unknown_country": 1, "bad_address": 1, "unreadable": 1])
+    }
+
     @Test func `Windscribe's machines have the address for WireGuard and the key of their group`() throws {
         let text =
             #"{"info":{"revision":1},"data":[{"id":1,"name":"US East","country_code":"US","groups":[{"city":"Boston","wg_pubkey":"\#(Self.key)","nodes":["#

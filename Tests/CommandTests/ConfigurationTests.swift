@@ -105,8 +105,8 @@ import Testing
     @Test func `without a provider, or without its credentials, there is a clear answer`() throws {
         #expect(
             try problems("api: {port: 1}") == [
-                "providers.nordvpn: is missing, and so is every other provider; expected one or more of nordvpn, surfshark, mullvad, ivpn, windscribe, "
-                    + "each with its private_key_file (nordvpn: or access_token_file)"
+                "providers.nordvpn: is missing, and so is every other provider; expected one or more of nordvpn, surfshark, mullvad, ivpn, airvpn, windscribe, "
+                    + "each with its private_key_file (nordvpn: or access_token_file), or wireguard with its directory"
             ])
         let missing = try problems("providers: {nordvpn: {mtu: 1400}}")
         #expect(missing.count == 1 && missing[0].hasPrefix("providers.nordvpn.access_token_file: is missing"))

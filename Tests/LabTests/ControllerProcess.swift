@@ -30,10 +30,11 @@ final class ControllerProcess: Sendable {
     static let password = "a-password-of-the-tests"
 
     /// - Parameter redis: the socket of a Redis that several controllers share; nil for one of its own.
+    /// - Parameter moreProviders: lines for the section `providers`.
     /// - Parameter partner: another controller, with which it shares engine, gateway and store.
     init(
         _ lab: TestLab, owner: String = randomOwner(), dockerHost: String? = nil, dockerExtra: String = "", drainSeconds: Int = 5,
-        redis: String? = nil, partner: ControllerProcess? = nil, mayLeak: Bool = false
+        redis: String? = nil, partner: ControllerProcess? = nil, mayLeak: Bool = false, moreProviders: String = ""
     ) throws {
         self.lab = lab
         self.mayLeak = mayLeak
@@ -59,7 +60,9 @@ final class ControllerProcess: Sendable {
               network: \(self.owner)
             \(dockerExtra)
 
-            """ + lab.lab.configuration(apiURL: lab.apiURL, tokenFile: "\(folder.path)/token")
+            """
+            + lab.lab.configuration(apiURL: lab.apiURL, tokenFile: "\(folder.path)/token").replacing(
+                "providers:\n", with: "providers:\n\(moreProviders)")
         try Files.write(configuration, to: "\(folder.path)/c.yaml", mode: 0o600)
     }
 

@@ -52,8 +52,7 @@ import Testing
     @Test func `an exit takes another file of its key only when its old container has gone`() {
         var exit = serving(1, on: file(1, account: "key-a"))
         let old = container(of: exit)
-        exit.failed(.blackhole, "", avoidServer: true, now: start)
-        exit.retryAt = nil
+        exit.backOff(.blackhole, "", avoidServer: true, now: start)
         let (pools, files) = ([Pool(country: us, size: 1)], [file(2, account: "key-a")])
         #expect(plan(pools, [exit], files: files, containers: [old]).launches.isEmpty)
         let after = plan(pools, [exit], files: files, containers: [])

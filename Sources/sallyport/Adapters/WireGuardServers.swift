@@ -1,6 +1,7 @@
 import Catalog
 import Control
 import Model
+import Planning
 import Platform
 import Synchronization
 import WireGuardFiles
