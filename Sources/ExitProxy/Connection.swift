@@ -1,21 +1,23 @@
 /// One client: what it asks for by HTTP or SOCKS5, one thing after another.
 final class Connection: SocketOwner {
-    private enum Phase {
+    enum Phase {
         case head
         case socks(Socks5)
         case dialing(Dial)
         case preparing(Preparation)
         case exchange(Exchange)
         case tunnel(Tunnel)
+        /// The entry point is asked how the tunnel fares.
+        case asking
         /// A last answer is written, then the end of the client is waited for.
         case closing
     }
 
     private let client: Socket
-    private let server: Server
-    private var phase = Phase.head
-    private var input = ByteBuffer()
-    private var output = ByteBuffer()
+    let server: Server
+    var phase = Phase.head
+    var input = ByteBuffer()
+    var output = ByteBuffer()
     /// The target of the request before, for the next one to the same.
     private var kept: (target: Target, socket: Socket)?
     private var since: Int
@@ -40,7 +42,7 @@ final class Connection: SocketOwner {
         let idle = server.settings.idleSeconds * 1000
         return switch phase {
         case .head, .socks: since + Self.headLimit * (kept == nil ? 1 : 3)
-        case .dialing, .preparing: .max
+        case .dialing, .preparing, .asking: .max
         case .exchange(let exchange): exchange.lastMove + (exchange.clientHasEnded ? Self.headLimit : idle)
         case .tunnel(let tunnel): tunnel.lastMove + (tunnel.isHalfOpen ? Self.halfOpenLimit : idle)
         case .closing: since + Self.closingLimit
@@ -71,7 +73,7 @@ final class Connection: SocketOwner {
         switch phase {
         case .head: input.contents.first == 5 ? beginSocks() : takeRequest()
         case .socks(let socks): take(socks)
-        case .dialing, .preparing: want()
+        case .dialing, .preparing, .asking: want()
         case .exchange, .tunnel, .closing: break
         }
     }
@@ -89,7 +91,7 @@ final class Connection: SocketOwner {
         return true
     }
 
-    private func want() {
+    func want() {
         guard flush() else { return close() }
         var wanted: Readiness = output.isEmpty ? [] : .write
         // Bytes of a client whose target is being dialed are read only so far.
@@ -113,6 +115,7 @@ final class Connection: SocketOwner {
             return exchange(request, kept.socket, isReused: true)
         }
         dropKept()
+        if request.target == .status { return ask() }
         if request.method == Request.preparing { return prepare(request) }
         if let ticket = request.ticket, let descriptor = server.shared.prepared.take(ticket, to: request.target) {
             return reach(request, Socket(descriptor, on: server.loop))
@@ -125,18 +128,20 @@ final class Connection: SocketOwner {
         guard let words = request.credentials, Head.lowercased(words.prefix(6)) == "basic ",
             let pair = Base64.decode(words.dropFirst(6)), let colon = pair.firstIndex(of: 58)
         else { return false }
-        return server.settings.knows(pair[..<colon], pair[(colon + 1)...])
+        let (settings, password) = (server.settings, pair[(colon + 1)...])
+        return settings.knows(pair[..<colon], password) && (request.target != .status || settings.isOwn(password))
     }
 
     private func dial(_ request: Request) {
-        dial(request.target) { [self] socket in
-            reach(request, socket)
-        } onFailure: { [self] fault in
-            refuse(Refusal(fault))
+        dial(request.target) { [self] result in
+            switch result {
+            case .success(let socket): reach(request, socket)
+            case .failure(let fault): refuse(Refusal(fault))
+            }
         }
     }
 
-    private func reach(_ request: Request, _ socket: Socket) {
+    func reach(_ request: Request, _ socket: Socket) {
         if request.path == nil {
             tunnel(socket, "HTTP/1.1 200 Connection established\r\n\r\n".utf8)
         } else {
@@ -188,59 +193,13 @@ final class Connection: SocketOwner {
         kept = nil
     }
 
-    private func nextRequest(_ rest: ByteBuffer) {
+    func nextRequest(_ rest: ByteBuffer) {
         input = rest
         phase = .head
         since = server.loop.now
         client.hand(to: self)
         // Not from here: an exchange is still on the stack, and a client may have sent thousands of requests at once.
         rest.isEmpty ? want() : server.loop.soon { [self] in proceed() }
-    }
-
-    // MARK: - Ahead of a request
-
-    private func prepare(_ request: Request) {
-        let preparation = Preparation(request.target, silence: request.silence ?? 1000, server) { [self] news in
-            switch news {
-            case .slow: say(102, "target_slow")
-            case .silent: say(102, "exit_silent")
-            case .ready(let socket):
-                let ticket = server.shared.prepared.keep(socket.release(), to: request.target, now: server.loop.now)
-                answer(200, "\(ticket)")
-            case .failed(let fault): answer(fault.status, fault.rawValue)
-            }
-        }
-        phase = .preparing(preparation)
-        want()
-        preparation.start()
-    }
-
-    /// A request that the gateway can ask again of another exit, as long as nothing of it was sent.
-    private func reachInTime(_ request: Request) {
-        let preparation = Preparation(request.target, silence: request.silence ?? 1000, server) { [self] news in
-            switch news {
-            case .slow: break
-            case .silent:
-                if case .preparing(let preparation) = phase { preparation.cancel() }
-                refuse(.silent)
-            case .ready(let socket): reach(request, socket)
-            case .failed(let fault): refuse(Refusal(fault))
-            }
-        }
-        phase = .preparing(preparation)
-        want()
-        preparation.start()
-    }
-
-    /// The gateway ends the connection: it may not read until it has asked others.
-    private func answer(_ status: Int, _ word: String) {
-        say(status, word)
-        nextRequest(input)
-    }
-
-    private func say(_ status: Int, _ word: String) {
-        output.append("HTTP/1.1 \(status) \(word)\r\n\r\n".utf8)
-        want()
     }
 
     // MARK: - SOCKS5
@@ -263,11 +222,13 @@ final class Connection: SocketOwner {
                 output.append(bytes)
                 return finish()
             case .target(let target):
-                return dial(target) { [self] socket in
-                    tunnel(socket, Socks5.reply(0))
-                } onFailure: { [self] fault in
-                    output.append(Socks5.reply(fault.socksReply))
-                    finish()
+                return dial(target) { [self] result in
+                    switch result {
+                    case .success(let socket): tunnel(socket, Socks5.reply(0))
+                    case .failure(let fault):
+                        output.append(Socks5.reply(fault.socksReply))
+                        finish()
+                    }
                 }
             }
         }
@@ -275,13 +236,8 @@ final class Connection: SocketOwner {
 
     // MARK: - On to the target
 
-    private func dial(_ target: Target, _ onSuccess: @escaping (Socket) -> Void, onFailure: @escaping (TargetFault) -> Void) {
-        let dial = Dial(target, server) { result in
-            switch result {
-            case .success(let socket): onSuccess(socket)
-            case .failure(let fault): onFailure(fault)
-            }
-        }
+    private func dial(_ target: Target, _ done: @escaping (Result<Socket, TargetFault>) -> Void) {
+        let dial = Dial(target, server, done)
         phase = .dialing(dial)
         want()
         dial.start()
@@ -297,13 +253,13 @@ final class Connection: SocketOwner {
 
     // MARK: - Ends
 
-    private func refuse(_ refusal: Refusal) {
+    func refuse(_ refusal: Refusal) {
         output.append(refusal.text.utf8)
         finish()
     }
 
     /// The last answer is out or on its way; the client ends the connection, so that none of it is lost.
-    private func finish() {
+    func finish() {
         dropKept()
         phase = .closing
         since = server.loop.now

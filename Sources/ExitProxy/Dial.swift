@@ -11,6 +11,8 @@ final class Dial: SocketOwner {
     private var next: Timer?
     private var fault = TargetFault.unreachable
     private var limit: Timer?
+    /// When the first address was tried; nil before.
+    private var begun: Int?
 
     /// Milliseconds before the next address is tried as well.
     private static let pause = 250
@@ -26,7 +28,7 @@ final class Dial: SocketOwner {
     func start() {
         limit = server.loop.after(server.settings.connectMilliseconds) { [self] in end(.failure(.timeout)) }
         switch target.host {
-        case .ipv6: end(.failure(.notSupported))
+        case .ipv6, .own: end(.failure(.notSupported))
         case .address(let address): dial([address])
         case .name(let name):
             server.resolver.find(name) { [self] outcome in
@@ -49,6 +51,7 @@ final class Dial: SocketOwner {
         let (settings, port) = (server.settings, target.port)
         addresses = found.filter { settings.isResolver($0, port: port) || settings.allows(port: port) && settings.allows($0) }[...]
         guard !addresses.isEmpty else { return end(.failure(.notAllowed)) }
+        begun = server.loop.now
         tryNext()
     }
 
@@ -94,7 +97,9 @@ final class Dial: SocketOwner {
     private func end(_ result: Result<Socket, TargetFault>) {
         guard let done else { return }
         self.done = nil
-        if case .success(let socket) = result { attempts.removeAll { $0 === socket } }
+        let socket = try? result.get()
+        attempts.removeAll { $0 === socket }
+        if let begun { server.shared.connects.record(server.loop.now - begun, isFailure: socket == nil) }
         close()
         done(result)
     }

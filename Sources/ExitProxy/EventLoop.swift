@@ -8,7 +8,6 @@ final class EventLoop {
     private var timers = TimerHeap()
     /// Milliseconds of a clock that does not go back; of the present round.
     private(set) var now = EventLoop.milliseconds()
-    private(set) var isStopped = false
 
     init() throws(Failure) {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
@@ -17,12 +16,9 @@ final class EventLoop {
 
     deinit { close(epoll) }
 
-    func stop() { isStopped = true }
-
-    /// Runs until it is stopped.
-    func run() {
+    func run() -> Never {
         var events = [epoll_event](repeating: epoll_event(), count: 256)
-        while !isStopped { round(&events, atMost: 1000) }
+        while true { round(&events, atMost: 1000) }
     }
 
     /// One round: waits for at most so many milliseconds, then calls whoever is due.

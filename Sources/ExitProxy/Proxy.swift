@@ -2,6 +2,9 @@ internal import CLinux
 
 /// The exit's proxy: CONNECT, absolute-form HTTP/1.1 and SOCKS5 on one port, one loop a core, each on a thread of its own.
 package enum Proxy {
+    /// The whole program's: the controller's is the same.
+    package static let version = "0.1.0"
+
     /// Listens, and then calls back; serves until the process ends.
     /// - Throws: `Failure` where it can't listen.
     package static func run(_ settings: ProxySettings, loops: Int, onListening: () -> Void) throws(Failure) {

@@ -53,6 +53,8 @@ struct Request: Equatable {
             self.target = target
             path = nil
             body = .none
+        } else if method == "GET", head.line[1].elementsEqual("/status".utf8) {
+            (target, path, body) = (.status, head.line[1], .none)
         } else {
             guard head.line[1].first != 47, head.line[1] != [42] else { throw .notForAProxy }
             guard head.line[1].allSatisfy({ $0 > 32 }), let (target, path) = Target.read(uri: head.line[1]) else { throw .badTarget }

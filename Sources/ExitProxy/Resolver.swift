@@ -36,17 +36,11 @@ final class Resolver {
 
     private let servers: [IPv4]
     private let loop: EventLoop
-    private let cache: NameCache
-    private let activity: TunnelActivity
+    private let shared: Shared
     /// Who waits for an answer, by the name that is looked up.
     private var waiting: [String: [(Outcome) -> Void]] = [:]
 
-    init(_ servers: [IPv4], _ loop: EventLoop, _ cache: NameCache, _ activity: TunnelActivity) {
-        self.servers = servers
-        self.loop = loop
-        self.cache = cache
-        self.activity = activity
-    }
+    init(_ servers: [IPv4], _ loop: EventLoop, _ shared: Shared) { (self.servers, self.loop, self.shared) = (servers, loop, shared) }
 
     /// Asks what each resolver answers by itself: its answer tells that the tunnel carries something.
     func probe() {
@@ -55,7 +49,7 @@ final class Resolver {
 
     /// Calls back at once where the answer is known. Who asks while the same name is looked up shares its answer.
     func find(_ name: String, _ done: @escaping (Outcome) -> Void) {
-        if let known = cache.reply(of: name, at: loop.now) { return done(Self.outcome(known)) }
+        if let known = shared.names.reply(of: name, at: loop.now) { return done(Self.outcome(known)) }
         guard waiting[name] == nil else { return waiting[name, default: []].append(done) }
         begin(name, done)
     }
@@ -78,11 +72,15 @@ final class Resolver {
     }
 
     private func lookUp(_ name: String, _ question: DNSMessage.Question, _ done: @escaping (DNSMessage.Reply?) -> Void) {
-        LookUp(name, question, servers, loop, activity, done).start()
+        let begun = loop.now
+        LookUp(name, question, servers, loop, shared.activity) { [self] reply in
+            shared.lookUps.record(loop.now - begun, isFailure: reply == nil)
+            done(reply)
+        }.start()
     }
 
     private func finish(_ name: String, _ reply: DNSMessage.Reply?) {
-        if let reply { cache.keep(reply, of: name, at: loop.now) }
+        if let reply { shared.names.keep(reply, of: name, at: loop.now) }
         for done in waiting.removeValue(forKey: name) ?? [] { done(Self.outcome(reply ?? DNSMessage.Reply())) }
     }
 

@@ -16,7 +16,7 @@ final class Server: SocketOwner {
         loop = try EventLoop()
         self.settings = settings
         self.shared = shared
-        resolver = Resolver(settings.resolvers, loop, shared.names, shared.activity)
+        resolver = Resolver(settings.resolvers, loop, shared)
         listener = Socket(try Socket.listening(on: settings.listen, port: settings.port), on: loop, owner: self)
         listener?.want(.read)
         sweep()
@@ -83,6 +83,8 @@ struct Shared: Sendable {
     let names = NameCache()
     let prepared = PreparedConnections()
     let activity = TunnelActivity()
+    let lookUps = Durations()
+    let connects = Durations()
 }
 
 /// How many clients the loops have together.
@@ -111,4 +113,6 @@ final class ConnectionTable: Sendable {
     }
 
     func leave() { count.subtract(1, ordering: .relaxed) }
+
+    var connections: Int { count.load(ordering: .relaxed) }
 }

@@ -18,6 +18,8 @@ package struct ProxySettings: Sendable {
     package var connectMilliseconds = 30_000
     /// Seconds without a byte after which a tunnel is ended.
     package var idleSeconds = 7200
+    /// Who says how the tunnel fares; nil for nobody.
+    package var entryPoint: EntryPoint?
 
     package init() {}
 
@@ -31,9 +33,13 @@ package struct ProxySettings: Sendable {
     /// Whether these are the name and the password of the gateway; takes equally long for each wrong password of the same length.
     func knows(_ name: some Collection<UInt8>, _ password: some Collection<UInt8>) -> Bool {
         guard name.elementsEqual("exit".utf8) else { return false }
-        return secrets.reduce(false) { known, secret in
-            let differs = secret.count == password.count ? zip(secret, password).reduce(0 as UInt8) { $0 | ($1.0 ^ $1.1) } : 1
-            return known || differs == 0
-        }
+        return secrets.reduce(false) { known, secret in Self.isSame(secret, password) || known }
+    }
+
+    /// Whether it is the exit's own password, the first one: others of its pool have the rest.
+    func isOwn(_ password: some Collection<UInt8>) -> Bool { secrets.first.map { Self.isSame($0, password) } ?? false }
+
+    private static func isSame(_ secret: [UInt8], _ password: some Collection<UInt8>) -> Bool {
+        secret.count == password.count && zip(secret, password).reduce(0 as UInt8) { $0 | ($1.0 ^ $1.1) } == 0
     }
 }

@@ -50,11 +50,14 @@ package struct SettingsText {
         return items.count == words.count ? items : nil
     }
 
-    /// What comes on standard input, up to its end.
-    /// - Returns: nil where it is no text.
-    package static func standardInput() -> String? {
+    /// What comes on standard input, up to a NUL or its end.
+    /// - Returns: the text, and whether a NUL has ended it; nil where it is no text.
+    package static func standardInput() -> (text: String, staysOpen: Bool)? {
         var (all, piece) = ([UInt8](), [UInt8](repeating: 0, count: 4096))
-        while case let count = CLinux.read(STDIN_FILENO, &piece, piece.count), count > 0, all.count < 1 << 20 { all += piece.prefix(count) }
-        return String(validating: all, as: UTF8.self)
+        while all.last != 0, all.count < 1 << 20, case let count = CLinux.read(STDIN_FILENO, &piece, piece.count), count > 0 {
+            all += piece.prefix(count)
+        }
+        let staysOpen = all.last == 0
+        return String(validating: staysOpen ? all.dropLast() : all, as: UTF8.self).map { ($0, staysOpen) }
     }
 }

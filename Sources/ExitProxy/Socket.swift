@@ -58,7 +58,9 @@ final class Socket {
         wanted = readiness
     }
 
-    func read(into buffer: UnsafeMutableRawBufferPointer) -> Transfer { Transfer(recv(descriptor, buffer.baseAddress, buffer.count, 0)) }
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        Transfer(CLinux.read(descriptor, buffer.baseAddress, buffer.count))
+    }
 
     func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
         Transfer(send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)))

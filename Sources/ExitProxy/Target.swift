@@ -6,10 +6,15 @@ struct Target: Equatable {
         case name(String)
         /// An IPv6 address: the tunnel has none.
         case ipv6
+        /// This proxy itself.
+        case own
     }
 
     let host: Host
     let port: UInt16
+
+    /// How the proxy and its tunnel fare: `GET /status`, which is no request for a proxy and so never comes from a user of the gateway.
+    static let status = Target(host: .own, port: 0)
 
     /// `host:port`, or `host` where a port is known otherwise.
     init?(authority: ArraySlice<UInt8>, port known: UInt16? = nil) {

@@ -10,6 +10,7 @@ enum ExitProxyReading {
         case .name(let name): "\(name) \(request.target.port)"
         case .address(let address): "\(address.octets.map(String.init).joined(separator: ".")) \(request.target.port)"
         case .ipv6: "ipv6 \(request.target.port)"
+        case .own: "the exit itself"
         }
     }
 }
