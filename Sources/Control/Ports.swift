@@ -14,7 +14,7 @@ package protocol ExitEngine: Sendable {
     func remove(_ container: String) async throws
     /// The last lines that a container wrote.
     func logs(of container: String, lines: Int) async throws -> String
-    /// What the tunnel of a running container says of itself.
+    /// What the tunnel of a running container says of itself, by a program that runs inside of it.
     func tunnel(of container: String) async throws -> TunnelReading
     /// An element for each change of one of our containers, until the engine goes away.
     func changes() async throws -> AsyncThrowingStream<Void, any Error>
@@ -150,6 +150,8 @@ package protocol ExitProber: Sendable {
     func probe(_ exit: ExitProxy, resolver: String) async throws -> Double
     /// What users would notice and a fast probe doesn't: names, large packets, the address and its country.
     func examine(_ exit: ExitProxy) async -> Examination
+    /// What the exit says of itself and its tunnel; nil where its version has no status address.
+    func status(of exit: ExitProxy) async throws -> ExitReport?
 }
 
 /// What a deep probe has found. That an exit carries answers is one thing, that somebody has said its address another.

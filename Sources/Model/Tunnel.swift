@@ -30,28 +30,6 @@ package struct TunnelReading: Hashable, Sendable {
     }
 }
 
-/// What an exit's own firewall has counted of packets that left by another way than the tunnel, since the container's start.
-package enum LeakCount: Hashable, Sendable {
-    /// The container is of a version that doesn't count.
-    case notCounted
-    /// The counter could not be read this time, which says nothing.
-    case unread
-    /// Bytes are those of whole IP packets.
-    case counted(packets: Int, bytes: Int)
-    /// The exit has counted, and its counter, or the rule that counts, is gone.
-    case removed
-
-    /// Why this is a leak, as a sentence; nil where it is none.
-    package var leak: String? {
-        switch self {
-        case .counted(let packets, let bytes) where packets > 0:
-            "\(packets) \(packets == 1 ? "packet" : "packets") (\(bytes) bytes) left beside its tunnel, as its own firewall counted"
-        case .removed: "its firewall no longer counts packets beside its tunnel: somebody has changed its rules"
-        case .counted, .notCounted, .unread: nil
-        }
-    }
-}
-
 /// What a WireGuard client needs from a provider, beside the server itself.
 package struct TunnelFacts: Hashable, Sendable {
     /// Our address inside the tunnel, in CIDR form: "10.5.0.2/32".

@@ -52,6 +52,14 @@ package enum Metrics {
         "Packets that left beside the tunnel, as the exit's own firewall counted them, at the last reading.", labels: ["exit", "country"])
     package static let leakedBytes = Metric(
         .gauge, "sallyport_exit_leaked_bytes", "Bytes of these.", labels: ["exit", "country"])
+    package static let exitConnections = Metric(
+        .gauge, "sallyport_exit_connections", "Connections to the exit's proxy, at the last reading.", labels: ["exit", "country"])
+    package static let exitAttempts = Metric(
+        .counter, "sallyport_exit_attempts_total",
+        "Look-ups of targets' names and connections to targets by the exit's proxy since its start, at the last reading.",
+        labels: ["exit", "country", "kind", "result"])
+    package static let exitAttemptSeconds = Metric(
+        .counter, "sallyport_exit_attempt_seconds_total", "Time of these, failed ones included.", labels: ["exit", "country", "kind"])
     package static let exitFailures = Metric(
         .counter, "sallyport_exit_failures_total", "Exits that failed, whether they took traffic or not.",
         labels: ["cause", "reason"])
@@ -116,7 +124,8 @@ package enum Metrics {
 
     /// All of these, in the order in which they are shown.
     package static let all = [
-        probeSeconds, probes, verdictChanges, handshakeAge, comparedAt, placedAt, leakedPackets, leakedBytes, exitFailures, failovers,
+        probeSeconds, probes, verdictChanges, handshakeAge, comparedAt, placedAt, leakedPackets, leakedBytes, exitConnections,
+        exitAttempts, exitAttemptSeconds, exitFailures, failovers,
         failoverDuration,
         rotations, events, leaderTerms,
         userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs,

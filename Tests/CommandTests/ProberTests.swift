@@ -57,6 +57,33 @@ import Testing
         for failure in [probed, verified] { #expect(failure.reason == .wrongProxy && !failure.isServersFault && !failure.isNotYet) }
     }
 
+    @Test(arguments: [(400, "not_a_proxy_request"), (407, ""), (404, "")])
+    func `an exit that answers with no status is of a version without one`(status: Int, body: String) async throws {
+        let old = try ScriptedServer { connection in while connection.head() != nil { connection.answer(status, body) } }
+        defer { old.stop() }
+        #expect(try await Self.prober().status(of: Self.proxy(old)) == nil)
+    }
+
+    @Test func `an exit is asked for its status by the secret of its own, and says it or fails`() async throws {
+        let body = Mutex("version 1\n")
+        let exit = try ScriptedServer { connection in
+            while let head = connection.head() {
+                let isRight = head.hasPrefix("GET /status HTTP/1.1\r\n") && head.contains("Proxy-Authorization: Basic \(Self.secret)")
+                connection.answer(isRight ? 200 : 407, body.withLock { $0 })
+            }
+        }
+        defer { exit.stop() }
+        await #expect(throws: ExitFailure.self) { try await Self.prober().status(of: Self.proxy(exit)) }
+        body.withLock {
+            $0 = "version 1\nconnections 2\n"
+            for name in ["lookup", "connect"] { $0 += "\(name)s 1\n\(name)s_failed 0\n\(name)_milliseconds 5\n" }
+            $0 += "received_bytes 7\nsent_bytes 8\n"
+        }
+        let status = try #require(try await Self.prober().status(of: Self.proxy(exit)))
+        #expect(status.connections == 2 && status.tunnel.received == 7 && status.tunnel.handshakeAge == nil)
+        #expect(try await Self.prober().status(of: Self.proxy(exit, knowsCredential: false)) == nil)
+    }
+
     @Test func `an exit of an earlier version is shown nothing, which it would hand on`() async throws {
         let heads = Mutex<[String]>([])
         let old = try ScriptedServer { connection in

@@ -97,16 +97,20 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         world.tellListeners()
     }
 
-    /// Nothing comes through a dead server's tunnel, and a good one carries a little all the time.
     func tunnel(of container: String) async throws -> TunnelReading {
         try await answering()
-        let now = world.time.now()
         return try call(.engine) { state in
-            guard let endpoint = state.containers[container]?.endpoint, let server = state.serverOfEndpoint[endpoint] else { throw Away() }
-            if !state.isSilent(server.hostname) || state.busyServers.contains(server.hostname) { state.carried += 10_000 }
-            return TunnelReading(
-                at: now, handshakeAt: now + -state.handshakeAge, received: state.carried, sent: 0,
-                leaks: state.leaks)
+            state.programs.append(container)
+            return try state.reading(of: state.containers[container]?.endpoint, at: world.time.now())
+        }
+    }
+
+    func status(of exit: ExitProxy) async throws -> ExitReport? {
+        try call(.prober) { state in
+            state.statuses += 1
+            var status = try state.statusAnswer.get()
+            status?.tunnel = try state.reading(of: exit.endpoint, at: world.time.now())
+            return status
         }
     }
 

@@ -10,6 +10,22 @@ struct Away: Error, CustomStringConvertible {
     var description: String { "nobody answers" }
 }
 
+let exampleStatus = ExitReport(
+    """
+    version 0.1.0
+    connections 3
+    connections_limit 20000
+    lookups 10
+    lookups_failed 1
+    lookup_milliseconds 250
+    connects 20
+    connects_failed 2
+    connect_milliseconds 4000
+    handshake_age_seconds 12
+    received_bytes 4096
+    sent_bytes 2048
+    """, at: Timestamp(milliseconds: 1_700_000_000_000))
+
 /// The outside of controllers, in memory: what an engine, a gateway, a store and a provider hold when no controller runs.
 final class FakeWorld: Sendable {
     enum Outside: Hashable, Sendable { case engine, gateway, store, catalog, prober, internet, sockets }
@@ -35,6 +51,11 @@ final class FakeWorld: Sendable {
         var busyServers: Set<String> = []
         var faults: [String: ExitReason] = [:]
         var carried = 0
+        /// What exits say when they are asked for their status, nil of a version without one; how often they were, and in which containers
+        /// a program was run instead.
+        var statusAnswer = Result<ExitReport?, Away>.success(exampleStatus)
+        var statuses = 0
+        var programs: [String] = []
         /// Seconds since each tunnel's last handshake.
         var handshakeAge = 30.0
         /// Address services say an address and a country.
@@ -92,6 +113,14 @@ final class FakeWorld: Sendable {
         var gatewayHides = false
         /// Where another container answers than the one that has the address.
         var strangers: Set<Endpoint> = []
+
+        /// Nothing comes through a dead server's tunnel, and a good one carries a little all the time.
+        mutating func reading(of endpoint: Endpoint?, at now: Timestamp) throws -> TunnelReading {
+            let isRunning = containers.values.contains { $0.endpoint == endpoint && $0.isRunning }
+            guard isRunning, let server = endpoint.flatMap({ serverOfEndpoint[$0] }) else { throw Away() }
+            if !isSilent(server.hostname) || busyServers.contains(server.hostname) { carried += 10_000 }
+            return TunnelReading(at: now, handshakeAt: now + -handshakeAge, received: carried, sent: 0, leaks: leaks)
+        }
 
         /// True where no exit gets anything from a server.
         func isSilent(_ name: String) -> Bool { deadServers.contains(name) || refusing.contains(name) || unreachable.contains(name) }

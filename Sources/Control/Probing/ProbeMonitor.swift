@@ -36,6 +36,8 @@ final class ProbeMonitor {
         var reader: Task<Void, Never>?
         /// The reading of the tunnel's counters that is under way.
         var reading: Task<Void, Never>?
+        /// False of a version before exits had a status address.
+        var hasStatus = true
         /// It was said that this container counts no leaks.
         var isToldUncounted = false
     }

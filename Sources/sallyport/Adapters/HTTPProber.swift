@@ -145,6 +145,21 @@ final class HTTPProber: ExitProber {
         return !host.hasPrefix("[") && !host.allSatisfy { $0.isNumber || $0 == "." }
     }
 
+    /// Asks the exit's proxy itself: a request in origin form, which no user of the gateway can send.
+    func status(of exit: ExitProxy) async throws -> ExitReport? {
+        guard let password = credentials.password(for: exit) else { return nil }
+        var request = HTTPRequest("GET", "http://\(exit.endpoint)/status")
+        request.headers = [("Proxy-Authorization", "Basic \(ExitCredentials.basic(password))")]
+        // Short: a verdict on an exit that has stopped waits for this, and then for a program.
+        (request.connectDeadline, request.deadline, request.bodyLimit) = (0.3, 0.3, 1 << 16)
+        let response = try await client.send(request)
+        guard response.status == 200 else { return nil }
+        guard let status = ExitReport(response.text, at: SystemClock.now()) else {
+            throw ExitFailure(reason: .unknown, detail: "its status can't be read")
+        }
+        return status
+    }
+
     func hostIsOnline() async -> Bool { await own.isOnline() }
 
     /// The address from which this machine's own traffic leaves; nil when no service has ever said.
