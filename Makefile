@@ -114,6 +114,7 @@ bench: install-test ## run the benchmarks, on the lab (DASHBOARD_SECONDS=600 for
 	@python3 -m Tests.Benchmarks.dashboard $${DASHBOARD_SECONDS:-60}
 	@containers/engine run python3 -m Tests.Benchmarks.proxies
 	@containers/engine run python3 -m Tests.Benchmarks.exit_proxy
+	@containers/engine run python3 -m Tests.Benchmarks.exit_status
 
 figures: ## print figures of the code's structure (REVISIONS="v1 ." for several)
 	@python3 -m Tests.Figures $(REVISIONS)

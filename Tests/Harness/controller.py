@@ -114,6 +114,9 @@ class Controller:
         return run("docker", "-H", ENGINE, "ps", *words).split()
 
     def pool_credentials(self, country):
-        """What an exit of this country lets in, as the controller derives it (Sources/Platform/ExitCredentials.swift)."""
+        return self.credentials(f"pool/{country}")
+
+    def credentials(self, whose):
+        """What an exit lets in, as the controller derives it (Sources/Platform/ExitCredentials.swift)."""
         root = read(f"{self.data}/root.key").strip()
-        return "exit:" + hmac.new(root.encode(), f"exits/pool/{country}".encode() + b"\x01", "sha256").hexdigest()
+        return "exit:" + hmac.new(root.encode(), f"exits/{whose}".encode() + b"\x01", "sha256").hexdigest()
