@@ -69,7 +69,9 @@ import Testing
 
         private static func host(_ head: String) -> String {
             let hosts = head.split(separator: "\r\n").filter { $0.lowercased().hasPrefix("host: ") }
-            guard hosts.count == 1 else { return "\(hosts.count) hosts" }
+            // The question that comes before a tunnel has none: an exit of the version before would pass it on to that host.
+            if head.hasPrefix("PREPARE "), hosts.isEmpty { return place(head) }
+            guard hosts.count == 1, !head.hasPrefix("PREPARE ") else { return "\(hosts.count) hosts" }
             return divided(hosts[0].dropFirst(6), isOfTunnel(head) ? 443 : 80)
         }
 

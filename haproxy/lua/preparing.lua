@@ -39,7 +39,7 @@ local function ask(slot, target, secret)
   local address, port = address_of(slot)
   if not port or not socket:connect(address, port) then return nil, "gone" end
   local credential = secret and "Proxy-Authorization: Basic " .. secret .. "\r\n" or ""
-  socket:send("PREPARE " .. target .. " HTTP/1.1\r\nHost: " .. target .. "\r\n" .. credential .. "X-Sallyport-Silence: " .. slot.silence .. "\r\n\r\n")
+  socket:send("PREPARE " .. target .. " HTTP/1.1\r\n" .. credential .. "X-Sallyport-Silence: " .. slot.silence .. "\r\n\r\n")
   local status, text = word(socket, slot.silence / 1000 + GRACE_SECONDS)
   if text == "target_slow" then status, text = word(socket, ANSWER_SECONDS) end
   if text == "exit_silent" then return nil, text, socket end
