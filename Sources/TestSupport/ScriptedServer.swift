@@ -124,7 +124,24 @@ package final class ScriptedConnection: Sendable {
 
     /// The next whole request: its head, and as much body as its head announces.
     package func request() -> (head: String, body: [UInt8])? {
-        guard let head = head() else { return nil }
+        guard let head = head(), let body = body(of: head) else { return nil }
+        return (head, body)
+    }
+
+    /// What comes next; nil when the peer has hung up.
+    package func bytes() -> [UInt8]? {
+        let waiting = rest.withLock { rest in
+            defer { rest = [] }
+            return rest
+        }
+        guard waiting.isEmpty else { return waiting }
+        var chunk = [UInt8](repeating: 0, count: 16_384)
+        let count = read(descriptor, &chunk, chunk.count)
+        return count > 0 ? Array(chunk.prefix(count)) : nil
+    }
+
+    /// The body that this head announces; nil when the peer has hung up.
+    package func body(of head: String) -> [UInt8]? {
         let announced = head.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
         let length = announced.flatMap { Int($0.filter(\.isNumber)) } ?? 0
         var body = rest.withLock { $0 }
@@ -135,7 +152,7 @@ package final class ScriptedConnection: Sendable {
             body += chunk.prefix(count)
         }
         rest.withLock { $0 = Array(body[length...]) }
-        return (head, Array(body[..<length]))
+        return Array(body[..<length])
     }
 
     /// False when the peer has hung up.

@@ -3,6 +3,8 @@
 -- An exit is asked to reach the target before the request goes there (the exits' own PREPARE). It answers with a ticket, by which the
 -- request takes the connection that stands; with the target's own fault; or, where nothing at all comes through its tunnel, with
 -- "exit_silent". An exit that is silent, or can't be reached, is left for the next one, and asked last where there is no other.
+--
+-- Requests with Expect or Upgrade are prepared too: only exits that know the question pass these on.
 
 local counters = require("counters")
 local routing = require("routing")
@@ -32,20 +34,21 @@ local function address_of(slot)
   return address, tonumber(port)
 end
 
--- A ticket, or nil and what the exit says instead. The socket comes third while the exit may still have an answer.
+-- What an exit has to say of a target: a ticket, or nothing but its status. "trouble" stands where it has nothing to say, "socket" while
+-- it may still have an answer.
 local function ask(slot, target, secret)
   local socket = core.tcp()
   socket:settimeout(CONNECT_SECONDS)
   local address, port = address_of(slot)
-  if not port or not socket:connect(address, port) then return nil, "gone" end
+  if not port or not socket:connect(address, port) then return { trouble = "unreachable" } end
   local credential = secret and "Proxy-Authorization: Basic " .. secret .. "\r\n" or ""
   socket:send("PREPARE " .. target .. " HTTP/1.1\r\n" .. credential .. "X-Sallyport-Silence: " .. slot.silence .. "\r\n\r\n")
   local status, text = word(socket, slot.silence / 1000 + GRACE_SECONDS)
   if text == "target_slow" then status, text = word(socket, ANSWER_SECONDS) end
-  if text == "exit_silent" then return nil, text, socket end
+  if text == "exit_silent" then return { trouble = text, socket = socket } end
   socket:close()
-  -- 503: it has no room.
-  return ticket_of(status, text or ""), status and status ~= 503 and "answered" or "gone"
+  if not status then return { trouble = "no_answer" } end
+  return { trouble = status == 503 and "exit_full" or nil, status = status, ticket = ticket_of(status, text) }
 end
 
 -- Exits that could not be reached or were silent, by their numbers: until when they are tried last, in seconds. Another generation has
@@ -81,20 +84,20 @@ end
 
 -- What has come of one request's tries.
 local function new_tries()
-  return { tried = {}, silent = {}, count = 0, found = nil, ticket = nil }
+  return { tried = {}, silent = {}, troubles = {}, found = nil, status = nil, ticket = nil }
 end
 
 local function try(tries, slot, route, target)
   tries.tried[slot.exit] = true
-  local ticket, said, socket = ask(slot, target, route.secret(slot))
-  if said == "answered" then
+  local said = ask(slot, target, route.secret(slot))
+  if not said.trouble then
     troubled[slot.exit] = nil
-    tries.found, tries.ticket = slot, ticket
+    tries.found, tries.status, tries.ticket = slot, said.status, said.ticket
     return
   end
   note_trouble(slot)
-  tries.count = tries.count + 1
-  if socket then tries.silent[#tries.silent + 1] = { slot = slot, socket = socket } end
+  tries.troubles[#tries.troubles + 1] = slot.backend .. "/" .. slot.name .. ":" .. said.trouble
+  if said.socket then tries.silent[#tries.silent + 1] = { slot = slot, socket = said.socket } end
 end
 
 -- Tries the exits that were not tried yet until one answers; last those that were in trouble a moment ago.
@@ -150,9 +153,9 @@ end
 
 -- What an exit is asked to reach, host:port. Nil for a plain request that HAProxy can try at another exit of its pool by itself, and for a
 -- later one of its client's connection: the exit may have kept that to the target. While any exit is in trouble it is asked for all.
-local function target_of(txn)
-  local is_tunnel = txn:get_var("txn.socks5") or txn.sf:method() == "CONNECT"
-  if not is_tunnel and not is_any_troubled() then
+local function prepared_target(txn)
+  local is_always = txn:get_var("txn.socks5") or txn.sf:method() == "CONNECT" or txn:get_var("txn.upgrade") or txn:get_var("txn.expects")
+  if not is_always and not is_any_troubled() then
     local route = txn:get_priv()
     if txn:get_var("sess.prepared") or route and not route.is_alone then return nil end
     txn:set_var("sess.prepared", true)
@@ -161,8 +164,7 @@ local function target_of(txn)
 end
 
 -- Tries what there is, and what comes while a request may wait.
-local function settle(txn, tries)
-  local target = target_of(txn)
+local function settle(txn, tries, target)
   local start, since = milliseconds(), nil
   while true do
     local route, reason = txn:get_priv(), txn:get_var("txn.reason")
@@ -178,29 +180,54 @@ local function settle(txn, tries)
     end
     pause(txn)
   end
-  if since then add_held(since, -1) end
+  if since then
+    add_held(since, -1)
+    txn:set_var("txn.held_ms", milliseconds() - start)
+  end
+end
+
+-- Where all others are silent or gone, what the first one says after all counts.
+local function wait_for_silent(tries)
+  local first = tries.silent[1]
+  if not tries.found and first then
+    local status, text = word(first.socket, ANSWER_SECONDS)
+    if status then tries.found, tries.status, tries.ticket = first.slot, status, ticket_of(status, text) end
+  end
+end
+
+-- What is told of the tries: a number for the controller, and the first few of them for the access log.
+local SHOWN = 5
+
+local function tell(txn, tries)
+  local count = #tries.troubles
+  if count == 0 then return end
+  counters.add(txn, "retries", count)
+  local more = count > SHOWN and ",+" .. count - SHOWN or ""
+  txn:set_var("txn.tried", table.concat(tries.troubles, ",", 1, math.min(count, SHOWN)) .. more)
+end
+
+-- An exit of the version before answers 400 to the question, and passes on neither Expect nor Upgrade. The gateway answers an Expect for
+-- it, and refuses an Upgrade.
+local function judge_exit(txn, tries)
+  local upgrade = txn:get_var("txn.upgrade")
+  if tries.status ~= 400 then txn:set_var("txn.exit_passes", true) elseif upgrade then txn:set_var("txn.reason", upgrade) end
 end
 
 -- Sees to it that a request leaves through an exit that works: sets txn.ticket where a connection to its target stands at the exit that the
--- route leads through now; txn.reason where there is no exit; txn.prepared at its end.
+-- route leads through now; txn.exit_passes where that exit passes Expect and Upgrade on; txn.reason where there is no exit;
+-- txn.prepared at its end.
 local function prepare(txn)
-  local tries = new_tries()
-  settle(txn, tries)
-  -- Where all others are silent or gone, what the first one says after all counts.
-  local first = not tries.found and not txn:get_var("txn.reason") and tries.silent[1]
-  if first then
-    local status, text = word(first.socket, ANSWER_SECONDS)
-    if status then tries.found, tries.ticket = first.slot, ticket_of(status, text) end
-  end
+  local tries, target = new_tries(), prepared_target(txn)
+  settle(txn, tries, target)
+  local route, is_refused = txn:get_priv(), txn:get_var("txn.reason")
+  if not is_refused then wait_for_silent(tries) end
   for _, one in ipairs(tries.silent) do one.socket:close() end
-  if tries.found then txn:get_priv().take(tries.found) end
+  if tries.found and route then route.take(tries.found) end
   -- What HAProxy would say to an HTTP client, it has no way to say by SOCKS5.
-  if not tries.found and txn:get_var("txn.socks5") and not txn:get_var("txn.reason") then txn:set_var("txn.reason", "exit_failed") end
+  if not tries.found and txn:get_var("txn.socks5") and not is_refused then txn:set_var("txn.reason", "exit_failed") end
   if tries.ticket then txn:set_var("txn.ticket", tries.ticket) end
-  if tries.count > 0 then
-    txn:set_var("txn.retries", tries.count)
-    counters.add(txn, "retries", tries.count)
-  end
+  if target and not is_refused then judge_exit(txn, tries) end
+  tell(txn, tries)
   txn:set_priv(nil)
   txn:set_var("txn.prepared", true)
 end

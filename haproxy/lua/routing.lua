@@ -288,7 +288,9 @@ function M.route(txn)
   -- Where a pool has both kinds of exits, what is sent fits only the one that it was made for.
   if slot.is_fixed then txn:set_var("txn.fixed", true) end
   take(is_free and not slot.is_fixed and not slot.is_standby and pool_part(slot) or slot)
-  if txn:get_var("txn.check") or slot.is_fixed and not txn:get_var("txn.socks5") then return end
+  -- A tunnel by HTTP that may not move is made by its CONNECT. What needs an exit of this version, and a SOCKS5 client's, has to ask.
+  local must_ask = txn:get_var("txn.socks5") or txn:get_var("txn.upgrade") or txn:get_var("txn.expects")
+  if txn:get_var("txn.check") or slot.is_fixed and not must_ask then return end
   local function exits() return slot.is_fixed and only(slot) or exits_from(txn, slot, slots, allowed(fallbacks(wanted, policy), policy)) end
   local is_alone = #(slot.name and slots or slots_of({ slot.country })) < 2
   txn:set_priv({ take = take, secret = secret_of, exits = exits, is_fixed = slot.is_fixed, is_alone = is_alone })

@@ -52,7 +52,14 @@ local function host_refusal(host)
   return nil
 end
 
-local METHODS = { CONNECT = true, GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+-- Those of IANA's registry (RFC 9110, WebDAV and its kin) without TRACE, which shows a target's answer what is none of its business, and
+-- HTTP/2's PRI. The exits' proxy has a method of its own.
+local METHODS = {}
+for method in ([[
+  CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY
+  ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE
+  ORDERPATCH PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL
+]]):gmatch("%S+") do METHODS[method] = true end
 
 -- Host and port of an authority: "host:port", "host" or "host:", the last two with the port 0. Or nil and the reason. Nothing of the
 -- authority is decoded: a host with an escaped, foreign or control character in it is refused.
@@ -77,15 +84,27 @@ end
 -- Other protocols that a client only offers, and does without: more of HTTP (RFC 9110, section 7.8).
 local OPTIONAL_UPGRADES = { h2c = true, h2 = true, h3 = true, http = true, tls = true }
 
--- Why what the client wants to change to can't go through an exit's proxy, or nil.
+-- The words of a field that is a list, in lower case.
+local function words(txn, field)
+  local list = {}
+  for index = 1, txn.f:req_fhdr_cnt(field) do
+    for word in txn.f:req_fhdr(field, index):lower():gmatch("[^,%s]+") do list[#list + 1] = word end
+  end
+  return list
+end
+
+-- What refuses the protocol that the client wants to change to, where an exit can't pass that on; nil where it wants none.
 local function upgrade_refusal(txn)
-  for index = 1, txn.f:req_fhdr_cnt("upgrade") do
-    for protocol in txn.f:req_fhdr("upgrade", index):lower():gmatch("[^,%s]+") do
-      if protocol == "websocket" then return "websocket_needs_connect" end
-      if not OPTIONAL_UPGRADES[protocol:match("^[^/]*")] then return "upgrade_needs_connect" end
+  local wanted, reason = false, nil
+  for _, word in ipairs(words(txn, "connection")) do wanted = wanted or word == "upgrade" end
+  for _, protocol in ipairs(words(txn, "upgrade")) do
+    if protocol == "websocket" then
+      reason = "websocket_needs_connect"
+    elseif not OPTIONAL_UPGRADES[protocol:match("^[^/]*")] then
+      reason = reason or "upgrade_needs_connect"
     end
   end
-  return nil
+  return wanted and reason or nil
 end
 
 local OTHER_SCHEMES = { https = "https_needs_connect", wss = "websocket_needs_connect", ws = "websocket_needs_connect" }
@@ -112,8 +131,11 @@ local function read_target(txn)
   if authority == "" then return nil, "bad_target" end
   local host, port = split_authority(authority)
   if not host then return nil, port end
-  local reason = upgrade_refusal(txn)
-  if reason then return nil, reason end
+  local upgrade = upgrade_refusal(txn)
+  -- HTTP/1.0 has neither Upgrade nor Expect.
+  if upgrade and version == "1.0" then return nil, upgrade end
+  if upgrade then txn:set_var("txn.upgrade", upgrade) end
+  if version == "1.1" and txn.f:req_fhdr_cnt("expect") > 0 then txn:set_var("txn.expects", true) end
   return host, port == 0 and 80 or port, rest:sub(1, 1) == "/" and rest or "/" .. rest
 end
 

@@ -138,8 +138,11 @@ end
 local function credentials(txn)
   local count = txn.f:req_fhdr_cnt("proxy-authorization")
   if count == 0 then return nil, nil end
-  if count > 1 then return nil, "authentication_failed" end
   local header = txn.f:req_fhdr("proxy-authorization") or ""
+  -- Some clients say it twice.
+  for index = 1, count - 1 do
+    if txn.f:req_fhdr("proxy-authorization", index) ~= header then return nil, "authentication_failed" end
+  end
   if #header > 1024 then return nil, "authentication_failed" end
   local scheme, text = header:match("^(%a+)[ \t]+([%w+/_-]+=*)$")
   if not scheme or scheme:lower() ~= "basic" then return nil, "authentication_required" end
