@@ -136,7 +136,7 @@ package struct HAProxyConfiguration: Sendable {
     private var logFormat: String {
         let target = settings.accessLog == .full ? "%[var(txn.target)]" : "-"
         return
-            #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.name)] session=%[var(txn.session)] country=%[var(txn.country)] target=\#(target) exit=%b/%s status=%[var(txn.status)] reason=%[var(txn.reason)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt line=%pid:%f:%lc end=%tsc""#
+            #"log-format "time=%Ts.%ms client=%ci:%cp protocol=%[var(sess.protocol)] user=%[var(txn.name)] session=%[var(txn.session)] country=%[var(txn.country)] target=\#(target) exit=%b/%s status=%[var(txn.status)] reason=%[var(txn.reason)] tried=%[var(txn.tried)] retries=%rc held_ms=%[var(txn.held_ms)] received=%U sent=%B connect_ms=%Tc total_ms=%Tt line=%pid:%f:%lc end=%tsc""#
     }
 
     /// For a client that never got as far as a request: a TLS handshake or a PROXY header that failed, with HAProxy's number in `error`, or

@@ -89,6 +89,41 @@ import Testing
         #expect(!lines.contains { $0.contains("target.test") || $0.contains("10.0.0.1") })
     }
 
+    @Test func `a line says which exits were tried before, why they were left, and for how long the request was held`() async throws {
+        let (gone, exit) = (try GatewaySubject.exit("gone"), try GatewaySubject.exit("american"))
+        gone.stop()
+        try await GatewaySubject.with({ ($0.accessLog, $0.holdSeconds) = (.full, 1) }) { subject in
+            let file = "\(subject.folder.path)/access.log"
+            let log = AccessLog(socket: subject.settings.logSocket, file: file, log: .none)
+            let writing = Task { await log.run() }
+            try await eventually("it listens", within: 40) { Files.exists(subject.settings.logSocket) }
+            let slots = [GatewaySubject.slot(1, gone), GatewaySubject.slot(2, exit)]
+            var coming = GatewaySubject.pool(de)
+            coming.isComing = true
+            try await subject.gateway.publish(
+                GatewayLayout(pools: [GatewaySubject.pool(us, slots, spread: .roundRobin), coming], users: [GatewaySubject.user("alice")]))
+            // In turn: one of two begins with the exit that is gone.
+            for tunnels in [false, true] {
+                for _ in 0..<2 { _ = try await subject.client.send(subject.request(tunnels: tunnels)) }
+            }
+            _ = try await subject.send("alice-country-de")
+            var lines: [String] = []
+            try await eventually("all are written", within: 40) {
+                lines = ((try? Files.read(file)) ?? "").split(separator: "\n").map(String.init)
+                return lines.contains { $0.contains("status=503") } && lines.count { $0.contains("status=200") } == 4
+            }
+            writing.cancel()
+            await writing.value
+            let served = lines.filter { $0.contains("status=200") }
+            #expect(served.allSatisfy { $0.contains("exit=pool-us/s2 ") })
+            #expect(served.count { $0.contains(" tried=pool-us/s1:unreachable retries=0 held_ms=- ") } == 1, "\(served)")
+            #expect(served.contains { $0.contains(" tried=- retries=+1 held_ms=- ") }, "\(served)")
+            #expect(served.contains { $0.contains(" tried=- retries=0 held_ms=- ") }, "\(served)")
+            let held = lines.compactMap { $0.firstMatch(of: #/ reason=no_exit tried=- retries=0 held_ms=([0-9]+) /#)?.1 }
+            #expect(held.count == 1 && held.allSatisfy { (Int($0) ?? 0) >= 1_000 }, "\(lines)")
+        }
+    }
+
     @Test func `lines that come while nobody listens are counted and told, also by the next controller and after the folder was deleted`()
         async throws
     {
