@@ -20,7 +20,7 @@ SHELLCHECK := --severity=warning --exclude=SC2046,SC2187,SC3045
 # The shapes of the dashboard's map, made from a Debian package; without them the map shows marks alone.
 MAP := .build/dashboard/world.json
 
-.PHONY: controller-image clients dashboard figures try-compose help install install-test build images run stop test quick check format abuse bench clean
+.PHONY: controller-image clients dashboard figures try-compose help install install-test build images run stop test quick check format abuse fuzz bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -104,6 +104,9 @@ format: ## format the Swift, JavaScript, CSS and Python code
 
 abuse: install-test ## send 20,000 hostile requests to the gateway (ABUSE=count SEED=number for others)
 	@SALLYPORT_ABUSE=$${ABUSE:-20000} SALLYPORT_ABUSE_SEED=$${SEED:-1} swift test --disable-xctest --filter AbuseTests
+
+fuzz: ## fuzz the parsers of the exits' proxy for ten minutes on one core (FUZZ_SECONDS=number)
+	@Tests/Fuzzing/run $${FUZZ_SECONDS:-600}
 
 bench: install-test ## run the benchmarks, on the lab (DASHBOARD_SECONDS=600 for the dashboard's figures)
 	@$(MAKE) --no-print-directory build images

@@ -1,0 +1,6 @@
+/// What libFuzzer calls with each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+func tryInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+    if let rule = ParserTrial.brokenRule(Array(UnsafeBufferPointer(start: data, count: count))) { fatalError("broken: \(rule)") }
+    return 0
+}
