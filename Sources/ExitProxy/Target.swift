@@ -63,8 +63,13 @@ struct Target: Equatable {
         let text = Head.lowercased(name)
         if let address = IPv4(text) { return .address(address) }
         // What ends in a number is an address in a notation of its own: nobody knows who would read it how.
-        guard let last = labels.last, last.contains(where: { !(48...57).contains($0) }), !(last.starts(with: [48, 120])) else { return nil }
+        guard let last = labels.last, last.contains(where: { !(48...57).contains($0) }), !Self.isHexNumber(last) else { return nil }
         return .name(text)
+    }
+
+    /// `0x`, in either case, and whatever follows.
+    private static func isHexNumber(_ label: ArraySlice<UInt8>) -> Bool {
+        label.first == 48 && label.dropFirst().first.map { $0 | 32 } == 120
     }
 
     private static func isHostByte(_ byte: UInt8) -> Bool {

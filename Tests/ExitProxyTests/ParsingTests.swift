@@ -26,6 +26,7 @@ private func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] 
     @Test(arguments: [
         "CONNECT example.com HTTP/1.1", "CONNECT example.com:0 HTTP/1.1", "CONNECT example.com:65536 HTTP/1.1", "CONNECT :443 HTTP/1.1",
         "CONNECT a..b:443 HTTP/1.1", "CONNECT 010.0.0.1:443 HTTP/1.1", "CONNECT 2130706433:443 HTTP/1.1", "CONNECT 0x7f.1:443 HTTP/1.1",
+        "CONNECT a.0X7f:443 HTTP/1.1",
         "CONNECT 127.1:443 HTTP/1.1", "CONNECT user@example.com:443 HTTP/1.1", "GET http://user@example.com/ HTTP/1.1",
         "GET http://example.com:80:80/ HTTP/1.1", "GET http://exa%6dple.com/ HTTP/1.1", "GET http://example.com/#x HTTP/1.1",
         "GET https://example.com/ HTTP/1.1", "GET http:///x HTTP/1.1", "CONNECT [::1:443 HTTP/1.1", "CONNECT [1]:443 HTTP/1.1",
