@@ -57,8 +57,11 @@ final class WireGuardServers: ServerSource, Sendable {
     private static func read(_ folder: String) throws -> ([String: String], [String], NamedPlaces) {
         var (texts, unread): ([String: String], [String]) = ([:], [])
         let names: [String]
-        do { names = try WireGuardFolder.names(in: folder) } catch {
-            throw FolderFailure(description: "\(folder) can't be read: \(error)")
+        do { names = try WireGuardFolder.names(in: folder) } catch let error as WireGuardFolderError {
+            throw FolderFailure(description: error.message)
+        } catch {
+            let why = Files.exists(folder) ? "it is no folder, or may not be entered" : "it is not there"
+            throw FolderFailure(description: "\(folder) can't be read: \(why)")
         }
         for name in names {
             do { texts[name] = try WireGuardFolder.text(of: name, in: folder) } catch { unread.append("\(error)") }
