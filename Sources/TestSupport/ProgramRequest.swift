@@ -79,6 +79,12 @@ package struct ProgramRequest: Sendable {
             "HTTP/1.0 with a body",
             ("POST http://TARGET/old HTTP/1.0\nContent-Length: 4\n\(auth)\nbody", ["POST /old HTTP/1.0;", ";body"])),
         ProgramRequest(
+            "HTTP/1.0, where Expect means nothing",
+            (
+                "POST http://TARGET/old HTTP/1.0\nContent-Length: 4\nExpect: 100-continue\n\(auth)\nbody",
+                ["POST /old HTTP/1.0;content-length: 4;host: TARGET;", ";body"]
+            )),
+        ProgramRequest(
             "curl, Expect",
             (
                 "PUT http://TARGET/up HTTP/1.1\nHost: TARGET\nContent-Length: 4\nExpect: 100-continue\n\(auth)\n",
