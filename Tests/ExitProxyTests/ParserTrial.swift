@@ -108,7 +108,7 @@ enum ParserTrial {
             switch target.host {
             case .name(let name): text = name
             case .address(let address): text = address.octets.map(String.init).joined(separator: ".")
-            case .ipv6, .status: continue
+            case .ipv6, .own: continue
             }
             let again = Target(authority: Array("\(text):\(target.port)".utf8)[...])
             guard again == target, text.utf8.count <= 253 else { return "a target is read once and for all" }
