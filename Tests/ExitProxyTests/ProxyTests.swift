@@ -5,12 +5,11 @@ import Testing
 @testable import ExitProxy
 
 /// One proxy on loopback for all tests: two loops, a resolver of its own.
-private let proxy: UInt16 = {
-    do { try ScriptedResolver.start(on: resolver, answer) } catch { Issue.record(error) }
-    return startProxy { _ in }
-}()
+private let proxy = startProxy { _ in }
 
 private let resolver = "127.53.0.1"
+/// Started by the first proxy.
+private let resolverStart: Void = { do { try ScriptedResolver.start(on: resolver, answer) } catch { Issue.record(error) } }()
 
 private func answer(_ label: String) -> ScriptedResolver.Answer {
     switch label {
@@ -29,6 +28,7 @@ private func answer(_ label: String) -> ScriptedResolver.Answer {
 
 /// Starts a proxy that runs until the tests' process ends.
 func startProxy(_ change: (inout ProxySettings) -> Void) -> UInt16 {
+    resolverStart
     var settings = ProxySettings()
     settings.port = (try? TestTarget.closedPort()) ?? 0
     settings.resolvers = [resolver].compactMap { IPv4($0) }
