@@ -38,10 +38,10 @@ def wrongs(head):
 
 
 def is_ours(method, line):
-    """Whether the gateway itself has written a header field: each method has one of its own."""
+    """Whether the gateway itself has written a header field: what has been prepared has a ticket."""
     if method == "PREPARE":
         return re.fullmatch(r"x-sallyport-silence: \d+", line, re.I)
-    return method == "CONNECT" and line.lower() == f"x-sallyport-ticket: {TICKET}"
+    return line.lower() == f"x-sallyport-ticket: {TICKET}"
 
 
 def wrong_fields(names):
