@@ -121,8 +121,9 @@ extension OnTheLab {
         /// What the gateway and the loop say of requests that were refused.
         private func refusals(_ controller: ControllerProcess) -> String {
             let lines = (try? Files.read("\(controller.data)/access.log", limit: 64 << 20)).map { $0.split(separator: "\n") } ?? []
-            let refused = lines.filter { !$0.contains("\"status\":200") && !$0.contains("\"status\": 200") }.suffix(5).joined(
-                separator: "\n")
+            let refused = lines.filter { !($0.contains(" status=200 ") && $0.hasSuffix("end=----")) && !$0.contains(" user=- ") }.suffix(5)
+                .joined(
+                    separator: "\n")
             return
                 "\(refused)\n\(controller.log.split(separator: "\n").filter { !$0.contains("/api/exits") }.suffix(40).joined(separator: "\n"))"
         }

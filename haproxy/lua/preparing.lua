@@ -36,7 +36,9 @@ end
 
 -- What an exit has to say of a target: a ticket, or nothing but its status. "trouble" stands where it has nothing to say, "socket" while
 -- it may still have an answer.
-local function ask(slot, target, secret)
+local function ask(txn, slot, target, secret)
+  -- Its server is about to lead to another exit, or already does, and takes no request until that is settled.
+  if not txn.sf:srv_is_up(slot.backend .. "/" .. slot.name) then return { trouble = "unreachable" } end
   local socket = core.tcp()
   socket:settimeout(CONNECT_SECONDS)
   local address, port = address_of(slot)
@@ -48,6 +50,8 @@ local function ask(slot, target, secret)
   if text == "exit_silent" then return { trouble = text, socket = socket } end
   socket:close()
   if not status then return { trouble = "no_answer" } end
+  -- It is another exit than the one that is meant, which has got its address.
+  if status == 401 or status == 407 then return { trouble = "unreachable" } end
   return { trouble = status == 503 and "exit_full" or nil, status = status, ticket = ticket_of(status, text) }
 end
 
@@ -87,9 +91,9 @@ local function new_tries()
   return { tried = {}, silent = {}, troubles = {}, found = nil, status = nil, ticket = nil }
 end
 
-local function try(tries, slot, route, target)
+local function try(txn, tries, slot, route, target)
   tries.tried[slot.exit] = true
-  local said = ask(slot, target, route.secret(slot))
+  local said = ask(txn, slot, target, route.secret(slot))
   if not said.trouble then
     troubled[slot.exit] = nil
     tries.found, tries.status, tries.ticket = slot, said.status, said.ticket
@@ -101,7 +105,7 @@ local function try(tries, slot, route, target)
 end
 
 -- Tries the exits that were not tried yet until one answers; last those that were in trouble a moment ago.
-local function try_new(tries, route, target)
+local function try_new(txn, tries, route, target)
   local later = {}
   for slot in route.exits() do
     if tries.found then return end
@@ -110,11 +114,11 @@ local function try_new(tries, route, target)
     elseif is_troubled(slot) then
       later[#later + 1] = slot
     else
-      try(tries, slot, route, target)
+      try(txn, tries, slot, route, target)
     end
   end
   for _, slot in ipairs(later) do
-    if not tries.found then try(tries, slot, route, target) end
+    if not tries.found then try(txn, tries, slot, route, target) end
   end
 end
 
@@ -169,7 +173,7 @@ local function settle(txn, tries, target)
   while true do
     local route, reason = txn:get_priv(), txn:get_var("txn.reason")
     if not reason and not (route and target) then break end
-    if not reason then try_new(tries, route, target) end
+    if not reason then try_new(txn, tries, route, target) end
     if tries.found or reason and not (reason:find("^no_exit") and routing.is_coming(txn)) then break end
     if route and route.is_fixed then break end
     if milliseconds() - start >= 1000 * HOLD_SECONDS or not since and held_count() >= HOLD_LIMIT then break end
