@@ -59,8 +59,7 @@ package actor HAProxyGateway {
 
     private static let code = [
         "sallyport", "pending", "addresses", "users", "targets", "routing", "counters", "preparing", "socks5", "checkpage", "refusals",
-        "guesses",
-        "parameters",
+        "guesses", "parameters",
     ]
 
     // MARK: - What it runs

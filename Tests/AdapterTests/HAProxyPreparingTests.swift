@@ -1,5 +1,5 @@
 import Glibc
-import HAProxyControl
+@testable import HAProxyControl
 import HTTPTransport
 import Model
 import Planning
@@ -24,6 +24,8 @@ import Testing
         /// It takes connections, and says nothing.
         case frozen
         case broken
+        /// It is another exit, at the address of the one that is meant.
+        case stranger
         /// It does not know what it is asked, as exits of the version before.
         case old
 
@@ -39,6 +41,7 @@ import Testing
                 connection.write("HTTP/1.1 200 4711\r\n\r\n")
                 connection.hang()
             case .broken: break
+            case .stranger: connection.answer(407, "authentication_required\n")
             case .old: connection.answer(400, "?")
             }
         }
@@ -121,7 +124,15 @@ import Testing
         }
     }
 
-    @Test(arguments: [Manner.silent, .late, .frozen, .broken])
+    @Test func `an exit whose slot is being moved is not asked`() async throws {
+        try await with([.ready, .ready]) { subject, exits in
+            _ = try await RuntimeSocket(path: subject.settings.statsSocket).send("set server pool-us/s1 state maint")
+            for _ in 0..<4 { try await expect(subject, "exit 2") }
+            #expect(exits[0].prepared.isEmpty && exits[0].connects.isEmpty)
+        }
+    }
+
+    @Test(arguments: [Manner.silent, .late, .frozen, .broken, .stranger])
     private func `an exit that can't is left for another one of its pool`(manner: Manner) async throws {
         try await with([manner, .ready]) { subject, exits in
             for _ in 0..<4 { try await expect(subject, "exit 2") }

@@ -38,7 +38,7 @@ end
 -- it may still have an answer.
 local function ask(txn, slot, target, secret)
   -- Its server is about to lead to another exit, or already does, and takes no request until that is settled.
-  if not txn.sf:srv_is_up(slot.backend .. "/" .. slot.name) then return { trouble = "unreachable" } end
+  if txn.f:srv_is_up(slot.backend .. "/" .. slot.name) ~= 1 then return { trouble = "unreachable" } end
   local socket = core.tcp()
   socket:settimeout(CONNECT_SECONDS)
   local address, port = address_of(slot)
