@@ -15,44 +15,69 @@ extension HAProxyGateway {
         // What takes connections comes in before anything goes out: between the two a pool would have nobody.
         for entry in slots.filter({ $0.slot.state == .ready }) + slots.filter({ $0.slot.state != .ready }) {
             guard let present = seen[entry.name], state == nil || entry.slot.state == state else { continue }
-            var commands = try Self.commands(from: present, to: entry.slot, name: entry.name)
+            var changes = try Self.changes(from: present, to: entry.slot, name: entry.name)
             if let tunnel = tunnels[entry.name] {
-                commands += Self.leading(entry.tunnel, from: tunnel, to: entry.slot.endpoint ?? Self.parked)
+                changes += Self.leading(entry.tunnel, from: tunnel, to: entry.slot.endpoint ?? Self.parked)
             }
-            for command in commands { try await execute(command) }
+            for change in changes { try await carryOut(change) }
         }
     }
 
-    /// The commands that turn one slot into another, in the order in which nothing goes to a wrong address meanwhile.
-    static func commands(from present: GatewaySlot, to wanted: GatewaySlot, name: String) throws -> [String] {
+    /// A part of a slot's change.
+    enum SlotChange: Equatable {
+        case tell(String)
+        /// Ends what the server carries.
+        case cut(String)
+    }
+
+    private func carryOut(_ change: SlotChange) async throws {
+        switch change {
+        case .tell(let command): try await execute(command)
+        case .cut(let server): try await cut(server)
+        }
+    }
+
+    /// A connection to the server that is still being made is left alone: HAProxy closes a client whose one it is told to end without any
+    /// answer, and otherwise tries another server when it fails.
+    private func cut(_ server: String) async throws {
+        let carried = RuntimeAnswers.carried((try? await sockets.stats.send("show sess")) ?? "").filter { $0.server == server }
+        guard carried.contains(where: \.isBeingMade) else { return try await execute("shutdown sessions server \(server)") }
+        for session in carried where !session.isBeingMade {
+            // One that is not known any more has ended meanwhile.
+            _ = try? await sockets.stats.send("shutdown session \(session.id)")
+        }
+    }
+
+    /// What turns one slot into another, in the order in which nothing goes to a wrong address meanwhile.
+    static func changes(from present: GatewaySlot, to wanted: GatewaySlot, name: String) throws -> [SlotChange] {
         guard let endpoint = wanted.endpoint else { return freeing(present, name) }
         // HAProxy takes a port modulo 65536 without a word.
         guard (1...65_535).contains(endpoint.port) else {
             throw HAProxyError(code: .refused, action: "plugging in \(name)", message: "port \(endpoint.port) is not 1 to 65535")
         }
         let isMoved = present.endpoint != endpoint
-        var commands: [String] = []
-        if isMoved { commands = closing(present, name) + ["set server \(name) addr \(endpoint.address) port \(endpoint.port)"] }
-        if present.weight != wanted.weight { commands.append("set server \(name) weight \(wanted.weight)") }
-        if isMoved || present.state != wanted.state { commands.append("set server \(name) state \(wanted.state.rawValue)") }
-        return commands
+        var changes: [SlotChange] = []
+        if isMoved { changes = closing(present, name) + [.leading(name, to: endpoint)] }
+        if present.weight != wanted.weight { changes.append(.tell("set server \(name) weight \(wanted.weight)")) }
+        if isMoved || present.state != wanted.state { changes.append(.tell("set server \(name) state \(wanted.state.rawValue)")) }
+        return changes
     }
 
     /// The commands for a slot's server in `tunnels`, which only its address says anything of: what was begun at another one is cut.
-    private static func leading(_ tunnel: String, from present: Endpoint, to wanted: Endpoint) -> [String] {
+    private static func leading(_ tunnel: String, from present: Endpoint, to wanted: Endpoint) -> [SlotChange] {
         guard present != wanted else { return [] }
         let name = "\(GatewayPool.tunnels)/\(tunnel)"
-        return ["set server \(name) addr \(wanted.address) port \(wanted.port)", "shutdown sessions server \(name)"]
+        return [.leading(name, to: wanted), .cut(name)]
     }
 
     /// A free slot leads nowhere, so that its last address can be given again.
-    private static func freeing(_ slot: GatewaySlot, _ name: String) -> [String] {
+    private static func freeing(_ slot: GatewaySlot, _ name: String) -> [SlotChange] {
         let isParked = slot.endpoint == nil || slot.endpoint == parked
-        return closing(slot, name) + (isParked ? [] : ["set server \(name) addr \(parked.address) port \(parked.port)"])
+        return closing(slot, name) + (isParked ? [] : [.leading(name, to: parked)])
     }
 
-    private static func closing(_ slot: GatewaySlot, _ name: String) -> [String] {
-        slot.state == .maintenance ? [] : ["set server \(name) state maint", "shutdown sessions server \(name)"]
+    private static func closing(_ slot: GatewaySlot, _ name: String) -> [SlotChange] {
+        slot.state == .maintenance ? [] : [.tell("set server \(name) state maint"), .cut(name)]
     }
 
     /// The address of a free slot, as the file has it.
@@ -86,5 +111,11 @@ extension HAProxyGateway {
         try warrant()
         for map in maps { try Files.write(map.text, to: "\(folder)/\(map.name)", mode: 0o600) }
         if !Files.exists(elsewhereMap) { try Files.write("", to: elsewhereMap, mode: 0o600) }
+    }
+}
+
+extension HAProxyGateway.SlotChange {
+    fileprivate static func leading(_ server: String, to endpoint: Endpoint) -> Self {
+        .tell("set server \(server) addr \(endpoint.address) port \(endpoint.port)")
     }
 }

@@ -19,7 +19,8 @@ extension HAProxyGateway {
         let stale = RuntimeAnswers.slots(state).filter { entry in entry.slot.endpoint.map { !kept.contains($0) } ?? false }
         let slots = Set(stale.map { "\($0.backend)/\($0.slot.name)" })
         // One by one: of a server as a whole, a worker that stops refuses ("Proxy is disabled").
-        for session in RuntimeAnswers.carried(sessions) where slots.contains(RuntimeAnswers.slotName(of: session.server)) {
+        for session in RuntimeAnswers.carried(sessions)
+        where !session.isBeingMade && slots.contains(RuntimeAnswers.slotName(of: session.server)) {
             _ = try? await sockets.master.send("@!\(pid) shutdown session \(session.id)")
             log.debug("a connection of an old worker is cut", ["server": session.server, "pid": "\(pid)"])
         }

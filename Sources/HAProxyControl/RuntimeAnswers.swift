@@ -179,14 +179,16 @@ enum RuntimeAnswers {
         return clients
     }
 
-    /// `show sess`: each stream that a server carries, by its id, with "backend/server".
-    static func carried(_ text: String) -> [(id: String, server: String)] {
+    /// `show sess`: each stream that a server carries, by its id, with "backend/server", and whether its connection to that server is still
+    /// being made (the server's side is in a state before `SC_ST_EST`, 8).
+    static func carried(_ text: String) -> [(id: String, server: String, isBeingMade: Bool)] {
         text.split(separator: "\n").compactMap { line in
             guard line.hasPrefix("0x"), let colon = line.firstIndex(of: ":") else { return nil }
             let words = line.split(separator: " ")
             func word(_ name: String) -> Substring? { words.first { $0.hasPrefix(name) }?.dropFirst(name.count) }
             guard let backend = word("be="), let server = word("srv=") else { return nil }
-            return (String(line[..<colon]), "\(backend)/\(server)")
+            let state = word("scb=[").flatMap { Int($0.prefix { $0.isNumber }) } ?? 8
+            return (String(line[..<colon]), "\(backend)/\(server)", state < 8)
         }
     }
 

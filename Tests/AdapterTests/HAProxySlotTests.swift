@@ -98,4 +98,20 @@ import Testing
             holding.stop()
         }
     }
+    @Test func `a request whose connection to an exit is still being made goes to another one when that exit is taken out`() async throws {
+        try await Subject.with { subject in
+            let (dead, exit) = (try FullListener(), try Subject.exit("2"))
+            try await subject.gateway.publish(layout([Subject.slot(1, dead.endpoint), Subject.slot(2, exit)]))
+            try await withThrowingTaskGroup(of: String.self) { requests in
+                for _ in 0..<2 { requests.addTask { try await subject.send().text } }
+                try await eventually("one of them waits for the dead exit") {
+                    let sessions = try await RuntimeSocket(path: subject.settings.statsSocket).send("show sess")
+                    return RuntimeAnswers.carried(sessions).contains { $0.server == "pool-us/s1" && $0.isBeingMade }
+                }
+                try await subject.gateway.publish(layout([Subject.slot(2, exit)]))
+                for try await answer in requests { #expect(answer == "2") }
+            }
+            exit.stop()
+        }
+    }
 }

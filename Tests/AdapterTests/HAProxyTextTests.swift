@@ -65,7 +65,7 @@ import Testing
 
     private static let (one, two) = (Endpoint(address: "172.31.0.2", port: 3128), Endpoint(address: "172.31.0.3", port: 3128))
     private static let parked = Endpoint(address: "127.0.0.1", port: 1)
-    private static let close = ["set server pool-us/s1 state maint", "shutdown sessions server pool-us/s1"]
+    private static let close = ["set server pool-us/s1 state maint", "cut pool-us/s1"]
 
     @Test(
         arguments: [
@@ -84,16 +84,22 @@ import Testing
             (one, .drain, nil, .maintenance, close + ["set server pool-us/s1 addr 127.0.0.1 port 1"]),
             (one, .maintenance, nil, .maintenance, ["set server pool-us/s1 addr 127.0.0.1 port 1"]),
         ] as [(Endpoint, GatewaySlot.State, Endpoint?, GatewaySlot.State, [String])])
-    func `the commands between two slots never send anybody to a wrong address`(
+    func `the changes between two slots never send anybody to a wrong address`(
         address: Endpoint, state: GatewaySlot.State, wanted: Endpoint?, wantedState: GatewaySlot.State, commands: [String]
     ) throws {
         let present = GatewaySlot(number: 1, endpoint: address, state: state)
         let slot = GatewaySlot(number: 1, endpoint: wanted, state: wantedState)
-        #expect(try HAProxyGateway.commands(from: present, to: slot, name: "pool-us/s1") == commands)
+        let changes = try HAProxyGateway.changes(from: present, to: slot, name: "pool-us/s1").map { change in
+            switch change {
+            case .tell(let command): command
+            case .cut(let server): "cut \(server)"
+            }
+        }
+        #expect(changes == commands)
     }
 
     @Test(arguments: [0, -1, 65_536]) func `a port that HAProxy would take modulo 65536 is refused`(port: Int) {
         let slot = GatewaySlot(number: 1, endpoint: Endpoint(address: "172.31.0.2", port: port), state: .ready)
-        #expect(throws: HAProxyError.self) { try HAProxyGateway.commands(from: .free(1), to: slot, name: "pool-us/s1") }
+        #expect(throws: HAProxyError.self) { try HAProxyGateway.changes(from: .free(1), to: slot, name: "pool-us/s1") }
     }
 }

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import socket
+import sys
 import time
 
 from ...Harness.http import ECHO, authorization
@@ -15,33 +16,44 @@ RATE, SECONDS, STRIKE = 50, 20, 5
 DEADLINE = 15
 
 
-def answers(connection, head):
-    """Whether what was asked is answered by 200; reads the whole head."""
+class Lost(Exception):
+    """A request that was not answered by 200."""
+
+
+def expect_answer(connection, head):
+    """Asks, and reads the whole head of the answer."""
     connection.sendall(head.encode())
     answer = b""
     while b"\r\n\r\n" not in answer:
         received = connection.recv(4096)
         if not received:
-            return False
+            raise Lost(f"closed after {len(answer)} bytes")
         answer += received
-    return answer.split(b" ", 2)[1] == b"200"
+    status = answer.split(b"\r\n", 1)[0].decode("latin-1")
+    if " 200" not in status:
+        raise Lost(status)
 
 
 def ask(port, is_tunnel):
-    """Whether one request is answered, and its seconds."""
-    start = time.monotonic()
+    """What one request was lost by, None where it was answered; when it began, and its seconds."""
+    start, step = time.monotonic(), "connect"
     try:
         with socket.create_connection(("127.0.0.1", port), DEADLINE) as connection:
             connection.settimeout(DEADLINE)
             if is_tunnel:
                 connect = f"CONNECT 198.18.0.80:80 HTTP/1.1\r\nHost: 198.18.0.80:80\r\n{authorization(USER)}\r\n"
                 head = "GET /ip HTTP/1.1\r\nHost: 198.18.0.80\r\nConnection: close\r\n\r\n"
-                is_good = answers(connection, connect) and answers(connection, head)
+                step = "CONNECT"
+                expect_answer(connection, connect)
+                step = "GET in the tunnel"
+                expect_answer(connection, head)
             else:
-                is_good = answers(connection, f"GET {ECHO} HTTP/1.1\r\nHost: 198.18.0.80\r\n{authorization(USER)}\r\n")
-    except (OSError, IndexError):
-        is_good = False
-    return is_good, time.monotonic() - start
+                step = "GET"
+                expect_answer(connection, f"GET {ECHO} HTTP/1.1\r\nHost: 198.18.0.80\r\n{authorization(USER)}\r\n")
+            fault = None
+    except (OSError, Lost) as error:
+        fault = f"{step}: {error}"
+    return fault, start, time.monotonic() - start
 
 
 class Load:
@@ -56,12 +68,15 @@ class Load:
         time.sleep(max(0, self.start + number / rate - time.monotonic()))
         return ask(port, number % 2 == 0)
 
-    def results(self):
-        """How many were asked and how many lost; the seconds of the slowest, and of the median."""
+    def results(self, strike):
+        """How many were asked and how many lost; the seconds of the slowest, and of the median. Says what each was lost by, and when."""
         results = [each.result() for each in self.asked]
         self.pool.shutdown()
-        times = sorted(seconds for _, seconds in results)
-        return len(results), sum(not is_good for is_good, _ in results), times[-1], times[len(times) // 2]
+        lost = [(fault, start, seconds) for fault, start, seconds in results if fault]
+        for fault, start, seconds in lost:
+            print(f"lost: {fault}; begun {start - strike:+.3f} s from the fault, took {seconds:.3f} s", file=sys.stderr, flush=True)
+        times = sorted(seconds for _, _, seconds in results)
+        return len(results), len(lost), times[-1], times[len(times) // 2]
 
 
 def black_hole(lab, exit):
@@ -105,8 +120,9 @@ def lost(runs):
                 time.sleep(STRIKE)
                 if is_frozen:
                     controller.freeze()
+                struck = time.monotonic()
                 strike(lab, victim)
-                count, missing, slowest, median = load.results()
+                count, missing, slowest, median = load.results(struck)
                 controller.thaw()
                 lab.control("heal", server_of(victim))
                 lab.forget(controller)
@@ -123,10 +139,11 @@ def series(runs):
             load = Load(controller, 1000, 25)
             time.sleep(STRIKE)
             victim, other = sorted(controller.exits(), key=lambda exit: exit["id"])
+            struck = time.monotonic()
             kill(lab, victim)
             time.sleep(14)
             black_hole(lab, other)
-            _, missing, slowest, median = load.results()
+            _, missing, slowest, median = load.results(struck)
             lab.control("heal", server_of(other))
             lab.forget(controller)
             failed.append(missing)
