@@ -282,6 +282,32 @@ import Testing
         }
     }
 
+    private static let cores = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+
+    @Test(.enabled(if: cores <= 6, "each core takes 1,200 connections more, and a process may have 20,000 files"))
+    func `clients that go away while they are held keep no others from being held later`() async throws {
+        // More than all threads hold at once, a thousand each.
+        let sent = 1200 * Self.cores
+        try await Subject.with({ ($0.holdSeconds, $0.clientLimit) = (4, sent + 500) }) { subject in
+            var pool = Subject.pool(us)
+            pool.isComing = true
+            try await subject.gateway.publish(GatewayLayout(pools: [pool], users: [Subject.user("alice")]))
+            for _ in 0..<sent { try Raw(port: subject.settings.gatewayPort).send(head("GET") + "\r\n") }
+            try await eventually("some were refused at once") {
+                let held = try await count(.held, subject)
+                return held > 1000 && held < sent
+            }
+            try await eventually("all are held again", within: 20) {
+                let before = try await count(.held, subject)
+                return try await withThrowingTaskGroup(of: HTTPResponse.self) { requests in
+                    for _ in 0..<10 { requests.addTask { try await subject.send() } }
+                    for try await answer in requests { #expect(answer.headers["x-sallyport-reason"] == "no_exit") }
+                    return try await count(.held, subject) == before + 10
+                }
+            }
+        }
+    }
+
     @Test func `a tunnel waits for the exit that takes the place of one that is gone`() async throws {
         try await Subject.with({ $0.holdSeconds = 20 }, credentials: Subject.credentials) { subject in
             let (gone, next) = (try Exit("gone", .silent), try Exit("next", .ready))

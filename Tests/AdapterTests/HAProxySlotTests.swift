@@ -76,9 +76,10 @@ import Testing
         try await Subject.with({ $0.clientLimit = 500 }) { subject in
             let (exit, holding) = (try Subject.exit("1"), try Subject.holdingExit("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nfour"))
             try await subject.gateway.publish(layout([Subject.slot(7, holding)]))
-            let stream = subject.client.stream(subject.request(tunnels: true, deadline: 0))
-            var chunks = stream.makeAsyncIterator()
-            #expect(try await chunks.next() == Array("four".utf8))
+            var requests = [subject.request(tunnels: true, deadline: 0), subject.request(deadline: 0)]
+            requests[1].proxy = "socks5h://127.0.0.1:\(subject.settings.gatewayPort)"
+            var streams = requests.map { subject.client.stream($0).makeAsyncIterator() }
+            for number in streams.indices { #expect(try await streams[number].next() == Array("four".utf8)) }
             try await subject.gateway.publish(layout([Subject.slot(1, exit), Subject.slot(7, holding, .drain)]))
             let load = GatewayLoad(subject, tunnels: tunnels)
             var pids: Set<Int> = [try await subject.workerPid]
@@ -94,7 +95,7 @@ import Testing
             #expect(pids.count == 6, "each was a reload")
             let failures = await load.stop()
             #expect(failures == [])
-            #expect(try await subject.gateway.observe().sessions(country: us, slot: 7) == 1, "the tunnel from before is still there")
+            #expect(try await subject.gateway.observe().sessions(country: us, slot: 7) == 2, "the tunnels from before are still there")
             holding.stop()
         }
     }
