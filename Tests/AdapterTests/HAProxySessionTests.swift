@@ -106,6 +106,57 @@ import Testing
         }
     }
 
+    /// What `http://ip.sallyport/rotate` answers to a user name.
+    private func rotate(_ subject: Subject, _ user: String, tunnels: Bool = false) async throws -> (status: Int, text: String) {
+        var request = subject.request(user, tunnels: tunnels)
+        request.url = "http://ip.sallyport/rotate"
+        let answer = try await subject.client.send(request)
+        return (answer.status, answer.text)
+    }
+
+    @Test(arguments: ["session", "hardsession"]) func `a session moves when its user asks for that`(key: String) async throws {
+        try await Subject.with { subject in
+            let exits = try (1...3).map { try Subject.exit("exit \($0)") }
+            try await subject.gateway.publish(layout(exits))
+            let user = "alice-country-us-\(key)-a1"
+            let first = try await rotate(subject, user)
+            #expect(first.status == 409 && first.text.contains("the session begins with this request"))
+            let bob = try await subject.send("bob-country-us-session-a1").text
+            for _ in 0..<6 {
+                let before = try await subject.send(user).text
+                let moved = try await rotate(subject, user)
+                #expect(moved.status == 200 && moved.text.contains(#""rotated": true"#) && !moved.text.contains("advice"), "\(moved)")
+                let after = try await subject.send(user).text
+                #expect(after != before)
+                #expect(try await subject.send(user).text == after, "it stays there")
+            }
+            #expect(try await subject.send("bob-country-us-session-a1").text == bob, "nobody else's moves")
+            // In place of an exit that is gone: also for a session that does not move by itself.
+            let place = try await subject.send(user).text
+            let rest = exits.indices.filter { "exit \($0 + 1)" != place }
+            try await subject.gateway.publish(
+                GatewayLayout(pools: [Subject.pool(us, rest.map { Subject.slot($0 + 1, exits[$0]) })], users: [alice]))
+            #expect(try await rotate(subject, user).status == 200)
+            #expect(try await subject.send(user).status == 200)
+        }
+    }
+
+    @Test func `who can't be moved is told why`() async throws {
+        try await Subject.with { subject in
+            let exit = try Subject.exit("exit 1")
+            try await subject.gateway.publish(layout([exit]))
+            _ = try await subject.send("alice-country-us-session-a1")
+            for (user, tunnels, advice) in [
+                ("alice-country-us", false, "no session"), ("alice-country-us-session-a1", false, "no other exit serves"),
+                ("alice-country-us-session-a1", true, "not heard inside a tunnel"),
+            ] {
+                let answer = try await rotate(subject, user, tunnels: tunnels)
+                #expect(answer.status == 409 && answer.text.contains(#""rotated": false"#) && answer.text.contains(advice), "\(answer)")
+            }
+            #expect(try await subject.send("alice-country-us-session-a1").text == "exit 1")
+        }
+    }
+
     @Test func `a session ends after its time, however often it is used`() async throws {
         try await Subject.with { subject in
             try await subject.gateway.publish(layout([try Subject.exit("american")]))

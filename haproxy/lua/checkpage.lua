@@ -14,6 +14,9 @@ table{border-collapse:collapse;width:100%%}td{padding:.45rem 0;border-top:1px so
 <main><p>You are going out through %s</p><h1>%s</h1><h2>%s</h2><table>%s</table></main></html>
 ]]
 
+-- By then the tunnel's session has been read.
+local UNHEARD = ', "rotated": false, "advice": "not heard inside a tunnel: ask by plain HTTP, with the same user name"}'
+
 local PROTOCOLS = { http = "HTTP proxy", socks5 = "SOCKS5" }
 
 local function value(json, key)
@@ -29,27 +32,37 @@ local function session_of(json)
   return session .. ", for another " .. (seconds < 120 and seconds .. " s" or seconds // 60 .. " min")
 end
 
+-- What came of a rotation, in words.
+local function rotation_of(json)
+  local advice = value(json, "advice")
+  return advice and "not moved: " .. advice or "the session has another exit from now on"
+end
+
 -- All values were checked to be plain before they came here: page_of in routing.lua.
 local function html(json)
   local address, place = value(json, "address") or "address unknown", value(json, "country") or "?"
   if value(json, "city") then place = value(json, "city") .. ", " .. place end
   local protocol = value(json, "protocol") or "?"
-  local rows = {}
-  for _, row in ipairs({ { "User", value(json, "user") or "?" }, { "Session", session_of(json) }, { "Protocol", PROTOCOLS[protocol] or protocol } }) do
+  local rows, told = {}, { { "User", value(json, "user") or "?" }, { "Session", session_of(json) }, { "Protocol", PROTOCOLS[protocol] or protocol } }
+  if json:find('"rotated": ', 1, true) then told[#told + 1] = { "Rotation", rotation_of(json) } end
+  for _, row in ipairs(told) do
     rows[#rows + 1] = "<tr><td>" .. row[1] .. "</td><td>" .. row[2] .. "</td></tr>"
   end
   return HTML:format(place, address, value(json, "exit") or "?", address, place, table.concat(rows))
 end
 
--- The method, the page's text and whether HTML is wanted; nil if the client went away or sends no end of lines.
+-- The method, the page's text, whether HTML is wanted, and the path; nil if the client went away or sends no end of lines.
 local function read_head(applet)
-  local method, page, accepts_html = nil, nil, false
+  local method, page, accepts_html, path = nil, nil, false, nil
   for _ = 1, MAX_LINES do
     local line = applet:getline()
     if not line or line == "" then return nil end
     line = line:gsub("[\r\n]+$", "")
-    if line == "" then return method, page, accepts_html end
-    if not method then method = line:match("^(%u+) ") or "?" end
+    if line == "" then return method, page, accepts_html, path end
+    if not method then
+      method, path = line:match("^(%u+) (/[^ ?]*)")
+      method = method or line:match("^(%u+) ") or "?"
+    end
     local name, text = line:match("^([%w-]+):%s*(.-)%s*$")
     name = name and name:lower()
     if name == "x-sallyport-page" then page = text end
@@ -59,16 +72,19 @@ local function read_head(applet)
 end
 
 local function check_page(applet)
-  local method, page, accepts_html = read_head(applet)
+  local method, page, accepts_html, path = read_head(applet)
   local text = page
   if method == "CONNECT" then
     applet:send("HTTP/1.1 200 Connection established\r\n\r\n")
-    method, page, accepts_html = read_head(applet)
+    method, page, accepts_html, path = read_head(applet)
+    if text and path == "/rotate" then text = text:gsub("}$", UNHEARD) end
   end
   if not method or not text then return end
   local body = accepts_html and html(text) or text .. "\n"
   local kind = accepts_html and "text/html; charset=utf-8" or "application/json"
-  applet:send("HTTP/1.1 200 OK\r\nContent-Type: " .. kind .. "\r\nContent-Length: " .. #body ..
+  -- So that a script notices that it has the exit that it had.
+  local status = text:find('"rotated": false', 1, true) and "409 Conflict" or "200 OK"
+  applet:send("HTTP/1.1 " .. status .. "\r\nContent-Type: " .. kind .. "\r\nContent-Length: " .. #body ..
     "\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n" .. (method == "HEAD" and "" or body))
 end
 

@@ -200,10 +200,28 @@ local function only(slot)
   end
 end
 
+-- The exits besides one, for a session that is to leave it; all of them where there is no other.
+local function besides(slots, number)
+  local others = {}
+  for _, slot in ipairs(slots) do
+    if slot.exit ~= number then others[#others + 1] = slot end
+  end
+  return #others > 0 and others or slots
+end
+
+-- Why a session that was to move has not; nil where it has.
+-- @param kept the number of the exit that it had, 0 for none.
+local function reason_to_stay(txn, kept, slot)
+  if not txn:get_var("txn.session_key") then return "no session: each connection may take another exit anyway, a name like alice-country-us-session-a1 begins one" end
+  if kept == 0 then return "the session begins with this request" end
+  return kept == slot.exit and "no other exit serves" or nil
+end
+
 local function quoted(text) return '"' .. text:gsub('[^%w%s._:,/-]', "") .. '"' end
 
 -- What the check page says, as JSON. All of it is ours, or was checked to be letters, digits, "_" and ".".
-local function page_of(txn, slot)
+-- @param kept the number of the exit that the session had, 0 for none.
+local function page_of(txn, slot, kept)
   local id, address, country, city = (exits:lookup(slot.backend .. "/" .. slot.name) or "?;;;"):match("^([^;]*);([^;]*);([^;]*);([^;]*)$")
   local fields = {
     '"exit": ' .. quoted(id or "?"), '"country": ' .. quoted(slot.country:upper()), '"address": ' .. quoted(address or ""),
@@ -214,6 +232,11 @@ local function page_of(txn, slot)
   fields[#fields + 1] = '"session": ' .. (session and quoted(session) or "null")
   local seconds = session and math.max(0, txn:get_var("txn.session_until") - os.time())
   fields[#fields + 1] = '"session_seconds_left": ' .. (seconds and tostring(seconds) or "null")
+  if txn:get_var("txn.rotate") then
+    local advice = reason_to_stay(txn, kept, slot)
+    fields[#fields + 1] = '"rotated": ' .. tostring(not advice)
+    if advice then fields[#fields + 1] = '"advice": ' .. quoted(advice) end
+  end
   return "{" .. table.concat(fields, ", ") .. "}"
 end
 
@@ -253,7 +276,10 @@ function M.route(txn)
   local chain = slot and {} or allowed(fallbacks(wanted, policy), policy)
 
   if key then
-    if kept ~= 0 and since > now then
+    if kept ~= 0 and since > now and txn:get_var("txn.rotate") then
+      slots, since = besides(slots, kept), now + txn:get_var("txn.session_seconds")
+      txn:set_var("txn.session_until", since)
+    elseif kept ~= 0 and since > now then
       slot = with_number(slots, kept) or with_number(slots_of(chain, nil), kept)
       if not slot and txn:get_var("txn.hard") then return refuse("session_exit_gone") end
     else
@@ -282,7 +308,7 @@ function M.route(txn)
     if taken.is_standby then txn:set_var("txn.standby", true) end
     local secret = secret_of(taken)
     if secret then txn:set_var("txn.secret", secret) end
-    if txn:get_var("txn.check") then txn:set_var("txn.page", page_of(txn, taken)) end
+    if txn:get_var("txn.check") then txn:set_var("txn.page", page_of(txn, taken, kept)) end
   end
 
   -- Where a pool has both kinds of exits, what is sent fits only the one that it was made for.
