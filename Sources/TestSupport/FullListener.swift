@@ -12,11 +12,13 @@ package final class FullListener: Sendable {
         // A queue of 0 takes one.
         Glibc.listen(listener, 0)
         endpoint = Endpoint(address: address, port: port)
-        descriptors = [listener] + (0..<2).map { _ in
-            let filler = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-            _ = SocketAddress(address, port: port)?.connect(filler)
-            return filler
-        }
+        descriptors =
+            [listener]
+            + (0..<2).map { _ in
+                let filler = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+                _ = SocketAddress(address, port: port)?.connect(filler)
+                return filler
+            }
     }
 
     deinit { for descriptor in descriptors { close(descriptor) } }
