@@ -21,8 +21,8 @@ extension FigureReading {
         let latencies = serving.compactMap(\.health.latencyMilliseconds).sorted()
         var levels: [Figure: Double] = [
             .exits: Double(state.exits.count), .exitsServing: Double(serving.count),
-            .exitsWanted: Double(state.pools.values.reduce(0) { $0 + $1.size }),
-            .poolsUnserved: Double(state.pools.keys.count { state.exits.serving(in: $0).isEmpty }), .alerts: Double(state.alerts.count),
+            .exitsWanted: Double(state.pools.values.reduce(0) { $0 + $1.sizeNow }),
+            .poolsUnserved: Double(state.pools.values.count { !$0.isClosed && state.exits.serving(in: $0.country).isEmpty }), .alerts: Double(state.alerts.count),
             .breakersOpen: Double(state.breakers.count { $0.state == "open" }),
         ]
         if !latencies.isEmpty { levels[.probeLatency] = latencies[latencies.count / 2] }

@@ -42,7 +42,7 @@ struct MetricsExporter: Sendable {
             verdicts[[exit.health.verdict.rawValue, exit.health.reason?.rawValue ?? "none"], default: 0] += 1
             if let milliseconds = exit.health.latencyMilliseconds { latency[["\(exit.id)", exit.country.rawValue]] = milliseconds / 1000 }
         }
-        let wanted = state.pools.reduce(into: [:]) { $0[[$1.key.rawValue]] = Double($1.value.size) }
+        let wanted = state.pools.reduce(into: [:]) { $0[[$1.key.rawValue]] = Double($1.value.sizeNow) }
         let serving = state.pools.keys.reduce(into: [:]) { counts, country in
             counts[[country.rawValue]] = Double(state.exits.serving(in: country).count)
         }

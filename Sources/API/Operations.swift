@@ -62,6 +62,10 @@ package struct OperatorState: Sendable {
     package var users: [ProxyUser]
     /// Users who are over a quota, with its name.
     package var blockedUsers: [String: Quota] = [:]
+    /// Countries that a request opens though they have no pool.
+    package var onDemand: Set<CountryCode> = []
+    /// Open pools on demand that carry nothing.
+    package var idle: [CountryCode: PoolIdleness] = [:]
     /// Outside parts that do not answer, with the reason.
     package var problems: [String: String]
     /// When each part was last asked by this controller; one that it has never asked is not in it.
@@ -88,6 +92,9 @@ package struct OperatorState: Sendable {
         self.leader = leader
         self.blockedUsers = blockedUsers
     }
+
+    /// Whether a request may ask for an exit of this country.
+    package func isOnDemand(_ country: CountryCode) -> Bool { pools[country]?.isOnDemand ?? onDemand.contains(country) }
 }
 
 /// The catalog at one moment.

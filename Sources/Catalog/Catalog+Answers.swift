@@ -7,9 +7,10 @@ extension Catalog {
     /// The servers of a pool, best first by its strategy, the most promising ones measured and resolved. The points are those of each
     /// server by itself: what exits hold and what has failed changes faster than this list is asked for, and is weighed by who chooses.
     /// - Throws: where there is none, though only for want of a list or of a resolver.
-    package func ranked(for pool: Pool) async throws -> [RankedServer] {
+    /// - Parameter isMeasured: false to go by what was measured before.
+    package func ranked(for pool: Pool, isMeasured: Bool = true) async throws -> [RankedServer] {
         try await refresh(for: pool.provider, country: pool.country)
-        await measureCandidates(for: pool)
+        if isMeasured { await measureCandidates(for: pool) }
         let wanted = servers(within: ServerFilter(pool))
         // Who has given no list may have servers there.
         let silent = providers.filter { self[$0].listing == nil && pool.provider ?? $0 == $0 }
@@ -57,6 +58,12 @@ extension Catalog {
         let snapshot = CatalogSnapshot(revision: revision, servers: servers, listings: statuses)
         cached = snapshot
         return snapshot
+    }
+
+    /// The countries that have servers, by the lists that are known; nil where none is.
+    package var knownCountries: Set<CountryCode>? {
+        let listings = listings
+        return listings.isEmpty ? nil : listings.reduce(into: []) { $0.formUnion($1.byCountry.keys) }
     }
 
     /// How many servers each country has.

@@ -68,6 +68,7 @@ extension Controller {
         guard now != before else { return }
         let time = ports.now()
         for id in now.subtracting(before).sorted() {
+            if let seconds = term.onDemand.serves(id.country, at: ports.instant, now: time) { Metrics.onDemandSeconds.observe(seconds) }
             guard let (seconds, cause) = term.failovers.serves(id.country, at: time) else { continue }
             Metrics.failoverDuration.observe(seconds, cause.rawValue)
             ports.log.info("exit \(id) serves in place of a lost one", ["after_s": Figures.decimal(seconds, digits: 2)])

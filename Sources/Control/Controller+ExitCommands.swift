@@ -41,6 +41,10 @@ extension Controller {
             guard !exit.leaving else { return exit }
             let left = try await saveAsLeaving(exit, reason: .unwanted)
             if var pool = desired.pools[id.country] {
+                if pool.isOnDemand {
+                    try await close(pool)
+                    return await leave(id, reason: .unwanted) ?? left
+                }
                 pool.size -= 1
                 if pool.size > 0 { try await set(pool) } else { try await forget(id.country) }
             }

@@ -49,7 +49,7 @@ extension Controller {
 
     /// One that leaves a pool that goes on was replaced, and its traffic moves now.
     private func recordRotation(from old: Exit?, to new: Exit) {
-        guard let old, old.leaving, old.reason != .unwanted, desired.pools[new.country] != nil else { return }
+        guard let old, old.leaving, old.reason != .unwanted, old.reason != .idle, desired.pools[new.country] != nil else { return }
         // The planner says why it moves an exit; an operator need not.
         let cause: EventCause = old.detail == nil ? .operator : old.reason == .rotated ? .planner : .probe
         Metrics.rotations.add(1, cause.rawValue, old.reason?.rawValue ?? "none")

@@ -45,11 +45,12 @@ extension Controller {
     // MARK: - What is shown
 
     func publishView() {
-        view.set(
-            Snapshot(
-                hasObserved: term.hasObserved || term.store.shownVersion != nil, desired: desired, exits: exits.mapValues(shown),
-                problems: term.alerts.troubles.mapValues(\.message), breakers: term.breakers.all,
-                alerts: term.alerts.open.values.sorted { $0.subject < $1.subject }, leader: ports.leadership.leader))
+        var snapshot = Snapshot(
+            hasObserved: term.hasObserved || term.store.shownVersion != nil, desired: desired, exits: exits.mapValues(shown),
+            problems: term.alerts.troubles.mapValues(\.message), breakers: term.breakers.all,
+            alerts: term.alerts.open.values.sorted { $0.subject < $1.subject }, leader: ports.leadership.leader)
+        snapshot.idle = term.onDemand.idleness(closingAfter: settings.rules.onDemand.idleSeconds)
+        view.set(snapshot)
     }
 
     /// An exit is shown to serve when the gateway has it.

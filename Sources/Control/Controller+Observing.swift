@@ -26,6 +26,7 @@ extension Controller {
         term.handshakes.knowledge.considered(now)
         world.asking = term.handshakes.asking
         world.hostIsOnline = await observeHost()
+        if settings.rules.onDemand.countries != .none { noteListed(await ports.catalog.countries()) }
         world.trial = term.host.trial(exits, now: ports.now())
         if let gateway = world.gateway { countBytes(gateway) }
         world.busy = Set(operations.keys).union(term.revisions.newer(than: revision))
@@ -118,6 +119,8 @@ extension Controller {
         let news = term.gateway.slots.take(gateway, exits)
         probes.used = term.gateway.slots.used
         for (id, bytes) in news.carried { exits[id]?.proof.carriedBytes += bytes }
+        let used = Set(term.gateway.slots.used.map(\.country))
+        term.onDemand.see(connected: used, carried: Set(news.carried.keys.map(\.country)), desired, now: ports.now())
         for id in news.faulty { probes.hasten(id) }
     }
 

@@ -14,6 +14,7 @@ extension Controller {
         guard term === self.term, ports.leadership.isLeader else { return nil }
         checkEventStream()
         stopHopelessOperations(observation)
+        reviewOnDemand(observation.world)
         let edition = term.gateway.usersEdition
         let plan = Planner.plan(desired: desired, exits: exits, world: observation.world, now: ports.now(), rules: settings.rules)
         take(plan.exits)

@@ -10,6 +10,9 @@ extension Controller {
         let ranked = try await findServers(for: pool)
         try await changes.withLock {
             try checkDevices(pool)
+            var pool = pool
+            // What serves now goes on, until nobody uses it.
+            if pool.isOnDemand { pool.onDemand = desired.pools[pool.country].map { !$0.isClosed } ?? false ? .open : .closed }
             try await set(pool, servers: ranked)
         }
         wake()
@@ -67,7 +70,7 @@ extension Controller {
     /// Nobody is waited for that the pool does not want any more.
     private func trimFailovers(of country: CountryCode) {
         let serving = exits.serving(in: country).count
-        term.failovers.trim(country, to: max(0, (desired.pools[country]?.size ?? 0) - serving))
+        term.failovers.trim(country, to: max(0, (desired.pools[country]?.sizeNow ?? 0) - serving))
     }
 
     /// The servers of a pool; refuses one that could never have an exit.

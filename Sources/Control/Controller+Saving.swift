@@ -10,9 +10,11 @@ extension Controller {
         async let seen = gatewayAsFound()
         let state = try await ports.store.load()
         let gateway = await seen
+        let listed = await ports.catalog.countries()
         // An operator's change may have needed it at the same time.
         guard term === self.term, !term.isLoaded else { return }
         adopt(state)
+        noteListed(listed, found: gateway)
         // An exit is saved as serving before it is plugged in, and the last controller may have ended between the two.
         let isAsPlanned = gateway.map { !GatewayLayout.of(desired: desired, exits: exits).differs(from: $0) } ?? false
         term.gateway.plugged = isAsPlanned ? Set(exits.values.filter { $0.state.takesTraffic }.map(\.id)) : []
@@ -25,7 +27,9 @@ extension Controller {
     /// Makes what the store holds the state.
     func adopt(_ state: StoredState) {
         let now = ports.now()
+        let old = desired
         desired = Desired(pools: state.pools, users: state.users, blocked: state.blocked)
+        (desired.onDemand, desired.opensAll) = (old.onDemand, old.opensAll)
         exits = state.exits.mapValues { exit in
             var exit = exit
             exit.clampTimes(to: now)

@@ -107,6 +107,15 @@ package protocol ServerCatalog: Sendable {
     /// The servers of a pool with what is known of each by itself, best first.
     /// - Throws: what stands in the way, in words for operators; `ListUnreadable` for a list that says nothing.
     func ranked(for pool: Pool) async throws -> [RankedServer]
+    /// The same without measuring anything first: for who can't wait.
+    func known(for pool: Pool) async throws -> [RankedServer]
+    /// The countries that have servers; nil while no list is known.
+    func countries() async -> Set<CountryCode>?
+}
+
+extension ServerCatalog {
+    package func known(for pool: Pool) async throws -> [RankedServer] { try await ranked(for: pool) }
+    package func countries() async -> Set<CountryCode>? { nil }
 }
 
 /// Asks servers from this machine, without an exit. Must not be asked about a server that an exit holds: it would take the exit's tunnel.

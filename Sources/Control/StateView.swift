@@ -16,6 +16,8 @@ package struct Snapshot: Sendable {
     package var alerts: [Alert]
     /// The controller that leads, where it is another one.
     package var leader: String?
+    /// Open pools on demand that carry nothing.
+    package var idle: [CountryCode: PoolIdleness] = [:]
 
     package init(
         hasObserved: Bool = false, desired: Desired = .init(), exits: [ExitID: Exit] = [:], problems: [Dependency: String] = [:],

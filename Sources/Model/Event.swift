@@ -18,6 +18,10 @@ package enum EventKind: String, Codable, Sendable, CaseIterable {
     case rotation = "pool.rotation"
     case poolChanged = "pool.changed"
     case poolRemoved = "pool.removed"
+    /// A pool on demand: a request has opened it; nobody uses it any more; another country needs its tunnel.
+    case poolOpened = "pool.opened"
+    case poolClosed = "pool.closed"
+    case poolEvicted = "pool.evicted"
     case userAdded = "user.added"
     case userChanged = "user.changed"
     case userRemoved = "user.removed"

@@ -12,6 +12,8 @@ package struct EventCause: RawRepresentable, Hashable, Codable, Sendable {
     package static let `operator` = EventCause(rawValue: "operator")
     package static let planner = EventCause(rawValue: "planner")
     package static let probe = EventCause(rawValue: "probe")
+    /// A request of a proxy user.
+    package static let demand = EventCause(rawValue: "demand")
     /// A user's quota.
     package static let quota = EventCause(rawValue: "quota")
     /// SIGHUP.

@@ -60,6 +60,8 @@ package enum ExitReason: String, Codable, Sendable, CaseIterable {
     case restartBudget = "restart_budget"
     case rotated
     case unwanted
+    /// Its pool is on demand, and nobody uses it, or another country needs its tunnel.
+    case idle
     case unknown
 }
 

@@ -18,10 +18,12 @@ package struct ExitRequest: Hashable, Codable, Sendable {
         self.strategy = strategy
     }
 
-    /// The pool with one more exit and these settings; a new one where there is none.
+    /// The pool with one more exit and these settings, not on demand; a new one where there is none.
     package func grown(_ pool: Pool?) -> Pool {
         var grown = pool ?? Pool(country: country, size: 0)
-        grown.size += 1
+        // What an operator asks for stays: the pool is not on demand any more. One that is closed has none yet.
+        grown.size = grown.sizeNow + 1
+        grown.onDemand = nil
         if let provider { grown.provider = provider }
         if let city { grown.city = city }
         if let limits { grown.limits = grown.limits.changed(by: limits) }

@@ -6,6 +6,8 @@ package struct GatewayLayout: Hashable, Sendable {
     package var blocked: [String: Quota]
     /// Networks that nobody may reach, this machine's own addresses among them; the gateway's adapter fills them in.
     package var refused: [String]?
+    /// True where every country with servers is open to its users: what has no pool here has no server.
+    package var hasAllCountries = false
 
     package init(pools: [GatewayPool] = [], users: [ProxyUser] = [], blocked: [String: Quota] = [:]) {
         self.pools = pools
@@ -14,7 +16,7 @@ package struct GatewayLayout: Hashable, Sendable {
     }
 }
 
-/// One country's backend: as many slots as `Pool.slots`, used or free.
+/// One country's backend: as many slots as `Pool.slotCount`, used or free.
 package struct GatewayPool: Hashable, Sendable {
     package var country: CountryCode
     package var slots: [GatewaySlot]
@@ -25,10 +27,12 @@ package struct GatewayPool: Hashable, Sendable {
     package var standbys: Set<Int>
     /// Whether an exit is on its way: requests may wait for it.
     package var isComing: Bool
+    /// Whether a request may ask for an exit where there is none.
+    package var isOnDemand: Bool
 
     package init(
         country: CountryCode, slots: [GatewaySlot], spread: Spread = .leastConnections, fallback: [CountryCode] = [],
-        standbys: Set<Int> = [], isComing: Bool = false
+        standbys: Set<Int> = [], isComing: Bool = false, isOnDemand: Bool = false
     ) {
         self.country = country
         self.slots = slots
@@ -36,6 +40,7 @@ package struct GatewayPool: Hashable, Sendable {
         self.fallback = fallback
         self.standbys = standbys
         self.isComing = isComing
+        self.isOnDemand = isOnDemand
     }
 
     package var backendName: String { "pool-\(country.lowercased)" }

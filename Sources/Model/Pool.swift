@@ -29,11 +29,13 @@ package struct Pool: Hashable, Codable, Sendable {
     package var spread: Spread?
     /// Countries that take over, in this order, while no exit of the pool serves; nil for none.
     package var fallback: [CountryCode]?
+    /// Whether its exits come with a request and go when nobody uses them; nil where they always run.
+    package var onDemand: OnDemand?
 
     package init(
         country: CountryCode, size: Int, provider: ProviderName? = nil, city: String? = nil, limits: ServerLimits = ServerLimits(),
         strategy: Strategy = .balanced, standby: Int = 0, rotateEvery: Int? = nil, rotateAfterMegabytes: Int? = nil,
-        spread: Spread? = nil, fallback: [CountryCode]? = nil
+        spread: Spread? = nil, fallback: [CountryCode]? = nil, onDemand: OnDemand? = nil
     ) {
         self.country = country
         self.size = size
@@ -46,12 +48,14 @@ package struct Pool: Hashable, Codable, Sendable {
         self.rotateAfterMegabytes = rotateAfterMegabytes
         self.spread = spread
         self.fallback = fallback
+        self.onDemand = onDemand
     }
 
     enum CodingKeys: String, CodingKey {
         case country, size, provider, city, limits, strategy, standby, spread, fallback
         case rotateEvery = "rotate_every"
         case rotateAfterMegabytes = "rotate_after_mb"
+        case onDemand = "on_demand"
     }
 
     /// What an older version stored lacks the newer fields.
@@ -68,7 +72,39 @@ package struct Pool: Hashable, Codable, Sendable {
         rotateAfterMegabytes = try container.decodeIfPresent(Int.self, forKey: .rotateAfterMegabytes)
         spread = try container.decodeIfPresent(Spread.self, forKey: .spread)
         fallback = try container.decodeIfPresent([CountryCode].self, forKey: .fallback)
+        onDemand = try container.decodeIfPresent(OnDemand.self, forKey: .onDemand)
     }
+}
+
+/// What a pool on demand has at the moment.
+package enum OnDemand: String, Codable, Sendable {
+    /// No exit, until somebody asks for one.
+    case closed
+    /// Its exits, as any other pool.
+    case open
+    /// The same, of a pool that no operator has made: it is removed when it closes.
+    case passing
+}
+
+/// Since when an open pool on demand has carried nothing, and when it closes if that goes on.
+package struct PoolIdleness: Hashable, Sendable {
+    package var since: Timestamp
+    package var closesAt: Timestamp
+
+    package init(since: Timestamp, closesAt: Timestamp) { (self.since, self.closesAt) = (since, closesAt) }
+}
+
+extension Pool {
+    /// A pool of a country that is opened by the setting for all countries.
+    package static func passing(_ country: CountryCode) -> Pool { Pool(country: country, size: 1, onDemand: .passing) }
+
+    package var isOnDemand: Bool { onDemand != nil }
+    package var isClosed: Bool { onDemand == .closed }
+    /// Exits and standbys that are wanted now.
+    package var sizeNow: Int { isClosed ? 0 : size }
+    package var standbyNow: Int { isClosed ? 0 : standby }
+    /// Slots of its backend. A pool on demand has few, for there may be one for each country: each exit can be replaced, and one more drains.
+    package var slotCount: Int { isOnDemand ? min(Self.slots, 2 * (size + standby) + 1) : Self.slots }
 }
 
 /// Which of a country's servers a pool may take, beside provider and city. What is nil or empty does not limit.

@@ -11,6 +11,7 @@ extension Alerts {
         let reason = (stuck.first ?? members.first { $0.reason != nil })?.reason
         let detail = (stuck.first ?? members.first { $0.detail != nil })?.detail ?? "its exits don't start"
         if let alert = stranded(pool, facts, memory, now) { return alert }
+        if pool.isOnDemand { return unopened(pool, memory, now, reason, detail) }
         if let since = memory.unserved[pool.country], now - since >= patience {
             return Alert(
                 .pool(pool.country), .critical, "no exit of \(pool.country) serves: \(detail)",
@@ -24,6 +25,15 @@ extension Alerts {
         let lack = serving < pool.size ? exits : "\(standbys) of \(pool.standby) standbys"
         return Alert(
             .pool(pool.country), .warning, "\(pool.country) has \(lack): \(detail)", remedy: remedy(reason: reason), since: first.since)
+    }
+
+    /// A pool on demand that was asked for and does not open. One that is closed lacks nothing, and one that waits for a tunnel is told of
+    /// by its refusals.
+    private static func unopened(_ pool: Pool, _ memory: Memory, _ now: Timestamp, _ reason: ExitReason?, _ detail: String) -> Alert? {
+        guard let since = memory.unserved[pool.country], now - since >= patience, reason != .deviceLimit else { return nil }
+        return Alert(
+            .pool(pool.country), .warning, "\(pool.country) was asked for and does not open: \(detail)", remedy: remedy(reason: reason),
+            since: since)
     }
 
     /// A pool that nobody serves while the engine is away: nothing but the engine brings an exit back, so this is told at once.

@@ -23,7 +23,9 @@ package struct DeviceBudget: Sendable, Equatable {
     }
 
     /// Why the accounts can't carry these pools; nil where they can.
+    /// Pools on demand take what is left.
     package func excess(of pools: some Collection<Pool>, providers: [ProviderName]) -> String? {
+        let pools = pools.filter { !$0.isOnDemand }
         for (provider, limit) in limits.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             let wanted = pools.filter { $0.provider == provider || providers == [provider] }.reduce(0) { $0 + $1.size + $1.standby }
             guard wanted > limit else { continue }

@@ -131,6 +131,16 @@ extension Exit {
         if state != wanted { move(to: wanted, reason: health.reason, now: now) }
     }
 
+    /// True for one that leaves because its pool is on demand and has closed.
+    package var givesWay: Bool { leaving && reason == .idle }
+
+    /// One that gives way stays after all.
+    package mutating func takeBack(now: Timestamp) {
+        guard givesWay else { return }
+        leaving = false
+        if state == .draining { move(to: .serving, now: now) } else { reason = health.verdict == .degraded ? health.reason : nil }
+    }
+
     /// Plugs a proved exit in.
     package mutating func promote(now: Timestamp) {
         guard state == .standby else { return }

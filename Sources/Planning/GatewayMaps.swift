@@ -53,9 +53,10 @@ extension GatewayLayout {
 
     /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:400:newyork`, others to `none`. `open=s1` are
     /// slots whose exits ask for no credential; `spread=round_robin` stands where exits are taken in turn, `coming=1` where an exit is on
-    /// its way, `standbys=` before slots that are as `slots`.
+    /// its way, `standbys=` before slots that are as `slots`, `demand=1` where a request may ask for an exit. `servers=none` is a country
+    /// that could be asked for, if it had a server.
     private var poolEntries: [String: String] {
-        var entries = Self.noPools
+        var entries = hasAllCountries ? Self.noServers : Self.noPools
         for pool in pools {
             let slots = pool.slots.filter { $0.state == .ready && $0.endpoint != nil }.map(Self.words)
             let standbys = pool.slots.filter { pool.standbys.contains($0.number) && $0.endpoint != nil }.map(Self.words)
@@ -64,11 +65,14 @@ extension GatewayLayout {
             entries[pool.country.lowercased] =
                 "backend=\(pool.backendName);fallback=\(fallback)" + (open.isEmpty ? "" : ";open=\(open.joined(separator: ","))")
                 + (pool.spread == .roundRobin ? ";spread=\(pool.spread.rawValue)" : "")
-                + (pool.isComing ? ";coming=1" : "")
+                + (pool.isComing ? ";coming=1" : "") + (pool.isOnDemand ? ";demand=1" : "")
                 + (standbys.isEmpty ? "" : ";standbys=\(standbys.joined(separator: ","))")
                 + ";slots=\(slots.joined(separator: ","))"
         }
-        entries["any"] = "countries=\(pools.map(\.country.lowercased).joined(separator: ","))"
+        // Who asks for any country keeps no exit from its end: those on demand are used where there are no others.
+        let lasting = pools.filter { !$0.isOnDemand }
+        let any = lasting.isEmpty ? pools.filter { $0.slots.contains { $0.state == .ready } } : lasting
+        entries["any"] = "countries=\(any.map(\.country.lowercased).joined(separator: ","))"
         return entries
     }
 
@@ -80,6 +84,7 @@ extension GatewayLayout {
     }
 
     private static let noPools = Dictionary(CountryCode.all.map { ($0.lowercased, "none") }, uniquingKeysWith: { $1 })
+    private static let noServers = noPools.mapValues { _ in "servers=none" }
 
     /// Networks of users who need no password: `10.0.0.0/8` to `alice`. The first user of a network has it. Networks that are too much of
     /// the internet are left out, with an alert: a version before has stored them.

@@ -4,9 +4,9 @@ extension GatewayLayout {
     /// The layout in which every exit that serves is plugged in, and every exit that drains finishes. A dead one is out at
     /// once, also while the engine is away and it can't be replaced.
     package static func of(desired: Desired, exits: [ExitID: Exit], hostIsOnline: Bool = true) -> GatewayLayout {
-        let countries = Set(desired.pools.keys).union(exits.values.filter { $0.endpoint != nil }.map(\.country))
+        let countries = Set(desired.pools.keys).union(desired.onDemand).union(exits.values.filter { $0.endpoint != nil }.map(\.country))
         let pools = countries.sorted().map { country in
-            var slots = (1...Pool.slots).map(GatewaySlot.free)
+            var slots = (1...slotCount(of: country, desired, exits)).map(GatewaySlot.free)
             var standbys: Set<Int> = []
             for exit in exits.of(country) where (1...Pool.slots).contains(exit.slot) {
                 guard let endpoint = exit.endpoint else { continue }
@@ -20,14 +20,26 @@ extension GatewayLayout {
             let pool = desired.pools[country]
             return GatewayPool(
                 country: country, slots: slots, spread: pool?.spread ?? .leastConnections, fallback: pool?.fallback ?? [],
-                standbys: standbys, isComing: exits.of(country).contains(where: isComing))
+                standbys: standbys, isComing: exits.of(country).contains { isComing($0, pool, exits) },
+                isOnDemand: desired.isOnDemand(country))
         }
-        return GatewayLayout(pools: pools, users: desired.users.sorted { $0.name < $1.name }, blocked: desired.blocked)
+        var layout = GatewayLayout(pools: pools, users: desired.users.sorted { $0.name < $1.name }, blocked: desired.blocked)
+        layout.hasAllCountries = desired.opensAll
+        return layout
+    }
+
+    /// Few for a country on demand, but never fewer than exits of it still have.
+    private static func slotCount(of country: CountryCode, _ desired: Desired, _ exits: [ExitID: Exit]) -> Int {
+        let pool = desired.pools[country] ?? (desired.onDemand.contains(country) ? .passing(country) : nil)
+        let highest = exits.of(country).filter { $0.endpoint != nil }.map(\.slot).max() ?? 1
+        return min(Pool.slots, max(pool?.slotCount ?? Pool.slots, highest))
     }
 
     /// Whether it can be expected to serve within seconds: it is being started, or is about to be, or only has to be plugged in.
-    private static func isComing(_ exit: Exit) -> Bool {
-        switch exit.state {
+    package static func isComing(_ exit: Exit, _ pool: Pool?, _ exits: [ExitID: Exit]) -> Bool {
+        // The tunnel that it needs is being given back.
+        if exit.reason == .deviceLimit, exit.state == .pending, pool?.isOnDemand ?? false { return exits.values.contains(where: \.givesWay) }
+        return switch exit.state {
         case .starting, .verifying, .standby: true
         // Nothing but its next try is waited for, and that comes soon after the first failures.
         case .pending: exit.attempts < 3 && !(exit.reason.map(waits.contains) ?? false)

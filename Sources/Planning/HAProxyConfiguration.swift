@@ -71,6 +71,7 @@ package struct HAProxyConfiguration: Sendable {
 
         package var statsSocket: String { "\(runDirectory)/stats.sock" }
         package var logSocket: String { "\(runDirectory)/log.sock" }
+        package var demandSocket: String { "\(runDirectory)/demand.sock" }
         package var certificateFolder: String { "\(runDirectory)/certificates" }
 
         /// Never open: beyond the loopback address it listens only when somebody may use it.

@@ -64,7 +64,9 @@ extension Planner {
         guard open.isEmpty, !servers.isEmpty else { return open }
         if cancelReplacement(exit) { return nil }
         let names = Set(servers.map(\.server.provider.rawValue)).sorted().joined(separator: " and ")
-        wait(exit, .deviceLimit, "the account at \(names) has no free tunnel", now + 1)
+        // The tunnel of one that gives way is free in a moment.
+        let pause = exits.values.contains(where: \.givesWay) ? 0.05 : 1
+        wait(exit, .deviceLimit, "the account at \(names) has no free tunnel", now + pause)
         return nil
     }
 

@@ -44,7 +44,7 @@ extension Planner {
         let serving = serving(of: pool.country).sorted { $0.id < $1.id }
         let isMoving = exits.of(pool.country).contains { $0.leaving && $0.state.takesTraffic }
         let lastMove = serving.compactMap(\.proof.at).max()
-        guard !isMoving, world.hostIsOnline, serving.count >= pool.size else { return }
+        guard !isMoving, world.hostIsOnline, serving.count >= pool.sizeNow else { return }
         let sinceMove = lastMove.map { now - $0 } ?? .infinity
         reconsider(serving)
         guard hasAlternative(to: serving) else { return }

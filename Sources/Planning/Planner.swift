@@ -10,6 +10,7 @@ package struct Planner: Sendable {
         package var budget = RestartBudget()
         package var retirement = Retirement()
         package var devices = DeviceBudget()
+        package var onDemand = OnDemandRules()
 
         package init(drainSeconds: Double = 30, noServerSeconds: Double = 30) {
             self.drainSeconds = drainSeconds
@@ -188,12 +189,17 @@ package struct Planner: Sendable {
             world.published == nil
             ? false : world.published == GatewayLayout.of(desired: desired, exits: exits, hostIsOnline: world.hostIsOnline)
         let isIdle = isPublished && world.gateway?.sessions(country: exit.country, slot: exit.slot) == 0
-        if isIdle || deadline <= now { exit.move(to: .stopped, reason: exit.reason, now: now) } else { requeue(at: deadline) }
+        // One that gives way was chosen because it had no connection: one that has come in the same moment is not cut for that.
+        if isIdle || deadline <= now && !exit.givesWay {
+            exit.move(to: .stopped, reason: exit.reason, now: now)
+        } else if !exit.givesWay {
+            requeue(at: deadline)
+        }
     }
 
     private func isReplaced(_ exit: Exit) -> Bool {
         guard let pool = desired.pools[exit.country] else { return true }
-        return serving(of: exit.country).count >= pool.size
+        return serving(of: exit.country).count >= pool.sizeNow
     }
 
     /// The exits that take a country's traffic, and are to go on with it.
@@ -217,13 +223,14 @@ package struct Planner: Sendable {
     // MARK: - The whole
 
     private mutating func resize(_ pool: Pool) {
+        if pool.isOnDemand { takeBack(for: pool) }
         // Never more of those that serve than the pool wants. What doesn't serve goes first, then what is unwell, then the newest.
         let order = staying(pool.country).sorted { (Self.removalRank($0), $0.id.number) > (Self.removalRank($1), $1.id.number) }
         let serving = order.filter(\.state.takesTraffic)
-        for exit in serving.prefix(max(0, serving.count - pool.size)) { dismiss(exit) }
-        let wanted = pool.size + pool.standby
+        for exit in serving.prefix(max(0, serving.count - pool.sizeNow)) { dismiss(exit, pool) }
+        let wanted = pool.sizeNow + pool.standbyNow
         let left = order.filter { exits[$0.id]?.leaving == false }
-        for exit in left.prefix(max(0, left.count - wanted)) { dismiss(exit) }
+        for exit in left.prefix(max(0, left.count - wanted)) { dismiss(exit, pool) }
         for _ in 0..<max(0, wanted - left.count) { add(to: pool) }
     }
 
@@ -241,14 +248,24 @@ package struct Planner: Sendable {
         exits.of(country).filter { !$0.leaving && $0.state != .draining && $0.state != .stopped }
     }
 
-    private mutating func dismiss(_ exit: Exit) {
+    private mutating func dismiss(_ exit: Exit, _ pool: Pool) {
         exits[exit.id]?.leaving = true
-        exits[exit.id]?.reason = .unwanted
+        exits[exit.id]?.reason = pool.isClosed ? .idle : .unwanted
+    }
+
+    /// An exit that gives way and is still there serves again at once where its country is asked for.
+    private mutating func takeBack(for pool: Pool) {
+        var missing = pool.sizeNow - staying(pool.country).count
+        for exit in exits.of(pool.country).sorted(by: { $0.id < $1.id }) where missing > 0 && exit.givesWay {
+            guard exit.state.takesTraffic || exit.state == .draining, exit.isUsable(hostIsOnline: world.hostIsOnline) else { continue }
+            exits[exit.id]?.takeBack(now: now)
+            missing -= 1
+        }
     }
 
     /// Plugs standbys in for as many exits as the pool lacks, the best first.
     private mutating func promote(in pool: Pool) {
-        let missing = pool.size - serving(of: pool.country).count
+        let missing = pool.sizeNow - serving(of: pool.country).count
         guard missing > 0 else { return }
         let standbys = exits.of(pool.country).filter {
             $0.state == .standby && !$0.leaving && $0.health.verdict != .dead && !world.busy.contains($0.id)
@@ -258,14 +275,16 @@ package struct Planner: Sendable {
     }
 
     private mutating func add(to pool: Pool) {
-        if let exit = Self.newExit(country: pool.country, among: exits, now: now) { exits[exit.id] = exit }
+        if let exit = Self.newExit(country: pool.country, slots: pool.slotCount, among: exits, now: now) { exits[exit.id] = exit }
     }
 
     /// A waiting exit with the smallest number and slot that are free; nil where all slots are taken.
-    package static func newExit(country: CountryCode, among exits: [ExitID: Exit], now: Timestamp) -> Exit? {
+    package static func newExit(
+        country: CountryCode, slots count: Int = Pool.slots, among exits: [ExitID: Exit], now: Timestamp
+    ) -> Exit? {
         let slots = Set(exits.of(country).map(\.slot))
         guard let number = (1...999).first(where: { exits[ExitID(country: country, number: $0)] == nil }),
-            let slot = (1...Pool.slots).first(where: { !slots.contains($0) })
+            let slot = (1...count).first(where: { !slots.contains($0) })
         else { return nil }
         return Exit(id: ExitID(country: country, number: number), slot: slot, now: now)
     }

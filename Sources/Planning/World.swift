@@ -6,6 +6,10 @@ package struct Desired: Sendable, Equatable {
     package var users: [ProxyUser]
     /// Users who are over a quota, with the quota.
     package var blocked: [String: Quota]
+    /// Countries that a request opens though they have no pool.
+    package var onDemand: Set<CountryCode> = []
+    /// True where these are all that have servers.
+    package var opensAll = false
 
     package init(pools: [CountryCode: Pool] = [:], users: [ProxyUser] = [], blocked: [String: Quota] = [:]) {
         self.pools = pools

@@ -108,6 +108,14 @@ package enum Metrics {
         .counter, "sallyport_gateway_retries_total", "Exits that were left for another one before a tunnel was made.")
     package static let gatewayHeld = Metric(
         .counter, "sallyport_gateway_held_requests_total", "Requests that waited for an exit that was on its way.")
+    package static let onDemandOpenings = Metric(
+        .counter, "sallyport_on_demand_openings_total", "Countries that a request has opened.")
+    package static let onDemandRefusals = Metric(
+        .counter, "sallyport_on_demand_refusals_total", "Questions of the gateway for a country that were refused.", labels: ["reason"])
+    package static let onDemandClosings = Metric(
+        .counter, "sallyport_on_demand_closings_total", "Countries that were closed: idle, or evicted for another one.", labels: ["cause"])
+    package static let onDemandSeconds = Metric(
+        .histogram(failoverSeconds), "sallyport_on_demand_wait_seconds", "Time from a country's opening until the gateway sends traffic to its exit.")
     package static let accessLogLost = Metric(
         .counter, "sallyport_access_log_lines_lost_total", "Lines of the access log that could not be written.")
 
@@ -129,7 +137,8 @@ package enum Metrics {
         failoverDuration,
         rotations, events, leaderTerms,
         userBytes, userConnections, userErrors, exitBytes, usageReadings, gatewayLoads, gatewayRepairs,
-        authFailures, refusedConnections, gatewayRetries, gatewayHeld, accessLogLost, catalogServers, catalogFetched,
+        authFailures, refusedConnections, gatewayRetries, gatewayHeld,
+        onDemandOpenings, onDemandRefusals, onDemandClosings, onDemandSeconds, accessLogLost, catalogServers, catalogFetched,
         catalogFetches, redisCalls,
         redisSeconds, refusedRows, engineCalls, engineSeconds, loopSeconds, loopLastRun, deliveries, deliverySeconds, waitingEvents,
         webhooks,

@@ -7,6 +7,7 @@
 -- Requests with Expect or Upgrade are prepared too: only exits that know the question pass these on.
 
 local counters = require("counters")
+local demands = require("demands")
 local routing = require("routing")
 
 local CONNECT_SECONDS = 0.4    -- for the connection to an exit, in the same host's network
@@ -167,6 +168,31 @@ local function prepared_target(txn)
   return txn:get_var("txn.target")
 end
 
+-- Whether a request that nobody serves may wait: an exit is on its way, or was asked for, or may be when the controller is back. Where
+-- it is refused, txn.reason says why.
+local function may_wait(txn, reason)
+  if not reason:find("^no_exit") then return false end
+  if routing.is_coming(txn) then return true end
+  local country = routing.closed_country(txn)
+  if not country then return false end
+  local refusal = demands.ask(txn:get_var("txn.user"), country)
+  if refusal then txn:set_var("txn.reason", refusal) end
+  return not refusal
+end
+
+-- Where no exit of the country itself comes, others that are fallen back to count after all. False where there is none.
+local function fall_back(txn)
+  local reason = txn:get_var("txn.reason")
+  if not reason or not routing.closed_country(txn) then return false end
+  txn:set_var("txn.demand_over", true)
+  txn:unset_var("txn.reason")
+  txn:set_priv(nil)
+  routing.route(txn)
+  if not txn:get_var("txn.reason") then return true end
+  txn:set_var("txn.reason", reason)
+  return false
+end
+
 -- Tries what there is, and what comes while a request may wait.
 local function settle(txn, tries, target)
   local start, since = milliseconds(), nil
@@ -174,15 +200,19 @@ local function settle(txn, tries, target)
     local route, reason = txn:get_priv(), txn:get_var("txn.reason")
     if not reason and not (route and target) then break end
     if not reason then try_new(txn, tries, route, target) end
-    if tries.found or reason and not (reason:find("^no_exit") and routing.is_coming(txn)) then break end
-    if route and route.is_fixed then break end
-    if milliseconds() - start >= 1000 * HOLD_SECONDS or not since and held_count() >= HOLD_LIMIT then break end
-    if not since then
-      since = core.now().sec
-      add_held(since, 1)
-      counters.add(txn, "held", 1)
+    if tries.found or not reason and route and route.is_fixed then break end
+    local waits = not reason or may_wait(txn, reason)
+    if waits and (milliseconds() - start >= 1000 * HOLD_SECONDS or not since and held_count() >= HOLD_LIMIT) then waits = false end
+    if waits then
+      if not since then
+        since = core.now().sec
+        add_held(since, 1)
+        counters.add(txn, "held", 1)
+      end
+      pause(txn)
+    elseif not fall_back(txn) then
+      break
     end
-    pause(txn)
   end
   if since then
     add_held(since, -1)

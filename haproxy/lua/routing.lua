@@ -3,7 +3,8 @@
 -- The map of pools has "us backend=pool-us;fallback=ca,gb;slots=s1:4711:100:400:newyork,s3:815:80:600:dallas" with the slots that
 -- take connections: name, number of the exit, weight, milliseconds until it may be taken for silent, city. "any" has "countries=us,gb"; a country without a pool "none".
 -- "open=s1" are slots whose exits an earlier version started: they ask for no secret, and would hand one on to the target.
--- "spread=round_robin" stands where the pool's exits are taken in turn.
+-- "spread=round_robin" stands where the pool's exits are taken in turn, "demand=1" where a request may ask for an exit: demands.lua.
+-- "servers=none" is a country that could be asked for, if it had a server.
 
 local users = require("users")
 
@@ -248,6 +249,29 @@ function M.is_coming(txn)
   return false
 end
 
+-- What nobody serves: countries that have no server at all, or others.
+local function lack_of(list)
+  for _, country in ipairs(list) do
+    if fields_of(pools:lookup(country)).servers ~= "none" then return "no_exit" end
+  end
+  return #list > 0 and "no_server" or "no_exit"
+end
+
+-- The first country of a list that a request may ask an exit for.
+local function on_demand(list)
+  for _, country in ipairs(list) do
+    if fields_of(pools:lookup(country)).demand then return country end
+  end
+end
+
+-- The country that a request may ask an exit for, where none of those that it names has one. Nil too once that has come to nothing.
+function M.closed_country(txn)
+  if txn:get_var("txn.demand_over") then return nil end
+  local list = list_of(txn:get_var("txn.country"))
+  if #slots_of(list, nil) > 0 or #slots_of(list, nil, "standbys") > 0 then return nil end
+  return on_demand(list)
+end
+
 -- Sets txn.pool, txn.secret, and txn.slot where it must be a certain one, txn.fixed where no other will do; or txn.reason. What else
 -- could be taken is left for the rule that follows.
 function M.route(txn)
@@ -274,6 +298,8 @@ function M.route(txn)
   local slot = is_free and pool_of(txn, wanted) or nil
   local slots = slot and {} or slots_of(wanted, city)
   local chain = slot and {} or allowed(fallbacks(wanted, policy), policy)
+  -- The country itself can be opened: others are for when that has come to nothing.
+  if asked[1] ~= "any" and not txn:get_var("txn.demand_over") and on_demand(wanted) then chain = {} end
 
   if key then
     if kept ~= 0 and since > now and txn:get_var("txn.rotate") then
@@ -293,7 +319,7 @@ function M.route(txn)
     slot = is_free and pool_of(txn, { country }) or nil
     slots = slot and {} or slots_of({ country }, nil)
   end
-  if not slot and #slots == 0 then return refuse(city and #slots_of(wanted, nil) > 0 and "no_exit_in_city" or "no_exit") end
+  if not slot and #slots == 0 then return refuse(city and #slots_of(wanted, nil) > 0 and "no_exit_in_city" or lack_of(wanted)) end
 
   if not slot then slot = key and slot_for(txn, key .. "/" .. since, slots) or any_of(txn, slots, table.concat(wanted, ",") .. "/" .. (city or "")) end
   if txn:get_var("txn.hard") then slot.is_fixed = true end

@@ -7,6 +7,7 @@
 --   targets.lua    read_request                      what for, where to, may anybody
 --   routing.lua    route                             through which exit
 --   preparing.lua  prepare                           does that exit reach it, or another one
+--   demands.lua                                      asks the controller to open a country
 --   socks5.lua     socks5_request, socks5_connect, socks5_response   SOCKS5 as HTTP CONNECT
 --   checkpage.lua  check_page                        http://ip.sallyport/
 --   refusals.lua   refuse_with_page                  a refusal as a page, for browsers

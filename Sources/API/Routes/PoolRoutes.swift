@@ -36,6 +36,7 @@ struct PoolRoutes: RouteGroup {
                             .maybe(
                                 "fallback", .list(.country, limit: 10),
                                 "countries that are used instead, in this order, while no exit serves"),
+                            .maybe("on_demand", .flag, "whether its exits come with a request and go when nobody uses them"),
                         ] + Schema.serverLimitFields), example: .object(["size": .integer(2)])),
                 answers: [
                     .json(200, "the changed pool", .pool, showing: Self.plain), .json(201, "the new pool", .pool, showing: Self.new),
@@ -74,6 +75,7 @@ struct PoolRoutes: RouteGroup {
             let fallback = reader.countries("fallback", limit: 10)
             if fallback?.contains(country) ?? false { reader.problem("fallback", "names \(country) itself, expected other countries") }
             let standby = reader.integer("standby", in: 0...Pool.standbyLimit) ?? 0
+            let isOnDemand = reader.bool("on_demand") ?? false
             let rotateEvery = reader.integer("rotate_every", in: Pool.rotateEveryRange)
             let rotateAfter = reader.integer("rotate_after_mb", in: Pool.rotateAfterRange)
             // A field that was not read when it ends is taken for one that is unknown.
@@ -83,7 +85,7 @@ struct PoolRoutes: RouteGroup {
             return Pool(
                 country: country, size: size, provider: provider, city: city, limits: ServerLimits().changed(by: limits),
                 strategy: strategy, standby: standby, rotateEvery: rotateEvery, rotateAfterMegabytes: rotateAfter, spread: spread,
-                fallback: fallback)
+                fallback: fallback, onDemand: isOnDemand ? .closed : nil)
         }
         try await operations.execute(.setPool(pool))
         return .json(PoolInState.view(PoolInState(pool, operations.state)), status: isNew ? 201 : 200)
@@ -103,7 +105,7 @@ struct PoolRoutes: RouteGroup {
             let countries = Set(byCountry.keys).union(state.exits.values.map(\.country))
             return .json([
                 "countries": countries.sorted().map { country in
-                    country.fields(servers: byCountry[country] ?? [], exits: state.exits.of(country))
+                    country.fields(servers: byCountry[country] ?? [], exits: state.exits.of(country), isOnDemand: state.isOnDemand(country))
                 }
             ])
         }

@@ -9,7 +9,8 @@ extension Schema {
             "countries",
             .objects(
                 countryCode, countryCode.old("code"), nameOfCountry, nameOfCountry.old("name"), .always("servers", .whole(412)),
-                .maybe("best_load", .whole(0...100, 3), "percent"), .always("exits", .whole(0)), .always("serving", .whole(0)))))
+                .maybe("best_load", .whole(0...100, 3), "percent"), .always("exits", .whole(0)), .always("serving", .whole(0)),
+                .always("on_demand", .flag, "whether a request opens it"))))
     static let providerCountries = named(
         "ProviderCountries",
         .always(

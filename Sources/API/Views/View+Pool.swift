@@ -5,10 +5,13 @@ import OpenAPI
 struct PoolInState: Sendable {
     let pool: Pool
     let members: [Exit]
+    /// Nil where it carries connections, is closed, or not on demand.
+    let idleness: PoolIdleness?
 
     init(_ pool: Pool, _ state: OperatorState) {
         self.pool = pool
         members = state.exits.of(pool.country)
+        idleness = state.idle[pool.country]
     }
 }
 
@@ -36,9 +39,13 @@ extension PoolInState {
         .always("standby", .whole(0...Pool.standbyLimit, 1), "verified exits that are not plugged in") { $0.pool.standby },
         .maybe("rotate_every", .whole(Pool.rotateEveryRange, 86_400), "seconds") { $0.pool.rotateEvery },
         .maybe("rotate_after_mb", .whole(Pool.rotateAfterRange, 50_000), "megabytes") { $0.pool.rotateAfterMegabytes },
+        .always("on_demand", .flag, "whether its exits come with a request and go when nobody uses them") { $0.pool.isOnDemand },
+        .always("open", .flag, "false for a pool on demand that has no exit now") { !$0.pool.isClosed },
+        .maybe("idle_since", .time, "of an open pool on demand that carries nothing") { $0.idleness?.since },
+        .maybe("closes_at", .time, "when it closes if nobody uses it until then") { $0.idleness?.closesAt },
         .always("exits", .list(.text("us-1"))) { $0.members.map(\.id).sorted() },
         showing: [
             "exits": .array([.string("us-1"), .string("us-2")]), "hostnames": nil, "exclude": nil,
-            "standby": .integer(0),
+            "standby": .integer(0), "open": .bool(true), "idle_since": nil, "closes_at": nil,
         ])
 }

@@ -14,10 +14,11 @@ package struct ProxyAddress: Sendable {
 
 extension CountryCode {
     /// A country with its servers; its exits are not counted where they are nil.
-    func fields(servers: [Server], exits: [Exit]? = nil) -> Fields {
+    func fields(servers: [Server], exits: [Exit]? = nil, isOnDemand: Bool? = nil) -> Fields {
         Fields([
             "country": rawValue, "code": rawValue, "country_name": name, "name": name, "servers": servers.count,
             "best_load": servers.compactMap(\.load).min(), "exits": exits?.count, "serving": exits?.count { $0.state.takesTraffic },
+            "on_demand": isOnDemand,
         ])
     }
 }

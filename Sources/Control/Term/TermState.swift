@@ -21,6 +21,7 @@ final class TermState {
     var handshakes = HandshakeEvidence()
     var removals = ContainerRemovals()
     var failovers = FailoverClock()
+    var onDemand = OnDemandUse()
     var addresses = AddressHoldings()
     var breakers = BreakerRegistry()
     var alerts = AlertRegistry()
@@ -40,6 +41,7 @@ final class TermState {
         launches.shift(by: seconds)
         handshakes.shift(by: seconds)
         failovers.shift(by: seconds)
+        onDemand.shift(by: seconds)
         breakers.shift(by: seconds)
         alerts.shift(by: seconds)
     }

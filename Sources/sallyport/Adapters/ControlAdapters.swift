@@ -22,6 +22,9 @@ struct PoolServers: ServerCatalog {
     func ranked(for pool: Pool) async throws -> [RankedServer] {
         do { return try await catalog.ranked(for: pool) } catch  where Catalog.isUnreadable(error) { throw ListUnreadable("\(error)") }
     }
+
+    func known(for pool: Pool) async throws -> [RankedServer] { try await catalog.ranked(for: pool, isMeasured: false) }
+    func countries() async -> Set<CountryCode>? { await catalog.knownCountries }
 }
 
 struct DockerExits: ExitEngine {

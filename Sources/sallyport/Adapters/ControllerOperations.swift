@@ -29,11 +29,13 @@ struct ControllerOperations: Operations {
         // The loop asks for servers only where a pool needs some.
         if let lack = servers.lack { problems["catalog"] = lack }
         let breakers = snapshot.breakers.merging(servers.breakers.all) { $1 }
-        return OperatorState(
+        var state = OperatorState(
             revision: snapshot.revision, pools: snapshot.desired.pools, exits: snapshot.exits, users: snapshot.desired.users,
             problems: problems, leader: snapshot.leader, alerts: snapshot.alerts + alertReporter.alerts,
             breakers: breakers.map { Self.view(of: $1, name: $0) }.filter { $0.state != "closed" }.sorted { $0.name < $1.name },
             blockedUsers: snapshot.desired.blocked, asked: controller.asked.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value })
+        (state.onDemand, state.idle) = (snapshot.desired.onDemand, snapshot.idle)
+        return state
     }
 
     private static func view(of breaker: Breaker, name: BreakerKey) -> BreakerView {

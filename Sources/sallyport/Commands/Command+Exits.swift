@@ -148,7 +148,7 @@ extension Command {
                     print("\(alert["severity"]?.text ?? ""): \(alert["message"]?.text ?? ""); \(alert["remedy"]?.text ?? "")")
                 }
                 for pool in pools {
-                    print("\(pool["country"]?.text ?? "")  \(Int(pool["serving"]?.number ?? 0)) of \(Int(pool["size"]?.number ?? 0)) serve")
+                    print(poolLine(pool))
                 }
                 print(table(exits))
             }
@@ -158,9 +158,18 @@ extension Command {
 
     // MARK: - Parts of these
 
+    /// `US  2 of 2 serve`, `DE  on demand, closed`.
+    private static func poolLine(_ pool: Document) -> String {
+        let country = pool["country"]?.text ?? ""
+        if pool["open"] == .bool(false) { return "\(country)  on demand, closed" }
+        let serving = "\(country)  \(Int(pool["serving"]?.number ?? 0)) of \(Int(pool["size"]?.number ?? 0)) serve"
+        guard pool["on_demand"] == .bool(true) else { return serving }
+        return serving + (pool["closes_at"]?.text.map { ", on demand, closes at \($0) unless it is used" } ?? ", on demand, in use")
+    }
+
     private static let poolFieldNames = [
         "size", "provider", "city", "tags", "hostnames", "exclude", "strategy", "standby", "spread", "fallback", "rotate_every",
-        "rotate_after_mb",
+        "rotate_after_mb", "on_demand",
     ]
 
     private static let poolOptions = [
@@ -174,6 +183,7 @@ extension Command {
         Option(name: "standby", value: "N", help: "verified exits that are not plugged in, 0 to 3 (0)"),
         Option(name: "spread", value: "S", help: "\(Spread.allCases.map(\.rawValue).joined(separator: ", ")) (least_connections)"),
         Option(name: "fallback", value: "LIST", help: "countries that are used instead, in this order; none: no fallback"),
+        Option(name: "on-demand", value: "WHEN", help: "yes: its exits come with a request and go when nobody uses them; no (no)"),
         Option(name: "rotate-every", value: "SECONDS", help: "replace each exit after this time; never: no rotation"),
         Option(name: "rotate-after-mb", value: "N", help: "replace each exit after this traffic; never: no rotation"),
     ]
@@ -189,6 +199,10 @@ extension Command {
             fields[name] = arguments[name].map { text in
                 .array(text == nothing ? [] : text.split(separator: ",").map { .string(String($0)) })
             }
+        }
+        if let text = arguments["on-demand"] {
+            guard text == "yes" || text == "no" else { throw UsageError(message: "--on-demand is '\(text)', expected yes or no") }
+            fields["on_demand"] = .bool(text == "yes")
         }
         for (name, range) in [("rotate-every", Pool.rotateEveryRange), ("rotate-after-mb", Pool.rotateAfterRange)] {
             let value = arguments[name] == "never" ? .null : try arguments.integer(name, in: range).map(Document.integer)

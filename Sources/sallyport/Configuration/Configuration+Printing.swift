@@ -86,7 +86,9 @@ extension Configuration {
         [
             ("redis.url", redis.map { "\($0)" } ?? "private, in data_dir"), ("redis.shared", "\(redisIsShared)"),
             ("redis.prefix", redisPrefix), ("health.probe_seconds", "\(health.probeSeconds)"),
-            ("health.deep_seconds", "\(health.deepSeconds)"), ("webhooks.allow_private", "\(webhooks.allowsPrivate)"),
+            ("health.deep_seconds", "\(health.deepSeconds)"),
+            ("on_demand.countries", onDemandCountries), ("on_demand.idle_minutes", Figures.decimal(onDemand.idleSeconds / 60, digits: 2)),
+            ("on_demand.openings_per_minute", "\(onDemand.openingsPerMinute)"), ("webhooks.allow_private", "\(webhooks.allowsPrivate)"),
             ("webhooks.allow_http", "\(webhooks.allowsPlainHTTP)"), ("webhooks.timeout_seconds", "\(webhooks.deadline)"),
             ("webhooks.longest_pause_seconds", "\(webhooks.longestPause)"),
             ("webhooks.disable_after_seconds", "\(webhooks.disableAfter)"), ("webhooks.give_up_after", "\(webhooks.giveUpAfter)"),
@@ -99,6 +101,14 @@ extension Configuration {
             ("verification.check_name", verification.checkName), ("verification.country", verification.country.rawValue),
             ("speed_test.url", speedTestURL),
         ]
+    }
+
+    private var onDemandCountries: String {
+        switch onDemand.countries {
+        case .none: "none"
+        case .all: "all"
+        case .some(let countries): Self.list(countries.map(\.lowercased).sorted())
+        }
     }
 
     private var wireGuardEntries: [Entry] {

@@ -1,6 +1,7 @@
 import DockerEngine
 import Glibc
 import Model
+import Planning
 import Platform
 import Providers
 import RedisStore
@@ -32,6 +33,7 @@ extension Configuration {
             "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.give_up_after", "webhooks.ca_file",
             "health.probe_seconds",
             "health.deep_seconds",
+            "on_demand.countries", "on_demand.idle_minutes", "on_demand.openings_per_minute",
         ]
         + ["providers.wireguard.directory", "providers.wireguard.devices"]
         + Provider.all.flatMap { provider in
@@ -56,7 +58,7 @@ extension Configuration {
         "gateway.drain_seconds",
         "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
-        "health.probe_seconds", "health.deep_seconds", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
+        "health.probe_seconds", "health.deep_seconds", "on_demand.idle_minutes", "on_demand.openings_per_minute", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
         "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.give_up_after", "providers.wireguard.devices",
     ]).union(Provider.all.map { "providers.\($0.name).devices" })
 
@@ -139,10 +141,31 @@ extension Configuration {
             health: .init(
                 probeSeconds: health.number("probe_seconds", in: 0.1...60) ?? 0.5,
                 deepSeconds: health.number("deep_seconds", in: 1...3600) ?? 15),
-            webhooks: readWebhooks(reader.section("webhooks")),
+            onDemand: readOnDemand(reader.section("on_demand")), webhooks: readWebhooks(reader.section("webhooks")),
             catalogRefreshSeconds: catalog.number("refresh_seconds", in: 60...86_400) ?? 3600,
             countrySeconds: readCountrySeconds(catalog.section("country_seconds")),
             verification: readVerification(reader.section("verification")), speedTestURL: readSpeedTest(reader.section("speed_test")))
+    }
+
+    /// `countries` is `all`, `none`, or a list.
+    private static func readOnDemand(_ reader: FieldReader) -> OnDemandRules {
+        var rules = OnDemandRules()
+        let words = reader.list("countries", limit: 250) ?? []
+        switch words.map({ $0.lowercased() }) {
+        case [], ["none"]: rules.countries = .none
+        case ["all"]: rules.countries = .all
+        default:
+            rules.countries = .some(
+                Set(
+                    words.compactMap { word in
+                        if let country = CountryCode(word) { return country }
+                        reader.problem("countries", "\(word) is not a country code, expected all, none, or a list of two letters each like [us, de]")
+                        return nil
+                    }))
+        }
+        rules.idleSeconds = 60 * (reader.number("idle_minutes", in: 0.05...1_440) ?? 10)
+        rules.openingsPerMinute = reader.integer("openings_per_minute", in: 1...1_000) ?? 10
+        return rules
     }
 
     /// Seconds by country: `{us: 300}`.

@@ -128,6 +128,7 @@ struct Configuration: Sendable {
     var providers: [ProviderSettings]
     var wireGuard: WireGuardSettings?
     var health: HealthSettings
+    var onDemand: OnDemandRules
     var webhooks: WebhookSettings
     var catalogRefreshSeconds: Double
     /// Where a country is to be answered from a newer list.

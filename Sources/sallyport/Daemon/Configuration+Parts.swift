@@ -59,6 +59,7 @@ extension Configuration {
         var rules = Planner.Rules(drainSeconds: gateway.drainSeconds)
         rules.devices = DeviceBudget(devices)
         rules.devices.ofOneAccount = wireGuard?.devices ?? 1
+        rules.onDemand = onDemand
         var settings = ControllerSettings(
             rules: rules, probeSeconds: health.probeSeconds, deepSeconds: health.deepSeconds, checkName: verification.checkName)
         settings.countryMustMatch = verification.country == .strict

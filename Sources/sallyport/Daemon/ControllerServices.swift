@@ -4,6 +4,7 @@ import Control
 import HAProxyControl
 import HTTPServing
 import Model
+import Planning
 import Platform
 import RedisStore
 import RequestPipeline
@@ -122,6 +123,14 @@ struct ControllerServices: Sendable {
         }
     }
 
+    /// What HAProxy's Lua code asks.
+    private var demands: DemandSocket {
+        let (controller, leadership) = (parts.controller, parts.storage.leadership)
+        return DemandSocket(
+            path: configuration.haproxySettings.demandSocket, log: log, mayListen: { leadership.isLeader },
+            answer: { await controller.open($0, for: $1) })
+    }
+
     // MARK: - What nobody waits for
 
     /// Some wait for programs and questions that can't be called off; the process ends without them.
@@ -131,6 +140,7 @@ struct ControllerServices: Sendable {
             .once("warm-up", stopSeconds: 0) { await warmUp() },
             .loop("usage meter") { await parts.meter.run() },
             .loop("gateway entries") { await watchEntries() },
+            .loop("demands") { await demands.run() },
         ]
         if let accessLog = parts.accessLog { services.append(.loop("access log") { await accessLog.run() }) }
         if let traefik = parts.traefik { services.append(.loop("Traefik's file") { await traefik.follow(parts.controller) }) }

@@ -21,7 +21,7 @@ export function poolsPanel(context) {
         title: "Serving",
         numeric: true,
         value: ({ serving, size }) => serving / size,
-        cell: (pool) => badge(`${pool.serving} of ${pool.size}`, tone(pool)),
+        cell: (pool) => (pool.open ? badge(`${pool.serving} of ${pool.size}`, tone(pool)) : badge("on demand", "idle")),
       },
       {
         name: "standby",

@@ -33,7 +33,8 @@ export function columns(context, state) {
 }
 
 /** How many of the wanted exits serve. */
-export const serving = ({ serving, size }) => badge(`${serving} of ${size}`, serving === 0 ? "bad" : serving < size ? "warn" : "good");
+export const serving = ({ serving, size, open }) =>
+  open ? badge(`${serving} of ${size}`, serving === 0 ? "bad" : serving < size ? "warn" : "good") : badge("on demand", "idle");
 const nothingHere = () => h("span", { class: "nothing" }, "–");
 
 function standby({ country, standby: wanted }, exits) {

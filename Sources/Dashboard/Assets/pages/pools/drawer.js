@@ -94,9 +94,10 @@ const exitRow = (exit) =>
   );
 
 const wanted = (pool) => [
-  pool.serving === 0 ? note(outage(pool), "bad") : null,
+  pool.open && pool.serving === 0 ? note(outage(pool), "bad") : null,
   facts([
     ["Wanted", `${pool.size} exits, ${pool.standby} standby`],
+    ["On demand", onDemand(pool)],
     ["Servers", limits(pool)],
     ["Only these hosts", pool.hostnames?.length ? h("span", { class: "mono" }, pool.hostnames.join(", ")) : undefined],
     ["Without these hosts", pool.exclude?.length ? h("span", { class: "mono" }, pool.exclude.join(", ")) : undefined],
@@ -112,6 +113,13 @@ const wanted = (pool) => [
     ["Catalog", h("a", { href: links.country(pool.country) }, `Servers of ${countryName(pool.country)}`)],
   ]),
 ];
+
+/** What a pool on demand does, and when it closes; undefined for one that always runs. */
+function onDemand({ on_demand: isOnDemand, open, closes_at: closesAt }) {
+  if (!isOnDemand) return undefined;
+  if (!open) return "closed: a request opens it";
+  return closesAt ? ["open; if nobody uses it, it closes ", time(closesAt)] : "open, in use";
+}
 
 const outage = ({ country, fallback }) =>
   fallback.length

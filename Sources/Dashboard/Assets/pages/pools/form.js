@@ -73,6 +73,11 @@ const fields = (countries, pool) =>
       hint: "0 to 3 verified exits that wait unplugged, and take over at once.",
     },
     {
+      name: "on_demand",
+      label: "On demand: a request opens its exits, and they go when nobody uses them",
+      kind: "checkbox",
+    },
+    {
       name: "fallback",
       label: "Fallback countries",
       kind: "list",

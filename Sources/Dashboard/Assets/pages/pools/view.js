@@ -48,7 +48,7 @@ function makeButton(context) {
 }
 
 function sentence(pools) {
-  const sum = (name) => pools.reduce((total, pool) => total + (pool[name] ?? 0), 0);
+  const sum = (name) => pools.filter(({ open }) => open).reduce((total, pool) => total + (pool[name] ?? 0), 0);
   if (!pools.length) return "A pool keeps the wanted number of exits of a country open.";
   return `${pools.length} ${pools.length === 1 ? "country" : "countries"}, ${sum("serving")} of ${sum("size")} wanted exits serve, ${sum("standby")} standby wanted`;
 }
