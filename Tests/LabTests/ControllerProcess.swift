@@ -31,10 +31,12 @@ final class ControllerProcess: Sendable {
 
     /// - Parameter redis: the socket of a Redis that several controllers share; nil for one of its own.
     /// - Parameter moreProviders: lines for the section `providers`.
+    /// - Parameter devices: tunnels that the lab's account may have at once.
     /// - Parameter partner: another controller, with which it shares engine, gateway and store.
     init(
         _ lab: TestLab, owner: String = randomOwner(), dockerHost: String? = nil, dockerExtra: String = "", drainSeconds: Int = 5,
-        redis: String? = nil, partner: ControllerProcess? = nil, mayLeak: Bool = false, moreProviders: String = ""
+        redis: String? = nil, partner: ControllerProcess? = nil, mayLeak: Bool = false, moreProviders: String = "",
+        devices: Int? = nil
     ) throws {
         self.lab = lab
         self.mayLeak = mayLeak
@@ -62,7 +64,8 @@ final class ControllerProcess: Sendable {
 
             """
             + lab.lab.configuration(apiURL: lab.apiURL, tokenFile: "\(folder.path)/token").replacing(
-                "providers:\n", with: "providers:\n\(moreProviders)")
+                "providers:\n", with: "providers:\n\(moreProviders)"
+            ).replacing("    dns:", with: (devices.map { "    devices: \($0)\n" } ?? "") + "    dns:")
         try Files.write(configuration, to: "\(folder.path)/c.yaml", mode: 0o600)
     }
 

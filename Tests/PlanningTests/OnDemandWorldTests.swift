@@ -5,7 +5,7 @@ import Testing
 /// Countries that are asked for by chance, with fewer tunnels than countries: seeded, in memory.
 private struct OnDemandWorld {
     static let limit = 3
-    static let countries = ["us", "de", "fr", "gb", "nl", "se", "ch", "ca"].compactMap { CountryCode($0) }
+    static let countries: [CountryCode] = ["us", "de", "fr", "gb", "nl", "se", "ch", "ca"].compactMap { CountryCode($0) }
 
     var random: SplitMix64
     var now = start
@@ -28,7 +28,7 @@ private struct OnDemandWorld {
         rules.onDemand.idleSeconds = 30
         servers = Dictionary(
             uniqueKeysWithValues: Self.countries.enumerated().map { index, country in
-                let list = (1...3).map { number in
+                let list = (1...3).map { (number: Int) in
                     RankedServer(
                         server: Server(
                             provider: .nordvpn, hostname: "\(country.lowercased)\(number)", address: "198.18.\(index + 1).\(number)",

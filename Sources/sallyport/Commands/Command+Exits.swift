@@ -23,7 +23,8 @@ extension Command {
             // A PUT sets the whole pool: what is not named here stays as it is.
             var body: [String: Document] = ["size": .integer(1)]
             for name in poolFieldNames { if let value = changes[name] ?? present[name] { body[name] = value } }
-            let size = Int(body["size"]?.number ?? 1)
+            // What is on demand comes with a request.
+            let size = body["on_demand"] == .bool(true) ? 0 : Int(body["size"]?.number ?? 1)
             var pool = try await api.call("PUT", path, body: .object(body), deadline: 60)
             var progress = Progress()
             let end = ContinuousClock.now + .seconds(timeout)
