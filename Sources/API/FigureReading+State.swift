@@ -22,7 +22,8 @@ extension FigureReading {
         var levels: [Figure: Double] = [
             .exits: Double(state.exits.count), .exitsServing: Double(serving.count),
             .exitsWanted: Double(state.pools.values.reduce(0) { $0 + $1.sizeNow }),
-            .poolsUnserved: Double(state.pools.values.count { !$0.isClosed && state.exits.serving(in: $0.country).isEmpty }), .alerts: Double(state.alerts.count),
+            .poolsUnserved: Double(state.pools.values.count { !$0.isClosed && state.exits.serving(in: $0.country).isEmpty }),
+            .alerts: Double(state.alerts.count),
             .breakersOpen: Double(state.breakers.count { $0.state == "open" }),
         ]
         if !latencies.isEmpty { levels[.probeLatency] = latencies[latencies.count / 2] }

@@ -58,7 +58,8 @@ package actor HAProxyGateway {
     }
 
     private static let code = [
-        "sallyport", "pending", "addresses", "users", "targets", "routing", "counters", "demands", "preparing", "socks5", "checkpage", "refusals",
+        "sallyport", "pending", "addresses", "users", "targets", "routing", "counters", "demands", "preparing", "socks5", "checkpage",
+        "refusals",
         "guesses", "parameters",
     ]
 

@@ -28,11 +28,21 @@ struct LabLayout: Sendable {
     /// False where no server dies by itself.
     let hasMortals: Bool
 
+    /// How many countries there are beside the usual ones, with one server each; 0 to `mostCountries`.
+    let moreCountries: Int
+
+    private static let furtherCountries = [
+        "se", "ch", "it", "es", "pl", "be", "at", "dk", "no", "fi", "cz", "ie", "pt", "ro", "br", "mx", "au", "sg", "hk", "in", "za", "tr",
+        "ua", "gr",
+    ]
+    static let mostCountries = furtherCountries.count
+
     /// - Parameter name: begins the names of its containers and its network.
-    init(name: String = "sallyport-lab", network: Int = 18, hasMortals: Bool = true) {
+    init(name: String = "sallyport-lab", network: Int = 18, hasMortals: Bool = true, moreCountries: Int = 0) {
         self.name = name
         self.network = network
         self.hasMortals = hasMortals
+        self.moreCountries = moreCountries
     }
 
     var subnet: String { "198.\(network).0.0/16" }
@@ -48,7 +58,8 @@ struct LabLayout: Sendable {
             ("de", ["Frankfurt", "Berlin", "Frankfurt"]), ("gb", ["London", "Manchester"]), ("fr", ["Paris", "Marseille"]),
             ("nl", ["Amsterdam", "Rotterdam"]), ("jp", ["Tokyo", "Osaka"]), ("ca", ["Toronto", "Montreal"]),
         ]
-        return cities.enumerated().flatMap { index, entry in
+        let further = Self.furtherCountries.prefix(moreCountries).map { ($0, ["\($0) city"]) }
+        return (cities + further).enumerated().flatMap { index, entry in
             // Each code is one of ISO's, so it can't be nil.
             let country = CountryCode(entry.0)!
             return entry.1.enumerated().map { number, city in

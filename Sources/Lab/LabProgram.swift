@@ -25,6 +25,7 @@ enum LabProgram {
         Options: --docker ADDRESS (DOCKER_HOST or the standard socket), --folder DIR (.run/lab),
                  --image-archive FILE (.build/images/lab.tar), --port N (8790),
                  --name NAME (sallyport-lab), --network 18|19 (of 198.18.0.0/15),
+                 --countries N (0): so many countries more, with a server each,
                  --rows N (0): so many servers more in its list, of which none exists; 9394 makes it as long as a real one
         Servers: \(LabLayout().servers.map(\.container).joined(separator: " "))
         The last ones of us and de die by themselves: four minutes of life, one of silence.
@@ -51,8 +52,8 @@ enum LabProgram {
         let client = HTTPClient()
         defer { client.close() }
         let lab = try Lab(
-            layout: LabLayout(name: options.name, network: options.network), folder: options.folder, imageArchive: options.imageArchive,
-            engine: EngineClient(address: options.docker, client: client), log: log)
+            layout: LabLayout(name: options.name, network: options.network, moreCountries: options.countries), folder: options.folder,
+            imageArchive: options.imageArchive, engine: EngineClient(address: options.docker, client: client), log: log)
         switch action {
         case "up": try await up(lab, options, client, log)
         case "down":
@@ -72,7 +73,7 @@ enum LabProgram {
             url, client,
             arguments: [
                 "serve", "--folder", options.folder, "--port", String(options.port), "--network", String(lab.layout.network),
-                "--rows", String(options.rows),
+                "--rows", String(options.rows), "--countries", String(options.countries),
             ],
             folder: options.folder)
         try Files.write(lab.keys.token + "\n", to: "\(options.folder)/token", mode: 0o600)

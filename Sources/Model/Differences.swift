@@ -21,7 +21,8 @@ extension Pool {
             optional("hostnames", words(limits.hostnames), "any"), optional("exclude", words(limits.exclude), "none"),
             ("strategy", strategy.rawValue, strategy != .balanced),
             optional("spread", spread?.rawValue, "usual"), optional("fallback", chain.isEmpty ? nil : chain, "none"),
-            ("on_demand", isOnDemand ? "yes" : "no", isOnDemand), optional("rotate_every", rotateEvery, "never"), optional("rotate_after_mb", rotateAfterMegabytes, "never"),
+            ("on_demand", isOnDemand ? "yes" : "no", isOnDemand), optional("rotate_every", rotateEvery, "never"),
+            optional("rotate_after_mb", rotateAfterMegabytes, "never"),
         ]
     }
 }

@@ -94,7 +94,8 @@ package struct AlertRegistry: Sendable {
     private mutating func noteUnserved(_ facts: Alerts.Facts, _ now: Timestamp) {
         let isOffline = memory.troubles[.host] != nil
         for (country, pool) in facts.desired.pools {
-            let isServed = pool.isClosed || facts.exits.of(country).contains { $0.state.takesTraffic && ($0.health.verdict != .dead || isOffline) }
+            let isServed =
+                pool.isClosed || facts.exits.of(country).contains { $0.state.takesTraffic && ($0.health.verdict != .dead || isOffline) }
             memory.unserved[country] = isServed ? nil : memory.unserved[country] ?? now
         }
         memory.unserved = memory.unserved.filter { facts.desired.pools[$0.key] != nil }

@@ -38,7 +38,9 @@ extension GatewayLayout {
     /// Whether it can be expected to serve within seconds: it is being started, or is about to be, or only has to be plugged in.
     package static func isComing(_ exit: Exit, _ pool: Pool?, _ exits: [ExitID: Exit]) -> Bool {
         // The tunnel that it needs is being given back.
-        if exit.reason == .deviceLimit, exit.state == .pending, pool?.isOnDemand ?? false { return exits.values.contains(where: \.givesWay) }
+        if exit.reason == .deviceLimit, exit.state == .pending, pool?.isOnDemand ?? false {
+            return exits.values.contains(where: \.givesWay)
+        }
         return switch exit.state {
         case .starting, .verifying, .standby: true
         // Nothing but its next try is waited for, and that comes soon after the first failures.

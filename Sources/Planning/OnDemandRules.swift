@@ -141,5 +141,7 @@ package struct OpeningLimits: Sendable {
     }
 
     /// One that came to nothing does not count.
-    package mutating func giveBack(_ user: String) { if openings[user]?.popLast() != nil, openings[user]?.isEmpty ?? false { openings[user] = nil } }
+    package mutating func giveBack(_ user: String) {
+        if openings[user]?.popLast() != nil, openings[user]?.isEmpty ?? false { openings[user] = nil }
+    }
 }

@@ -115,7 +115,8 @@ package enum Metrics {
     package static let onDemandClosings = Metric(
         .counter, "sallyport_on_demand_closings_total", "Countries that were closed: idle, or evicted for another one.", labels: ["cause"])
     package static let onDemandSeconds = Metric(
-        .histogram(failoverSeconds), "sallyport_on_demand_wait_seconds", "Time from a country's opening until the gateway sends traffic to its exit.")
+        .histogram(failoverSeconds), "sallyport_on_demand_wait_seconds",
+        "Time from a country's opening until the gateway sends traffic to its exit.")
     package static let accessLogLost = Metric(
         .counter, "sallyport_access_log_lines_lost_total", "Lines of the access log that could not be written.")
 

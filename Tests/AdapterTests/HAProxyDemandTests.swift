@@ -110,7 +110,9 @@ import Testing
     @Test func `a country without servers is told as that, and nobody is asked`() async throws {
         var layout = GatewayLayout(pools: [Self.closed(de)], users: [Subject.user("alice")])
         layout.hasAllCountries = true
-        try await with([Self.closed(de)]) { _, _, _ in nil } _: { subject, desk in
+        try await with([Self.closed(de)]) { _, _, _ in
+            nil
+        } _: { subject, desk in
             try await subject.gateway.publish(layout)
             #expect(try await reason(subject.send("alice-country-va")) == "503 no_server")
             // Any country is one that is open.
@@ -126,12 +128,16 @@ import Testing
             await publish([Self.open(country, exit)], subject)
         } _: { subject, desk in
             async let held = subject.send("alice-country-de")
-            try await eventually("it waits") { try await subject.gateway.usage()?.reading.attempts.values.contains { $0.count > 0 } ?? false }
+            try await eventually("it waits") {
+                try await subject.gateway.usage()?.reading.attempts.values.contains { $0.count > 0 } ?? false
+            }
             desk.listen(true)
             let answer = try await held
             #expect(answer.status == 200 && answer.text == "germany")
         }
-        try await with([Self.closed(de)], hold: 1, listens: false) { _, _, _ in nil } _: { subject, _ in
+        try await with([Self.closed(de)], hold: 1, listens: false) { _, _, _ in
+            nil
+        } _: { subject, _ in
             let answer = try await subject.send("alice-country-de")
             #expect(reason(answer) == "503 no_exit")
         }

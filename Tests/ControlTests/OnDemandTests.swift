@@ -12,11 +12,14 @@ import Testing
         _ body: (FakeWorld, Running) async throws -> Void
     ) async throws {
         let devices = DeviceBudget(limit.map { [.nordvpn: $0] } ?? [:])
-        try await withController(devices: devices, tune: { settings in
-            settings.rules.onDemand.countries = countries
-            settings.rules.onDemand.idleSeconds = idleSeconds
-            settings.rules.onDemand.openingsPerMinute = openings
-        }) { world, running in
+        try await withController(
+            devices: devices,
+            tune: { settings in
+                settings.rules.onDemand.countries = countries
+                settings.rules.onDemand.idleSeconds = idleSeconds
+                settings.rules.onDemand.openingsPerMinute = openings
+            }
+        ) { world, running in
             for (name, allowed) in [("alice", []), ("bob", [us])] {
                 var user = ProxyUser(name: name, salt: "00", digest: "11", createdAt: Timestamp(milliseconds: 0))
                 user.countries = allowed
@@ -113,7 +116,8 @@ import Testing
         }
         let first = Running(on: world, tune: tune)
         try await eventually("it is loaded") { first.controller.snapshot.hasObserved }
-        try await first.controller.execute(.addUser(ProxyUser(name: "alice", salt: "0", digest: "1", createdAt: Timestamp(milliseconds: 0))))
+        try await first.controller.execute(
+            .addUser(ProxyUser(name: "alice", salt: "0", digest: "1", createdAt: Timestamp(milliseconds: 0))))
         #expect(await first.controller.open(us, for: "alice") == .coming)
         try await first.serves(1)
         try await SimulatedTime.current.sleep(seconds: 3)

@@ -42,7 +42,8 @@ private struct OnDemandWorld {
 
     var view: OnDemandView {
         OnDemandView(
-            desired: desired, exits: exits, usedAt: use, connected: Set(connections.filter { $0.value > 0 }.map(\.key.country)), rules: rules,
+            desired: desired, exits: exits, usedAt: use, connected: Set(connections.filter { $0.value > 0 }.map(\.key.country)),
+            rules: rules,
             now: now)
     }
 
@@ -95,7 +96,9 @@ private struct OnDemandWorld {
     private mutating func connect(asks: Bool) {
         let ready = published?.pools.flatMap { $0.slots.filter { $0.state == .ready }.compactMap(\.occupant?.exit) } ?? []
         for id in ready where asks && exits[id]?.state.takesTraffic ?? false && chance(20) { connections[id, default: 0] += 1 }
-        for (id, count) in connections.sorted(by: { $0.key < $1.key }) where count > 0 && chance(asks ? 25 : 60) { connections[id] = count - 1 }
+        for (id, count) in connections.sorted(by: { $0.key < $1.key }) where count > 0 && chance(asks ? 25 : 60) {
+            connections[id] = count - 1
+        }
         for id in connections.keys where !containers.values.contains(where: { $0.exit == id && $0.isRunning }) { connections[id] = nil }
         for (id, count) in connections where count > 0 && desired.pools[id.country] != nil { use[id.country] = now }
     }
@@ -122,13 +125,16 @@ private struct OnDemandWorld {
             case .remove(let name):
                 let id = containers[name]?.exit
                 #expect(
-                    id.map { connections[$0] ?? 0 == 0 || containers[name]?.isRunning == false } ?? true, "no connection is cut for another country")
+                    id.map { connections[$0] ?? 0 == 0 || containers[name]?.isRunning == false } ?? true,
+                    "no connection is cut for another country")
                 containers[name] = nil
             case .publish(let layout): published = layout
             case .findServers, .ask: break
             }
         }
-        let tunnels = containers.values.count(where: \.isRunning) + running.count { $0.isLaunch && containers["\($0.id)-\(exits[$0.id]?.generation ?? 0)"] == nil }
+        let tunnels =
+            containers.values.count(where: \.isRunning)
+            + running.count { $0.isLaunch && containers["\($0.id)-\(exits[$0.id]?.generation ?? 0)"] == nil }
         #expect(tunnels <= Self.limit, "never more tunnels than the account allows")
     }
 }

@@ -58,7 +58,8 @@ extension Configuration {
         "gateway.drain_seconds",
         "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
-        "health.probe_seconds", "health.deep_seconds", "on_demand.idle_minutes", "on_demand.openings_per_minute", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
+        "health.probe_seconds", "health.deep_seconds", "on_demand.idle_minutes", "on_demand.openings_per_minute", "webhooks.allow_private",
+        "webhooks.allow_http", "webhooks.timeout_seconds",
         "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.give_up_after", "providers.wireguard.devices",
     ]).union(Provider.all.map { "providers.\($0.name).devices" })
 
@@ -159,7 +160,8 @@ extension Configuration {
                 Set(
                     words.compactMap { word in
                         if let country = CountryCode(word) { return country }
-                        reader.problem("countries", "\(word) is not a country code, expected all, none, or a list of two letters each like [us, de]")
+                        reader.problem(
+                            "countries", "\(word) is not a country code, expected all, none, or a list of two letters each like [us, de]")
                         return nil
                     }))
         }

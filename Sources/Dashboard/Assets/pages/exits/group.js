@@ -18,7 +18,10 @@ export function groupHead(country, state) {
     { class: "group-head" },
     poolLink(country),
     pool.on_demand ? badge("on demand", "idle") : null,
-    badge(`${pool.serving} of ${pool.size} serve`, !pool.open ? "idle" : pool.serving === 0 ? "bad" : pool.serving < pool.size ? "warn" : "good"),
+    badge(
+      `${pool.serving} of ${pool.size} serve`,
+      !pool.open ? "idle" : pool.serving === 0 ? "bad" : pool.serving < pool.size ? "warn" : "good",
+    ),
     pool.standby ? h("span", { class: "hint" }, `${standby} of ${pool.standby} standby`) : null,
     moreButton(pool),
   );

@@ -26,6 +26,26 @@ const SPREADS = [
 /** Fields whose absence means the API's default. */
 const DEFAULTS = { size: 2, standby: 0, strategy: "balanced", spread: "least_connections" };
 
+/** When its exits are moved. */
+const ROTATION = [
+  {
+    name: "rotate_every",
+    label: "Rotate each",
+    kind: "seconds",
+    group: "Rotation",
+    hint: "An exit is moved to another server after this time; empty for never.",
+  },
+  {
+    name: "rotate_after_mb",
+    label: "Rotate after",
+    kind: "number",
+    min: 1,
+    placeholder: "never",
+    group: "Rotation",
+    hint: "Megabytes that an exit carries before it is moved.",
+  },
+];
+
 /**
  * @param {import("../../lib/page.js").Context} context Of the drawer or tab.
  * @param {{pool?: any, countries?: any[], country?: string, done: (pool: any) => void, cancel?: () => void}} options
@@ -98,22 +118,7 @@ const fields = (countries, pool) =>
       group: "Connections",
       hint: "Connections with a session stay with their exit.",
     },
-    {
-      name: "rotate_every",
-      label: "Rotate each",
-      kind: "seconds",
-      group: "Rotation",
-      hint: "An exit is moved to another server after this time; empty for never.",
-    },
-    {
-      name: "rotate_after_mb",
-      label: "Rotate after",
-      kind: "number",
-      min: 1,
-      placeholder: "never",
-      group: "Rotation",
-      hint: "Megabytes that an exit carries before it is moved.",
-    },
+    ...ROTATION,
   ].filter(Boolean);
 
 const countryOptions = (countries) =>
