@@ -183,7 +183,7 @@ import Testing
             let countries = try await subject.call("GET", "/api/countries").text
             #expect(
                 countries
-                    == #"{"countries":[{"best_load":31,"code":"DE","country":"DE","country_name":"Germany","exits":0,"name":"Germany","servers":3,"serving":0},{"best_load":1,"code":"US","country":"US","country_name":"United States","exits":1,"name":"United States","servers":25,"serving":1}]}"#
+                    == #"{"countries":[{"best_load":31,"code":"DE","country":"DE","country_name":"Germany","exits":0,"name":"Germany","on_demand":false,"servers":3,"serving":0},{"best_load":1,"code":"US","country":"US","country_name":"United States","exits":1,"name":"United States","on_demand":false,"servers":25,"serving":1}]}"#
             )
         }
     }

@@ -22,7 +22,7 @@ extension OnTheLab {
         }
 
         /// The address that the internet sees, or status and reason of a refusal; and how long that took.
-        private func ask(_ controller: ControllerProcess, _ country: String, by way: String = "connect") async throws -> (String, Double) {
+        private func ask(_ controller: ControllerProcess, _ country: String, by way: String = "plain") async throws -> (String, Double) {
             let url = "http://ip.lab.test/ip"
             let start = ContinuousClock.now
             var request = HTTPRequest("GET", url)
@@ -53,7 +53,8 @@ extension OnTheLab {
                 for (country, way) in [("us", "connect"), ("de", "plain"), ("gb", "socks5")] {
                     let (address, seconds) = try await ask(controller, country, by: way)
                     #expect(addresses(controller, country).contains(address), "\(country) by \(way): \(address)")
-                    #expect(seconds < 3, "\(country) by \(way)")
+                    let events = try await controller.call("GET", "/api/events?country=\(country)&limit=20").text
+                    #expect(seconds < 3, "\(country) by \(way): \(events)")
                 }
                 #expect(try await ask(controller, "va").0 == "503 no_server")
                 try await eventually("all are closed", within: 40) { try await controller.containers().isEmpty }

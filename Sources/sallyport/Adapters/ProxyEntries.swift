@@ -11,7 +11,7 @@ struct ProxyEntries: Sendable {
     init(_ configuration: Configuration) { (gateway, traefik) = (configuration.gateway, configuration.traefik) }
 
     func entries(in state: OperatorState) -> [ProxyEntry] {
-        let countries = state.pools.keys.sorted()
+        let countries = Set(state.pools.keys).union(state.onDemand).sorted()
         let open = HAProxyConfiguration.ports(in: (try? Files.read("\(gateway.directory)/haproxy.cfg", limit: 16 << 20)) ?? "")
         // Without users it is never open to others.
         let host = state.users.isEmpty && !gateway.address.hasPrefix("127.") ? "127.0.0.1" : gateway.address
