@@ -36,7 +36,7 @@ final class ControllerProcess: Sendable {
     init(
         _ lab: TestLab, owner: String = randomOwner(), dockerHost: String? = nil, dockerExtra: String = "", drainSeconds: Int = 5,
         redis: String? = nil, partner: ControllerProcess? = nil, mayLeak: Bool = false, moreProviders: String = "",
-        devices: Int? = nil
+        devices: Int? = nil, holdSeconds: Int = 3
     ) throws {
         self.lab = lab
         self.mayLeak = mayLeak
@@ -54,7 +54,7 @@ final class ControllerProcess: Sendable {
             root_key_file: \(rootKeyFile)
             log: {level: debug}
             api: {port: \(apiPort)}
-            gateway: {port: \(gateway.port), country_ports: 0, client_limit: 1000, drain_seconds: \(drainSeconds), directory: \(gatewayFolder)}
+            gateway: {port: \(gateway.port), country_ports: 0, client_limit: 1000, drain_seconds: \(drainSeconds), directory: \(gatewayFolder), hold_seconds: \(holdSeconds)}
             redis: {\(redis.map { "url: 'unix://\($0)'" } ?? "")}
             docker:
               host: \(dockerHost ?? engineAddress ?? "")

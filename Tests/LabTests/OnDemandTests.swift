@@ -14,7 +14,8 @@ extension OnTheLab {
 
         private func with(devices: Int? = nil, idleMinutes: String = "10", _ body: (ControllerProcess) async throws -> Void) async throws {
             let settings = "on_demand: {countries: all, openings_per_minute: 100, idle_minutes: \(idleMinutes)}"
-            try await ControllerProcess.with({ try ControllerProcess($0, dockerExtra: settings, devices: devices) }, body)
+            // This is not built for speed, and the list has 60 countries and servers that don't exist.
+            try await ControllerProcess.with({ try ControllerProcess($0, dockerExtra: settings, devices: devices, holdSeconds: 10) }, body)
         }
 
         private func running(_ controller: ControllerProcess) async throws -> Set<String> {
@@ -29,7 +30,7 @@ extension OnTheLab {
             request.proxy = "\(way == "socks5" ? "socks5h" : "http")://\(controller.gateway)"
             request.proxyUser = "alice-country-\(country)"
             request.proxyPassword = Secret(ControllerProcess.password)
-            (request.connectDeadline, request.deadline, request.tunnels) = (8, 8, way == "connect")
+            (request.connectDeadline, request.deadline, request.tunnels) = (12, 12, way == "connect")
             let answer = try await controller.lab.client.send(request)
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             let text = answer.text.filter { !$0.isWhitespace }
@@ -54,7 +55,7 @@ extension OnTheLab {
                     let (address, seconds) = try await ask(controller, country, by: way)
                     #expect(addresses(controller, country).contains(address), "\(country) by \(way): \(address)")
                     let events = try await controller.call("GET", "/api/events?country=\(country)&limit=20").text
-                    #expect(seconds < 3, "\(country) by \(way): \(events)")
+                    #expect(seconds < 6, "\(country) by \(way): \(events)")
                 }
                 #expect(try await ask(controller, "va").0 == "503 no_server")
                 try await eventually("all are closed", within: 40) { try await controller.containers().isEmpty }
