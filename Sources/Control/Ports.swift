@@ -158,7 +158,8 @@ package protocol ExitProber: Sendable {
     /// Opens a connection through the exit and its tunnel; milliseconds that it took.
     func probe(_ exit: ExitProxy, resolver: String) async throws -> Double
     /// What users would notice and a fast probe doesn't: names, large packets, the address and its country.
-    func examine(_ exit: ExitProxy) async -> Examination
+    /// - Parameter isUrgent: address and country are wanted now, and not only in the exit's turn.
+    func examine(_ exit: ExitProxy, isUrgent: Bool) async -> Examination
     /// What the exit says of itself and its tunnel; nil where its version has no status address.
     func status(of exit: ExitProxy) async throws -> ExitReport?
 }
@@ -176,6 +177,8 @@ package struct Examination: Sendable, Equatable {
     package var problem: String?
     /// The address that another service saw, where they differ.
     package var otherAddress: String?
+    /// True where address services were not asked because it is another exit's turn.
+    package var awaitsTurn = false
 
     package init(reason: ExitReason? = nil) { self.reason = reason }
 }

@@ -247,7 +247,8 @@ final class Lab: Sendable {
             access_token_file: \(tokenFile)
             dns: [\(layout.internet)]
         verification:
-          urls: [\(layout.echoURL)]
+          own_urls: [\(layout.echoURL)]
+          urls: []
           check_name: check.lab.test
         speed_test: {url: http://www.lab.test/big}
 

@@ -27,7 +27,9 @@ extension Alerts {
         let other = what == .address ? "this machine's own address, so a leak may not be detected" : "their country"
         return Alert(
             .comparison(what), .warning, "not compared since \(since): exits \(names)\(more) with \(other)\(why)",
-            remedy: "set verification.urls to services that answer here with an address and a country; requests go through each exit",
+            remedy:
+                "set verification.urls to services that answer here with an address and a country; requests go through each exit. "
+                + "If they do, all exits share verification.requests_per_day: raise it, or run a service of your own (verification.own_urls)",
             since: since)
     }
 }

@@ -117,8 +117,11 @@ package struct HealthRecord: Sendable {
     }
 
     /// What a deep probe found; nil where all was well.
-    /// - Parameter detail: how a leak was seen.
-    package mutating func found(_ reason: ExitReason?, _ detail: String? = nil) {
+    /// - Parameters:
+    ///   - detail: how a leak was seen.
+    ///   - isPlaced: a service said the country; without that a wrong one stands.
+    package mutating func found(_ reason: ExitReason?, _ detail: String? = nil, isPlaced: Bool = true) {
+        if reason == nil, !isPlaced, deepFinding?.reason == .wrongCountry { return }
         if reason == .leak { sightings.leaked(detail ?? "its traffic leaves from this machine's own address") }
         let count = reason == deepFinding?.reason ? deepFinding?.count ?? 0 : 0
         deepFinding = reason.map { DeepFinding(reason: $0, count: count + 1) }

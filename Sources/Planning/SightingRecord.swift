@@ -17,9 +17,13 @@ package struct SightingRecord: Sendable {
     }
 
     /// What a deep probe could compare, whatever it found; `problem` says why it could not.
-    package mutating func compare(address: Bool, country: Bool, problem: String?, otherAddress: String?, _ now: Timestamp) {
+    /// - Parameter awaitsTurn: it has not asked all services, and so knows no more than the one before.
+    package mutating func compare(
+        address: Bool, country: Bool, problem: String?, otherAddress: String?, awaitsTurn: Bool = false, _ now: Timestamp
+    ) {
         if address { comparedAt = now }
         if country { placedAt = now }
+        guard !awaitsTurn else { return }
         self.problem = problem
         self.otherAddress = otherAddress
     }

@@ -47,6 +47,14 @@ package enum Metrics {
     package static let placedAt = Metric(
         .gauge, "sallyport_exit_country_compared_timestamp_seconds",
         "When an address service last gave an exit's country, in seconds since 1970; 0 for never.", labels: ["exit", "country"])
+    package static let addressRequests = Metric(
+        .counter, "sallyport_address_service_requests_total",
+        "Requests to address services: address, refused, failed, useless or unanswered.", labels: ["service", "result"])
+    package static let addressBudget = Metric(
+        .gauge, "sallyport_address_service_budget_requests",
+        "Requests to an address service that its budget leaves now; negative where exits that had to start took more.", labels: ["service"])
+    package static let addressResting = Metric(
+        .gauge, "sallyport_address_service_resting", "1 while an address service that refused is left alone.", labels: ["service"])
     package static let leakedPackets = Metric(
         .gauge, "sallyport_exit_leaked_packets",
         "Packets that left beside the tunnel, as the exit's own firewall counted them, at the last reading.", labels: ["exit", "country"])
@@ -133,7 +141,8 @@ package enum Metrics {
 
     /// All of these, in the order in which they are shown.
     package static let all = [
-        probeSeconds, probes, verdictChanges, handshakeAge, comparedAt, placedAt, leakedPackets, leakedBytes, exitConnections,
+        probeSeconds, probes, verdictChanges, handshakeAge, comparedAt, placedAt, addressRequests, addressBudget,
+        addressResting, leakedPackets, leakedBytes, exitConnections,
         exitAttempts, exitAttemptSeconds, exitFailures, failovers,
         failoverDuration,
         rotations, events, leaderTerms,

@@ -1,6 +1,7 @@
 import Control
 import HTTPTransport
 import Model
+import Planning
 import Platform
 @testable import sallyport
 import Synchronization
@@ -34,13 +35,15 @@ import Testing
                 knowsCredential: true)
         }
 
-        init(_ a: String, _ b: String) throws {
+        init(_ a: String, _ b: String, perDay: Int = 0) throws {
             let script = Script(a, b)
             self.script = script
             exit = try ScriptedServer { connection in
                 while let head = connection.head() {
                     if head.hasPrefix("CONNECT") {
                         connection.write("HTTP/1.1 200 OK\r\n\r\n")
+                        // The host of names ends the handshake, which is a sign of life.
+                        if head.hasPrefix("CONNECT check.test") { return }
                         continue
                     }
                     let path = head.contains("/a HTTP") ? "/a" : "/b"
@@ -52,9 +55,10 @@ import Testing
             services = try ScriptedServer { connection in
                 while connection.head() != nil { connection.answer(200, script.direct.withLock { $0 }) }
             }
+            let urls = ["a", "b"].map { [port = services.port] in "http://127.0.0.1:\(port)/\($0)" }
             prober = HTTPProber(
-                client: client, urls: ["a", "b"].map { [port = services.port] in "http://127.0.0.1:\(port)/\($0)" },
-                checkName: "check.test", credentials: ExitCredentials(root: RootKey(text: Secret(String(repeating: "0b", count: 32)))),
+                client: client, services: AddressServices(.init(urls: urls, perDay: perDay)), checkName: "check.test",
+                credentials: ExitCredentials(root: RootKey(text: Secret(String(repeating: "0b", count: 32)))),
                 log: .none)
         }
 
@@ -64,7 +68,7 @@ import Testing
             client.close()
         }
 
-        func examine() async -> Examination { await prober.examine(proxy) }
+        func examine(isUrgent: Bool = false) async -> Examination { await prober.examine(proxy, isUrgent: isUrgent) }
         func asked(_ path: String) -> Int { script.asked.withLock { $0[path] ?? 0 } }
     }
 
@@ -166,15 +170,52 @@ import Testing
         #expect(try await both.prober.verify(both.proxy).address == "198.18.1.1")
     }
 
+    @Test func `where a budget is empty other signs are looked for, and a finding is not taken back`() async throws {
+        let rig = try Rig(Self.json("198.18.1.1", "US"), Self.json("198.18.1.1", "US"), perDay: 100)
+        let waits = await rig.examine()
+        #expect(waits.reason == nil && waits.awaitsTurn && !waits.isCompared && waits.problem != nil)
+        #expect(rig.asked("/a") + rig.asked("/b") == 0, "nothing is saved up yet")
+        let urgent = await rig.examine(isUrgent: true)
+        #expect(urgent.isCompared && urgent.isPlaced && rig.asked("/a") + rig.asked("/b") == 1)
+        for _ in 0..<20 { _ = await rig.examine(isUrgent: true) }
+        #expect(rig.asked("/a") + rig.asked("/b") <= 10, "both reserves are used")
+        // An exit that is to begin is seen all the same.
+        #expect(try await rig.prober.verify(rig.proxy).isCompared)
+    }
+
+    @Test func `a service of one's own is asked each time, and others for the country in the exit's turn`() async throws {
+        let time = Mutex(ContinuousClock.now)
+        let services = AddressServices(.init(own: ["own"], urls: ["a", "b"], perDay: 1_000)) { time.withLock { $0 } }
+        let us = [1, 2].map { ExitID(country: Self.us, number: $0) }
+        #expect(services.ready.first == "own" && services.isFree("own") && !services.isFree("a"))
+        #expect(services.begin("own", .routine) && !services.begin("a", .routine) && !services.takeTurn(us[0]) && !services.takeTurn(us[1]))
+        time.withLock { $0 += .seconds(100) }
+        #expect(services.takeTurn(us[0]) && services.takeTurn(us[1]), "one of each service is saved up")
+        // Who has more left is asked first.
+        #expect(services.begin("a", .routine) && services.ready == ["own", "b", "a"])
+        services.note("b", status: 503, nil)
+        #expect(services.ready == ["own", "a"] && services.resting == ["b"])
+    }
+
+    @Test(
+        arguments: [
+            ("120", 120), ("-5", 0), ("Sun, 21 Nov 2026 01:02:03 GMT", 60), ("Sun, 21 Nov 2026 00:00:00 GMT", 0), ("soon", nil), ("", nil),
+            ("Sun, 21 Foo 2026 01:02:03 GMT", nil), ("1e9", nil),
+        ] as [(String, Double?)]) func `a pause is asked for by a number or a date`(text: String, seconds: Double?) throws
+    {
+        let now = try #require(Timestamp("2026-11-21T01:01:03.000Z"))
+        #expect(RetryAfter.seconds(text, now) == seconds)
+    }
+
     @Test func `rests grow, end with one who tries, and are as long as was asked for`() throws {
         let time = Mutex(ContinuousClock.now)
-        let services = AddressServices(["a", "b"]) { time.withLock { $0 } }
+        let services = AddressServices(.init(urls: ["a", "b"])) { time.withLock { $0 } }
         func pass(_ seconds: Double) { time.withLock { $0 += .seconds(seconds) } }
         func refuse(_ retryAfter: String? = nil) { services.note("a", status: 429, retryAfter: retryAfter, nil) }
         refuse()
         #expect(services.ready == ["b"] && services.resting == ["a"])
         pass(61)
-        #expect(services.ready == ["a", "b"] && services.begin("a") && !services.begin("a"), "one tries it")
+        #expect(services.ready == ["a", "b"] && services.begin("a", .routine) && !services.begin("a", .routine), "one tries it")
         refuse()
         pass(61)
         #expect(services.ready == ["b"])
@@ -184,11 +225,11 @@ import Testing
         pass(1_700)
         #expect(services.ready == ["b"])
         pass(101)
-        #expect(services.begin("a"))
+        #expect(services.begin("a", .routine))
         services.note("a", status: 200, EchoAnswer(Array("198.18.1.1".utf8)))
-        #expect(services.begin("a") && services.begin("a") && !services.saysCountry("a"))
+        #expect(services.begin("a", .routine) && services.begin("a", .routine) && !services.saysCountry("a"))
         refuse("999999999")
-        pass(3_601)
+        pass(86_401)
         #expect(services.ready == ["a", "b"])
     }
 

@@ -1,5 +1,6 @@
 import API
 @testable import AccessControl
+import Control
 import Model
 import Planning
 import Platform
@@ -54,7 +55,15 @@ import Testing
             docker: {host: "tcp://h:2375", owner: Mine, subnet: 10.0.0.0/33}
             redis: {url: "rediss://:secret-of-redis@h", prefix: ""}
             catalog: {refresh_seconds: 5, country_seconds: {usa: 300, de: 5}}
-            verification: {urls: [ftp://x, 1], check_name: "a b", country: vague}
+            verification:
+              urls: [ftp://x, 1]
+              own_urls: [ftp://y]
+              requests_per_day: 5
+              budgets: {ip.test: 100}
+              check_name: "a b"
+              country: vague
+              echo_address: here
+              echo_port: 70000
             providers:
               nordvpn: {private_key: not-a-key-at-all, mtu: 9000, dns: [1.2.3], api_url: nowhere, include: [virtual]}
               mullvad: {}
@@ -68,7 +77,9 @@ import Testing
             "gateway.port",
             "gateway.client_limit", "gateway.colour", "docker.host", "docker.owner", "docker.subnet", "redis.url", "redis.prefix",
             "catalog.refresh_seconds", "catalog.country_seconds.usa", "catalog.country_seconds.de", "verification.urls",
-            "verification.urls[1]", "verification.check_name", "verification.country",
+            "verification.urls[1]", "verification.check_name", "verification.country", "verification.own_urls",
+            "verification.requests_per_day",
+            "verification.budgets.ip.test", "verification.echo_address", "verification.echo_port",
             "providers.nordvpn.private_key",
             "providers.nordvpn.mtu", "providers.nordvpn.dns", "providers.nordvpn.api_url", "providers.nordvpn.include",
             "providers.mullvad.private_key_file",
@@ -140,9 +151,22 @@ import Testing
                 "SALLYPORT_VERIFICATION_URLS": "http://a.example/ip,http://b.example/ip", "SALLYPORT_VERIFICATION_COUNTRY": "lenient",
             ])
         #expect(configuration.api.serving.trustedProxies.map(\.description) == ["127.0.0.1", "10.0.0.0/8"])
-        #expect(configuration.api.serving.origins == ["https://a.example"] && configuration.verification.urls.count == 2)
+        #expect(configuration.api.serving.origins == ["https://a.example"] && configuration.verification.services.urls.count == 2)
         #expect(configuration.verification.country == .lenient)
         #expect(try problems(nordvpn, ["SALLYPORT_API_ORIGINS": "https://a.example,*"]).count == 1)
+    }
+
+    @Test func `address services have a budget each, but for one's own`() throws {
+        let usual = try load(nordvpn)
+        #expect(usual.verification.services.perDay == 1_000 && usual.verification.echo == nil)
+        #expect(usual.controllerSettings.probing.addressesPerDay == 2_000 && usual.controllerSettings.probing.countriesPerDay == 2_000)
+        let more = nordvpn + "verification: {urls: ['https://IP.example:81/json', 'http://b.test'], budgets: {ip.example: 5000}}\n"
+        #expect(try load(more).controllerSettings.probing.addressesPerDay == 6_000)
+        let own = try load(nordvpn + "verification: {own_urls: ['http://o.test'], urls: [], echo_port: 8190}\n")
+        #expect(own.controllerSettings.probing.addressesPerDay == nil && own.verification.echo?.port == 8190)
+        #expect(try problems(nordvpn + "verification: {urls: []}\n").count == 1)
+        let free = nordvpn + "verification: {requests_per_day: 0}\n"
+        #expect(try load(free).controllerSettings.probing.countriesPerDay == nil)
     }
 
     @Test func `a file of variables adds to the environment, which wins`() throws {

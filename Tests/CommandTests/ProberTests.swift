@@ -36,7 +36,9 @@ import Testing
     private static let secret = ExitCredentials.basic(credentials.own(ExitID("us-1")!, generation: 7))  // "us-1" is an id
 
     private static func prober(_ urls: [String] = []) -> HTTPProber {
-        HTTPProber(client: HTTPClient(), urls: urls, checkName: "check.test", credentials: credentials, log: .none)
+        HTTPProber(
+            client: HTTPClient(), services: AddressServices(.init(urls: urls)), checkName: "check.test", credentials: credentials,
+            log: .none)
     }
 
     private static func proxy(_ exit: ScriptedServer, knowsCredential: Bool = true) throws -> ExitProxy {

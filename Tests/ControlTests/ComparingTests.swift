@@ -31,6 +31,25 @@ import Testing
         }
     }
 
+    @Test func `where budgets let exits be compared seldom, somebody is called only after as long, and at most after an hour`() {
+        let probing = ControllerSettings(checkName: "check.test").probing
+        #expect(probing.uncomparedSeconds(nil, exits: 250) == 60)
+        #expect(probing.uncomparedSeconds(2_000, exits: 1) == 4 * 43.2)
+        #expect(probing.uncomparedSeconds(2_000, exits: 10) == 4 * 432)
+        #expect(probing.uncomparedSeconds(2_000, exits: 250) == 3_600)
+    }
+
+    @Test func `what is urgent is asked for at once, and else from time to time`() async throws {
+        try await withController(tune: { $0.probing.deepSeconds = 0.3 }) { world, running in
+            try await running.controller.execute(.setPool(Pool(country: us, size: 1)))
+            try await running.serves(1)
+            try await eventually("it is examined") { world.with { $0.deepProbes } >= 5 }
+            #expect(world.with { $0.urgentProbes } == 0)
+            world.with { state in (1...9).forEach { state.faults["us\($0)"] = .wrongCountry } }
+            try await eventually("a finding is confirmed") { world.with { $0.urgentProbes } >= 1 }
+        }
+    }
+
     @Test func `what an earlier controller has told of it stands until an exit is compared`() async throws {
         let world = FakeWorld(servers: (1...3).map { server($0) })
         world.with { $0.comparing = false }

@@ -114,9 +114,10 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         }
     }
 
-    func examine(_ exit: ExitProxy) async -> Examination {
+    func examine(_ exit: ExitProxy, isUrgent: Bool) async -> Examination {
         let found = try? call(.prober) { state in
             state.deepProbes += 1
+            state.urgentProbes += isUrgent ? 1 : 0
             var found = Examination(reason: (try? server(of: exit.endpoint, state)).flatMap { state.faults[$0.hostname] })
             (found.isCompared, found.isPlaced, found.problem) = (state.comparing, state.comparing, state.comparing ? nil : "status 429")
             return found

@@ -76,6 +76,7 @@ final class FakeWorld: Sendable {
         /// Fast probes that were asked for, and the latency that they find.
         var probes = 0
         var deepProbes = 0
+        var urgentProbes = 0
         var probeMilliseconds = 1.5
         /// How often the containers were listed, which each pass does once.
         var lists = 0

@@ -21,7 +21,7 @@ class Simulation:
         write(f"{self.folder}/key", "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n")
         provider = (
             f"providers:\n  nordvpn:\n    api_url: http://127.0.0.1:{port}\n    private_key_file: {self.folder}/key\n{devices}"
-            f"    dns: [127.0.0.1]\nverification:\n  urls: ['{self.address_service}']\n  check_name: check.fleet.test\n"
+            f"    dns: [127.0.0.1]\nverification:\n  own_urls: ['{self.address_service}']\n  urls: []\n  check_name: check.fleet.test\n"
         )
         self.port = port
         self.controller = Controller(

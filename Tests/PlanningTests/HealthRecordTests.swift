@@ -110,6 +110,23 @@ import Testing
         #expect(record.health(start + 109).verdict == .healthy && record.health(start + 109).degradedSince == nil)
     }
 
+    @Test func `a wrong country that was found stands until somebody has said the country again`() {
+        var record = record()
+        record.found(.wrongCountry)
+        // It was not the exit's turn to ask.
+        record.found(nil, isPlaced: false)
+        #expect(verdict(record).verdict == .healthy)
+        record.found(.wrongCountry)
+        record.found(nil, isPlaced: false)
+        #expect(verdict(record).reason == .wrongCountry)
+        record.found(nil)
+        #expect(verdict(record).verdict == .healthy)
+        record.found(.dnsFailed)
+        record.found(nil, isPlaced: false)
+        record.found(.dnsFailed)
+        #expect(verdict(record).verdict == .healthy, "what needs no service is well again without one")
+    }
+
     @Test(arguments: [ExitReason.dnsFailed, .mtu, .wrongCountry]) func `what deep probes find counts when it was confirmed`(
         reason: ExitReason
     ) {

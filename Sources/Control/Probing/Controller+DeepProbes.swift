@@ -12,8 +12,10 @@ extension Controller {
         // While the fast probe fails it says nothing new, and would count as a fault of its own.
         guard monitor.record.failures == 0, let proxy = exits[id]?.proxy else { return probes.scheduleDeep(id) }
         let generation = monitor.generation
+        let isUrgent = monitor.deep.isUrgent
+        monitor.deep.isUrgent = false
         monitor.deep.task = spawn { controller in
-            let examination = await controller.ports.prober.examine(proxy)
+            let examination = await controller.ports.prober.examine(proxy, isUrgent: isUrgent)
             controller.examined(id, generation, examination)
         }
     }
@@ -26,7 +28,7 @@ extension Controller {
         takeComparison(found, of: id, monitor)
         // A leak is one also while the fast probe fails.
         if failures == 0 || reason == .leak {
-            monitor.record.found(reason, found.detail)
+            monitor.record.found(reason, found.detail, isPlaced: found.isPlaced)
             takeVerdict(id, generation)
             // Where all is well, the tunnel is.
             if reason == nil, isMonitored(id, generation) { probes.postpone(id) }
@@ -35,9 +37,6 @@ extension Controller {
     }
 
     // MARK: - Comparisons
-
-    /// Deep probes in a row without a comparison for which somebody is called.
-    private static let probesUntilUncompared = 4.0
 
     /// Since when a new monitor's exit counts as not compared: one that was proved just now has been; of one that was taken over nobody knows, and
     /// where an alert of an earlier controller's stands, it has been so all the time.
@@ -56,7 +55,8 @@ extension Controller {
         }
         let now = ports.now()
         monitor.record.sightings.compare(
-            address: found.isCompared, country: found.isPlaced, problem: found.problem, otherAddress: found.otherAddress, now)
+            address: found.isCompared, country: found.isPlaced, problem: found.problem, otherAddress: found.otherAddress,
+            awaitsTurn: found.awaitsTurn, now)
         if found.isCompared { monitor.deep.addressComparedAt = now }
         if found.isPlaced { monitor.deep.countryComparedAt = now }
         setComparisonMetrics(of: id, monitor.record.health(now))
@@ -72,15 +72,18 @@ extension Controller {
     /// Exits whose address, or country, has not been compared for so long that somebody must know. A country that no service has ever said is not
     /// waited for.
     func uncompared(_ now: Timestamp) -> [Alerts.Uncompared] {
-        let limit = Self.probesUntilUncompared * settings.probing.deepSeconds
+        let (probing, count) = (settings.probing, probes.monitors.count)
+        let addressSeconds = probing.uncomparedSeconds(probing.addressesPerDay, exits: count)
+        let countrySeconds = probing.uncomparedSeconds(probing.countriesPerDay, exits: count)
         return probes.monitors.flatMap { id, monitor -> [Alerts.Uncompared] in
             guard let exit = exits[id], exit.state.isProbed else { return [] }
             let hasCountry = exit.health.placedAt != nil || exit.proof.country != nil
-            let all: [(AlertSubject.Comparison, Timestamp)] =
-                [(.address, monitor.deep.addressComparedAt)] + (hasCountry ? [(.country, monitor.deep.countryComparedAt)] : [])
-            return all.filter { now - $0.1 >= limit }.map {
-                .init(exit: id, what: $0.0, since: $0.1, problem: exit.health.comparisonProblem)
+            var all: [(AlertSubject.Comparison, Timestamp)] = []
+            if now - monitor.deep.addressComparedAt >= addressSeconds { all.append((.address, monitor.deep.addressComparedAt)) }
+            if hasCountry, now - monitor.deep.countryComparedAt >= countrySeconds {
+                all.append((.country, monitor.deep.countryComparedAt))
             }
+            return all.map { .init(exit: id, what: $0.0, since: $0.1, problem: exit.health.comparisonProblem) }
         }
     }
 }

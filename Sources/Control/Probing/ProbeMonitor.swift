@@ -24,6 +24,9 @@ final class ProbeMonitor {
         var due: ContinuousClock.Instant?
         /// When the last one was begun.
         var begunAt: ContinuousClock.Instant?
+        /// What the next one finds of address and country can't wait; and when that was last so without a finding.
+        var isUrgent = false
+        var urgentAt: ContinuousClock.Instant?
         /// When one has last compared the exit's address, and its country; before the first, when the monitor began.
         var addressComparedAt: Timestamp
         var countryComparedAt: Timestamp

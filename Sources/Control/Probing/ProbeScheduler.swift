@@ -19,6 +19,8 @@ final class ProbeScheduler {
     private(set) var monitors: [ExitID: ProbeMonitor] = [:]
     /// When it was last said that probes can't be made.
     private var unableReportedAt: Timestamp?
+    /// Seconds between two deep probes of an exit that failed for a moment for which the address services' reserve is used.
+    private static let urgentSeconds = 60.0
     private let settings: ProbeSettings
     private let time: any TimeSource
     /// The beat begins here.
@@ -115,6 +117,9 @@ final class ProbeScheduler {
     func hastenDeep(_ id: ExitID) {
         guard let monitor = monitors[id], monitor.deep.due != nil else { return }
         guard monitor.deep.begunAt.map({ time.instant - $0 >= .seconds(min(5, settings.deepSeconds)) }) ?? true else { return }
+        if monitor.deep.urgentAt.map({ time.instant - $0 >= .seconds(Self.urgentSeconds) }) ?? true {
+            (monitor.deep.isUrgent, monitor.deep.urgentAt) = (true, time.instant)
+        }
         monitor.deep.due = time.instant
         earlier.signal()
     }
@@ -145,6 +150,7 @@ final class ProbeScheduler {
         guard let monitor = monitors[id] else { return }
         let due = beat(after: isUrgent ? min(1, settings.deepSeconds) : settings.deepSeconds * Double.random(in: 0.9...1.1))
         monitor.deep.due = due
+        monitor.deep.isUrgent = isUrgent
         wake(at: due)
     }
 

@@ -10,4 +10,15 @@ package struct ProbeSettings: Sendable {
     /// starts in an exit.
     package var handshakeSeconds = 60.0
     package var handshakesPerSecond = 0.5
+    /// Comparisons of all exits that the address services' budgets allow in a day, of the address and of the country; nil for as many as are
+    /// wanted.
+    package var addressesPerDay: Double?
+    package var countriesPerDay: Double?
+
+    /// Seconds without a comparison after which somebody is called: four times as many as lie between two of them where that is less than an
+    /// hour, for the services' budgets are shared by all exits.
+    package func uncomparedSeconds(_ perDay: Double?, exits: Int) -> Double {
+        let planned = perDay.map { 86_400 * Double(exits) / $0 } ?? 0
+        return max(4 * deepSeconds, min(3_600, 4 * planned))
+    }
 }

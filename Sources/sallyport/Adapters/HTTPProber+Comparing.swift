@@ -1,6 +1,7 @@
 import Control
 import HTTPTransport
 import Model
+import Planning
 
 /// What the address services have said of one exit, asked one after another.
 struct Survey: Sendable {
@@ -17,6 +18,8 @@ struct Survey: Sendable {
     /// Services that were asked.
     var asked = 0
     var hasNamed = false
+    /// True where services were not asked because it is another exit's turn.
+    var awaitsTurn = false
     /// How the exit was seen with this machine's own address; nil where it was not.
     var leak: String?
     /// True where an address was compared with this machine's own.
@@ -45,6 +48,7 @@ extension Examination {
         problem = survey.isCompared && isPlaced ? nil : survey.problem
         let addresses = survey.seen.map(\.address)
         otherAddress = addresses.first { $0 != addresses[0] }
+        awaitsTurn = survey.awaitsTurn && (survey.asked == 0 || survey.isCompared)
     }
 }
 
@@ -55,12 +59,16 @@ extension HTTPProber {
 
     /// Asks the services in turn until one has said an address, and one a country that is the wanted one. An answer without an address is
     /// none. Two services that see the exit elsewhere are believed.
-    /// - Parameter rested: those that want to be left alone, and are asked where no other has said an address.
+    /// - Parameters:
+    ///   - need: by what services with a budget are asked: from time to time in the exit's turn, or now.
+    ///   - rested: those that want to be left alone, and are asked where no other has said an address.
     func survey(
-        _ endpoint: Endpoint, country: CountryCode, asking ready: [String], orElse rested: [String],
+        _ exit: ExitProxy, for need: ServiceBudget.Need, asking ready: [String], orElse rested: [String] = [],
         request: (_ url: String) -> HTTPRequest
     ) async -> Survey {
         var survey = Survey()
+        let country = exit.exit.country
+        var hasTurn: Bool?
         let end = ContinuousClock.now + .seconds(Self.surveySeconds)
         for url in ready + rested {
             let left = (end - .now) / .seconds(1)
@@ -68,12 +76,20 @@ extension HTTPProber {
             let hasAddress = !survey.seen.isEmpty
             // Who only wants the country need not ask those that say none.
             if hasAddress, !services.saysCountry(url) { continue }
-            guard !hasAddress && rested.contains(url) || services.begin(url) else { continue }
+            if need == .routine, !services.isFree(url) {
+                let isTurn = hasTurn ?? services.takeTurn(exit.exit)
+                hasTurn = isTurn
+                survey.awaitsTurn = !isTurn
+                if !isTurn { continue }
+            }
+            // What would be a finding is not left half done.
+            let need = need == .routine && survey.isElsewhere(than: country) ? .urgent : need
+            guard services.begin(url, need, isDisturbed: !hasAddress && rested.contains(url)) else { continue }
             var request = request(url)
             request.bodyLimit = 64 << 10
             request.deadline = min(request.deadline, left)
             request.connectDeadline = min(request.connectDeadline, left)
-            await ask(request, endpoint, &survey)
+            await ask(request, exit.endpoint, &survey)
             if survey.leak != nil || !survey.isAlive && survey.failure?.isNotYet == true { break }
             let countries = survey.seen.compactMap(\.country)
             if countries.contains(country) || countries.count >= 2 { break }
@@ -95,7 +111,12 @@ extension HTTPProber {
         survey.hasNamed = survey.hasNamed || Self.hasName(request.url)
         let answer = (200..<300).contains(response.status) ? EchoAnswer(response.body) : nil
         let address = answer?.publicAddress
-        services.note(request.url, status: response.status, retryAfter: response.headers["retry-after"], address == nil ? nil : answer)
+        if response.headers["x-sallyport-reason"] == nil {
+            services.note(request.url, status: response.status, retryAfter: response.headers["retry-after"], address == nil ? nil : answer)
+        } else {
+            // The exit's own word is none of the service's.
+            services.count(request.url, .unanswered)
+        }
         guard let address, address != endpoint.address else {
             let what = answer == nil ? "no address" : "an address of no internet"
             return survey.problems.append("\(name) answered with status \(response.status) and \(what)")
@@ -107,6 +128,7 @@ extension HTTPProber {
 
     private func note(_ error: any Error, of request: HTTPRequest, _ survey: inout Survey) {
         let error = error as? TransportError ?? TransportError(code: .other, message: "\(error)")
+        services.count(request.url, .unanswered)
         // The head of an answer that goes wrong later is a sign of life too, unless the rest of it never came.
         if error.status > 0, error.code != .timedOut {
             survey.isAlive = true

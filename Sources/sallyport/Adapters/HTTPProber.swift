@@ -1,6 +1,7 @@
 import Control
 import HTTPTransport
 import Model
+import Planning
 import Platform
 import Synchronization
 
@@ -11,16 +12,16 @@ final class HTTPProber: ExitProber {
     let own: OwnAddress
     private let checkName: String
     private let credentials: ExitCredentials
-    private let hasFoundNames = Mutex(false)
+    /// What the host of `checkName` has been seen to do, through any exit: that it doesn't says nothing before.
+    private let known = Mutex((hasBeenFound: false, speaksTLS: false))
 
     /// - Parameters:
-    ///   - urls: the address services.
     ///   - checkName: a host that takes connections on port 443, for names.
     ///   - credentials: what exits are shown.
-    init(client: HTTPClient, urls: [String], checkName: String, credentials: ExitCredentials, log: Log) {
+    init(client: HTTPClient, services: AddressServices, checkName: String, credentials: ExitCredentials, log: Log) {
         self.client = client
         self.credentials = credentials
-        services = AddressServices(urls)
+        self.services = services
         own = OwnAddress(client: client, services: services, log: log)
         self.checkName = checkName
     }
@@ -29,7 +30,7 @@ final class HTTPProber: ExitProber {
         try await waitForPort(exit.endpoint)
         let (proxy, country) = (credentials.proxy(of: exit), exit.exit.country)
         // An exit that nobody has seen may not serve: as a last resort those are asked who want to be left alone.
-        let survey = await survey(exit.endpoint, country: country, asking: services.ready, orElse: services.resting) { url in
+        let survey = await survey(exit, for: .vital, asking: services.ready, orElse: services.resting) { url in
             var request = HTTPRequest("GET", url)
             request.go(through: proxy)
             (request.connectDeadline, request.deadline) = (1, 5)
@@ -41,7 +42,7 @@ final class HTTPProber: ExitProber {
             throw ExitFailure(reason: .unknown, detail: survey.problem, isServersFault: true)
         }
         // So that a name that is not found later says something.
-        if !hasFoundNames.withLock({ $0 }) { Task { await namesAreFound(proxy) } }
+        if !known.withLock({ $0.hasBeenFound }) { Task { await check(proxy) } }
         return Sighting(
             address: seen.address, country: survey.country(wanted: country), latencyMilliseconds: seen.milliseconds,
             isCompared: survey.isCompared)
@@ -70,47 +71,76 @@ final class HTTPProber: ExitProber {
     }
 
     /// Asks the address services, with a request that doesn't fit into one small packet, until one has said the address and one the
-    /// country; and for a name where none of their answers has proved that names are found.
-    func examine(_ exit: ExitProxy) async -> Examination {
-        let (proxy, country) = (credentials.proxy(of: exit), exit.exit.country)
-        let ready = services.ready
-        let rested = ready.isEmpty ? services.disturbed().map { [$0] } ?? [] : []
-        let survey = await survey(exit.endpoint, country: country, asking: ready, orElse: rested) { url in
-            var request = throughTunnel(url, proxy, seconds: 6)
-            request.headers = [("X-Padding", String(repeating: "x", count: 1_400))]
-            request.connectDeadline = 4
-            return request
+    /// country; and for a name where none of their answers has proved that names are found. Where none may be asked now, another host is
+    /// tried, and what seems wrong there is asked of a service all the same.
+    func examine(_ exit: ExitProxy, isUrgent: Bool) async -> Examination {
+        let proxy = credentials.proxy(of: exit)
+        func survey(_ need: ServiceBudget.Need) async -> Survey {
+            await self.survey(exit, for: need, asking: services.ready) { url in
+                var request = throughTunnel(url, proxy, seconds: 6)
+                request.headers = [("X-Padding", String(repeating: "x", count: 1_400))]
+                request.connectDeadline = 4
+                return request
+            }
         }
+        let first = await survey(isUrgent ? .urgent : .routine)
+        guard first.asked == 0 else { return await examination(first, proxy, exit.exit.country) }
+        guard let reason = await check(proxy) else { return Examination(first) }
+        let second = await survey(.urgent)
+        guard second.asked == 0 else { return await examination(second, proxy, exit.exit.country) }
+        var examination = Examination(first)
+        examination.reason = await reaches(proxy) ? nil : reason
+        return examination
+    }
+
+    /// - Parameter survey: of a service that was asked.
+    private func examination(_ survey: Survey, _ proxy: HTTPProxy, _ country: CountryCode) async -> Examination {
         var examination = Examination(survey)
         if let leak = survey.leak {
             (examination.reason, examination.detail) = (.leak, leak)
         } else if !survey.isAlive {
-            examination.reason = survey.asked == 0 ? await reach(proxy) : await diagnosis(proxy)
+            examination.reason = await diagnosis(proxy)
         } else if survey.isElsewhere(than: country) {
             examination.reason = .wrongCountry
         } else if !survey.hasNamed {
-            examination.reason = await namesAreFound(proxy)
+            examination.reason = await check(proxy)
         }
         return examination
     }
 
-    /// `dnsFailed` where the proxy doesn't get to a host by its name. That says nothing until it was seen to work once: the
-    /// host may not take connections at all.
+    /// What a handshake of TLS with another host shows, without a request to anybody: `dnsFailed` where the proxy doesn't get to it by its
+    /// name, `mtu` where it does and its certificate, which takes large packets, doesn't come. Neither says anything until it was seen to
+    /// work once: the host may not take connections at all, or speak something else.
     @discardableResult
-    private func namesAreFound(_ proxy: HTTPProxy) async -> ExitReason? {
-        if await connects("http://\(checkName):443", proxy, seconds: 6) {
-            hasFoundNames.withLock { $0 = true }
-            return nil
+    private func check(_ proxy: HTTPProxy) async -> ExitReason? {
+        do {
+            var request = throughTunnel("https://\(checkName)", proxy, seconds: 4)
+            request.connectOnly = true
+            _ = try await client.send(request)
+            return noteHandshake()
+        } catch let error as TransportError where error.code == .tlsFailed {
+            // A certificate that nobody vouches for has come all the same.
+            return noteHandshake()
+        } catch {
+            let isFound = await connects("http://\(checkName):443", proxy, seconds: 4)
+            return known.withLock { known in
+                known.hasBeenFound = known.hasBeenFound || isFound
+                return isFound ? known.speaksTLS ? .mtu : nil : known.hasBeenFound ? .dnsFailed : nil
+            }
         }
-        return hasFoundNames.withLock { $0 } ? .dnsFailed : nil
     }
 
-    /// What can be seen while all services want to be left alone: names and connections, and no large packets.
-    private func reach(_ proxy: HTTPProxy) async -> ExitReason? {
+    private func noteHandshake() -> ExitReason? {
+        known.withLock { $0 = (true, true) }
+        return nil
+    }
+
+    /// True where a host of the address services is reached by its name; nothing is asked of it.
+    private func reaches(_ proxy: HTTPProxy) async -> Bool {
         for url in services.urls.prefix(2) where Self.hasName(url) {
-            if await connects(url, proxy, seconds: 4) { return nil }
+            if await connects(url, proxy, seconds: 4) { return true }
         }
-        return await namesAreFound(proxy)
+        return false
     }
 
     /// Why no service answers, while the resolver's port does: the data doesn't pass, the name can't be found, or nobody gets
@@ -120,7 +150,7 @@ final class HTTPProber: ExitProber {
         guard await hostIsOnline() else { return nil }
         let urls = services.urls.prefix(2)
         for url in urls { if await connects(url, proxy, seconds: 4) { return .mtu } }
-        return urls.contains(where: Self.hasName) ? .dnsFailed : await namesAreFound(proxy)
+        return urls.contains(where: Self.hasName) ? .dnsFailed : await check(proxy)
     }
 
     private func connects(_ url: String, _ proxy: HTTPProxy, seconds: Double) async -> Bool {

@@ -1,4 +1,5 @@
 import HTTPTransport
+import Planning
 import Platform
 import Synchronization
 
@@ -18,7 +19,8 @@ final class OwnAddress: Sendable {
         var seen: [String: ContinuousClock.Instant] = [:]
         var latest: String?
         var askedAt: ContinuousClock.Instant?
-        var hasFailed = false
+        /// Questions in a row that nobody has answered.
+        var failures = 0
         var question: Task<Void, Never>?
     }
 
@@ -33,13 +35,17 @@ final class OwnAddress: Sendable {
         self.log = log
     }
 
-    /// What is known now. The services are asked each five minutes, and each 30 s while none of them says; what they said before
-    /// is not forgotten for that.
+    /// Seconds between two questions; while nobody says, the first of them and twice as long each time.
+    private static let seconds = 30.0...1_200.0
+
+    /// What is known now. The services are asked each 20 minutes, and sooner while none of them says; what they said before is not forgotten
+    /// for that.
     func known() async -> Known {
         // Many probes may want to know at once: one asks for all.
         let question = state.withLock { state -> Task<Void, Never>? in
             if let question = state.question { return question }
-            if let at = state.askedAt, .now - at < .seconds(state.hasFailed ? 30 : 300) { return nil }
+            let pause = state.failures == 0 ? Self.seconds.upperBound : Self.seconds.lowerBound * Double(1 << min(state.failures - 1, 10))
+            if let at = state.askedAt, .now - at < .seconds(min(pause, Self.seconds.upperBound)) { return nil }
             let question = Task { await self.ask() }
             state.question = question
             return question
@@ -62,7 +68,10 @@ final class OwnAddress: Sendable {
 
     /// What the first service says that says an address.
     private func find() async -> String? {
-        for url in services.ready + services.resting {
+        // Before the first answer no exit can be compared at all.
+        let isKnown = state.withLock { $0.latest != nil }
+        let resting = isKnown ? [] : services.resting
+        for url in services.ready + resting where services.begin(url, isKnown ? .urgent : .vital, isDisturbed: resting.contains(url)) {
             guard let response = try? await client.send(request(url)), (200..<300).contains(response.status),
                 let address = EchoAnswer(response.body)?.publicAddress
             else { continue }
@@ -76,10 +85,10 @@ final class OwnAddress: Sendable {
         state.withLock { state in
             defer {
                 state.askedAt = now
-                state.hasFailed = found == nil
+                state.failures = found == nil ? state.failures + 1 : 0
                 state.question = nil
             }
-            guard let found else { return !state.hasFailed }
+            guard let found else { return state.failures == 0 }
             state.latest = found
             state.seen[found] = now
             state.seen = state.seen.filter { now - $0.value < .seconds(86_400) }
@@ -91,7 +100,10 @@ final class OwnAddress: Sendable {
     func isOnline() async -> Bool {
         // Where direct requests have never been answered, their silence says nothing.
         guard state.withLock({ $0.latest != nil }) else { return true }
-        for url in services.urls where (try? await client.send(request(url))) != nil { return true }
+        for url in services.urls {
+            _ = services.begin(url, .vital, isDisturbed: true)
+            if (try? await client.send(request(url))) != nil { return true }
+        }
         return false
     }
 

@@ -13,7 +13,7 @@ struct Command: Sendable {
         run, up, down, exits, status, events, logs, speedtest, servers, latency, countries, wireguard, users, keys, dashboard, settings,
         webhooks,
         audit, store,
-        config, reload, teardown, engineGuard,
+        config, reload, teardown, echo, engineGuard,
     ]
 
     /// Exit statuses, the same for every command.

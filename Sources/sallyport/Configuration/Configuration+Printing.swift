@@ -24,7 +24,7 @@ extension Configuration {
             ("log.format", logFormat.rawValue),
         ]
         return own + apiEntries + gatewayEntries + traefikEntries + dockerEntries + otherEntries + providers.flatMap(Self.entries)
-            + wireGuardEntries
+            + verificationEntries + wireGuardEntries
             + api.keys.map { ("api.keys.\($0.name)", "{role: \($0.role.rawValue)}") }
     }
 
@@ -97,8 +97,7 @@ extension Configuration {
             (
                 "catalog.country_seconds",
                 Self.list(countrySeconds.sorted { $0.key < $1.key }.map { "\($0.key.lowercased): \(Int($0.value))" })
-            ), ("verification.urls", Self.list(verification.urls)),
-            ("verification.check_name", verification.checkName), ("verification.country", verification.country.rawValue),
+            ),
             ("speed_test.url", speedTestURL),
         ]
     }
@@ -109,6 +108,16 @@ extension Configuration {
         case .all: "all"
         case .some(let countries): Self.list(countries.map(\.lowercased).sorted())
         }
+    }
+
+    private var verificationEntries: [Entry] {
+        let services = verification.services
+        let budgets = services.perDayOf.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+        return [
+            ("urls", Self.list(services.urls)), ("own_urls", Self.list(services.own)), ("requests_per_day", "\(services.perDay)"),
+            ("budgets", Self.list(budgets)), ("check_name", verification.checkName), ("country", verification.country.rawValue),
+            ("echo_address", verification.echo?.address ?? "0.0.0.0"), ("echo_port", "\(verification.echo?.port ?? 0)"),
+        ].map { ("verification.\($0.0)", $0.1) }
     }
 
     private var wireGuardEntries: [Entry] {

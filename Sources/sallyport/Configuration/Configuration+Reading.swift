@@ -29,6 +29,7 @@ extension Configuration {
             "docker.image",
             "docker.image_archive", "redis.url", "redis.shared", "redis.prefix", "catalog.refresh_seconds", "verification.check_name",
             "verification.country",
+            "verification.own_urls", "verification.requests_per_day", "verification.echo_address", "verification.echo_port",
             "speed_test.url", "webhooks.allow_private", "webhooks.allow_http", "webhooks.timeout_seconds",
             "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.give_up_after", "webhooks.ca_file",
             "health.probe_seconds",
@@ -44,7 +45,9 @@ extension Configuration {
         }
 
     /// Those among them that are lists, with commas between.
-    private static let lists: Set = ["api.trusted_proxies", "api.allowed_networks", "api.origins", "verification.urls"]
+    private static let lists: Set = [
+        "api.trusted_proxies", "api.allowed_networks", "api.origins", "verification.urls", "verification.own_urls",
+    ]
 
     /// Those among them that are numbers, or true and false; the others are text, also where it is made of digits.
     private static let numbers = Set([
@@ -58,6 +61,7 @@ extension Configuration {
         "gateway.drain_seconds",
         "gateway.country_ports",
         "gateway.trusted_ports", "gateway.tls_port", "catalog.refresh_seconds",
+        "verification.requests_per_day", "verification.echo_port",
         "health.probe_seconds", "health.deep_seconds", "on_demand.idle_minutes", "on_demand.openings_per_minute", "webhooks.allow_private",
         "webhooks.allow_http", "webhooks.timeout_seconds",
         "webhooks.longest_pause_seconds", "webhooks.disable_after_seconds", "webhooks.give_up_after", "providers.wireguard.devices",
@@ -130,6 +134,7 @@ extension Configuration {
         let redis = reader.section("redis")
         let catalog = reader.section("catalog")
         let health = reader.section("health")
+        let deepSeconds = health.number("deep_seconds", in: 1...3600) ?? 15
         let providers = reader.section("providers")
         let (api, gateway) = (readAPI(reader.section("api")), readGateway(reader.section("gateway"), data: data))
         return Configuration(
@@ -141,11 +146,12 @@ extension Configuration {
             providers: readProviders(providers), wireGuard: readWireGuard(providers),
             health: .init(
                 probeSeconds: health.number("probe_seconds", in: 0.1...60) ?? 0.5,
-                deepSeconds: health.number("deep_seconds", in: 1...3600) ?? 15),
+                deepSeconds: deepSeconds),
             onDemand: readOnDemand(reader.section("on_demand")), webhooks: readWebhooks(reader.section("webhooks")),
             catalogRefreshSeconds: catalog.number("refresh_seconds", in: 60...86_400) ?? 3600,
             countrySeconds: readCountrySeconds(catalog.section("country_seconds")),
-            verification: readVerification(reader.section("verification")), speedTestURL: readSpeedTest(reader.section("speed_test")))
+            verification: readVerification(reader.section("verification"), deepSeconds: deepSeconds),
+            speedTestURL: readSpeedTest(reader.section("speed_test")))
     }
 
     /// `countries` is `all`, `none`, or a list.
@@ -229,19 +235,6 @@ extension Configuration {
             reader.problem("shared", "is true without redis.url, expected the address of the Redis that the controllers share")
         }
         return isShared ?? reader.has("url")
-    }
-
-    private static func readVerification(_ reader: FieldReader) -> Verification {
-        let urls = reader.strings("urls") ?? ["https://ipinfo.io/json", "https://www.cloudflare.com/cdn-cgi/trace"]
-        for url in urls where !url.hasPrefix("https://") && !url.hasPrefix("http://") {
-            reader.problem("urls", "\(url) is not an http or https URL")
-        }
-        if urls.isEmpty { reader.problem("urls", "is empty, expected one or more URLs that answer with the caller's address") }
-        let name = reader.string("check_name") ?? "www.cloudflare.com"
-        if !name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-") }) {
-            reader.problem("check_name", "is not a host name")
-        }
-        return Verification(urls: urls, checkName: name, country: reader.choice("country", CountryPolicy.self) ?? .strict)
     }
 
     private static func readSpeedTest(_ reader: FieldReader) -> String {

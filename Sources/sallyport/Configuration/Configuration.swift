@@ -89,9 +89,11 @@ struct Configuration: Sendable {
     }
 
     struct Verification: Sendable {
-        var urls: [String]
+        var services: AddressServices.Settings
         var checkName: String
         var country: CountryPolicy
+        /// Where this controller says to others who asks; nil for nowhere.
+        var echo: Endpoint?
     }
 
     /// Whether an exit that the internet sees in another country than its pool's is given up, or kept and shown.
@@ -143,7 +145,7 @@ struct Configuration: Sendable {
     }
     /// Ports of targets that the controller itself asks through exits: address services, lists, speed tests, names.
     var portsOfOwnRequests: Set<Int> {
-        let urls = verification.urls + [speedTestURL] + providers.map(\.apiURL)
+        let urls = verification.services.own + verification.services.urls + [speedTestURL] + providers.map(\.apiURL)
         return Set(urls.map(Self.port(ofURL:)) + [443])
     }
 

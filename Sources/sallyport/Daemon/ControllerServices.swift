@@ -25,7 +25,7 @@ struct ControllerServices: Sendable {
     /// In the order in which they start; they stop in reverse.
     /// - Requests end before what carries them out, and the connections close when nobody uses them any more.
     var inOrder: [Service] {
-        [connections, ports, privateRedis, controller] + keepers + [webhooks, apiTasks, server, reload] + helpers
+        [connections, ports, privateRedis, controller] + keepers + [webhooks, apiTasks, server] + echo + [reload] + helpers
     }
 
     // MARK: - What others need
@@ -97,6 +97,20 @@ struct ControllerServices: Sendable {
             api.api.cancelLongPolls()
             await server.stop()
         }
+    }
+
+    private var echo: [Service] {
+        guard let endpoint = configuration.verification.echo else { return [] }
+        return [
+            Service("echo") { lifecycle in
+                let echo = EchoServer(endpoint: endpoint, trustedProxies: configuration.api.serving.trustedProxies)
+                let server = try echo.start()
+                log.info("says who asks on http://\(endpoint)/ and /json")
+                lifecycle.started()
+                await lifecycle.stopRequested()
+                await server.stop(grace: 1)
+            }
+        ]
     }
 
     /// Connections that fit into what descriptors there are.

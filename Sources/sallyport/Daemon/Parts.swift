@@ -41,7 +41,8 @@ struct Parts: Sendable {
         traefik = configuration.traefik.map { TraefikFile(settings: $0, log: log) }
         let verification = configuration.verification
         prober = HTTPProber(
-            client: client, urls: verification.urls, checkName: verification.checkName, credentials: credentials, log: log)
+            client: client, services: AddressServices(verification.services, log: log), checkName: verification.checkName,
+            credentials: credentials, log: log)
         let reports: @Sendable () -> [Alert] = { [gateway, accessLog] in
             gateway.guessAlerts + [accessLog?.alert].compactMap(\.self) + servers.alerts
         }

@@ -1,4 +1,5 @@
 import HAProxyControl
+import Model
 import Planning
 import Platform
 
@@ -14,6 +15,10 @@ struct PortCheck: Sendable {
         try await checkGateway()
         do { try Ports.check(configuration.api.address, configuration.api.port) } catch {
             throw StartError(message: "the API \(error); set api.port")
+        }
+        guard let echo = configuration.verification.echo else { return }
+        do { try Ports.check(echo.address, echo.port) } catch {
+            throw StartError(message: "the echo of addresses \(error); set verification.echo_port")
         }
     }
 

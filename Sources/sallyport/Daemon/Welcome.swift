@@ -54,7 +54,7 @@ struct Welcome: Sendable {
     private func show(_ exit: Exit) async {
         let gateway = Endpoint(address: configuration.gateway.address, port: configuration.gateway.port)
         let user = "\(Self.firstUser)-country-\(exit.country.lowercased)"
-        let url = configuration.verification.urls[0]
+        let url = parts.prober.services.urls[0]
         let proxied = await sight(url, through: gateway, as: user)
         let server = exit.server
         let latency = server?.latencyMilliseconds.map(Figures.milliseconds) ?? "not measured"
