@@ -11,6 +11,7 @@ extension Controller {
         }
         if old?.leaving != new.leaving, new.leaving, new.state.isProbed {
             let why = new.detail.map { ": \($0)" } ?? ""
+            if new.reason == .targetBlocked { term.canaries.moved(new.country, ports.now()) }
             record(.exitLeaving, .info, "exit \(new.id) will be removed\(why)", exit: new, reason: new.reason, by: Originator.current)
         }
         if let failure = new.lastFailure, failure != old?.lastFailure { recordFailure(failure, of: new, old) }

@@ -49,6 +49,7 @@ extension Controller {
         let now = ports.now()
         var facts = Alerts.Facts(desired: desired, exits: exits, breakers: term.breakers.all, uncompared: uncompared(now))
         facts.reported = ports.reports()
+        facts.canaries = term.canaries
         guard let changes = term.alerts.review(facts, asked: Set(checks.times.keys), now: now) else { return }
         for alert in changes.raised {
             record(.alertRaised, alert.severity, "alert \(alert.subject): \(alert.message); \(alert.remedy)")

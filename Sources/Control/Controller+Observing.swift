@@ -21,6 +21,8 @@ extension Controller {
         world.searchedAt = term.searches.begunAt
         world.searchProblems = term.searches.problems
         world.breakers = term.breakers.all
+        world.blockedServers = term.canaries.avoided(now)
+        if settings.rules.retirement.replacesBlocked { world.movableBlocked = term.canaries.movable(now) }
         world.launches = term.launches.recent(window: settings.rules.budget.window, now: now)
         world.handshakes = ports.handshakes == nil ? nil : term.handshakes.knowledge
         term.handshakes.knowledge.considered(now)

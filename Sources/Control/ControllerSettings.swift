@@ -34,6 +34,7 @@ package struct ControllerSettings: Sendable {
     package var checkName: String
     /// False where an exit is kept though the internet sees it in another country.
     package var countryMustMatch = true
+    package var canaries = CanarySettings()
 
     package init(
         rules: Planner.Rules = .init(), passSeconds: Double = 1, probeSeconds: Double = 0.5, probesPerSecond: Double = 200,

@@ -160,6 +160,8 @@ package protocol ExitProber: Sendable {
     /// What users would notice and a fast probe doesn't: names, large packets, the address and its country.
     /// - Parameter isUrgent: address and country are wanted now, and not only in the exit's turn.
     func examine(_ exit: ExitProxy, isUrgent: Bool) async -> Examination
+    /// Asks a target through the exit, as a user would.
+    func ask(_ canary: Canary, through exit: ExitProxy) async -> CanaryOutcome
     /// What the exit says of itself and its tunnel; nil where its version has no status address.
     func status(of exit: ExitProxy) async throws -> ExitReport?
 }
@@ -181,6 +183,15 @@ package struct Examination: Sendable, Equatable {
     package var awaitsTurn = false
 
     package init(reason: ExitReason? = nil) { self.reason = reason }
+}
+
+/// What became of a question to a canary.
+package enum CanaryOutcome: Sendable, Equatable {
+    case passed
+    /// Something else came, or nothing; in words.
+    case blocked(String)
+    /// It could not be asked, for a reason that is not the target's.
+    case unknown
 }
 
 /// What the internet sees of an exit.

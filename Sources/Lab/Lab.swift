@@ -238,6 +238,17 @@ final class Lab: Sendable {
         try await engine.execute(words, in: layout.container(server.container))
     }
 
+    /// The part of it that says how exits are verified.
+    var verification: String {
+        """
+        verification:
+          own_urls: [\(layout.echoURL)]
+          urls: []
+          check_name: check.lab.test
+
+        """
+    }
+
     /// What a controller's configuration must say to use this lab.
     func configuration(apiURL: String, tokenFile: String) -> String {
         """
@@ -246,11 +257,7 @@ final class Lab: Sendable {
             api_url: \(apiURL)
             access_token_file: \(tokenFile)
             dns: [\(layout.internet)]
-        verification:
-          own_urls: [\(layout.echoURL)]
-          urls: []
-          check_name: check.lab.test
-        speed_test: {url: http://www.lab.test/big}
+        \(verification)speed_test: {url: http://www.lab.test/big}
 
         """
     }

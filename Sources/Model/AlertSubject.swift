@@ -18,6 +18,8 @@ package enum AlertSubject: TextKey {
     case exits
     /// Exits that nobody has compared for a while: `comparison:address`.
     case comparison(Comparison)
+    /// A target that is asked through exits: `canary:shop`.
+    case canary(String)
     /// `leak:us-1`
     case leak(ExitID)
     /// A container that can't be removed, by its name: `container:sallyport-us-1-g2`.
@@ -63,6 +65,7 @@ package enum AlertSubject: TextKey {
         case "credential": return .credential(ProviderName(rawValue: name))
         case "pool": return CountryCode(name).map { .pool($0) }
         case "comparison": return Comparison(rawValue: name).map { .comparison($0) }
+        case "canary": return .canary(name)
         case "leak": return ExitID(name).map { .leak($0) }
         case "container": return .container(name)
         case "user": return name.hasSuffix(guessedSuffix) ? .guessed(String(name.dropLast(guessedSuffix.count))) : .user(name)
@@ -81,6 +84,7 @@ package enum AlertSubject: TextKey {
         case .pool(let country): "pool:\(country.lowercased)"
         case .exits: "exits"
         case .comparison(let comparison): "comparison:\(comparison.rawValue)"
+        case .canary(let name): "canary:\(name)"
         case .leak(let exit): "leak:\(exit)"
         case .container(let name): "container:\(name)"
         case .user(let name): "user:\(name)"

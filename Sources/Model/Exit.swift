@@ -56,6 +56,8 @@ package enum ExitReason: String, Codable, Sendable, CaseIterable {
     /// Many probes fail, though not all.
     case lossy
     case slow
+    /// A canary is blocked there, and not elsewhere.
+    case targetBlocked = "target_blocked"
     /// Its pool has begun so many containers lately that it must wait.
     case restartBudget = "restart_budget"
     case rotated
@@ -106,6 +108,10 @@ package struct Health: Hashable, Codable, Sendable {
     package var countsLeaks: Bool?
     package var leakedPackets: Int?
     package var leakedBytes: Int?
+    /// What canaries last said; nil where there are none.
+    package var canaries: [CanaryResult]?
+    /// Names of the canaries that are blocked here, and not at all exits; nil for none.
+    package var blockedBy: [String]?
 
     package init(
         verdict: Verdict = .unknown, reason: ExitReason? = nil, latencyMilliseconds: Double? = nil, successRate: Double? = nil,
@@ -133,7 +139,8 @@ package struct Health: Hashable, Codable, Sendable {
         case comparedAge = "compared_age_s"
         case comparisonProblem = "comparison_problem"
         case otherAddress = "other_exit_ip"
-        case leak
+        case leak, canaries
+        case blockedBy = "blocked_by"
         case countsLeaks = "leaks_counted"
         case leakedPackets = "leaked_packets"
         case leakedBytes = "leaked_bytes"

@@ -13,6 +13,7 @@ package enum Alerts {
         package var exits: [ExitID: Exit]
         package var breakers: [BreakerKey: Breaker]
         package var uncompared: [Uncompared]
+        package var canaries = CanaryLedger()
         /// Alerts of those who have no say in the plan.
         package var reported: [Alert] = []
 
@@ -65,6 +66,7 @@ package enum Alerts {
         alerts += facts.desired.pools.values.compactMap { alert($0, facts, memory, now: now) }
         alerts += [commonFault(facts.exits, now)].compactMap(\.self)
         alerts += AlertSubject.Comparison.allCases.compactMap { alert($0, facts.uncompared) }
+        alerts += Self.alerts(facts.canaries, now)
         alerts += facts.exits.values.compactMap { leak(of: $0, now) }
         alerts += memory.stuckContainers.map { stuck($0, $1, now) }
         alerts += openUsers(facts.desired.users)

@@ -66,10 +66,16 @@ extension GatewayLayout {
             case .latency: Self.weight(latency: exit.health.latencyMilliseconds)
             case .leastConnections, .random, .score, nil: exit.health.weight
             }
-        var slot = GatewaySlot(number: exit.slot, endpoint: endpoint, state: state, weight: weight, occupant: occupant)
+        let isBlocked = exit.health.blockedBy != nil
+        var slot = GatewaySlot(
+            number: exit.slot, endpoint: endpoint, state: state, weight: isBlocked ? max(1, weight / Self.blockedShare) : weight,
+            occupant: occupant)
         slot.silence = silence(latency: exit.health.latencyMilliseconds)
         return slot
     }
+
+    /// What an exit gets less of where a canary is blocked at it.
+    private static let blockedShare = 10
 
     /// What a probe takes, three times, and a quarter of a second; in steps, so that it does not change with every probe.
     static func silence(latency milliseconds: Double?) -> Int {

@@ -103,7 +103,7 @@ extension Planner {
     private func isFresh(_ server: Server, _ field: Field) -> Bool { isFree(server, field) && isUnblamed(server, field) }
 
     private func isUnblamed(_ server: Server, _ field: Field) -> Bool {
-        !field.avoided.contains { $0.hostname == server.hostname } && isAllowed(server)
+        !field.avoided.contains { $0.hostname == server.hostname } && !world.blockedServers.contains(server.hostname) && isAllowed(server)
     }
 
     /// The best few by their points, those that have failed, and those that have taken our key before.

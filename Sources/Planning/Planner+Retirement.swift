@@ -14,6 +14,8 @@ package struct Retirement: Sendable, Equatable {
     package var betterPauseSeconds = 1_800.0
     /// Seconds between two questions for the servers of a pool that has all its exits.
     package var searchSeconds = 300.0
+    /// True where an exit at which a canary is blocked is replaced.
+    package var replacesBlocked = false
 
     package init() {}
 
@@ -58,6 +60,9 @@ extension Planner {
         if let exit = misplaced ?? serving.first(where: { rules.retirement.isDue($0.health, now) }) {
             return leave(exit, exit.health.reason ?? .unknown, "it has been degraded for a while")
         }
+        if let exit = serving.first(where: isBlockedForGood) {
+            return leave(exit, .targetBlocked, "it is blocked by \(exit.health.blockedBy?.joined(separator: ", ") ?? "a canary")")
+        }
         for exit in serving {
             if let why = rotationReason(of: exit) { return leave(exit, .rotated, why) }
             if let due = dueTime(of: exit, in: pool) { requeue(at: due) }
@@ -65,6 +70,17 @@ extension Planner {
                 return leave(exit, .rotated, "another server is much better")
             }
         }
+    }
+
+    /// True where a canary is blocked at it, and there is a server of which that is not known.
+    private func isBlockedForGood(_ exit: Exit) -> Bool {
+        guard rules.retirement.replacesBlocked, exit.health.blockedBy != nil, world.movableBlocked.contains(exit.country) else {
+            return false
+        }
+        if exits.of(exit.country).contains(where: { $0.state == .standby && !$0.leaving && $0.health.blockedBy == nil }) { return true }
+        return world.servers[exit.country]?.contains {
+            !held.contains($0.server.address) && !world.blockedServers.contains($0.server.hostname) && isAllowed($0.server)
+        } ?? false
     }
 
     /// Nil where the exit is not to be rotated now.
@@ -96,7 +112,10 @@ extension Planner {
         guard let country = serving.first?.country else { return }
         guard let ranked = world.servers[country] else {
             // At once where somebody is to be moved, else from time to time.
-            let isUrgent = serving.contains { rules.retirement.isDue($0.health, now) || isRotationDue($0) || !$0.knowsCredential }
+            let isUrgent = serving.contains {
+                rules.retirement.isDue($0.health, now) || isRotationDue($0) || !$0.knowsCredential
+                    || rules.retirement.replacesBlocked && $0.health.blockedBy != nil && world.movableBlocked.contains(country)
+            }
             if isUrgent || world.searchedAt[country].map({ now - $0 >= rules.retirement.searchSeconds }) ?? true { search(country) }
             return
         }

@@ -48,6 +48,9 @@ package struct World: Sendable {
     package var busy: Set<ExitID>
     /// Containers that are being removed.
     package var removing: Set<String>
+    /// Servers behind which a canary was blocked, by host name; and pools that may replace an exit for that now.
+    package var blockedServers: Set<String> = []
+    package var movableBlocked: Set<CountryCode> = []
 
     package init(
         containers: [ExitContainer]? = nil, gateway: GatewayObservation? = nil, published: GatewayLayout? = nil,

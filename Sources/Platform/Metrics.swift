@@ -55,6 +55,12 @@ package enum Metrics {
         "Requests to an address service that its budget leaves now; negative where exits that had to start took more.", labels: ["service"])
     package static let addressResting = Metric(
         .gauge, "sallyport_address_service_resting", "1 while an address service that refused is left alone.", labels: ["service"])
+    package static let canaryRequests = Metric(
+        .counter, "sallyport_canary_requests_total", "Questions to canaries through exits: passed, blocked or unknown.",
+        labels: ["canary", "result"])
+    package static let canaryPassed = Metric(
+        .gauge, "sallyport_exit_canary_passed", "1 where a canary last gave a good answer through an exit, else 0.",
+        labels: ["exit", "country", "canary"])
     package static let leakedPackets = Metric(
         .gauge, "sallyport_exit_leaked_packets",
         "Packets that left beside the tunnel, as the exit's own firewall counted them, at the last reading.", labels: ["exit", "country"])
@@ -142,7 +148,7 @@ package enum Metrics {
     /// All of these, in the order in which they are shown.
     package static let all = [
         probeSeconds, probes, verdictChanges, handshakeAge, comparedAt, placedAt, addressRequests, addressBudget,
-        addressResting, leakedPackets, leakedBytes, exitConnections,
+        addressResting, canaryRequests, canaryPassed, leakedPackets, leakedBytes, exitConnections,
         exitAttempts, exitAttemptSeconds, exitFailures, failovers,
         failoverDuration,
         rotations, events, leaderTerms,

@@ -64,6 +64,9 @@ import Testing
               country: vague
               echo_address: here
               echo_port: 70000
+              canary_seconds: 1
+              canary_action: shoot
+              canaries: {Shop: {url: "https://x"}, a: {status: [99]}, b: {url: "http://u:secret-of-canary@b"}}
             providers:
               nordvpn: {private_key: not-a-key-at-all, mtu: 9000, dns: [1.2.3], api_url: nowhere, include: [virtual]}
               mullvad: {}
@@ -80,6 +83,8 @@ import Testing
             "verification.urls[1]", "verification.check_name", "verification.country", "verification.own_urls",
             "verification.requests_per_day",
             "verification.budgets.ip.test", "verification.echo_address", "verification.echo_port",
+            "verification.canary_seconds", "verification.canary_action", "verification.canaries.Shop", "verification.canaries.a.url",
+            "verification.canaries.a.status[0]", "verification.canaries.b.url",
             "providers.nordvpn.private_key",
             "providers.nordvpn.mtu", "providers.nordvpn.dns", "providers.nordvpn.api_url", "providers.nordvpn.include",
             "providers.mullvad.private_key_file",
@@ -88,7 +93,7 @@ import Testing
         #expect(problems.contains { $0.hasPrefix("redis.url: TLS to Redis is not supported") })
         let all = "\(ConfigurationError(problems: problems))"
         #expect(all.hasPrefix("the configuration has \(problems.count) mistakes:\n  - "))
-        #expect(!all.contains("not-a-key-at-all") && !all.contains("secret-of-redis"))
+        #expect(!all.contains("not-a-key-at-all") && !all.contains("secret-of-canary") && !all.contains("secret-of-redis"))
     }
 
     @Test func `every provider is configured in its own way, and its secrets are masked`() throws {

@@ -125,6 +125,15 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         return found ?? Examination()
     }
 
+    func ask(_ canary: Canary, through exit: ExitProxy) async -> CanaryOutcome {
+        let outcome = try? call(.prober) { state -> CanaryOutcome in
+            state.canaryQuestions += 1
+            guard let server = try? server(of: exit.endpoint, state) else { return .unknown }
+            return state.canaryBlocked[canary.name]?.contains(server.hostname) ?? false ? .blocked("status 403") : .passed
+        }
+        return outcome ?? .unknown
+    }
+
     func logs(of container: String, lines: Int) async throws -> String { try call(.engine) { _ in "exit: up\n" } }
 
     func changes() async throws -> AsyncThrowingStream<Void, any Error> {

@@ -77,6 +77,9 @@ final class FakeWorld: Sendable {
         var probes = 0
         var deepProbes = 0
         var urgentProbes = 0
+        var canaryQuestions = 0
+        /// Host names of servers that a canary blocks.
+        var canaryBlocked: [String: Set<String>] = [:]
         var probeMilliseconds = 1.5
         /// How often the containers were listed, which each pass does once.
         var lists = 0

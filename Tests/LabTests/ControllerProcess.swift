@@ -32,11 +32,13 @@ final class ControllerProcess: Sendable {
     /// - Parameter redis: the socket of a Redis that several controllers share; nil for one of its own.
     /// - Parameter moreProviders: lines for the section `providers`.
     /// - Parameter devices: tunnels that the lab's account may have at once.
+    /// - Parameter verification: the settings in place of the lab's, from the section `verification` on.
     /// - Parameter partner: another controller, with which it shares engine, gateway and store.
     init(
         _ lab: TestLab, owner: String = randomOwner(), dockerHost: String? = nil, dockerExtra: String = "", drainSeconds: Int = 5,
         redis: String? = nil, partner: ControllerProcess? = nil, mayLeak: Bool = false, moreProviders: String = "",
-        devices: Int? = nil, holdSeconds: Int = 3
+        devices: Int? = nil, holdSeconds: Int = 3,
+        verification: String? = nil
     ) throws {
         self.lab = lab
         self.mayLeak = mayLeak
@@ -66,6 +68,7 @@ final class ControllerProcess: Sendable {
             + lab.lab.configuration(apiURL: lab.apiURL, tokenFile: "\(folder.path)/token").replacing(
                 "providers:\n", with: "providers:\n\(moreProviders)"
             ).replacing("    dns:", with: (devices.map { "    devices: \($0)\n" } ?? "") + "    dns:")
+            .replacing(lab.lab.verification, with: verification ?? lab.lab.verification)
         try Files.write(configuration, to: "\(folder.path)/c.yaml", mode: 0o600)
     }
 

@@ -61,6 +61,17 @@ extension JSONWriter {
     }
 
     fileprivate mutating func health(_ health: Health) {
+        if let names = health.blockedBy { field("blocked_by", names) }
+        if let canaries = health.canaries {
+            list("canaries", canaries) { json, canary in
+                json.object { json in
+                    json.field("checked_at", canary.checkedAt.description)
+                    json.field("detail", canary.detail)
+                    json.field("name", canary.name)
+                    json.field("passed", canary.passed)
+                }
+            }
+        }
         field("checked_at", health.checkedAt?.description)
         for name in ["compared_age_s", "compared_age_seconds"] { field(name, health.comparedAge) }
         field("compared_at", health.comparedAt?.description)

@@ -24,8 +24,15 @@ extension Schema {
             "false if the exit's firewall does not count packets beside its tunnel: a container of an earlier version"),
         .maybe("leaked_packets", .whole(0), "that left beside the tunnel, at the last reading: more than 0 is a leak"),
         .maybe("leaked_bytes", .whole(0), "of these"), .maybe("checked_at", .time),
+        .maybe("blocked_by", .list(.text("shop")), "canaries that are blocked here, and not at all exits"),
+        .maybe(
+            "canaries",
+            .objects(
+                .always("name", .text("shop")), .always("passed", .flag), .maybe("detail", .text("status 403"), "what came instead"),
+                .always("checked_at", .time)), "what they last said; absent if there are none"),
         showing: [
-            "reason": nil, "comparison_problem": nil, "other_exit_ip": nil, "leaks_counted": .bool(true),
+            "reason": nil, "comparison_problem": nil, "other_exit_ip": nil, "leaks_counted": .bool(true), "blocked_by": nil,
+            "canaries": nil,
             "checked_at": .string("2026-11-21T01:02:07.656Z"),
         ])
     private static let handshakeAge = Field.maybe(

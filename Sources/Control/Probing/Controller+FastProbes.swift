@@ -96,7 +96,8 @@ extension Controller {
 
     func takeVerdict(_ id: ExitID, _ generation: Int) {
         let now = ports.now()
-        guard let health = probes.monitors[id]?.record.health(now) else { return }
+        guard var health = probes.monitors[id]?.record.health(now) else { return }
+        showCanaries(of: id, in: &health)
         let before = exits[id]?.health
         // A probe says nothing of the container, which the next list is to show; and its figures can wait for the next pass.
         change(id, generation: generation, isSeen: true) { $0.judged(health, now: now) }

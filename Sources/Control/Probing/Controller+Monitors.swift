@@ -10,12 +10,14 @@ extension Controller {
         let probed = term.isLoaded ? exits.filter(\.value.state.isProbed) : [:]
         for id in probes.end(allBut: probed) {
             forgetReadings(of: id)
+            forgetCanaries(of: id)
             term.failovers.judged(id, isDead: false, at: ports.now())
         }
         for exit in probed.values where probes.monitors[exit.id] == nil {
             let (id, generation) = (exit.id, exit.generation)
             let monitor = probes.begin(exit)
             beginComparing(monitor, exit)
+            if !settings.canaries.list.isEmpty { monitor.canaries = spawn { await $0.askCanaries(of: id, generation) } }
             monitor.tunnel.reader = spawn { await $0.readTunnels(of: id, generation) }
         }
     }

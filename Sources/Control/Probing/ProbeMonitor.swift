@@ -58,6 +58,8 @@ final class ProbeMonitor {
     var deep: Deep
     var tunnel = Tunnel()
     var period = Period()
+    /// Asks targets now and then.
+    var canaries: Task<Void, Never>?
 
     init(generation: Int, record: HealthRecord, begunAt: Timestamp) {
         self.generation = generation
@@ -79,6 +81,6 @@ final class ProbeMonitor {
     }
 
     func end() {
-        for task in [fast.task, deep.task, tunnel.reader] { task?.cancel() }
+        for task in [fast.task, deep.task, tunnel.reader, canaries] { task?.cancel() }
     }
 }

@@ -25,6 +25,7 @@ final class TermState {
     var addresses = AddressHoldings()
     var breakers = BreakerRegistry()
     var alerts = AlertRegistry()
+    var canaries = CanaryLedger()
 
     init(leader: String?, recoverySeconds: Double) {
         self.leader = leader
@@ -37,6 +38,7 @@ final class TermState {
     /// The wall clock was set by so many seconds.
     func shift(by seconds: Double) {
         host.shift(by: seconds)
+        canaries.shift(by: seconds)
         searches.shift(by: seconds)
         launches.shift(by: seconds)
         handshakes.shift(by: seconds)

@@ -190,6 +190,8 @@ final class HTTPProber: ExitProber {
         return status
     }
 
+    func proxy(of exit: ExitProxy) -> HTTPProxy { credentials.proxy(of: exit) }
+
     func hostIsOnline() async -> Bool { await own.isOnline() }
 
     /// The address from which this machine's own traffic leaves; nil when no service has ever said.

@@ -234,6 +234,10 @@ extension Command {
 
     private static func table(_ exits: [Document]) -> String {
         guard !exits.isEmpty else { return "no exits" }
+        func blocked(_ exit: Document) -> String {
+            let names = (exit["health"]?["blocked_by"]?.items ?? []).compactMap(\.text)
+            return names.isEmpty ? "" : "blocked by \(names.joined(separator: ", "))"
+        }
         var rows = [["EXIT", "STATE", "SERVER", "LOAD", "LATENCY", "EXIT IP", "REASON"]]
         for exit in exits {
             let server = exit["server"]
@@ -241,7 +245,7 @@ extension Command {
             rows.append([
                 exit["id"]?.text ?? "", exit["state"]?.text ?? "", server?["hostname"]?.text ?? "-",
                 server?["load"]?.number.map { "\(Int($0)) %" } ?? "-", latency ?? "-", exit["exit_ip"]?.text ?? "-",
-                exit["reason"]?.text ?? "",
+                exit["reason"]?.text ?? blocked(exit),
             ])
         }
         return String(Text.columns(rows).dropLast())

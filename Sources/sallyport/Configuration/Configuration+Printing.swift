@@ -117,6 +117,8 @@ extension Configuration {
             ("urls", Self.list(services.urls)), ("own_urls", Self.list(services.own)), ("requests_per_day", "\(services.perDay)"),
             ("budgets", Self.list(budgets)), ("check_name", verification.checkName), ("country", verification.country.rawValue),
             ("echo_address", verification.echo?.address ?? "0.0.0.0"), ("echo_port", "\(verification.echo?.port ?? 0)"),
+            ("canary_seconds", "\(verification.canaries.seconds)"), ("canary_action", verification.canaries.action.rawValue),
+            ("canaries", Self.list(verification.canaries.list.map { "\($0.name): \(AddressServices.name($0.url))" })),
         ].map { ("verification.\($0.0)", $0.1) }
     }
 

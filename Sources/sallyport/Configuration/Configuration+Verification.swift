@@ -15,7 +15,8 @@ extension Configuration {
         services.perDay = perDay(reader, "requests_per_day") ?? 1000
         services.perDayOf = budgets(reader.section("budgets"), of: urls)
         return Verification(
-            services: services, checkName: name, country: reader.choice("country", CountryPolicy.self) ?? .strict, echo: echo(reader))
+            services: services, checkName: name, country: reader.choice("country", CountryPolicy.self) ?? .strict, echo: echo(reader),
+            canaries: readCanaries(reader))
     }
 
     private static func urls(_ reader: FieldReader, _ field: String) -> [String]? {

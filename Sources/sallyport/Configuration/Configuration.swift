@@ -94,6 +94,7 @@ struct Configuration: Sendable {
         var country: CountryPolicy
         /// Where this controller says to others who asks; nil for nowhere.
         var echo: Endpoint?
+        var canaries: Canaries
     }
 
     /// Whether an exit that the internet sees in another country than its pool's is given up, or kept and shown.
@@ -145,7 +146,9 @@ struct Configuration: Sendable {
     }
     /// Ports of targets that the controller itself asks through exits: address services, lists, speed tests, names.
     var portsOfOwnRequests: Set<Int> {
-        let urls = verification.services.own + verification.services.urls + [speedTestURL] + providers.map(\.apiURL)
+        let urls =
+            verification.services.own + verification.services.urls + verification.canaries.list.map(\.url) + [speedTestURL]
+            + providers.map(\.apiURL)
         return Set(urls.map(Self.port(ofURL:)) + [443])
     }
 

@@ -63,6 +63,9 @@ extension Configuration {
         var settings = ControllerSettings(
             rules: rules, probeSeconds: health.probeSeconds, deepSeconds: health.deepSeconds, checkName: verification.checkName)
         settings.countryMustMatch = verification.country == .strict
+        settings.canaries.list = verification.canaries.list
+        settings.canaries.seconds = verification.canaries.seconds
+        settings.rules.retirement.replacesBlocked = verification.canaries.action == .replace
         let services = verification.services
         settings.probing.addressesPerDay = services.own.isEmpty ? services.sum : nil
         settings.probing.countriesPerDay = services.urls.isEmpty ? nil : services.sum

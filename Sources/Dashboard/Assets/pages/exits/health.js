@@ -44,9 +44,13 @@ function signals({ health }) {
       ["Not compared", health.comparison_problem],
       ["Another address seen", health.other_exit_ip && badge(health.other_exit_ip, "bad")],
       ["Country verified", health.placed_at && time(health.placed_at)],
+      ["Blocked by", health.blocked_by && badge(health.blocked_by.join(", "), "warn")],
+      ["Canaries", health.canaries?.length ? health.canaries.map(canary).join("; ") : undefined],
     ]),
   );
 }
+
+const canary = ({ name, passed, detail }) => `${name}: ${passed ? "well" : detail}`;
 
 function leaks({ leaks_counted: isCounted, leaked_packets: packets, leaked_bytes: volume }) {
   if (isCounted === false) return badge("not counted: a container of an earlier version", "warn");
