@@ -54,6 +54,15 @@ struct MetricsExporter: Sendable {
             gauge("sallyport_pools_wanted_exits", "Wanted exits.", ["country"], wanted),
             gauge("sallyport_pools_serving_exits", "Exits of a pool that take traffic.", ["country"], serving),
             gauge("sallyport_breakers", "Breakers by what they are about and their state.", ["kind", "state"], breakers(state)),
+            gauge(
+                "sallyport_account_devices", "Exits that have a tunnel of an account.", ["provider", "account"],
+                accounts(state) { Double($0.inUse) }),
+            gauge(
+                "sallyport_account_device_limit", "Tunnels that an account may have at once, where there is a limit.",
+                ["provider", "account"], accounts(state) { $0.devices.map(Double.init) }),
+            gauge(
+                "sallyport_account_refused", "1 while an account's key or token is refused, else 0.", ["provider", "account"],
+                accounts(state) { $0.state == "closed" ? 0 : 1 }),
             gauge("sallyport_alerts", "Alerts by severity.", ["severity"], alerts(state)),
             gauge(
                 "sallyport_part_troubled", "1 for each part that did not answer at its last check.", ["part"],
@@ -70,6 +79,12 @@ struct MetricsExporter: Sendable {
         for kind in ["server", "credential"] { for name in ["closed", "open", "half_open"] { counts[[kind, name]] = 0 } }
         for breaker in state.breakers { counts[[breaker.name.kind, breaker.state], default: 0] += 1 }
         return counts
+    }
+
+    private static func accounts(_ state: OperatorState, _ value: (AccountView) -> Double?) -> [[String]: Double] {
+        state.accounts.reduce(into: [:]) { values, entry in
+            for account in entry.value { values[[entry.key.rawValue, account.name]] = value(account) }
+        }
     }
 
     private static func alerts(_ state: OperatorState) -> [[String]: Double] {

@@ -74,6 +74,8 @@ package struct OperatorState: Sendable {
     package var leader: String?
     package var alerts: [Alert]
     package var breakers: [BreakerView]
+    /// Accounts by the provider's name, in the order of the configuration.
+    package var accounts: [ProviderName: [AccountView]] = [:]
 
     package init(
         revision: Int = 0, pools: [CountryCode: Pool] = [:], exits: [ExitID: Exit] = [:], users: [ProxyUser] = [],
@@ -112,6 +114,25 @@ package struct CatalogView: Sendable {
     }
 }
 
+/// An account at a provider.
+package struct AccountView: Sendable, Encodable, Hashable {
+    package var name: String
+    /// Exits that have a tunnel of it, and tunnels that it may have at once; nil for no limit.
+    package var inUse: Int
+    package var devices: Int?
+    /// "closed", or "open" and "half_open" while its key or token is refused, with the reason.
+    package var state: String
+    package var reason: String?
+
+    package init(name: String, inUse: Int, devices: Int?, state: String, reason: String?) {
+        self.name = name
+        self.inUse = inUse
+        self.devices = devices
+        self.state = state
+        self.reason = reason
+    }
+}
+
 /// One provider's part of the catalog.
 package struct ProviderListing: Sendable, Encodable, Hashable {
     package var provider: ProviderName
@@ -124,12 +145,15 @@ package struct ProviderListing: Sendable, Encodable, Hashable {
     package var stale: Bool
     /// Why the last fetch failed.
     package var problem: String?
-    /// Tunnels that an account may have at once.
+    /// Tunnels that all of its accounts together may have at once.
     package var devices: Int?
+    package var accounts: [AccountView]
 
     package init(
-        name: ProviderName, servers: Int, dropped: [String: Int], fetchedAt: Timestamp?, stale: Bool, problem: String?, devices: Int?
+        name: ProviderName, servers: Int, dropped: [String: Int], fetchedAt: Timestamp?, stale: Bool, problem: String?, devices: Int?,
+        accounts: [AccountView] = []
     ) {
+        self.accounts = accounts
         (provider, self.name) = (name, name)
         self.servers = servers
         self.dropped = dropped

@@ -52,7 +52,7 @@ extension Controller {
     private func recordRotation(from old: Exit?, to new: Exit) {
         guard let old, old.leaving, old.reason != .unwanted, old.reason != .idle, desired.pools[new.country] != nil else { return }
         // The planner says why it moves an exit; an operator need not.
-        let cause: EventCause = old.detail == nil ? .operator : old.reason == .rotated ? .planner : .probe
+        let cause: EventCause = old.detail == nil ? .operator : [.rotated, .credentialsRejected].contains(old.reason) ? .planner : .probe
         Metrics.rotations.add(1, cause.rawValue, old.reason?.rawValue ?? "none")
         let why = old.detail ?? "requested by an operator"
         record(.rotation, .info, "pool \(new.country) replaces exit \(new.id): \(why)", exit: new, reason: old.reason, cause: cause)
@@ -85,5 +85,6 @@ extension Controller {
         guard let server else { return "" }
         return server.hostname + (server.load.map { ", load \($0) %" } ?? "")
             + (server.latencyMilliseconds.map { ", \(Figures.milliseconds($0))" } ?? "")
+            + (server.account.map { ", account \($0)" } ?? "")
     }
 }

@@ -49,7 +49,8 @@ extension Controller {
             hasObserved: term.hasObserved || term.store.shownVersion != nil, desired: desired, exits: exits.mapValues(shown),
             problems: term.alerts.troubles.mapValues(\.message), breakers: term.breakers.all,
             alerts: term.alerts.open.values.sorted { $0.subject < $1.subject }, leader: ports.leadership.leader)
-        snapshot.idle = term.onDemand.idleness(closingAfter: settings.rules.onDemand.idleSeconds)
+        snapshot.idle = term.onDemand.idleness(closingAfter: rules.onDemand.idleSeconds)
+        snapshot.accounts = accountsInUse()
         view.set(snapshot)
     }
 

@@ -13,7 +13,10 @@ extension Controller {
                 checkName: settings.checkName)
             let (container, endpoint) = try await launchAtFreeAddress(specification)
             let now = ports.now()
-            change(id, generation: exit.generation) { $0.launched(container: container, endpoint: endpoint, now: now) }
+            change(id, generation: exit.generation) {
+                $0.keyName = access.keyName
+                $0.launched(container: container, endpoint: endpoint, now: now)
+            }
             await verify(id)
         } catch let failure as ExitFailure where failure.reason == .noAddress {
             let now = ports.now()

@@ -18,10 +18,10 @@ extension Controller {
         switch new.state {
         case .starting:
             term.breakers.begin(.server(server.hostname), now)
-            term.breakers.begin(.credential(server.provider), now)
+            term.breakers.begin(.credential(account(of: server)), now)
         case .standby:
             term.handshakes.knowledge.proved(server, new.country, now)
-            noteKeyAccepted(by: server.provider)
+            noteKeyAccepted(by: account(of: server))
         default: return
         }
     }

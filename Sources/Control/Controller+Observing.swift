@@ -21,14 +21,15 @@ extension Controller {
         world.searchedAt = term.searches.begunAt
         world.searchProblems = term.searches.problems
         world.breakers = term.breakers.all
+        world.keyNames = ports.keys.keyNames
         world.blockedServers = term.canaries.avoided(now)
-        if settings.rules.retirement.replacesBlocked { world.movableBlocked = term.canaries.movable(now) }
-        world.launches = term.launches.recent(window: settings.rules.budget.window, now: now)
+        if rules.retirement.replacesBlocked { world.movableBlocked = term.canaries.movable(now) }
+        world.launches = term.launches.recent(window: rules.budget.window, now: now)
         world.handshakes = ports.handshakes == nil ? nil : term.handshakes.knowledge
         term.handshakes.knowledge.considered(now)
         world.asking = term.handshakes.asking
         world.hostIsOnline = await observeHost()
-        if settings.rules.onDemand.countries != .none { noteListed(await ports.catalog.countries()) }
+        if rules.onDemand.countries != .none { noteListed(await ports.catalog.countries()) }
         world.trial = term.host.trial(exits, now: ports.now())
         if let gateway = world.gateway { countBytes(gateway) }
         world.busy = Set(operations.keys).union(term.revisions.newer(than: revision))

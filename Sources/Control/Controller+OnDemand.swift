@@ -20,7 +20,7 @@ extension Controller {
         guard let known = desired.users.first(where: { $0.name == user }), known.countries.isEmpty || known.countries.contains(country)
         else { return .refused(.countryNotAllowed) }
         let term = term
-        guard term.onDemand.openings.take(user, limit: settings.rules.onDemand.openingsPerMinute, now: ports.now()) else {
+        guard term.onDemand.openings.take(user, limit: rules.onDemand.openingsPerMinute, now: ports.now()) else {
             return .refused(.openingLimit)
         }
         let (answer, isNew) = await open(pool, for: user)
@@ -102,7 +102,7 @@ extension Controller {
     /// Closes what nobody uses, and what has to give way, beside the loop: the store comes first, and the loop does not wait for it.
     func reviewOnDemand(_ world: World) {
         guard world.gateway != nil, !term.onDemand.isClosing else { return }
-        if view.current.idle != term.onDemand.idleness(closingAfter: settings.rules.onDemand.idleSeconds) { publishView() }
+        if view.current.idle != term.onDemand.idleness(closingAfter: rules.onDemand.idleSeconds) { publishView() }
         let onDemandView = onDemandView
         let idle = onDemandView.idle
         let evicted = onDemandView.evicted(servers: world.servers).filter { !idle.contains($0) }
@@ -135,7 +135,7 @@ extension Controller {
 
     private var onDemandView: OnDemandView {
         OnDemandView(
-            desired: desired, exits: exits, usedAt: term.onDemand.usedAt, connected: term.onDemand.connected, rules: settings.rules,
+            desired: desired, exits: exits, usedAt: term.onDemand.usedAt, connected: term.onDemand.connected, rules: rules,
             now: ports.now())
     }
 
@@ -145,7 +145,7 @@ extension Controller {
     /// - Parameter found: what an earlier controller's gateway runs. Where no list is known yet its countries count, so that it need not be
     ///   reloaded twice.
     func noteListed(_ listed: Set<CountryCode>?, found: GatewayObservation? = nil) {
-        let rules = settings.rules.onDemand
+        let rules = rules.onDemand
         guard rules.countries != .none else { return }
         if let countries = rules.countries(listed: listed) {
             desired.onDemand.formUnion(countries)

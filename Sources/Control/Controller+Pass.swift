@@ -16,7 +16,7 @@ extension Controller {
         stopHopelessOperations(observation)
         reviewOnDemand(observation.world)
         let edition = term.gateway.usersEdition
-        let plan = Planner.plan(desired: desired, exits: exits, world: observation.world, now: ports.now(), rules: settings.rules)
+        let plan = Planner.plan(desired: desired, exits: exits, world: observation.world, now: ports.now(), rules: rules)
         take(plan.exits)
         await saveForStep()
         guard term === self.term else { return nil }
@@ -55,6 +55,7 @@ extension Controller {
     private func remember(_ observation: Observation) {
         term.revisions.forget(upTo: observation.revision)
         term.breakers.forgetOld(ports.now())
+        reexamineKeys()
         if let containers = observation.world.containers { forgetStuckContainers(allBut: Set(containers.map(\.name))) }
         reviewAlerts()
         saveMemories()

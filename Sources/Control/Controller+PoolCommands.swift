@@ -37,7 +37,7 @@ extension Controller {
         if let old, old.provider == pool.provider, pool.size + pool.standby <= old.size + old.standby { return }
         var pools = desired.pools
         pools[pool.country] = pool
-        guard let excess = settings.rules.devices.excess(of: pools.values, providers: ports.keys.providers) else { return }
+        guard let excess = rules.devices.excess(of: pools.values, providers: ports.keys.providers) else { return }
         throw OperationError(code: .deviceLimit, message: "\(excess); make a pool smaller, or see the provider's setting devices")
     }
 

@@ -16,6 +16,8 @@ package actor Controller {
     var desired = Desired()
     var exits: [ExitID: Exit] = [:]
     var term: TermState
+    /// Those of the settings, with the accounts of this moment.
+    var rules: Planner.Rules
     /// Operations under way, one at most for each exit. One of an earlier term keeps its exit busy until it ends.
     var operations: [ExitID: Task<Void, Never>] = [:]
     let probes: ProbeScheduler
@@ -29,6 +31,7 @@ package actor Controller {
     package init(ports: ControllerPorts, settings: ControllerSettings) {
         self.ports = ports
         self.settings = settings
+        rules = settings.rules
         view = StateView(time: ports.time)
         loopWatchdog = LoopWatchdog(view: view, seconds: settings.standstillSeconds, time: ports.time)
         term = TermState(leader: nil, recoverySeconds: settings.recoverySeconds)

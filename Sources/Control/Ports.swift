@@ -133,18 +133,27 @@ package protocol TunnelKeys: Sendable {
     var providers: [ProviderName] { get }
     /// The resolvers behind a server; empty where they are not known.
     func resolvers(of server: Server) -> [String]
+    /// Names for the keys that accounts have now, which tell nothing of the keys; an account whose key was not fetched yet has none.
+    var keyNames: [ProviderAccount: String] { get }
     /// - Throws: `ExitFailure`, with what an operator should see to.
     func access(to server: Server) async throws -> TunnelAccess
+}
+
+extension TunnelKeys {
+    package var keyNames: [ProviderAccount: String] { [:] }
 }
 
 /// With what a tunnel to a server is made, of one moment.
 package struct TunnelAccess: Sendable {
     package var facts: TunnelFacts
     package var privateKey: Secret
+    /// A name for the key, which tells nothing of it.
+    package var keyName: String?
 
-    package init(facts: TunnelFacts, privateKey: Secret) {
+    package init(facts: TunnelFacts, privateKey: Secret, keyName: String? = nil) {
         self.facts = facts
         self.privateKey = privateKey
+        self.keyName = keyName
     }
 }
 

@@ -18,6 +18,8 @@ package struct Snapshot: Sendable {
     package var leader: String?
     /// Open pools on demand that carry nothing.
     package var idle: [CountryCode: PoolIdleness] = [:]
+    /// The accounts, and what each has in use.
+    package var accounts: [AccountUse] = []
 
     package init(
         hasObserved: Bool = false, desired: Desired = .init(), exits: [ExitID: Exit] = [:], problems: [Dependency: String] = [:],

@@ -81,7 +81,8 @@ final class Lab: Sendable {
     private func start(_ server: LabServer) async throws {
         let pair = keys.cities[server.city]
         let death = server.isMortal ? "DIES=240,60\n" : ""
-        let text = "PRIVATE_KEY=\(pair?.privateKey ?? "")\nCLIENT_PUBLIC_KEYS=\(keys.client.publicKey)\n\(death)"
+        let text =
+            "PRIVATE_KEY=\(pair?.privateKey ?? "")\nCLIENT_PUBLIC_KEYS=\(keys.accounts.map(\.client.publicKey).joined(separator: ","))\n\(death)"
         try await start(
             server.container, entry: "/server", address: server.address, file: "server.conf", text: text, ready: "listening on")
     }

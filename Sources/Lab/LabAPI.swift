@@ -22,6 +22,8 @@ final class LabAPI: Sendable {
     private let mode = Mutex(Mode.ok)
     private let requests = Mutex(0)
     private let everything = Mutex<[UInt8]?>(nil)
+    /// Accounts whose token is no longer right.
+    private let refused = Mutex<Set<String>>([])
 
     init(catalog: LabCatalog, keys: LabKeys) {
         self.catalog = catalog
@@ -31,6 +33,11 @@ final class LabAPI: Sendable {
     /// How often the server list was asked for.
     var listRequests: Int { requests.withLock { $0 } }
     func set(_ new: Mode) { mode.withLock { $0 = new } }
+
+    /// Whether the token of an account is refused from now on.
+    func set(_ account: String, isRefused: Bool) {
+        refused.withLock { names in if isRefused { names.insert(account) } else { names.remove(account) } }
+    }
 
     func dispatcher() -> @Sendable (ServerRequest) -> Dispatch {
         let router = Router(routes)
@@ -58,6 +65,8 @@ final class LabAPI: Sendable {
                     self.set(mode)
                     return .noContent
                 }),
+            Route("PUT", "/lab/accounts/{name}/refused", true, .ready { self.setAccount($0, isRefused: true) }),
+            Route("DELETE", "/lab/accounts/{name}/refused", true, .ready { self.setAccount($0, isRefused: false) }),
         ]
     }
 
@@ -86,13 +95,20 @@ final class LabAPI: Sendable {
         }
     }
 
+    private func setAccount(_ request: ServerRequest, isRefused: Bool) -> ServerResponse {
+        guard let account = keys.account(request.parameters["name"] ?? "") else { return Self.refusal(404, 1, "no such account") }
+        set(account.name, isRefused: isRefused)
+        return .noContent
+    }
+
     private func credentials(_ request: ServerRequest) -> ServerResponse {
-        let wanted = "Basic " + Base64.encode(Array("token:\(keys.token)".utf8))
-        guard mode.withLock({ $0 }) != .refusing, Digest.equal(request.headers["authorization"] ?? "", wanted) else {
+        let given = request.headers["authorization"] ?? ""
+        let account = keys.accounts.first { Digest.equal(given, "Basic " + Base64.encode(Array("token:\($0.token)".utf8))) }
+        guard mode.withLock({ $0 }) != .refusing, let account, !refused.withLock({ $0.contains(account.name) }) else {
             return Self.refusal(401, 101_301, "Unauthorized")
         }
         let body =
-            #"{"id":1,"created_at":"2026-01-01 00:00:00","updated_at":"2026-01-01 00:00:00","username":"lab","password":"lab","nordlynx_private_key":"\#(keys.client.privateKey)"}"#
+            #"{"id":1,"created_at":"2026-01-01 00:00:00","updated_at":"2026-01-01 00:00:00","username":"lab","password":"lab","nordlynx_private_key":"\#(account.client.privateKey)"}"#
         return .json(bytes: Array(body.utf8))
     }
 

@@ -95,9 +95,31 @@ struct LabKeys: Codable, Sendable {
         }
     }
 
-    /// The one account of the lab's provider.
+    /// An account of the lab's provider beside the first one.
+    struct Account: Codable, Sendable {
+        let name: String
+        let client: Pair
+        let token: String
+        /// In the tunnel, with its prefix.
+        let address: String
+
+        init(name: String, number: Int) {
+            self.init(name: name, client: Pair(), token: Digest.randomHex(bytes: 32), number: number)
+        }
+
+        init(name: String, client: Pair, token: String, number: Int) {
+            self.name = name
+            self.client = client
+            self.token = token
+            address = "10.5.0.\(number)/32"
+        }
+    }
+
+    /// The first account of the lab's provider, `main`.
     var client = Pair()
     var token = Digest.randomHex(bytes: 32)
+    /// Nil where an earlier version made these.
+    private var others: [Account]?
     /// By city: NordVPN has one key for each.
     var cities: [String: Pair]
 
@@ -106,11 +128,18 @@ struct LabKeys: Codable, Sendable {
         complete(layout)
     }
 
-    /// Adds the keys of cities that the layout did not have when these were made. True where there were some.
+    /// All accounts: `main`, `alice`, `bob` and `carol`.
+    var accounts: [Account] { [Account(name: "main", client: client, token: token, number: 2)] + (others ?? []) }
+
+    func account(_ name: String) -> Account? { accounts.first { $0.name == name } }
+
+    /// Adds the accounts, and the keys of cities, that were not there when these were made. True where there were some.
     @discardableResult
     mutating func complete(_ layout: LabLayout) -> Bool {
         let missing = Set(layout.servers.map(\.city)).subtracting(cities.keys)
         for city in missing { cities[city] = Pair() }
-        return !missing.isEmpty
+        let lacksAccounts = others == nil
+        if lacksAccounts { others = ["alice", "bob", "carol"].enumerated().map { Account(name: $1, number: $0 + 3) } }
+        return !missing.isEmpty || lacksAccounts
     }
 }

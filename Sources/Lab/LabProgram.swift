@@ -21,6 +21,8 @@ enum LabProgram {
           delay SERVER MS        make the way to it longer by that many milliseconds each way, until Ctrl-C
           loss SERVER 2%         lose that share of its WireGuard packets, each way; `heal` ends it
           throttle SERVER 5mbit  limit what it sends; `heal` ends it
+          refuse|accept ACCOUNT  have all servers forget an account's key; have them know it again
+          devices                the servers at which each account has a tunnel
 
         Options: --docker ADDRESS (DOCKER_HOST or the standard socket), --folder DIR (.run/lab),
                  --image-archive FILE (.build/images/lab.tar), --port N (8790),
@@ -28,6 +30,7 @@ enum LabProgram {
                  --countries N (0): so many countries more, with a server each,
                  --rows N (0): so many servers more in its list, of which none exists; 9394 makes it as long as a real one
         Servers: \(LabLayout().servers.map(\.container).joined(separator: " "))
+        Accounts: main, alice, bob, carol; keys and tokens are in DIR/accounts
         The last ones of us and de die by themselves: four minutes of life, one of silence.
 
         """
@@ -61,6 +64,11 @@ enum LabProgram {
             try await lab.down()
         case "serve": try await serve(lab, port: options.port, rows: options.rows)
         case "kill", "revive", "blackhole", "heal", "delay", "loss", "throttle": try await change(lab, options.words, log)
+        case "refuse", "accept": try await setAccount(lab, options)
+        case "devices":
+            for (account, servers) in try await lab.devices().sorted(by: { $0.key < $1.key }) {
+                print("\(account): \(servers.count) (\(servers.joined(separator: ", ")))")
+            }
         default: throw LabError(message: "unknown \(action); `lab --help` lists what there is")
         }
         return 0
@@ -77,6 +85,11 @@ enum LabProgram {
             ],
             folder: options.folder)
         try Files.write(lab.keys.token + "\n", to: "\(options.folder)/token", mode: 0o600)
+        try Files.makePrivateFolder("\(options.folder)/accounts")
+        for account in lab.keys.accounts {
+            try Files.write(account.token + "\n", to: "\(options.folder)/accounts/\(account.name).token", mode: 0o600)
+            try Files.write(account.client.privateKey + "\n", to: "\(options.folder)/accounts/\(account.name).key", mode: 0o600)
+        }
         log.info("lab: \(lab.layout.servers.count) servers answer: \(lab.layout.summary)")
         if options.rows > 0 { log.info("lab: \(options.rows) more are in its list, and never answer: all but those named like us9001") }
         let mortals = lab.layout.servers.filter(\.isMortal).map(\.container).joined(separator: " and ")
@@ -113,6 +126,14 @@ enum LabProgram {
         try await lab.endDelay(server, relay)
     }
 
+    private static func setAccount(_ lab: Lab, _ options: LabOptions) async throws {
+        let names = lab.keys.accounts.map(\.name)
+        guard options.words.count == 2, let account = lab.keys.account(options.words[1]) else {
+            throw LabError(message: "\(options.words[0]) wants an account: \(names.joined(separator: ", "))")
+        }
+        if options.words[0] == "refuse" { try await lab.refuse(account) } else { try await lab.accept(account) }
+    }
+
     private static func serve(_ lab: Lab, port: Int, rows: Int) async throws {
         let signals = Signals.stream([SIGINT, SIGTERM])
         let api = LabAPI(catalog: LabCatalog(lab.layout, lab.keys, size: rows), keys: lab.keys)
@@ -124,7 +145,7 @@ enum LabProgram {
     /// Starts the API as a process of its own, unless it answers already.
     private static func startAPI(_ url: String, _ client: HTTPClient, arguments: [String], folder: String) async throws {
         // One that was started by another version, or with other rows, has another list.
-        let setup = Digest.sha256("\(arguments) \(LabLayout().servers)")
+        let setup = Digest.sha256("\(arguments) \(LabLayout().servers) accounts")
         if await answers(url, client), (try? Files.read("\(folder)/api.setup")) == setup { return }
         stopAPI(folder)
         for _ in 0..<100 where await answers(url, client) { try await Task.sleep(for: .milliseconds(20)) }

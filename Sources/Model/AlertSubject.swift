@@ -10,8 +10,8 @@ package enum AlertSubject: TextKey {
 
     /// `part:engine`
     case part(Dependency)
-    /// The key or token of a provider's account: `credential:nordvpn`.
-    case credential(ProviderName)
+    /// The key or token of a provider's account: `credential:nordvpn`, `credential:nordvpn/alice`.
+    case credential(ProviderAccount)
     /// `pool:us`
     case pool(CountryCode)
     /// All exits at once.
@@ -62,7 +62,7 @@ package enum AlertSubject: TextKey {
         guard let (kind, name) = parts(of: text) else { return nil }
         switch kind {
         case "part": return Dependency(rawValue: name).map { .part($0) }
-        case "credential": return .credential(ProviderName(rawValue: name))
+        case "credential": return .credential(ProviderAccount(name))
         case "pool": return CountryCode(name).map { .pool($0) }
         case "comparison": return Comparison(rawValue: name).map { .comparison($0) }
         case "canary": return .canary(name)
@@ -80,7 +80,7 @@ package enum AlertSubject: TextKey {
     package var description: String {
         switch self {
         case .part(let dependency): "part:\(dependency.rawValue)"
-        case .credential(let provider): "credential:\(provider)"
+        case .credential(let account): "credential:\(account)"
         case .pool(let country): "pool:\(country.lowercased)"
         case .exits: "exits"
         case .comparison(let comparison): "comparison:\(comparison.rawValue)"

@@ -128,6 +128,16 @@ package final class FieldReader {
         return reader
     }
 
+    /// The objects of a list; nil where it is absent.
+    package func objects(_ field: String, limit: Int) -> [FieldReader]? {
+        guard let value = present(field) else { return nil }
+        guard case .array(let items) = value else { return mismatch(field, value, "a list of objects") }
+        guard isShort(field, items, limit) else { return nil }
+        let readers = items.enumerated().map { FieldReader($1, path: qualified("\(field)[\($0)]"), sink: sink) }
+        sections += readers
+        return readers
+    }
+
     package func has(_ field: String) -> Bool {
         known.insert(field)
         guard let value = fields[field], value != .null else { return false }

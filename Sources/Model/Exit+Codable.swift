@@ -6,6 +6,7 @@ extension Exit: Codable {
         case lastFailure = "last_failure"
         case outclassedSince = "outclassed_since"
         case credentialIsKnown = "knows_credential"
+        case keyName = "key_name"
     }
 
     package init(from decoder: any Decoder) throws {
@@ -52,6 +53,7 @@ extension Exit: Codable {
     private mutating func readContainer(_ row: KeyedDecodingContainer<CodingKeys>) throws {
         generation = try row.decode(Int.self, forKey: .generation)
         server = try row.decodeIfPresent(Server.self, forKey: .server)
+        keyName = try row.decodeIfPresent(String.self, forKey: .keyName)
         container = try row.decodeIfPresent(String.self, forKey: .container)
         endpoint = try row.decodeIfPresent(Endpoint.self, forKey: .endpoint)
         credentialIsKnown = try row.decodeIfPresent(Bool.self, forKey: .credentialIsKnown)
@@ -60,6 +62,7 @@ extension Exit: Codable {
     private func writeContainer(_ row: inout KeyedEncodingContainer<CodingKeys>) throws {
         try row.encode(generation, forKey: .generation)
         try row.encodeIfPresent(server, forKey: .server)
+        try row.encodeIfPresent(keyName, forKey: .keyName)
         try row.encodeIfPresent(container, forKey: .container)
         try row.encodeIfPresent(endpoint, forKey: .endpoint)
         try row.encodeIfPresent(credentialIsKnown, forKey: .credentialIsKnown)

@@ -160,6 +160,8 @@ package struct Exit: Hashable, Sendable {
     /// A sentence for people about `reason`; never a secret.
     package var detail: String?
     package var server: Server?
+    /// A name for the key of its tunnel, which tells nothing of the key; nil where it is not known.
+    package var keyName: String?
     /// The engine's name of the running container.
     package var container: String?
     /// Where its proxy listens, as the gateway reaches it.

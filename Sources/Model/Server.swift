@@ -34,8 +34,8 @@ package struct Server: Hashable, Codable, Sendable {
     package var tags: [String]
     /// Whose network it stands in, as the provider says.
     package var network: String?
-    /// Whose key its tunnels have, where a provider's servers have several: a name that tells nothing of the key. Nil where the provider has
-    /// one account.
+    /// Whose key its tunnel has: the account's name, which tells nothing of the key. Of a list only the servers of exits have one, and only where
+    /// the configuration names the provider's accounts.
     package var account: String?
 
     package init(

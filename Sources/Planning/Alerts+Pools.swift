@@ -65,7 +65,8 @@ extension Alerts {
 
     private static func remedy(reason: ExitReason?) -> String {
         switch reason {
-        case .deviceLimit: "make pools smaller, add another provider, or set providers.<name>.devices to what the account allows"
+        case .deviceLimit:
+            "make pools smaller, add an account or another provider, or set the account's devices to what the provider allows"
         case .noAddress:
             "check that HAProxy and its master answer on their sockets (an address is free when HAProxy no longer uses it), or give the exits a larger network (docker.subnet)"
         case .providerUnavailable:

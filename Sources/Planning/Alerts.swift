@@ -60,8 +60,8 @@ package enum Alerts {
     package static func of(_ facts: Facts, _ memory: Memory = Memory(), now: Timestamp) -> [Alert] {
         var alerts = facts.reported
         alerts += memory.troubles.compactMap { alert($0, $1, now) }
-        for case (.credential(let provider), let breaker) in facts.breakers where breaker.state(now) != .closed {
-            alerts.append(alert(ofCredential: provider, breaker, now))
+        for case (.credential(let account), let breaker) in facts.breakers where breaker.state(now) != .closed {
+            alerts.append(alert(ofCredential: account, breaker, now))
         }
         alerts += facts.desired.pools.values.compactMap { alert($0, facts, memory, now: now) }
         alerts += [commonFault(facts.exits, now)].compactMap(\.self)
@@ -92,20 +92,6 @@ package enum Alerts {
         case .loop: "restart the controller (exits, gateway and store keep running); its log says what it did last"
         case .catalog: "check the provider's API and the token; the last good list is used meanwhile"
         }
-    }
-
-    private static func alert(ofCredential provider: ProviderName, _ breaker: Breaker, _ now: Timestamp) -> Alert {
-        let (message, remedy) =
-            breaker.isOfToken
-            ? (
-                "\(provider) refuses the access token, so no exit of it can start; running exits keep serving",
-                "make a new access token in the account and put it into providers.\(provider).access_token_file, or set private_key_file"
-            )
-            : (
-                "servers of \(provider) refuse its key; no exit is moved because of that",
-                "renew the token or key of \(provider) in the configuration; check the account and its limit of devices, and that outgoing UDP is allowed"
-            )
-        return Alert(.credential(provider), .critical, message, remedy: remedy, since: breaker.changedAt ?? now)
     }
 
     private static func openUsers(_ users: [ProxyUser]) -> [Alert] {

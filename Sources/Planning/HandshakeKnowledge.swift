@@ -19,7 +19,7 @@ package struct HandshakeKnowledge: Sendable, Equatable {
     /// Seconds for which a provider is not asked after an exit has come up on a server that was silent.
     private static let uselessSeconds = 600.0
 
-    /// By provider and host name.
+    /// By provider, account and host name.
     private var replies: [String: Reply] = [:]
     /// When a server last took our key, from here or from an exit.
     private var acceptedKeyAt: [String: Timestamp] = [:]
@@ -37,7 +37,7 @@ package struct HandshakeKnowledge: Sendable, Equatable {
 
     package mutating func considered(_ now: Timestamp) { consideredAt = now }
 
-    private static func name(_ server: Server) -> String { "\(server.provider)/\(server.hostname)" }
+    private static func name(_ server: Server) -> String { "\(server.provider)/\(server.account ?? "")/\(server.hostname)" }
 
     // MARK: - What was seen
 

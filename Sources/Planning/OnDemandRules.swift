@@ -88,7 +88,7 @@ package struct OnDemandView: Sendable {
 
     /// True where accounts of these providers can carry one exit more, now or when what is spare has given way.
     package func hasRoom(_ providers: Set<ProviderName>) -> Bool {
-        let limits = providers.map { rules.devices.limits[$0] }
+        let limits = providers.map { rules.devices.limit(of: $0) }
         guard !limits.contains(nil) else { return true }
         let spare = spare(of: providers).reduce(0) { $0 + exits.of($1).count { !$0.leaving && $0.keepsContainer } }
         return load(providers) - spare < limits.compactMap(\.self).reduce(0, +)

@@ -82,12 +82,12 @@ extension Planner {
     }
 
     /// The servers of a pool whose answers its exits may need next.
-    func questionsAhead(for country: CountryCode) -> [Server] {
+    mutating func questionsAhead(for country: CountryCode) -> [Server] {
         guard let handshakes = world.handshakes, !world.asking.contains(country), let candidates = world.servers[country],
             handshakes.age(country, now) >= max(Self.roundSeconds, handshakes.pause(country, now)),
             candidates.contains(where: { handshakes.canAsk($0.server.provider, now) })
         else { return [] }
-        return questions(country, field(for: nil, candidates), handshakes)
+        return questions(country, field(for: nil, withAccountsAhead(candidates, in: country)), handshakes)
     }
 
     private func field(for exit: Exit?, _ candidates: [RankedServer]) -> Field {

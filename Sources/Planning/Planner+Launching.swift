@@ -3,13 +3,13 @@ import Model
 /// Which exit starts, when, and on which server.
 extension Planner {
     /// Gives a waiting exit a server and starts it.
-    mutating func begin(_ id: ExitID, _ containers: [ExitContainer]) {
+    mutating func begin(_ id: ExitID) {
         // The server that it had is in nobody's way, least of all its own.
         holdings?.remove(exits[id]?.server)
         defer { holdings?.add(exits[id]?.server) }
         guard let exit = exits[id], exit.state == .pending || exit.state == .failed else { return }
         if let retryAt = exit.retryAt, retryAt > now { return requeue(at: retryAt) }
-        guard let listed = listedServers(for: exit), let server = server(for: exit, among: listed, containers) else { return }
+        guard let listed = listedServers(for: exit), let server = server(for: exit, among: listed) else { return }
         // Where only a server is left whose last container still runs, that one goes first: two tunnels with one key on one
         // server would take the session from each other.
         if holdings?.isTunnelled(server) ?? false { return }
@@ -27,46 +27,53 @@ extension Planner {
     }
 
     /// The server that an exit takes now; nil where the exit waits.
-    private mutating func server(for exit: Exit, among listed: [RankedServer], _ containers: [ExitContainer]) -> Server? {
+    private mutating func server(for exit: Exit, among listed: [RankedServer]) -> Server? {
         if let until = budget(exit.country) {
             wait(exit, .restartBudget, "its pool has started too many containers recently", until)
             return nil
         }
         let providers = providers(in: exit.country, listed)
         guard let accepting = serversThatAcceptKeys(listed, of: providers, for: exit),
-            let open = serversWithFreeTunnels(accepting, of: providers, for: exit, containers)
+            let open = serversWithFreeTunnels(accepting, of: providers, for: exit)
         else { return nil }
-        return chosenServer(for: exit, from: open)
+        return chosenServer(for: exit, from: withAccounts(open, for: exit, of: providers))
     }
 
-    /// Without the servers of providers that refuse their key or token; nil where an exit waits because all do.
+    /// Without the servers of providers that refuse the key or token of each account; nil where an exit waits because all do.
     private mutating func serversThatAcceptKeys(
         _ servers: [RankedServer], of providers: Set<ProviderName>, for exit: Exit
     ) -> [RankedServer]? {
-        let blocked = providers.filter { !isAllowed(.credential($0)) }
+        let blocked = providers.filter { acceptedAccounts(of: $0).isEmpty }
         let accepting = Self.without(blocked, servers)
         guard accepting.isEmpty, let provider = blocked.min(by: { $0.rawValue < $1.rawValue }) else { return accepting }
-        let isToken = world.breakers[.credential(provider)]?.isOfToken ?? false
+        let accounts = rules.devices.accounts(of: provider)
+        let isToken = accounts.contains { world.breakers[.credential($0)]?.isOfToken ?? false }
+        let (token, key) = accounts.count == 1 ? ("the access token", "its key") : ("the access tokens", "the keys of all accounts")
         let detail =
             isToken
-            ? "\(provider) refuses the access token: it is retried with long pauses until it is accepted"
-            : "many servers of \(provider) refuse its key: it is retried with long pauses until one accepts it"
+            ? "\(provider) refuses \(token): it is retried with long pauses until it is accepted"
+            : "many servers of \(provider) refuse \(key): it is retried with long pauses until one accepts it"
         wait(exit, .credentialsRejected, detail, now + 1)
         return nil
     }
 
-    /// Without the servers of providers whose account has no free tunnel; nil where no server is left for that.
+    /// Without the servers of providers of whose accounts none has a free tunnel; nil where no server is left for that.
     private mutating func serversWithFreeTunnels(
-        _ servers: [RankedServer], of providers: Set<ProviderName>, for exit: Exit, _ containers: [ExitContainer]
+        _ servers: [RankedServer], of providers: Set<ProviderName>, for exit: Exit
     ) -> [RankedServer]? {
-        let full = providers.filter { rules.devices.isFull($0, besides: exit.id, exits: exits, containers: containers) }
+        let holdings = holdings ?? newHoldings
+        let full = providers.filter { acceptedAccounts(of: $0).allSatisfy(holdings.isFull) }
         let open = Self.without(full, servers)
         guard open.isEmpty, !servers.isEmpty else { return open }
         if cancelReplacement(exit) { return nil }
-        let names = Set(servers.map(\.server.provider.rawValue)).sorted().joined(separator: " and ")
+        let names = Set(servers.map(\.server.provider)).sorted { $0.rawValue < $1.rawValue }
+        let count = names.reduce(0) { $0 + acceptedAccounts(of: $1).count }
+        let at = names.map(\.rawValue).joined(separator: " and ")
+        let detail =
+            count > names.count ? "none of the \(count) accounts at \(at) has a free tunnel" : "the account at \(at) has no free tunnel"
         // The tunnel of one that gives way is free in a moment.
         let pause = exits.values.contains(where: \.givesWay) ? 0.05 : 1
-        wait(exit, .deviceLimit, "the account at \(names) has no free tunnel", now + pause)
+        wait(exit, .deviceLimit, detail, now + pause)
         return nil
     }
 
@@ -86,26 +93,29 @@ extension Planner {
 
     private func lack(of open: [RankedServer], in country: CountryCode) -> String {
         if open.isEmpty { return "the catalog has no server for it" }
-        let ofKeys = open.contains { $0.server.account != nil } ? ", or its key is" : ""
+        let ofKeys = open.contains { $0.server.hasOwnKey } ? ", or its key is" : ""
         return "every server of \(country) is in use\(ofKeys)"
     }
 
     private mutating func start(_ exit: Exit, on server: Server) {
         var exit = exit
         exit.server = server
+        exit.keyName = nil
         exit.generation += 1
         exit.move(to: .starting, now: now)
         exits[exit.id] = exit
         steps.append(.launch(exit.id))
         started.insert(exit.id)
         begun[exit.country, default: 0] += 1
-        for key in [BreakerKey.server(server.hostname), .credential(server.provider)] where world.breakers[key]?.state(now) == .halfOpen {
+        holdings?.begin(server, exit.country)
+        for key in [BreakerKey.server(server.hostname), .credential(rules.devices.account(of: server))]
+        where world.breakers[key]?.state(now) == .halfOpen {
             trials.insert(key)
         }
     }
 
     /// Whose servers a pool may take.
-    private mutating func providers(in country: CountryCode, _ known: [RankedServer]) -> Set<ProviderName> {
+    mutating func providers(in country: CountryCode, _ known: [RankedServer]) -> Set<ProviderName> {
         if let providers = listedProviders[country] { return providers }
         let providers = Set(known.lazy.map(\.server.provider))
         listedProviders[country] = providers
@@ -123,7 +133,7 @@ extension Planner {
         return next > now ? next : nil
     }
 
-    private func isAllowed(_ key: BreakerKey) -> Bool {
+    func isAllowed(_ key: BreakerKey) -> Bool {
         world.breakers[key].map { $0.allows(now, key.rules) && !trials.contains(key) } ?? true
     }
 

@@ -49,6 +49,7 @@ extension Planner {
         guard !isMoving, world.hostIsOnline, serving.count >= pool.sizeNow else { return }
         let sinceMove = lastMove.map { now - $0 } ?? .infinity
         reconsider(serving)
+        if moveAccounts(of: serving, sinceMove) { return }
         guard hasAlternative(to: serving) else { return }
         // Users go out elsewhere meanwhile: that does not wait for a pause.
         let misplaced = serving.first { $0.health.reason == .wrongCountry && rules.retirement.isDue($0.health, now) }
@@ -83,6 +84,23 @@ extension Planner {
         } ?? false
     }
 
+    /// Moves one exit whose account is refused, gone, or has another key by now, where a tunnel more can be had; true where one has to wait.
+    private mutating func moveAccounts(of serving: [Exit], _ sinceMove: Double) -> Bool {
+        guard let country = serving.first?.country else { return false }
+        // Nobody uses a standby: it need not wait for its replacement.
+        let standbys = exits.of(country).filter { $0.state == .standby && !$0.leaving }
+        for exit in serving + standbys.sorted(by: { $0.id < $1.id }) {
+            guard let trouble = accountTrouble(of: exit), hasRoom(besides: exit) else { continue }
+            guard sinceMove >= rules.retirement.pauseSeconds else {
+                requeue(at: now + (rules.retirement.pauseSeconds - sinceMove))
+                return true
+            }
+            leave(exit, trouble.reason, trouble.detail)
+            return true
+        }
+        return false
+    }
+
     /// Nil where the exit is not to be rotated now.
     private func rotationReason(of exit: Exit) -> String? {
         if !exit.knowsCredential { return "an earlier version started it, and its proxy needs no password" }
@@ -113,7 +131,7 @@ extension Planner {
         guard let ranked = world.servers[country] else {
             // At once where somebody is to be moved, else from time to time.
             let isUrgent = serving.contains {
-                rules.retirement.isDue($0.health, now) || isRotationDue($0) || !$0.knowsCredential
+                rules.retirement.isDue($0.health, now) || isRotationDue($0) || !$0.knowsCredential || accountTrouble(of: $0) != nil
                     || rules.retirement.replacesBlocked && $0.health.blockedBy != nil && world.movableBlocked.contains(country)
             }
             if isUrgent || world.searchedAt[country].map({ now - $0 >= rules.retirement.searchSeconds }) ?? true { search(country) }

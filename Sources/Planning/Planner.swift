@@ -35,6 +35,8 @@ package struct Planner: Sendable {
     var holdings: Holdings?
     /// Whose servers each pool may take: the world's, and so the same for the whole plan.
     var listedProviders: [CountryCode: Set<ProviderName>] = [:]
+    /// Servers with the accounts that tunnels to them would have.
+    var namedLists: [NamedList: [RankedServer]] = [:]
 
     package static func plan(
         desired: Desired, exits: [ExitID: Exit], world: World, now: Timestamp, rules: Rules = Rules()
@@ -51,7 +53,7 @@ package struct Planner: Sendable {
         self.exits = exits
     }
 
-    var newHoldings: Holdings { Holdings(exits, world, now, ofOneAccount: rules.devices.ofOneAccount) }
+    var newHoldings: Holdings { Holdings(exits, world, now, rules.devices) }
 
     private mutating func run() -> Plan {
         if let containers = world.containers {
@@ -91,7 +93,7 @@ package struct Planner: Sendable {
         let waiting = idle { $0.state == .pending || $0.state == .failed }
         guard !waiting.isEmpty else { return }
         holdings = newHoldings
-        for id in waiting { begin(id, containers) }
+        for id in waiting { begin(id) }
         holdings = nil
     }
 
@@ -151,6 +153,7 @@ package struct Planner: Sendable {
         } else {
             exit.endpoint = container.endpoint ?? exit.endpoint
             exit.knowsCredential = container.knowsCredential
+            settleAccount(of: &exit)
         }
     }
 

@@ -34,6 +34,8 @@ package struct World: Sendable {
     package var trial: ExitID?
     /// What is remembered of servers and credentials that failed.
     package var breakers: [BreakerKey: Breaker]
+    /// Names for the keys that accounts have now; an account whose key is not known yet has none.
+    package var keyNames: [ProviderAccount: String] = [:]
     /// What servers have answered to handshakes of this machine; nil where none are sent.
     package var handshakes: HandshakeKnowledge?
     /// Pools whose servers are being asked for handshakes.

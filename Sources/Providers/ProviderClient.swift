@@ -5,7 +5,7 @@ import Synchronization
 
 /// One provider's API, with an account's credentials.
 package struct ProviderClient: Sendable {
-    package enum Credentials: Sendable {
+    package enum Credentials: Sendable, Hashable {
         /// An access token of the account, with which its private key is fetched.
         case accessToken(Secret)
         /// The account's WireGuard private key itself.
@@ -95,6 +95,9 @@ package struct ProviderClient: Sendable {
         }
         return ListStamp(entityTag: sound(response.headers["etag"]), lastModified: sound(response.headers["last-modified"]))
     }
+
+    /// The private key, where it was given and need not be fetched.
+    package var givenKey: Secret? { if case .privateKey(let key) = credentials { key } else { nil } }
 
     /// The private key of our tunnels.
     package func privateKey() async throws -> Secret {

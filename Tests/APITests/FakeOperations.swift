@@ -92,7 +92,9 @@ final class FakeOperations: Operations, EventSource {
     }
 
     let listings = [
-        ProviderListing(name: .nordvpn, servers: 28, dropped: ["offline": 2], fetchedAt: start, stale: false, problem: nil, devices: 10)
+        ProviderListing(
+            name: .nordvpn, servers: 28, dropped: ["offline": 2], fetchedAt: start, stale: false, problem: nil, devices: 10,
+            accounts: [AccountView(name: "main", inUse: 1, devices: 10, state: "closed", reason: nil)])
     ]
 
     func explained(_ wish: ServerFilter, strategy: Strategy) async throws -> [RankedServer] {

@@ -232,8 +232,10 @@ import Testing
         let breakers = ProviderBreakers()
         let account = ProviderClient(
             .nordvpn, url: "http://127.0.0.1:\(server.port)", credentials: .accessToken(Secret("token")), client: client)
-        let keys = ProviderKeys([(account, Provider.nordvpn.facts)], breakers: breakers)
-        func failure() async -> ExitFailure? { await #expect(throws: ExitFailure.self) { try await keys.privateKey(of: .nordvpn) } }
+        let keys = ProviderKeys([.init(client: account, facts: Provider.nordvpn.facts)], breakers: breakers)
+        func failure() async -> ExitFailure? {
+            await #expect(throws: ExitFailure.self) { try await keys.privateKey(of: ProviderAccount(.nordvpn)) }
+        }
         status.withLock { $0 = 401 }
         #expect(await failure()?.reason == .credentialsRejected)
         #expect(await failure()?.detail.contains("access token is refused") ?? false)

@@ -38,7 +38,9 @@ import Testing
         #expect(
             configuration.redis == nil && configuration.docker.host == "unix:///var/run/docker.sock" && configuration.logFormat == .text)
         #expect(configuration.dataFolder.hasSuffix("/.run") && configuration.dataFolder.hasPrefix("/"))
-        guard case .accessToken(let token)? = configuration.providers.first?.credentials else { return #expect(Bool(false)) }
+        guard case .accessToken(let token)? = configuration.providers.first?.accounts.first?.credentials else {
+            return #expect(Bool(false))
+        }
         #expect(token.revealed == "the-access-token")
         #expect(try load(nordvpn, ["DOCKER_HOST": "unix:///run/other.sock"]).docker.host == "unix:///run/other.sock")
     }
@@ -106,8 +108,10 @@ import Testing
             """)
         #expect(configuration.providers.map(\.provider.name) == [.surfshark, .mullvad])
         let (surfshark, mullvad) = (configuration.providers[0], configuration.providers[1])
-        #expect(surfshark.facts.clientAddress == "10.14.0.2/16" && surfshark.options.included == [.double, .fixed])
-        #expect(mullvad.facts.clientAddress == "10.64.0.9/32" && mullvad.options.port == 53 && mullvad.facts.dns == ["10.64.0.1"])
+        #expect(surfshark.accounts[0].facts.clientAddress == "10.14.0.2/16" && surfshark.options.included == [.double, .fixed])
+        #expect(
+            mullvad.accounts[0].facts.clientAddress == "10.64.0.9/32" && mullvad.options.port == 53
+                && mullvad.accounts[0].facts.dns == ["10.64.0.1"])
         let printed = configuration.description
         #expect(printed.contains("providers.mullvad.mtu:") && printed.contains("private_key: ********") && !printed.contains(Self.key))
         let wrong = try problems("providers: {mullvad: {private_key: \"\(Self.key)\", address: 10.64.0.9}, ivpn: {access_token: x}}")
@@ -303,13 +307,14 @@ import Testing
         let configuration = try load(
             nordvpn + "    devices: 3\n    ca_file: \(key)\n  windscribe: {\(account)}\n  mullvad: {\(account), devices: 0}\n",
             ["SALLYPORT_PROVIDERS_WINDSCRIBE_DEVICES": "4"])
-        #expect(configuration.devices == [.nordvpn: 3, .windscribe: 4])
+        #expect(configuration.deviceBudget.limits == [.nordvpn: 3, .windscribe: 4])
         #expect(configuration.providers.first?.authorityFile == key)
-        #expect(configuration.providers.last?.facts.presharedKey?.revealed == Self.key)
+        #expect(configuration.providers.last?.accounts.first?.facts.presharedKey?.revealed == Self.key)
         #expect(!configuration.description.contains(Self.key) && configuration.description.contains("preshared_key: ********"))
         // What a provider allows is the default; one that sets no number has no limit.
         #expect(
-            try load(nordvpn).devices == [.nordvpn: 10] && load("providers:\n  surfshark: {private_key_file: \(key)}\n").devices.isEmpty)
+            try load(nordvpn).deviceBudget.limits == [.nordvpn: 10]
+                && load("providers:\n  surfshark: {private_key_file: \(key)}\n").deviceBudget.limits.isEmpty)
         let problems = try problems(nordvpn + "    preshared_key: short\n    devices: 2000\n    ca_file: \(folder.path)/nothing\n")
         for field in ["preshared_key", "devices", "ca_file"] {
             #expect(problems.contains { $0.hasPrefix("providers.nordvpn.\(field):") }, "\(field) in \(problems)")

@@ -54,7 +54,7 @@ import Testing
                 for bytes in Self.forms(text) {
                     let path = try write(bytes, to: "secret")
                     let configuration = try load("providers: {nordvpn: {\(name)_file: \(path)}}")
-                    let credentials = try #require(configuration.providers.first?.credentials)
+                    let credentials = try #require(configuration.providers.first?.accounts.first?.credentials)
                     let read =
                         switch credentials {
                         case .accessToken(let token): token.revealed
@@ -107,14 +107,14 @@ import Testing
             for bytes in Self.forms(text) {
                 let path = try write(bytes, to: "wg.conf")
                 let entry = try #require(try load("providers: {\(provider): {private_key_file: \(path)}}").providers.first)
-                guard case .privateKey(let key)? = entry.credentials else { throw TimeoutError(what: "a private key") }
-                #expect(key.revealed == Self.key && entry.facts.clientAddress == address)
-                #expect(entry.facts.presharedKey?.revealed == (provider == "mullvad" ? Self.presharedKey : nil))
+                guard case .privateKey(let key)? = entry.accounts[0].credentials else { throw TimeoutError(what: "a private key") }
+                #expect(key.revealed == Self.key && entry.accounts[0].facts.clientAddress == address)
+                #expect(entry.accounts[0].facts.presharedKey?.revealed == (provider == "mullvad" ? Self.presharedKey : nil))
             }
         }
         let path = try write(Array(Self.mullvad.utf8), to: "wg.conf")
         let given = try load("providers: {mullvad: {private_key_file: \(path), address: 10.64.0.7/32}}")
-        #expect(given.providers[0].facts.clientAddress == "10.64.0.7/32", "what is set wins")
+        #expect(given.providers[0].accounts[0].facts.clientAddress == "10.64.0.7/32", "what is set wins")
         #expect(
             try problems("providers: {nordvpn: {access_token_file: \(path)}}") == [
                 "providers.nordvpn.access_token_file: \(path) is a WireGuard configuration, expected the secret alone; private_key_file accepts it"
@@ -130,7 +130,8 @@ import Testing
 
     @Test func `an address list and resolvers in one text are read, and what is none is named`() throws {
         func facts(_ more: String, _ environment: [String: String] = [:]) throws -> TunnelFacts {
-            try #require(try load("providers: {mullvad: {private_key: \(Self.key), \(more)}}", environment).providers.first).facts
+            try #require(try load("providers: {mullvad: {private_key: \(Self.key), \(more)}}", environment).providers.first).accounts[0]
+                .facts
         }
         for address in [
             "10.64.12.34/32", "\"10.64.12.34/32,fc00:bbbb::1:c21/128\"", "\"fc00::1/128, 10.64.12.34/32\"",

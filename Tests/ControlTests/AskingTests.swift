@@ -35,7 +35,7 @@ import Testing
     @Test func `files that are silent say nothing about the keys of others`() async throws {
         let files = (1...8).map { number in
             var file = server(number)
-            file.account = "key-\(number)"
+            (file.provider, file.account) = (.wireguard, "key-\(number)")
             return file
         }
         try await withController(servers: files, asksServers: true) { world, running in

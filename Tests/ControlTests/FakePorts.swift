@@ -250,10 +250,11 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
     }
 
     var providers: [ProviderName] { [.nordvpn] }
+    var keyNames: [ProviderAccount: String] { world.with { $0.keyNames } }
     func resolvers(of server: Server) -> [String] { ["103.86.96.100"] }
     func access(to server: Server) async throws -> TunnelAccess {
         let facts = TunnelFacts(clientAddress: "10.5.0.2/32", dns: resolvers(of: server), mtu: 1380, keepalive: 25)
-        return TunnelAccess(facts: facts, privateKey: Secret("the key"))
+        return TunnelAccess(facts: facts, privateKey: Secret("the key"), keyName: keyNames[server.holder])
     }
 
     // MARK: - ServerHandshakes
@@ -262,7 +263,7 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         world.with { state in
             state.asked.append(servers.map(\.hostname))
             guard state.handshakesArrive else { return [] }
-            return Set(servers.map(\.hostname).filter { !state.isSilent($0) })
+            return Set(servers.filter { !state.isSilent($0) }.map(\.hostname))
         }
     }
 
@@ -270,7 +271,9 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         world.with { state in Set(servers.map(\.hostname).filter { !state.unreachable.contains($0) }) }
     }
 
-    func sample(of provider: ProviderName, limit: Int) async -> [Server] { [] }
+    func sample(of provider: ProviderName, limit: Int) async -> [Server] {
+        world.with { state in Array(state.servers.filter { $0.provider == provider }.prefix(limit)) }
+    }
 
     // MARK: - ExitProber
 
@@ -278,7 +281,7 @@ struct FakePorts: ExitEngine, Gateway, StateStore, ServerCatalog, TunnelKeys, Ex
         guard state.containers.values.contains(where: { $0.endpoint == endpoint && $0.isRunning }),
             let server = state.serverOfEndpoint[endpoint]
         else { throw ExitFailure(reason: .proxyDown, detail: "nobody listens", isNotYet: true) }
-        guard !state.isSilent(server.hostname) else {
+        guard !state.isSilent(server) else {
             throw ExitFailure(reason: .blackhole, detail: "no answer through the tunnel", isServersFault: true)
         }
         return server

@@ -65,6 +65,9 @@ final class FakeWorld: Sendable {
         var misplaced: [String: CountryCode] = [:]
         /// Servers that answer neither a handshake nor an exit, though they can be reached; and those that can't be reached at all.
         var refusing: Set<String> = []
+        /// Accounts whose key every server refuses, and names for the keys that accounts have.
+        var refusedAccounts: Set<String> = []
+        var keyNames: [ProviderAccount: String] = [:]
         var unreachable: Set<String> = []
         /// False where handshakes of this machine never arrive; which servers were asked for one.
         var handshakesArrive = true
@@ -122,11 +125,15 @@ final class FakeWorld: Sendable {
         mutating func reading(of endpoint: Endpoint?, at now: Timestamp) throws -> TunnelReading {
             let isRunning = containers.values.contains { $0.endpoint == endpoint && $0.isRunning }
             guard isRunning, let server = endpoint.flatMap({ serverOfEndpoint[$0] }) else { throw Away() }
-            if !isSilent(server.hostname) || busyServers.contains(server.hostname) { carried += 10_000 }
+            if !isSilent(server) || busyServers.contains(server.hostname) { carried += 10_000 }
             return TunnelReading(at: now, handshakeAt: now + -handshakeAge, received: carried, sent: 0, leaks: leaks)
         }
 
         /// True where no exit gets anything from a server.
+        func isSilent(_ server: Server) -> Bool {
+            isSilent(server.hostname) || server.account.map(refusedAccounts.contains) ?? false
+        }
+
         func isSilent(_ name: String) -> Bool { deadServers.contains(name) || refusing.contains(name) || unreachable.contains(name) }
     }
 

@@ -101,3 +101,7 @@ func withController(
     }
     await running.stop()
 }
+
+extension ProviderAccount {
+    static let nordvpn = ProviderAccount(.nordvpn)
+}

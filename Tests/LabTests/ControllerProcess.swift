@@ -26,19 +26,23 @@ final class ControllerProcess: Sendable {
     /// True in the one test that makes an exit leak.
     private let mayLeak: Bool
     var data: String { "\(folder.path)/d" }
+    /// Where its configuration is, `c.yaml`, and what that names.
+    var path: String { folder.path }
     private static let program = "\(projectFolder)/.build/debug/sallyport"
     static let password = "a-password-of-the-tests"
 
     /// - Parameter redis: the socket of a Redis that several controllers share; nil for one of its own.
-    /// - Parameter moreProviders: lines for the section `providers`.
+    /// - Parameter moreProviders: lines for the section `providers`, in which FOLDER is the folder of the configuration.
     /// - Parameter devices: tunnels that the lab's account may have at once.
     /// - Parameter verification: the settings in place of the lab's, from the section `verification` on.
+    /// - Parameter accounts: lines in place of the lab's one account; gets the folder of the configuration.
     /// - Parameter partner: another controller, with which it shares engine, gateway and store.
     init(
         _ lab: TestLab, owner: String = randomOwner(), dockerHost: String? = nil, dockerExtra: String = "", drainSeconds: Int = 5,
         redis: String? = nil, partner: ControllerProcess? = nil, mayLeak: Bool = false, moreProviders: String = "",
         devices: Int? = nil, holdSeconds: Int = 3,
-        verification: String? = nil
+        verification: String? = nil,
+        accounts: ((String) throws -> String)? = nil
     ) throws {
         self.lab = lab
         self.mayLeak = mayLeak
@@ -50,6 +54,7 @@ final class ControllerProcess: Sendable {
         gatewayFolder = partner?.gatewayFolder ?? "\(folder.path)/d/haproxy"
         rootKeyFile = partner?.rootKeyFile ?? "\(folder.path)/root.key"
         try Files.write(lab.lab.keys.token, to: "\(folder.path)/token", mode: 0o600)
+        let account = "    access_token_file: \(folder.path)/token\n"
         let configuration = """
             data_dir: \(folder.path)/d
             share_dir: \(projectFolder)
@@ -66,8 +71,9 @@ final class ControllerProcess: Sendable {
 
             """
             + lab.lab.configuration(apiURL: lab.apiURL, tokenFile: "\(folder.path)/token").replacing(
-                "providers:\n", with: "providers:\n\(moreProviders)"
-            ).replacing("    dns:", with: (devices.map { "    devices: \($0)\n" } ?? "") + "    dns:")
+                "providers:\n", with: "providers:\n\(moreProviders.replacing("FOLDER", with: folder.path))"
+            ).replacing(account, with: try accounts?(folder.path) ?? account)
+            .replacing("    dns:", with: (devices.map { "    devices: \($0)\n" } ?? "") + "    dns:")
             .replacing(lab.lab.verification, with: verification ?? lab.lab.verification)
         try Files.write(configuration, to: "\(folder.path)/c.yaml", mode: 0o600)
     }
@@ -220,6 +226,17 @@ final class ControllerProcess: Sendable {
         }
     }
 
+    /// A text of each object in an answer's list.
+    func texts(_ path: String, _ list: String, _ field: String) async throws -> [String] {
+        guard case .object(let fields) = try JSONDecoder().decode(Document.self, from: Data(try await call("GET", path).body)),
+            case .array(let items)? = fields[list]
+        else { return [] }
+        return items.compactMap { item in
+            guard case .object(let fields) = item, case .string(let text)? = fields[field] else { return nil }
+            return text
+        }
+    }
+
     struct Shown: Decodable, Sendable {
         struct Server: Decodable, Sendable {
             let hostname: String
@@ -231,10 +248,12 @@ final class ControllerProcess: Sendable {
         let detail: String?
         let generation: Int
         let server: Server?
+        let provider: String?
+        let account: String?
         let exitIP: String?
 
         enum CodingKeys: String, CodingKey {
-            case id, state, reason, detail, generation, server
+            case id, state, reason, detail, generation, server, provider, account
             case exitIP = "exit_ip"
         }
     }

@@ -139,7 +139,7 @@ extension OnTheLab {
 }
 
 /// Tunnels through the gateway, up to fifty a second, each with one request.
-private final class Tunnels: Sendable {
+final class Tunnels: Sendable {
     private struct State {
         var succeeded = 0
         var failures: [String] = []

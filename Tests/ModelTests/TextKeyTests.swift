@@ -86,3 +86,7 @@ struct TextKeyTests {
         #expect(texts.map { BreakerKey($0) }.sorted().map(\.description) == texts.sorted())
     }
 }
+
+extension ProviderAccount {
+    static let nordvpn = ProviderAccount(.nordvpn)
+}

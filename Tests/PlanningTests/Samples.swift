@@ -62,3 +62,7 @@ extension Plan {
     var removals: [String] { steps.compactMap { if case .remove(let name) = $0 { name } else { nil } } }
     var layout: GatewayLayout? { steps.lazy.compactMap { if case .publish(let layout) = $0 { layout } else { nil } }.first }
 }
+
+extension ProviderAccount {
+    static let nordvpn = ProviderAccount(.nordvpn)
+}

@@ -30,6 +30,7 @@ extension ServerResponse {
 extension JSONWriter {
     /// Its fields in the order of their names. They are written without an encoder: the list of all exits is made anew with each probe.
     fileprivate mutating func exit(_ exit: Exit, proxy: ProxyAddress) {
+        field("account", exit.server?.holder.shownName)
         field("attempts", exit.attempts)
         field("country", exit.country.rawValue)
         field("detail", exit.detail)

@@ -27,7 +27,15 @@ extension Schema {
                 .always("dropped", .map(.whole(1454), key: "offline"), "rows of its list that are not used, by reason"),
                 .maybe("fetched_at", .time), .always("stale", .flag, "true if the list is old because no newer one could be fetched"),
                 .maybe("problem", .text("nordvpn: too many requests (status 429)"), "why the last fetch failed"),
-                .maybe("devices", .whole(10), "tunnels that an account may have at once"), showing: ["problem": nil])))
+                .maybe("devices", .whole(10), "tunnels that all of its accounts together may have at once"),
+                .always("accounts", .list(.object(accountFields).showing(["reason": nil])), "in the order of the configuration"),
+                showing: ["problem": nil])))
+    private static let accountFields: [Field] = [
+        .always("name", .text("main"), "the account's name in the configuration; `main` if it has none"),
+        .always("in_use", .whole(2), "exits that have a tunnel of it"), .maybe("devices", .whole(10), "tunnels that it may have at once"),
+        .always("state", .choice(["closed", "open", "half_open"]), "of its breaker: not closed while its key or token is refused"),
+        .maybe("reason", .text("credentials_rejected"), "why it is not closed"),
+    ]
     static let server = named(
         "Server",
         .object(serverFields).showing(["score": nil, "score_parts": nil]))

@@ -41,7 +41,7 @@ extension Schema {
         "compared_age_seconds", .number(0...1e9, 4.2), "since then, at the last probe")
     static let exit = named(
         "Exit", .always("id", .text("us-1")), .always("country", .text("US"), "the country that was asked for"),
-        .maybe("provider", .text("nordvpn")),
+        .maybe("provider", .text("nordvpn")), .maybe("account", .text("main"), "the account at the provider whose key its tunnel has"),
         .maybe(
             "server",
             .object(

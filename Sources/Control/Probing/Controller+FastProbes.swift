@@ -104,7 +104,7 @@ extension Controller {
         if before?.verdict != health.verdict {
             Metrics.verdictChanges.add(1, health.verdict.rawValue, health.reason?.rawValue ?? "none")
             term.failovers.judged(id, isDead: health.verdict == .dead, at: now)
-            if health.verdict == .healthy, let provider = exits[id]?.server?.provider { noteKeyAccepted(by: provider) }
+            if health.verdict == .healthy, let server = exits[id]?.server { noteKeyAccepted(by: account(of: server)) }
         }
         if before?.verdict != health.verdict || before?.reason != health.reason { wake() }
         if let exit = exits[id], exit.attempts == 0, exit.proof.at.map({ now - $0 > Exit.secondsUntilProven }) ?? false {

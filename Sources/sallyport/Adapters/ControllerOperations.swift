@@ -13,8 +13,6 @@ import RedisStore
 struct ControllerOperations: Operations {
     let controller: Controller
     let servers: Catalog
-    /// Tunnels that each account may have at once.
-    let devices: [ProviderName: Int]
     let speedTester: SpeedTester
     let credentials: ExitCredentials
     let usageRecord: UsageRecord
@@ -35,7 +33,18 @@ struct ControllerOperations: Operations {
             breakers: breakers.map { Self.view(of: $1, name: $0) }.filter { $0.state != "closed" }.sorted { $0.name < $1.name },
             blockedUsers: snapshot.desired.blocked, asked: controller.asked.reduce(into: [:]) { $0[$1.key.rawValue] = $1.value })
         (state.onDemand, state.idle) = (snapshot.desired.onDemand, snapshot.idle)
+        state.accounts = Self.accounts(of: snapshot)
         return state
+    }
+
+    private static func accounts(of snapshot: Snapshot) -> [ProviderName: [AccountView]] {
+        Dictionary(grouping: snapshot.accounts, by: \.account.provider).mapValues { accounts in
+            accounts.map { use in
+                AccountView(
+                    name: use.account.shownName, inUse: use.inUse, devices: use.limit, state: use.state.rawValue,
+                    reason: use.state == .closed ? nil : use.reason)
+            }
+        }
     }
 
     private static func view(of breaker: Breaker, name: BreakerKey) -> BreakerView {
@@ -46,17 +55,23 @@ struct ControllerOperations: Operations {
 
     var providers: [ProviderName] { servers.providers }
 
-    var listings: [ProviderListing] { servers.statuses.map(view) }
+    var listings: [ProviderListing] {
+        let accounts = Self.accounts(of: controller.snapshot)
+        return servers.statuses.map { view(of: $0, accounts) }
+    }
 
-    private func view(of listing: ListingStatus) -> ProviderListing {
-        ProviderListing(
+    private func view(of listing: ListingStatus, _ accounts: [ProviderName: [AccountView]]) -> ProviderListing {
+        let own = accounts[listing.provider] ?? []
+        // Without a number for each of them there is none for all.
+        let devices = own.isEmpty || own.contains { $0.devices == nil } ? nil : own.reduce(0) { $0 + ($1.devices ?? 0) }
+        return ProviderListing(
             name: listing.provider, servers: listing.servers, dropped: listing.dropped, fetchedAt: listing.fetchedAt,
-            stale: listing.isStale, problem: listing.problem, devices: devices[listing.provider])
+            stale: listing.isStale, problem: listing.problem, devices: listing.provider == .wireguard ? nil : devices, accounts: own)
     }
 
     func catalog(of provider: ProviderName?) async throws -> CatalogView {
         let snapshot = try await fromCatalog { try await servers.snapshot(for: provider) }
-        return CatalogView(revision: snapshot.revision, servers: snapshot.servers, listings: snapshot.listings.map(view))
+        return CatalogView(revision: snapshot.revision, servers: snapshot.servers, listings: snapshot.listings.map { view(of: $0, [:]) })
     }
 
     func explained(_ filter: ServerFilter, strategy: Strategy) async throws -> [RankedServer] {

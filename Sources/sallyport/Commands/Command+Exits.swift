@@ -232,18 +232,24 @@ extension Command {
         return "\(exit["id"]?.text ?? "") \(exit["state"]?.text ?? "")\(reason)"
     }
 
+    /// "nordvpn/main"
+    private static func account(of exit: Document) -> String {
+        guard let provider = exit["provider"]?.text, let account = exit["account"]?.text else { return "-" }
+        return "\(provider)/\(account)"
+    }
+
     private static func table(_ exits: [Document]) -> String {
         guard !exits.isEmpty else { return "no exits" }
         func blocked(_ exit: Document) -> String {
             let names = (exit["health"]?["blocked_by"]?.items ?? []).compactMap(\.text)
             return names.isEmpty ? "" : "blocked by \(names.joined(separator: ", "))"
         }
-        var rows = [["EXIT", "STATE", "SERVER", "LOAD", "LATENCY", "EXIT IP", "REASON"]]
+        var rows = [["EXIT", "STATE", "SERVER", "ACCOUNT", "LOAD", "LATENCY", "EXIT IP", "REASON"]]
         for exit in exits {
             let server = exit["server"]
             let latency = server?["latency_ms"]?.number.map(Figures.milliseconds)
             rows.append([
-                exit["id"]?.text ?? "", exit["state"]?.text ?? "", server?["hostname"]?.text ?? "-",
+                exit["id"]?.text ?? "", exit["state"]?.text ?? "", server?["hostname"]?.text ?? "-", account(of: exit),
                 server?["load"]?.number.map { "\(Int($0)) %" } ?? "-", latency ?? "-", exit["exit_ip"]?.text ?? "-",
                 exit["reason"]?.text ?? blocked(exit),
             ])

@@ -132,21 +132,32 @@ extension Configuration {
 
     private static func entries(of settings: ProviderSettings) -> [Entry] {
         var entries: [Entry] = [("api_url", settings.apiURL), ("list_path", settings.listPath)]
-        switch settings.credentials {
+        for account in settings.accounts {
+            let prefix = account.name.map { "accounts.\($0)." } ?? ""
+            entries += Self.entries(of: account).map { ("\(prefix)\($0.name)", $0.value) }
+        }
+        entries.append(("port", "\(settings.options.port ?? settings.provider.port)"))
+        if let file = settings.authorityFile { entries.append(("ca_file", file)) }
+        entries += [
+            ("refresh_seconds", settings.refreshSeconds.map { "\($0)" } ?? "catalog.refresh_seconds"),
+            ("include", list(settings.options.included.map(\.rawValue).sorted())),
+        ]
+        return entries.map { ("providers.\(settings.provider.name).\($0.name)", $0.value) }
+    }
+
+    private static func entries(of account: AccountSettings) -> [Entry] {
+        var entries: [Entry] = []
+        switch account.credentials {
         case .accessToken(let token): entries.append(("access_token", "\(token)"))
         case .privateKey(let key): entries.append(("private_key", "\(key)"))
         case .none: entries.append(("credentials", "none"))
         }
         entries += [
-            ("address", settings.facts.clientAddress), ("port", "\(settings.options.port ?? settings.provider.port)"),
-            ("dns", list(settings.facts.dns)), ("mtu", "\(settings.facts.mtu)"), ("keepalive", "\(settings.facts.keepalive)"),
+            ("address", account.facts.clientAddress), ("dns", list(account.facts.dns)), ("mtu", "\(account.facts.mtu)"),
+            ("keepalive", "\(account.facts.keepalive)"),
         ]
-        if let key = settings.facts.presharedKey { entries.append(("preshared_key", "\(key)")) }
-        if let file = settings.authorityFile { entries.append(("ca_file", file)) }
-        entries += [
-            ("refresh_seconds", settings.refreshSeconds.map { "\($0)" } ?? "catalog.refresh_seconds"),
-            ("devices", "\(settings.devices ?? 0)"), ("include", list(settings.options.included.map(\.rawValue).sorted())),
-        ]
-        return entries.map { ("providers.\(settings.provider.name).\($0.name)", $0.value) }
+        if let key = account.facts.presharedKey { entries.append(("preshared_key", "\(key)")) }
+        entries.append(("devices", "\(account.devices ?? 0)"))
+        return entries
     }
 }

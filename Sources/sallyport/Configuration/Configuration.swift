@@ -68,15 +68,22 @@ struct Configuration: Sendable {
         var provider: Provider
         var apiURL: String
         var listPath: String
-        var credentials: ProviderClient.Credentials?
-        var facts: TunnelFacts
+        /// At least one; without a name where it is the only one and has its settings beside the provider's.
+        var accounts: [AccountSettings]
         var options: ListOptions
-        /// Tunnels that the account may have at once; nil for no limit.
-        var devices: Int?
         /// Seconds between fetches of its list; nil for those of all.
         var refreshSeconds: Double?
         /// The authority that signs the API's certificate, where it is not one of the system's.
         var authorityFile: String?
+    }
+
+    /// One account at a provider.
+    struct AccountSettings: Sendable {
+        var name: String?
+        var credentials: ProviderClient.Credentials?
+        var facts: TunnelFacts
+        /// Tunnels that it may have at once; nil for no limit.
+        var devices: Int?
     }
 
     /// A folder of WireGuard files as a provider.
@@ -140,9 +147,19 @@ struct Configuration: Sendable {
     /// What a speed test downloads; `{bytes}` in it stands for how much.
     var speedTestURL: String
 
-    /// Tunnels that each account may have at once.
-    var devices: [ProviderName: Int] {
-        Dictionary(uniqueKeysWithValues: providers.compactMap { entry in entry.devices.map { (entry.provider.name, $0) } })
+    /// The accounts, and the tunnels that each may have at once.
+    var deviceBudget: DeviceBudget {
+        var budget = DeviceBudget()
+        budget.ofOneAccount = wireGuard?.devices ?? 1
+        for entry in providers {
+            let named = entry.accounts.compactMap { account in account.name.map { DeviceBudget.Named($0, account.devices) } }
+            if named.isEmpty {
+                budget.limits[entry.provider.name] = entry.accounts.first?.devices
+            } else {
+                budget.accounts[entry.provider.name] = named
+            }
+        }
+        return budget
     }
     /// Ports of targets that the controller itself asks through exits: address services, lists, speed tests, names.
     var portsOfOwnRequests: Set<Int> {

@@ -20,6 +20,8 @@ struct Origins: Sendable {
 
     /// The variable, the file, or `default`. A secret may come from the file that `<name>_file` names.
     func origin(of name: String) -> String {
+        // A list is one value of the file.
+        let name = name.firstRange(of: ".accounts.").map { "\(name[..<$0.lowerBound]).accounts" } ?? name
         for name in [name, "\(name)_file"] {
             let variable = Configuration.variable(name)
             if environment.contains(variable) { return added.contains(variable) ? "\(variable) in \(DotEnv.file)" : variable }

@@ -21,7 +21,9 @@ struct APIParts: Sendable {
         let (configuration, log, storage) = (parts.configuration, parts.log, parts.storage)
         let admin = try AdminKey.load(configuration.adminKeyFile, log: log)
         let keys = KeyRing([admin] + configuration.api.keys)
-        let reloading = Reloading(configuration, keys: keys, admin: admin, log: log, read: read)
+        let reloading = Reloading(
+            configuration, keys: keys, admin: admin, log: log,
+            takeAccounts: { await parts.servers.use($0, exchanged: $1, by: parts.controller) }, read: read)
         let hooks = WebhookTable(connection: storage.apiConnection, prefix: configuration.redisPrefix, tables: storage.tables)
         let sender = WebhookSender(
             record: hooks, transport: WebhookClient(client: parts.client, authorityFile: configuration.webhooks.authorityFile),
@@ -36,7 +38,7 @@ struct APIParts: Sendable {
         outside.entries = { entries.entries(in: $0) }
         api = API(
             operations: ControllerOperations(
-                controller: parts.controller, servers: parts.servers.catalog, devices: configuration.devices,
+                controller: parts.controller, servers: parts.servers.catalog,
                 speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL), credentials: parts.credentials,
                 usageRecord: storage.usage, alertReporter: parts.alertReporter),
             keys: keys, proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port),

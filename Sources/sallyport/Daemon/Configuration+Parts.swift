@@ -57,8 +57,7 @@ extension Configuration {
 
     var controllerSettings: ControllerSettings {
         var rules = Planner.Rules(drainSeconds: gateway.drainSeconds)
-        rules.devices = DeviceBudget(devices)
-        rules.devices.ofOneAccount = wireGuard?.devices ?? 1
+        rules.devices = deviceBudget
         rules.onDemand = onDemand
         var settings = ControllerSettings(
             rules: rules, probeSeconds: health.probeSeconds, deepSeconds: health.deepSeconds, checkName: verification.checkName)

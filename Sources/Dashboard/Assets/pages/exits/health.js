@@ -69,6 +69,7 @@ function identity(exit) {
     ["Server's load", exit.server?.load === undefined ? undefined : `${exit.server.load} %`],
     ["Server's latency", exit.server?.latency_ms === undefined ? undefined : milliseconds(exit.server.latency_ms)],
     ["Provider", exit.provider && providerLink(exit.provider)],
+    ["Account", exit.account],
     ["Containers so far", number(exit.generation)],
     ["Failed tries in a row", exit.attempts ? number(exit.attempts) : undefined],
   ]);

@@ -57,8 +57,8 @@ function matches(query) {
     words.every((word) => textOf(exit).includes(word));
 }
 
-const textOf = ({ id, country, exit_ip: address, server, reason, detail, provider }) =>
-  [id, countryName(country), address, server?.hostname, server?.city, reason, detail, provider].join(" ").toLowerCase();
+const textOf = ({ id, country, exit_ip: address, server, reason, detail, provider, account }) =>
+  [id, countryName(country), address, server?.hostname, server?.city, reason, detail, provider, account].join(" ").toLowerCase();
 
 function nothing(context, state) {
   if (!state.isEmpty()) {

@@ -21,14 +21,15 @@ export function providers(context, controls) {
   });
 }
 
-function row({ name, servers, devices, fetched_at: fetched, stale, problem, dropped }) {
+function row({ name, servers, devices, fetched_at: fetched, stale, problem, dropped, accounts }) {
   const left = Object.entries(dropped ?? {});
   return h(
     "li",
     h("strong", providerLink(name)),
     badge(problem ? "trouble" : stale ? "stale" : "up to date", problem ? "bad" : stale ? "warn" : "good"),
     h("span", `${number(servers)} servers`),
-    h("span", { class: "muted" }, `${number(devices)} tunnels at once`),
+    devices === undefined ? null : h("span", { class: "muted" }, `${number(devices)} tunnels at once`),
+    (accounts ?? []).map(account),
     fetched ? h("span", { class: "muted" }, "list of ", time(fetched)) : null,
     left.length
       ? h("span", { class: "muted" }, `left out: ${left.map(([reason, count]) => `${count} ${words(reason)}`).join(", ")}`)
@@ -36,3 +37,11 @@ function row({ name, servers, devices, fetched_at: fetched, stale, problem, drop
     problem ? h("span", { class: "bad-text" }, problem) : null,
   );
 }
+
+/** "alice: 3 of 10", and whether its key is refused. */
+const account = ({ name, in_use: used, devices, state }) =>
+  h(
+    "span",
+    { class: state === "closed" ? "muted" : "bad-text" },
+    `${name}: ${number(used)}${devices === undefined ? "" : ` of ${number(devices)}`}${state === "closed" ? "" : ", refused"}`,
+  );

@@ -22,12 +22,15 @@ export function breakersPanel(context) {
   return panel("Breakers", rows.element, { class: "flush" });
 }
 
-/** Names are `server:HOSTNAME` and `credential:PROVIDER`. */
+/** Names are `server:HOSTNAME` and `credential:PROVIDER` or `credential:PROVIDER/ACCOUNT`. */
 function named({ name }) {
   const [kind, ...rest] = name.split(":");
   const what = rest.join(":");
   if (kind === "server") return ["server ", serverLink(what)];
-  if (kind === "credential") return ["key of ", providerLink(what)];
+  if (kind === "credential") {
+    const [provider, account] = what.split("/");
+    return ["key of ", providerLink(provider), account ? `, account ${account}` : ""];
+  }
   return h("code", name);
 }
 
