@@ -13,7 +13,8 @@ extension OnTheLab {
         private func with(devices: Int? = nil, idleMinutes: String = "10", _ body: (ControllerProcess) async throws -> Void) async throws {
             let settings = "on_demand: {countries: all, openings_per_minute: 100, idle_minutes: \(idleMinutes)}"
             // This is not built for speed, and the list has 60 countries and servers that don't exist.
-            try await ControllerProcess.with({ try ControllerProcess($0, dockerExtra: settings, devices: devices, holdSeconds: 10) }) { controller in
+            try await ControllerProcess.with({ try ControllerProcess($0, dockerExtra: settings, devices: devices, holdSeconds: 10) }) {
+                controller in
                 // Before the list has come nobody knows which countries there are.
                 try await eventually("the countries are known", within: 20) { try await ask(controller, "va").0 == "503 no_server" }
                 try await body(controller)
