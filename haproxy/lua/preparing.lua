@@ -87,13 +87,21 @@ local function is_any_troubled()
   return false
 end
 
--- What has come of one request's tries.
+local function milliseconds()
+  local now = core.now()
+  return now.sec * 1000 + now.usec // 1000
+end
+
+-- Milliseconds until a request that waits asks an exit again that could not be reached: it may have been plugged in a moment ago.
+local AGAIN = 300
+
+-- What has come of one request's tries; `tried` has until when each exit is not asked again.
 local function new_tries()
   return { tried = {}, silent = {}, troubles = {}, found = nil, status = nil, ticket = nil }
 end
 
 local function try(txn, tries, slot, route, target)
-  tries.tried[slot.exit] = true
+  tries.tried[slot.exit] = math.huge
   local said = ask(txn, slot, target, route.secret(slot))
   if not said.trouble then
     troubled[slot.exit] = nil
@@ -101,6 +109,7 @@ local function try(txn, tries, slot, route, target)
     return
   end
   note_trouble(slot)
+  if not said.socket then tries.tried[slot.exit] = milliseconds() + AGAIN end
   tries.troubles[#tries.troubles + 1] = slot.backend .. "/" .. slot.name .. ":" .. said.trouble
   if said.socket then tries.silent[#tries.silent + 1] = { slot = slot, socket = said.socket } end
 end
@@ -110,7 +119,7 @@ local function try_new(txn, tries, route, target)
   local later = {}
   for slot in route.exits() do
     if tries.found then return end
-    if tries.tried[slot.exit] then
+    if (tries.tried[slot.exit] or 0) > milliseconds() then
       -- Nothing else came of it.
     elseif is_troubled(slot) then
       later[#later + 1] = slot
@@ -121,11 +130,6 @@ local function try_new(txn, tries, route, target)
   for _, slot in ipairs(later) do
     if not tries.found then try(txn, tries, slot, route, target) end
   end
-end
-
-local function milliseconds()
-  local now = core.now()
-  return now.sec * 1000 + now.usec // 1000
 end
 
 local HOLD_LIMIT, HOLD_PAUSE = 1000, 25
