@@ -62,7 +62,8 @@ extension OnTheLab {
                 }
                 #expect(try await ask(controller, "va").0 == "503 no_server")
                 try await eventually("all are closed", within: 40) {
-                    try await controller.containers().isEmpty && controller.exits().isEmpty
+                    let (containers, exits) = (try await controller.containers(), try await controller.exits())
+                    return containers.isEmpty && exits.isEmpty
                 }
                 // And again.
                 #expect(addresses(controller, "us").contains(try await ask(controller, "us").0))
