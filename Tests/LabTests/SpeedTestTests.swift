@@ -24,9 +24,11 @@ extension OnTheLab {
                 #expect(try await controller.call("POST", "/api/exits/us-1/speedtest").status == 404)
                 let exit = try await controller.open("us")
                 let server = try #require(controller.lab.lab.layout.servers.first { $0.address == exit.server?.address })
+                // A line for each account's key: the key, what came from it, what was sent to it.
                 func received() async throws -> Int {
                     let text = try await controller.lab.lab.execute(["wg", "show", "wg0", "transfer"], on: server).output
-                    return text.split(whereSeparator: \.isWhitespace).dropFirst(2).first.flatMap { Int($0) } ?? 0
+                    let sent = text.split(separator: "\n").compactMap { $0.split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) } }
+                    return sent.reduce(0, +)
                 }
                 #expect(try await controller.call("GET", "/api/exits/us-1/speedtest").status == 404)
                 let before = try await received()
