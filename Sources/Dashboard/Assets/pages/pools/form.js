@@ -94,7 +94,7 @@ const fields = (countries, pool) =>
     },
     {
       name: "on_demand",
-      label: "On demand: a request opens its exits, and they go when nobody uses them",
+      label: "On demand: a request opens the pool, and it closes when nobody uses it",
       kind: "checkbox",
     },
     {
