@@ -132,7 +132,11 @@ local function try_new(txn, tries, route, target)
   end
 end
 
-local HOLD_LIMIT, HOLD_PAUSE = 1000, 25
+local HOLD_LIMIT = 1000
+
+-- Milliseconds between two looks. HAProxy forgets a sleep of a TCP rule that was over before the rule had yielded, as where the process got no
+-- processor for so long, and wakes the request only when its client goes: a longer one is forgotten more seldom.
+local HOLD_PAUSE, HOLD_PAUSE_OF_TCP = 25, 100
 local HOLD_SECONDS = tonumber(os.getenv("SALLYPORT_HOLD_SECONDS")) or 0
 
 -- Requests of this thread that wait for an exit which is being started, by the second in which that began. One whose client goes away is
@@ -154,7 +158,7 @@ end
 
 -- Waits a little, and routes anew.
 local function pause(txn)
-  core.msleep(HOLD_PAUSE)
+  core.msleep(txn:get_var("txn.socks5") and HOLD_PAUSE_OF_TCP or HOLD_PAUSE)
   txn:unset_var("txn.reason")
   txn:set_priv(nil)
   routing.route(txn)
