@@ -76,7 +76,7 @@ run: install ## build everything, open a first exit, stay in the foreground
 stop: ## stop and remove everything that `make run` started
 	@containers/teardown
 
-test: install-test $(MAP) ## run every test, on real parts (about a quarter of an hour)
+test: install-test $(MAP) ## run every test, on real parts (about half an hour)
 	@$(MAKE) --no-print-directory images
 	@containers/engine run Tests/Acceptance/test
 
