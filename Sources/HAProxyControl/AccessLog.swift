@@ -53,32 +53,17 @@ package struct AccessLog: Sendable {
 
     /// Runs until it is cancelled.
     package func run() async {
-        let isStopped = Stop()
-        while !Task.isCancelled {
-            do {
-                try await withTaskCancellationHandler {
-                    try await Blocking.run { try receive(until: isStopped) }
-                } onCancel: {
-                    isStopped.set()
-                }
-            } catch {
-                log.warning("the access log is not written", ["error": "\(error)"])
-                try? await Task.sleep(for: .seconds(5))
-            }
+        await SocketWatch.run(socket) {
+            try receive($0)
+        } failed: { error in
+            log.warning("the access log is not written", ["error": "\(error)"])
         }
     }
 
-    /// Asked by the thread that receives, five times a second at least.
-    private final class Stop: Sendable {
-        private let flag = Mutex(false)
-        var isSet: Bool { flag.withLock { $0 } }
-        func set() { flag.withLock { $0 = true } }
-    }
-
-    private func receive(until isStopped: Stop) throws {
+    private func receive(_ watch: SocketWatch) throws {
         let descriptor = try listen()
         defer { close(descriptor) }
-        let node = Self.node(of: socket)
+        let node = watch.node
         var numbers = LineNumbers(tail: Files.tail(file, from: 0, limit: 256 << 10))
         var output = LineFile(path: file, sizeLimit: sizeLimit)
         defer { output.close() }
@@ -87,7 +72,7 @@ package struct AccessLog: Sendable {
             let count = recv(descriptor, &buffer, buffer.count - 1, 0)
             if count < 0, errno == EAGAIN || errno == EINTR {
                 // Somebody has taken the socket's file away: it is made anew.
-                if isStopped.isSet || Self.node(of: socket) != node { return }
+                if watch.isCancelled || watch.node != node { return }
                 output.tick()
                 miss(numbers.missed(), &output)
                 review(output, isLost: false)
@@ -115,11 +100,6 @@ package struct AccessLog: Sendable {
         else { return line }
         let server = String(decoding: line[(found.lowerBound + 6)..<end], as: UTF8.self)
         return line[...found.lowerBound] + Array("exit=\(RuntimeAnswers.slotName(of: server))".utf8) + line[end...]
-    }
-
-    private static func node(of path: String) -> ino_t? {
-        var found = stat()
-        return lstat(path, &found) == 0 ? found.st_ino : nil
     }
 
     /// Lines that HAProxy has sent and that never came.

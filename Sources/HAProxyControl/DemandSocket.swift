@@ -29,41 +29,28 @@ package struct DemandSocket: Sendable {
 
     /// Runs until it is cancelled.
     package func run() async {
-        let isStopped = StopFlag()
-        while !Task.isCancelled {
-            guard mayListen() else {
-                try? await Task.sleep(for: .milliseconds(100))
-                continue
-            }
-            do {
-                try await withTaskCancellationHandler {
-                    try await Blocking.run { try listen(until: isStopped) }
-                } onCancel: {
-                    isStopped.set()
-                }
-            } catch {
-                log.warning("requests can't open countries", ["error": "\(error)"])
-                try? await Task.sleep(for: .seconds(5))
-            }
+        await SocketWatch.run(path) {
+            try listen($0)
+        } failed: { error in
+            log.warning("requests can't open countries", ["error": "\(error)"])
         }
     }
 
-    private final class StopFlag: Sendable {
-        private let flag = Mutex(false)
-        var isSet: Bool { flag.withLock { $0 } }
-        func set() { flag.withLock { $0 = true } }
-    }
-
-    private func listen(until isStopped: StopFlag) throws {
+    /// Returns when this controller leads no longer, or the socket's file is another one.
+    private func listen(_ watch: SocketWatch) throws {
+        while !mayListen() {
+            if watch.isCancelled { return }
+            usleep(100_000)
+        }
         let descriptor = try openSocket()
-        let node = Self.node(of: path)
+        let node = watch.node
         defer {
             close(descriptor)
             // Who asks next is told at once that nobody listens.
-            if Self.node(of: path) == node { unlink(path) }
+            if watch.node == node { unlink(path) }
         }
         let counter = Counter()
-        while !isStopped.isSet, mayListen() {
+        while !watch.isCancelled, mayListen() {
             let connection = accept(descriptor, nil, nil)
             guard connection < 0 else {
                 _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
@@ -72,7 +59,7 @@ package struct DemandSocket: Sendable {
             }
             guard [EAGAIN, EINTR, ECONNABORTED].contains(errno) else { throw failure("taking a question") }
             // Somebody else has taken the socket's file away, or made another one.
-            if Self.node(of: path) != node { return }
+            if watch.node != node { return }
         }
     }
 
@@ -112,11 +99,6 @@ package struct DemandSocket: Sendable {
         let words = String(decoding: line.dropLast(), as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 3, words[0] == "open", let country = CountryCode(String(words[1])), !words[2].isEmpty else { return nil }
         return (country, String(words[2]))
-    }
-
-    private static func node(of path: String) -> ino_t? {
-        var found = stat()
-        return lstat(path, &found) == 0 ? found.st_ino : nil
     }
 
     private func openSocket() throws -> Int32 {
