@@ -61,7 +61,8 @@ final class ControllerProcess: Sendable {
             root_key_file: \(rootKeyFile)
             log: {level: debug}
             api: {port: \(apiPort)}
-            gateway: {port: \(gateway.port), country_ports: 0, client_limit: 1000, drain_seconds: \(drainSeconds), directory: \(gatewayFolder), hold_seconds: \(holdSeconds)}
+            gateway: {port: \(gateway.port), country_ports: 0, client_limit: 1000, pending_limit: 500, drain_seconds: \(drainSeconds), \
+            directory: \(gatewayFolder), hold_seconds: \(holdSeconds)}
             redis: {\(redis.map { "url: 'unix://\($0)'" } ?? "")}
             docker:
               host: \(dockerHost ?? engineAddress ?? "")
