@@ -14,10 +14,10 @@ extension Controller {
         guard term === self.term, ports.leadership.isLeader else { return nil }
         checkEventStream()
         stopHopelessOperations(observation)
-        reviewOnDemand(observation.world)
         let edition = term.gateway.usersEdition
         let plan = Planner.plan(desired: desired, exits: exits, world: observation.world, now: ports.now(), rules: rules)
         take(plan.exits)
+        reviewOnDemand(observation.world)
         await saveForStep()
         guard term === self.term else { return nil }
         // Without a step to publish the gateway has all that was planned.

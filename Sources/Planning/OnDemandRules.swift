@@ -107,7 +107,8 @@ package struct OnDemandView: Sendable {
     /// The pools that close so that exits which wait for a tunnel get one: as many as are waited for, besides what is given back already.
     package func evicted(servers: [CountryCode: [RankedServer]]) -> [CountryCode] {
         let waiting = exits.values.filter { $0.state == .pending && $0.reason == .deviceLimit && !$0.leaving }.sorted { $0.id < $1.id }
-        var promised = exits.values.count { $0.givesWay && $0.keepsContainer && !connected.contains($0.country) }
+        // A stopped one holds its tunnel until its container is gone.
+        var promised = exits.values.count { $0.givesWay && !($0.keepsContainer && connected.contains($0.country)) }
         var evicted: [CountryCode] = []
         for exit in waiting {
             guard promised == 0 else {

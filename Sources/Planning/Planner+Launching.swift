@@ -8,12 +8,18 @@ extension Planner {
         holdings?.remove(exits[id]?.server)
         defer { holdings?.add(exits[id]?.server) }
         guard let exit = exits[id], exit.state == .pending || exit.state == .failed else { return }
-        if let retryAt = exit.retryAt, retryAt > now { return requeue(at: retryAt) }
+        if let retryAt = exit.retryAt, retryAt > now, !isFreed(exit) { return requeue(at: retryAt) }
         guard let listed = listedServers(for: exit), let server = server(for: exit, among: listed) else { return }
         // Where only a server is left whose last container still runs, that one goes first: two tunnels with one key on one
         // server would take the session from each other.
         if holdings?.isTunnelled(server) ?? false { return }
         start(exit, on: server)
+    }
+
+    /// True where an exit has waited for a tunnel and one is free: it may be given back at any moment, and then nobody waits longer.
+    private mutating func isFreed(_ exit: Exit) -> Bool {
+        guard exit.reason == .deviceLimit, let holdings, let listed = world.servers[exit.country] else { return false }
+        return providers(in: exit.country, listed).contains { !acceptedAccounts(of: $0).allSatisfy(holdings.isFull) }
     }
 
     /// The servers that the catalog has listed for the exit's pool; nil where the catalog has to be asked first.
@@ -71,9 +77,7 @@ extension Planner {
         let at = names.map(\.rawValue).joined(separator: " and ")
         let detail =
             count > names.count ? "none of the \(count) accounts at \(at) has a free tunnel" : "the account at \(at) has no free tunnel"
-        // The tunnel of one that gives way is free in a moment.
-        let pause = exits.values.contains(where: \.givesWay) ? 0.05 : 1
-        wait(exit, .deviceLimit, detail, now + pause)
+        wait(exit, .deviceLimit, detail, now + 1)
         return nil
     }
 
@@ -158,11 +162,12 @@ extension Planner {
         if !isAsked, !servers.isEmpty { steps.append(.ask(country, servers)) }
     }
 
-    /// An exit that is unwell may need another server in a moment: by then it is known who answers. And a key that was refused may be taken
-    /// again long before the next trial is due: that costs a handshake to find out.
+    /// An exit that is unwell, or waits for a tunnel that is being given back, may need a server in a moment: by then it is known who answers.
+    /// And a key that was refused may be taken again long before the next trial is due: that costs a handshake to find out.
     mutating func askAhead(for pool: Pool) {
         let isWanted = exits.of(pool.country).contains {
             $0.state.takesTraffic && $0.health.failures > 1 || !$0.keepsContainer && $0.reason == .credentialsRejected
+                || $0.state == .pending && $0.reason == .deviceLimit && exits.values.contains(where: \.givesWay)
         }
         guard isWanted, world.handshakes != nil else { return }
         guard world.servers[pool.country] != nil else { return search(pool.country) }

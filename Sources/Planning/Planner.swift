@@ -191,7 +191,10 @@ package struct Planner: Sendable {
         let isPublished =
             world.published == nil
             ? false : world.published == GatewayLayout.of(desired: desired, exits: exits, hostIsOnline: world.hostIsOnline)
-        let isIdle = isPublished && world.gateway?.sessions(country: exit.country, slot: exit.slot) == 0
+        let hasNone = world.gateway?.sessions(country: exit.country, slot: exit.slot) == 0
+        let isIdle = isPublished && hasNone
+        // It most likely still has none when this plan is published.
+        if hasNone && !isPublished { requeue(at: now) }
         // One that gives way was chosen because it had no connection: one that has come in the same moment is not cut for that.
         if isIdle || deadline <= now && !exit.givesWay {
             exit.move(to: .stopped, reason: exit.reason, now: now)

@@ -17,7 +17,7 @@ import Testing
     }
 
     private func plan(_ desired: Desired, _ exits: [Exit], servers: [Server], containers: [ExitContainer] = [], limit: Int) -> Plan {
-        var world = World(containers: containers + exits.map { container(of: $0) }, servers: [us: servers])
+        var world = World(containers: containers + exits.filter(\.keepsContainer).map { container(of: $0) }, servers: [us: servers])
         world.published = nil
         return Planner.plan(
             desired: desired, exits: Dictionary(uniqueKeysWithValues: exits.map { ($0.id, $0) }), world: world, now: start,
@@ -47,6 +47,16 @@ import Testing
         let before = plan(one, [], servers: [server(1)], containers: [left], limit: 1)
         #expect(before.launches.isEmpty && before.removals == ["left"] && before.exits[id(1)]?.reason == .deviceLimit)
         #expect(plan(one, [], servers: [server(1)], limit: 1).launches == [id(1)])
+    }
+
+    @Test func `who waits for a tunnel starts in the moment that one is free`() {
+        var exit = Exit(id: id(1), slot: 1, now: start)
+        (exit.reason, exit.retryAt) = (.deviceLimit, start + 1)
+        let one = Desired(pools: [us: Pool(country: us, size: 1)])
+        #expect(plan(one, [exit], servers: [server(1)], limit: 1).launches == [id(1)])
+        // Who waits for anything else does so until then.
+        exit.reason = .handshakeTimeout
+        #expect(plan(one, [exit], servers: [server(1)], limit: 1).launches.isEmpty)
     }
 
     @Test func `an exit whose place has no tunnel to spare stays, rather than leave without a replacement`() {

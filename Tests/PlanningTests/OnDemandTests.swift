@@ -92,6 +92,13 @@ private let fr = CountryCode("fr")!  // An ISO code.
         #expect(plan(desired, [exit], sessions: 1, at: 3_600).exits[id(1)]?.state == .stopped)
     }
 
+    @Test func `one without connections is looked at again as soon as the gateway lets go of it`() {
+        let desired = Desired(pools: [us: Pool(country: us, size: 1, onDemand: .closed)])
+        #expect(plan(desired, [serving(1, on: server(1))]).requeueAt == start)
+        let later = plan(desired, [serving(1, on: server(1))], sessions: 1).requeueAt
+        #expect(later.map { $0 > start } ?? true)
+    }
+
     @Test func `an exit that gives way and is still there is taken back`() {
         var desired = Desired(pools: [us: Pool(country: us, size: 1, onDemand: .closed)])
         for state in [ExitState.draining, .serving] {
@@ -166,6 +173,9 @@ private let fr = CountryCode("fr")!  // An ISO code.
         // One is on its way out already.
         var leaving = serving(2, us, on: server(2))
         (leaving.leaving, leaving.reason) = (true, .idle)
+        #expect(view([us, de], idle: [us: 5, de: 50], more: [waiting, leaving]).evicted(servers: servers).isEmpty)
+        // One that has stopped gives its tunnel back when its container is gone.
+        leaving.move(to: .stopped, reason: .idle, now: start)
         #expect(view([us, de], idle: [us: 5, de: 50], more: [waiting, leaving]).evicted(servers: servers).isEmpty)
         // A pool that is not on demand never does, but may need a tunnel itself.
         var view = view([us, de], idle: [us: 50, de: 5], more: [waiting])
