@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-dev libyaml-dev libsimdjson-dev zlib1g-dev
 RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iproute2
 IMAGE_PACKAGES := binutils
-TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv shellcheck nghttp2-server wireguard-go tinyproxy-bin chromium fonts-dejavu-core
+TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv shellcheck nghttp2-server wireguard-go tinyproxy-bin chromium fonts-dejavu-core zsh fish groff-base
 
 RUFF := .build/python/bin/python -m ruff
 PYTHON_FILES := Tests Sources/Dashboard/make-map

@@ -97,6 +97,12 @@ package enum ProcessEnvironment {
         }
         return entries
     }
+
+    /// The values by name.
+    package static func values() -> [String: String] {
+        let pairs = all().map { $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init) }
+        return Dictionary(pairs.compactMap { $0.count == 2 ? ($0[0], $0[1]) : nil }) { $1 }
+    }
 }
 
 extension Programs {

@@ -1,4 +1,5 @@
 import Glibc
+import Model
 import Platform
 
 @main
@@ -15,11 +16,8 @@ enum Main {
     /// Finds the command and runs it; every error ends here as one line and a status.
     static func run(_ arguments: [String]) async -> Int32 {
         guard let name = arguments.first, !isHelp(name) else { return help(on: arguments.dropFirst().first { !isHelp($0) }, arguments) }
-        if name == "--version" || name == "version" {
-            print("sallyport \(Version.current)")
-            return Command.Status.success
-        }
-        guard let command = Command.all.first(where: { $0.name == name }) else { return complain(unknown(name), Command.Status.usage) }
+        if ["--version", "-V", "version"].contains(name) { return version(Array(arguments.dropFirst())) }
+        guard let command = Command.named(name) else { return complain(unknown(name), Command.Status.usage) }
         return await run(command, Array(arguments.dropFirst()))
     }
 
@@ -28,8 +26,12 @@ enum Main {
             print(command.help, terminator: "")
             return Command.Status.success
         }
-        do { return try await command.run(Arguments(arguments, options: command.options)) } catch let error as UsageError {
-            return complain("\(error)\nUsage: sallyport \(command.name) \(command.usage)", Command.Status.usage)
+        do {
+            var parsed = try Arguments(arguments, options: command.options)
+            if !command.actions.isEmpty { try parsed.settle(command.actions) }
+            return try await command.run(parsed)
+        } catch let error as UsageError {
+            return complain("\(error)\nUsage: sallyport \(command.line)", Command.Status.usage)
         } catch let error as ConfigurationError {
             return complain("\(error)", Command.Status.usage)
         } catch let error as UnreachableError {
@@ -41,7 +43,18 @@ enum Main {
 
     private static func isHelp(_ word: String) -> Bool { ["--help", "-h", "help"].contains(word) }
 
-    private static func unknown(_ name: String) -> String { "unknown command \(name); `sallyport --help` lists them" }
+    private static func unknown(_ name: String) -> String {
+        let nearest = Suggestion.nearest(to: name, among: Command.all.map(\.name) + ["help", "version"])
+        return "unknown command \(name); " + (nearest.map { "did you mean \($0)?" } ?? "`sallyport --help` lists them")
+    }
+
+    private static func version(_ arguments: [String]) -> Int32 {
+        guard arguments.isEmpty || arguments == ["--json"] else {
+            return complain("unexpected \(arguments[0]); known is --json", Command.Status.usage)
+        }
+        print(arguments.isEmpty ? "sallyport \(Version.current)" : Document.object(["version": .string(Version.current)]).json)
+        return Command.Status.success
+    }
 
     /// `help`, alone or with the name of a command.
     private static func help(on name: String?, _ arguments: [String]) -> Int32 {
@@ -49,7 +62,7 @@ enum Main {
             print(Command.overview, terminator: "")
             return arguments.isEmpty ? Command.Status.usage : Command.Status.success
         }
-        guard let command = Command.all.first(where: { $0.name == name }) else { return complain(unknown(name), Command.Status.usage) }
+        guard let command = Command.named(name) else { return complain(unknown(name), Command.Status.usage) }
         print(command.help, terminator: "")
         return Command.Status.success
     }
@@ -66,4 +79,6 @@ enum Main {
 
 enum Version {
     static let current = "0.1.0"
+    /// The day that the manual page bears.
+    static let date = "2026-11-30"
 }

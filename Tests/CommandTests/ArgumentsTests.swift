@@ -22,7 +22,7 @@ import Testing
 
     @Test(
         arguments: [
-            (["--sise", "3"], "unknown option --sise; known are --size, --city, --json"),
+            (["--sise", "3"], "unknown option --sise; known are --size, --city, --json; did you mean --size?"),
             (["-j"], "unknown option -j; known are --size, --city, --json"),
             (["--json=yes"], "--json takes no value"), (["us", "--city"], "--city wants a value: CITY"),
         ])

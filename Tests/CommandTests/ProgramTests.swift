@@ -30,19 +30,28 @@ struct ProgramTests {
         #expect(result.status == 0)
         for command in Command.all { #expect(result.output.contains("\n  \(command.name) ")) }
         #expect(try await run().status == 2)
-        let version = try await run("--version")
-        #expect(version.status == 0 && version.output == "sallyport \(Version.current)\n")
+        for word in ["--version", "-V", "version"] {
+            let version = try await run(word)
+            #expect(version.status == 0 && version.output == "sallyport \(Version.current)\n")
+        }
+        let version = try await run("version", "--json")
+        #expect(try Document(json: version.output.utf8)["version"]?.text == Version.current)
     }
 
     @Test(
         arguments: [
-            (["fly"], "unknown command fly"), (["exits", "--colour"], "unknown option --colour"), (["up"], "<country> is missing"),
-            (["up", "zz", "--key-file", "/dev/null"], "'zz' is not a country code"), (["up", "us", "de"], "unexpected de"),
+            (["fly"], "unknown command fly; `sallyport --help` lists them"), (["exit"], "did you mean exits?"),
+            (["exits", "--colour"], "unknown option --colour"), (["up"], "<country> is missing"),
+            (["up", "zz", "--key-file", "/dev/null"], "'zz' is not a country, expected a code like us"),
+            (["up", "us", "germny"], "did you mean germany?"), (["down", "us", "de"], "unexpected de"),
             (["exits", "--key-file", "/no/such"], "reading /no/such"),
-            (["users"], "expected add, set, rotate, usage, remove, show or list"),
+            (["users", "lst"], "unknown lst, expected list, add, set, rotate, usage, show or remove; did you mean list?"),
+            (["store"], "expected check, adopt, drop or rotate"), (["users", "list", "--jsn"], "did you mean --json?"),
+            (["cities"], "<country> is missing"), (["completion", "fisch"], "did you mean fish?"), (["version", "x"], "unexpected x"),
+            (["logs", "us"], "'us' is not an exit's name"), (["logs", "us-1", "--follow"], "--follow is for the controller's log"),
             (["users", "set", "bob"], "nothing to set"),
             (["users", "add", "bob", "--bytes-total", "5X"], "expected a whole number above 0"),
-            (["run", "--open", "zz"], "--open is zz"), (["keys"], "expected list, add, rename or revoke"),
+            (["run", "--open", "zz"], "--open is zz"),
             (["keys", "add"], "<name> is missing"),
             (["keys", "add", "x", "--role", "king"], "--role is king, expected viewer, operator, admin"),
             (["keys", "add", "x", "--expires-in", "soon"], "--expires-in is soon"),
@@ -63,7 +72,8 @@ struct ProgramTests {
     }
 
     @Test(arguments: [
-        "exits", "status", "up us", "down us-1", "users list", "keys list", "exits rotate us-1", "audit list", "audit export", "reload",
+        "exits", "status", "up us", "down us-1", "users", "keys", "pools", "alerts", "breakers", "cities us", "logs us-1", "users list",
+        "keys list", "exits rotate us-1", "audit list", "audit export", "reload",
     ])
     func `where no controller answers the status is 3`(line: String) async throws {
         let folder = try TemporaryFolder()

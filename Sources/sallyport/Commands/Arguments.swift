@@ -32,7 +32,8 @@ struct Arguments: Sendable {
         let pair = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard let option = options.first(where: { "--\($0.name)" == pair[0] }) else {
             let known = options.map { "--\($0.name)" }.joined(separator: ", ")
-            throw UsageError(message: "unknown option \(pair[0]); known are \(known)")
+            let meant = Suggestion.words(for: pair[0], among: options.map { "--\($0.name)" })
+            throw UsageError(message: "unknown option \(pair[0]); known are \(known)\(meant)")
         }
         if option.value == nil {
             guard pair.count == 1 else { throw UsageError(message: "--\(option.name) takes no value") }
@@ -43,6 +44,8 @@ struct Arguments: Sendable {
             throw UsageError(message: "--\(option.name) wants a value: \(option.value ?? "")")
         }
     }
+
+    mutating func begin(with word: String) { words.insert(word, at: 0) }
 
     subscript(_ name: String) -> String? { values[name] }
     func has(_ flag: String) -> Bool { flags.contains(flag) }

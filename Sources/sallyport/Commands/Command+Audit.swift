@@ -6,7 +6,7 @@ import Platform
 /// Commands for the audit log, and to read the configuration again.
 extension Command {
     static let audit = Command(
-        name: "audit", usage: "list | verify | acknowledge | export",
+        name: "audit", actions: [Action("list"), Action("verify"), Action("acknowledge"), Action("export")],
         summary: "Show the audit log, check its chain, acknowledge damage, or write it as JSON lines",
         options: ControllerClient.options + [
             Option(name: "file", value: "FILE", help: "for verify: check an export instead of asking the controller"),
@@ -24,8 +24,7 @@ extension Command {
             "sallyport audit verify --file audit.jsonl",
         ]
     ) { arguments in
-        guard let action = arguments.words.first else { throw UsageError(message: "expected list, verify, acknowledge or export") }
-        switch action {
+        switch arguments.words[0] {
         case "list":
             _ = try arguments.expect("list")
             var query = "limit=\(try arguments.integer("limit", in: 1...1000) ?? 20)"
@@ -60,7 +59,7 @@ extension Command {
                 if arguments.has("json") { print(found.json) } else { show(found) }
                 return Status.success
             }
-        case "export":
+        default:
             _ = try arguments.expect("export")
             return try await ControllerClient.with(arguments) { api in
                 var after = 0
@@ -73,12 +72,11 @@ extension Command {
                 }
                 return Status.success
             }
-        default: throw UsageError(message: "unknown \(action), expected list, verify, acknowledge or export")
         }
     }
 
     static let reload = Command(
-        name: "reload", usage: "", summary: "Have the controller read its configuration again", options: ControllerClient.options,
+        name: "reload", summary: "Have the controller read its configuration again", options: ControllerClient.options,
         examples: ["sallyport reload"]
     ) { arguments in
         _ = try arguments.expect()

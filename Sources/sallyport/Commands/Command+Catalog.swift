@@ -114,10 +114,7 @@ extension Command {
     private static func filters(_ arguments: Arguments) throws -> String {
         var query = ""
         if let text = arguments.words.first {
-            guard let country = CountryCode(text) else {
-                throw UsageError(message: "'\(text)' is not a country code, expected an ISO 3166-1 alpha-2 code like us")
-            }
-            query += "&country=\(country.lowercased)"
+            query += "&country=\(try CountryWords.country(text).lowercased)"
         }
         for name in ["city", "tags", "hostnames", "exclude"] {
             if let value = arguments[name] { query += "&\(name)=\(PercentEncoding.encode(value))" }
@@ -127,7 +124,7 @@ extension Command {
     }
 
     static let countries = Command(
-        name: "countries", usage: "", summary: "List the countries, their servers and exits", options: ControllerClient.options,
+        name: "countries", summary: "List the countries, their servers and exits", options: ControllerClient.options,
         examples: ["sallyport countries"]
     ) { arguments in
         _ = try arguments.expect()

@@ -4,13 +4,13 @@ import Platform
 /// The command that opens the dashboard.
 extension Command {
     static let dashboard = Command(
-        name: "dashboard", usage: "", summary: "Print a link that signs a browser in to the dashboard, once, within five minutes",
+        name: "dashboard", summary: "Print a link that signs a browser in to the dashboard, once, within five minutes",
         options: ControllerClient.options + [Option(name: "open", help: "open it in the desktop's browser too")],
         examples: [
             "sallyport dashboard", "sallyport dashboard --open", "sallyport dashboard --api https://vpn.example --key-file ops.key --json",
         ]
     ) { arguments in
-        guard arguments.words.isEmpty else { throw UsageError(message: "unknown \(arguments.words[0]), expected no more words") }
+        _ = try arguments.expect()
         return try await ControllerClient.with(arguments) { api in
             let answer = try await api.call("POST", "/api/auth/codes")
             let link = DashboardLink.url(api.url, code: answer["code"]?.text ?? "")

@@ -5,7 +5,7 @@ import Platform
 /// Commands that show what happens, as it happens.
 extension Command {
     static let events = Command(
-        name: "events", usage: "", summary: "Show events, and follow new ones",
+        name: "events", summary: "Show events, and follow new ones",
         options: ControllerClient.options + [
             Option(name: "follow", help: "continue until Ctrl-C, also across restarts of the controller"),
             Option(name: "since", value: "WHEN", help: "start there: an event's id, 10m, 2h, 3d or a time like 2026-11-21T01:00:00Z"),
@@ -40,16 +40,18 @@ extension Command {
     }
 
     static let logs = Command(
-        name: "logs", usage: "", summary: "Show the controller's log, and follow it",
+        name: "logs", usage: "[exit]", summary: "Show the controller's log, and follow it, or what an exit's container has said",
         options: ControllerClient.options + [
             Option(name: "follow", help: "continue until Ctrl-C, also across restarts of the controller"),
             Option(name: "lines", value: "N", help: "the latest N first, 1 to 1000 (100)"),
             Option(name: "level", value: "LEVEL", help: "of this level or above: debug, info, warning, error"),
         ],
-        examples: ["sallyport logs --lines 20", "sallyport logs --follow --level warning", "sallyport logs --follow --json"]
+        examples: [
+            "sallyport logs --lines 20", "sallyport logs us-1", "sallyport logs --follow --level warning", "sallyport logs --follow --json",
+        ]
     ) { arguments in
-        _ = try arguments.expect()
         let lines = try arguments.integer("lines", in: 1...1000) ?? 100
+        if !arguments.words.isEmpty { return try await showOutput(of: try arguments.expect("<exit>")[0], lines: lines, arguments) }
         let levels = ["debug", "info", "warn", "error"]
         let word = (arguments["level"] ?? "debug").lowercased()
         let level = word == "warning" ? "warn" : word
@@ -74,6 +76,23 @@ extension Command {
     }
 
     // MARK: - Parts of these
+
+    /// What an exit's container has said.
+    private static func showOutput(of word: String, lines: Int, _ arguments: Arguments) async throws -> Int32 {
+        guard let id = ExitID(word) else { throw UsageError(message: "'\(word)' is not an exit's name, expected one like us-1") }
+        for option in ["follow", "level"] where arguments.has(option) || arguments[option] != nil {
+            throw UsageError(message: "--\(option) is for the controller's log, not for an exit's")
+        }
+        return try await ControllerClient.with(arguments) { api in
+            let said = try await api.text("/api/exits/\(id)/logs?lines=\(lines)").split(separator: "\n").map { plain(String($0)) }
+            if arguments.has("json") {
+                print(Document.object(["exit": .string(id.description), "lines": .array(said.map(Document.string))]).json)
+            } else {
+                for line in said where !Output.line(line) { break }
+            }
+            return Status.success
+        }
+    }
 
     /// Prints the pages up to the end, or the latest of them, and returns the id to go on after.
     private static func list(
@@ -120,10 +139,7 @@ extension Command {
     private static func filter(_ arguments: Arguments) throws -> String {
         var words: [String] = []
         if let text = arguments["country"] {
-            guard let country = CountryCode(text) else {
-                throw UsageError(message: "'\(text)' is not a country code, expected one like us")
-            }
-            words.append("country=\(country.rawValue)")
+            words.append("country=\(try CountryWords.country(text, "--country").rawValue)")
         }
         if let text = arguments["kind"] { words.append("kind=\(PercentEncoding.encode(text))") }
         return words.joined(separator: "&")

@@ -3,45 +3,45 @@ import Model
 /// Commands for operators: countries up and down, what there is.
 extension Command {
     static let up = Command(
-        name: "up", usage: "<country>", summary: "Make or change a country's pool and wait until it serves",
+        name: "up", usage: "<country>...", summary: "Make or change countries' pools and wait until they serve",
         options: ControllerClient.options + poolOptions + [
             Option(name: "timeout", value: "SECONDS", help: "how long to wait (60)"),
             Option(name: "no-wait", help: "don't wait"),
         ],
         examples: [
-            "sallyport up us", "sallyport up de --size 3 --city Frankfurt", "sallyport up us --standby 1 --fallback ca,mx",
+            "sallyport up us", "sallyport up germany japan", "sallyport up de --size 3 --city Frankfurt",
+            "sallyport up us --standby 1 --fallback ca,mx",
             "sallyport up us --tags p2p --exclude us9001.lab.test", "sallyport up gb --json",
         ]
     ) { arguments in
-        let country = try country(try arguments.expect("<country>")[0])
+        guard !arguments.words.isEmpty else { throw UsageError(message: "<country> is missing") }
+        let countries = try arguments.words.map { try CountryWords.country($0) }
         let timeout = try arguments.integer("timeout", in: 1...3600) ?? 60
         let changes = try poolFields(arguments)
         return try await ControllerClient.with(arguments) { api in
-            let path = "/api/pools/\(country.lowercased)"
-            var present = Document.null
-            do { present = try await api.get(path) } catch let error as APIError where error.status == 404 {}
-            // A PUT sets the whole pool: what is not named here stays as it is.
-            var body: [String: Document] = ["size": .integer(1)]
-            for name in poolFieldNames { if let value = changes[name] ?? present[name] { body[name] = value } }
-            // What is on demand comes with a request.
-            let size = body["on_demand"] == .bool(true) ? 0 : Int(body["size"]?.number ?? 1)
-            var pool = try await api.call("PUT", path, body: .object(body), deadline: 60)
+            var sizes: [CountryCode: Int] = [:]
+            for country in countries { sizes[country] = try await setPool(of: country, changes, api) }
             var progress = Progress()
             let end = ContinuousClock.now + .seconds(timeout)
-            var exits = try await members(of: country, api)
-            while !arguments.has("no-wait"), serving(exits) < size, ContinuousClock.now < end {
-                progress.show("\(country.name): \(serving(exits)) of \(size) serve; \(exits.map(stateWords).joined(separator: ", "))")
+            var exits = try await members(of: countries, api)
+            while !arguments.has("no-wait"), let country = lacking(countries, sizes, exits), ContinuousClock.now < end {
+                let own = exits.filter { $0["country"]?.text == country.rawValue }
+                progress.show(
+                    "\(country.name): \(serving(own)) of \(sizes[country] ?? 0) serve; \(own.map(stateWords).joined(separator: ", "))")
                 try await Task.sleep(for: .milliseconds(100))
-                exits = try await members(of: country, api)
+                exits = try await members(of: countries, api)
             }
             progress.end()
-            pool = try await api.get(path)
-            print(arguments.has("json") ? Document.object(["pool": pool, "exits": .array(exits)]).json : table(exits), terminator: "\n")
-            guard arguments.has("no-wait") || serving(exits) >= size else {
-                let alerts = (try? await api.get("/api/alerts"))?["alerts"]?.items ?? []
-                let alert = alerts.first { $0["id"]?.text == "pool:\(country.lowercased)" }
-                let why = alert.map { ": \($0["message"]?.text ?? ""); \($0["remedy"]?.text ?? "")" } ?? ""
-                throw APIError(status: 0, code: "timeout", message: "not all exits of \(country.name) serve after \(timeout) s\(why)")
+            if arguments.has("json") {
+                var pools: [Document] = []
+                for country in countries { pools.append(try await api.get("/api/pools/\(country.lowercased)")) }
+                let named: [String: Document] = pools.count == 1 ? ["pool": pools[0]] : ["pools": .array(pools)]
+                print(Document.object(named.merging(["exits": .array(exits)]) { $1 }).json)
+            } else {
+                print(table(exits))
+            }
+            if !arguments.has("no-wait"), let country = lacking(countries, sizes, exits) {
+                throw try await tooSlow(country, after: timeout, api)
             }
             return Status.success
         }
@@ -62,7 +62,7 @@ extension Command {
                 try await api.call("DELETE", "/api/exits/\(id)")
                 isLeft = { $0["id"]?.text == id.description }
             } else {
-                let country = try country(word)
+                let country = try CountryWords.country(word)
                 try await api.call("DELETE", "/api/pools/\(country.lowercased)")
                 isLeft = { $0["country"]?.text == country.rawValue }
             }
@@ -88,38 +88,37 @@ extension Command {
     }
 
     static let exits = Command(
-        name: "exits", usage: "[usage <exit> | rotate <exit>]",
+        name: "exits", actions: [Action("list"), Action("usage", "<exit>"), Action("rotate", "<exit>")],
         summary: "List the exits, show an exit's traffic, or replace an exit by one on another server", options: ControllerClient.options,
         examples: [
             "sallyport exits", "sallyport exits --json | jq -r '.exits[].exit_ip'", "sallyport exits usage us-1",
             "sallyport exits rotate us-1",
         ]
     ) { arguments in
-        if let action = arguments.words.first {
-            guard action == "usage" || action == "rotate" else {
-                throw UsageError(message: "unknown \(action), expected usage <exit>, rotate <exit>, or nothing for a list")
-            }
-            let word = try arguments.expect(action, "<exit>")[1]
-            guard let id = ExitID(word) else { throw UsageError(message: "'\(word)' is not an exit's name, expected one like us-1") }
+        let action = arguments.words[0]
+        guard action != "list" else {
+            _ = try arguments.expect("list")
             return try await ControllerClient.with(arguments) { api in
-                if action == "rotate" {
-                    let exit = try await api.call("POST", "/api/exits/\(id)/rotate")
-                    print(arguments.has("json") ? exit.json : "\(id) will be removed when its replacement serves; see `sallyport exits`")
-                } else {
-                    showUsage(arguments, try await api.get("/api/exits/\(id)/usage?hours=0&days=7"))
-                }
+                let answer = try await api.get("/api/exits")
+                print(arguments.has("json") ? answer.json : table(answer["exits"]?.items ?? []))
                 return Status.success
             }
         }
+        let word = try arguments.expect(action, "<exit>")[1]
+        guard let id = ExitID(word) else { throw UsageError(message: "'\(word)' is not an exit's name, expected one like us-1") }
         return try await ControllerClient.with(arguments) { api in
-            let answer = try await api.get("/api/exits")
-            print(arguments.has("json") ? answer.json : table(answer["exits"]?.items ?? []))
+            if action == "rotate" {
+                let exit = try await api.call("POST", "/api/exits/\(id)/rotate")
+                print(arguments.has("json") ? exit.json : "\(id) will be removed when its replacement serves; see `sallyport exits`")
+            } else {
+                showUsage(arguments, try await api.get("/api/exits/\(id)/usage?hours=0&days=7"))
+            }
             return Status.success
         }
     }
 
     static let status = Command(
-        name: "status", usage: "",
+        name: "status",
         summary: "Show parts, alerts, pools and exits; the exit status is 0 only if all parts answer and no alert is critical",
         options: ControllerClient.options,
         examples: ["sallyport status", "sallyport status --json"]
@@ -212,15 +211,35 @@ extension Command {
         return fields
     }
 
-    private static func country(_ text: String) throws -> CountryCode {
-        guard let country = CountryCode(text) else {
-            throw UsageError(message: "'\(text)' is not a country code, expected an ISO 3166-1 alpha-2 code like us")
-        }
-        return country
+    /// Sets a country's pool, and returns how many exits are to serve.
+    private static func setPool(of country: CountryCode, _ changes: [String: Document], _ api: ControllerClient) async throws -> Int {
+        let path = "/api/pools/\(country.lowercased)"
+        var present = Document.null
+        do { present = try await api.get(path) } catch let error as APIError where error.status == 404 {}
+        // A PUT sets the whole pool: what is not named here stays as it is.
+        var body: [String: Document] = ["size": .integer(1)]
+        for name in poolFieldNames { if let value = changes[name] ?? present[name] { body[name] = value } }
+        try await api.call("PUT", path, body: .object(body), deadline: 60)
+        // What is on demand comes with a request.
+        return body["on_demand"] == .bool(true) ? 0 : Int(body["size"]?.number ?? 1)
     }
 
-    private static func members(of country: CountryCode, _ api: ControllerClient) async throws -> [Document] {
-        (try await api.get("/api/exits?country=\(country.lowercased)")["exits"]?.items ?? []).filter { $0["leaving"] != .bool(true) }
+    /// The first country of which too few exits serve.
+    private static func lacking(_ countries: [CountryCode], _ sizes: [CountryCode: Int], _ exits: [Document]) -> CountryCode? {
+        countries.first { country in serving(exits.filter { $0["country"]?.text == country.rawValue }) < sizes[country] ?? 0 }
+    }
+
+    private static func tooSlow(_ country: CountryCode, after seconds: Int, _ api: ControllerClient) async throws -> APIError {
+        let alerts = (try? await api.get("/api/alerts"))?["alerts"]?.items ?? []
+        let alert = alerts.first { $0["id"]?.text == "pool:\(country.lowercased)" }
+        let why = alert.map { ": \($0["message"]?.text ?? ""); \($0["remedy"]?.text ?? "")" } ?? ""
+        return APIError(status: 0, code: "timeout", message: "not all exits of \(country.name) serve after \(seconds) s\(why)")
+    }
+
+    private static func members(of countries: [CountryCode], _ api: ControllerClient) async throws -> [Document] {
+        let names = Set(countries.map(\.rawValue))
+        let exits = try await api.get("/api/exits")["exits"]?.items ?? []
+        return exits.filter { $0["leaving"] != .bool(true) && names.contains($0["country"]?.text ?? "") }
     }
 
     private static func serving(_ exits: [Document]) -> Int {

@@ -6,7 +6,8 @@ import Platform
 /// Commands for API keys.
 extension Command {
     static let keys = Command(
-        name: "keys", usage: "list | add <name> | rename <key> <name> | revoke <key>",
+        name: "keys",
+        actions: [Action("list"), Action("add", "<name>"), Action("rename", "<key> <name>"), Action("revoke", "<key>")],
         summary: "Make, rename, revoke and list API keys; <key> is a key's name or id",
         options: ControllerClient.options + [
             Option(name: "role", value: "ROLE", help: "for add: viewer, operator or admin (viewer)"),
@@ -17,16 +18,14 @@ extension Command {
             "sallyport keys rename dashboard grafana", "sallyport keys revoke deploy --json",
         ]
     ) { arguments in
-        let actions = "expected list, add, rename or revoke"
-        guard let action = arguments.words.first else { throw UsageError(message: actions) }
-        let words: [String]
-        switch action {
-        case "list": words = try arguments.expect("list")
-        case "add": words = try arguments.expect("add", "<name>")
-        case "rename": words = try arguments.expect("rename", "<key>", "<name>")
-        case "revoke": words = try arguments.expect("revoke", "<key>")
-        default: throw UsageError(message: "unknown \(action), \(actions)")
-        }
+        let action = arguments.words[0]
+        let words =
+            switch action {
+            case "add": try arguments.expect("add", "<name>")
+            case "rename": try arguments.expect("rename", "<key>", "<name>")
+            case "revoke": try arguments.expect("revoke", "<key>")
+            default: try arguments.expect("list")
+            }
         let body = action == "add" ? try newKey(words[1], arguments) : [:]
         return try await ControllerClient.with(arguments) { api in
             switch action {

@@ -9,25 +9,21 @@ extension Command {
         name: "config", value: "FILE", help: "the configuration, in YAML; SALLYPORT_* variables, also those in .env, override it")
 
     static let run = Command(
-        name: "run", usage: "", summary: "Run the controller in the foreground",
+        name: "run", summary: "Run the controller in the foreground",
         options: [
             configurationOption, Option(name: "open", value: "COUNTRY", help: "open a first exit there and show how to use it"),
         ],
         examples: ["sallyport run --config sallyport.yaml", "SALLYPORT_API_PORT=9090 sallyport run --config sallyport.yaml --open us"]
     ) { arguments in
         _ = try arguments.expect()
-        var country: CountryCode?
-        if let text = arguments["open"] {
-            country = CountryCode(text)
-            if country == nil { throw UsageError(message: "--open is \(text), expected an ISO 3166-1 alpha-2 code like us") }
-        }
+        let country = try arguments["open"].map { try CountryWords.country($0, "--open") }
         let file = arguments["config"]
         let read: @Sendable () throws -> Configuration = { try Configuration.load(file: file, environment: try environment()) }
         return try await Daemon.run(try read(), open: country, read: read)
     }
 
     static let config = Command(
-        name: "config", usage: "", summary: "Check the configuration and show every setting with its source; secrets are masked",
+        name: "config", summary: "Check the configuration and show every setting with its source; secrets are masked",
         options: [
             configurationOption,
             Option(name: "running", help: "show the settings of the running controller, instead of those of a start"),
@@ -59,7 +55,7 @@ extension Command {
     }
 
     static let teardown = Command(
-        name: "teardown", usage: "", summary: "Remove every exit, the gateway and the private Redis", options: [configurationOption],
+        name: "teardown", summary: "Remove every exit, the gateway and the private Redis", options: [configurationOption],
         examples: ["sallyport teardown --config sallyport.yaml"]
     ) { arguments in
         _ = try arguments.expect()
@@ -67,11 +63,6 @@ extension Command {
     }
 
     static func environment() throws -> [String: String] {
-        var result: [String: String] = [:]
-        for entry in ProcessEnvironment.all() {
-            let pair = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            if pair.count == 2 { result[String(pair[0])] = String(pair[1]) }
-        }
-        return try DotEnv.complete(result)
+        return try DotEnv.complete(ProcessEnvironment.values())
     }
 }

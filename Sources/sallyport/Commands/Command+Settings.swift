@@ -3,15 +3,17 @@ import Model
 /// The command for settings that can be changed while the controller runs.
 extension Command {
     static let settings = Command(
-        name: "settings", usage: "[set <name>=<value> ...]", summary: "Show the settings that can be changed at run time, or change some",
+        name: "settings", actions: [Action("list"), Action("set", "<name>=<value>...")],
+        summary: "Show the settings that can be changed at run time, or change some",
         options: ControllerClient.options,
         examples: [
             "sallyport settings", "sallyport settings set requests=10000 log_requests=false", "sallyport settings set requests=default",
         ]
     ) { arguments in
         var changes: [String: Document] = [:]
-        if let action = arguments.words.first {
-            guard action == "set" else { throw UsageError(message: "unknown \(action), expected set, or nothing to see them") }
+        if arguments.words[0] == "list" {
+            _ = try arguments.expect("list")
+        } else {
             guard arguments.words.count > 1 else { throw UsageError(message: "<name>=<value> is missing") }
             for word in arguments.words.dropFirst() {
                 let pair = word.split(separator: "=", maxSplits: 1).map(String.init)

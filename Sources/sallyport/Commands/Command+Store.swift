@@ -5,7 +5,8 @@ import RedisStore
 /// Commands for the store's signature. They work on Redis and `data_dir` by themselves, so that an attacker with an API key has none.
 extension Command {
     static let store = Command(
-        name: "store", usage: "check | adopt <row>... | adopt --all | drop <row>... | rotate [--finish]",
+        name: "store",
+        actions: [Action("check"), Action("adopt", "<row>...|--all"), Action("drop", "<row>..."), Action("rotate", "[--finish]")],
         summary: "Check the rows in Redis for their codes, accept or drop rows, or change the root key",
         options: [
             Option(name: "config", value: "FILE", help: "the configuration of the controller"),
@@ -17,7 +18,7 @@ extension Command {
             "sallyport store drop api:keys/k3f9ab27c --config sallyport.yaml", "sallyport store rotate --config sallyport.yaml",
         ]
     ) { arguments in
-        guard let action = arguments.words.first else { throw UsageError(message: "expected check, adopt, drop or rotate") }
+        let action = arguments.words[0]
         let rows = Set(arguments.words.dropFirst())
         let configuration = try Configuration.load(file: arguments["config"], environment: try environment())
         switch action {
@@ -30,10 +31,9 @@ extension Command {
         case "drop":
             guard !rows.isEmpty else { throw UsageError(message: "drop needs rows") }
             return try await StoreCare(configuration).alone { try await $0.drop(rows) }
-        case "rotate":
+        default:
             _ = try arguments.expect("rotate")
             return try await StoreCare(configuration).alone { try await arguments.has("finish") ? $0.forgetOlderKeys() : $0.rotate() }
-        default: throw UsageError(message: "unknown \(action), expected check, adopt, drop or rotate")
         }
     }
 }

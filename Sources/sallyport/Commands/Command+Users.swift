@@ -4,7 +4,11 @@ import Platform
 /// Commands for the proxy users.
 extension Command {
     static let users = Command(
-        name: "users", usage: "add <name> | set <name> | rotate <name> | usage <name> | remove <name> | show <name> | list",
+        name: "users",
+        actions: [
+            Action("list"), Action("add", "<name>"), Action("set", "<name>"), Action("rotate", "<name>"), Action("usage", "<name>"),
+            Action("show", "<name>"), Action("remove", "<name>"),
+        ],
         summary: "Add, change, remove and list proxy users",
         options: ControllerClient.options + [
             Option(name: "password-file", value: "FILE", help: "add, set, rotate: take the password from a file instead of making one"),
@@ -30,12 +34,7 @@ extension Command {
             "sallyport users usage alice", "sallyport users remove alice",
         ]
     ) { arguments in
-        guard let action = arguments.words.first else {
-            throw UsageError(message: "expected add, set, rotate, usage, remove, show or list")
-        }
-        guard ["add", "set", "rotate", "usage", "remove", "show", "list"].contains(action) else {
-            throw UsageError(message: "unknown \(action), expected add, set, rotate, usage, remove, show or list")
-        }
+        let action = arguments.words[0]
         let name = action == "list" ? "" : try arguments.expect(action, "<name>")[1]
         // It becomes a part of the request's path.
         guard action == "list" || ProxyUser.isValidName(name) else {

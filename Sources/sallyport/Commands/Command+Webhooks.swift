@@ -4,7 +4,11 @@ import Platform
 /// Commands for webhooks.
 extension Command {
     static let webhooks = Command(
-        name: "webhooks", usage: "add <url> | list | deliveries <id> | test <id> | replay <id> <event> | enable <id> | remove <id>",
+        name: "webhooks",
+        actions: [
+            Action("list"), Action("add", "<url>"), Action("deliveries", "<id>"), Action("test", "<id>"), Action("replay", "<id> <event>"),
+            Action("enable", "<id>"), Action("remove", "<id>"),
+        ],
         summary: "Send events to other programs over HTTPS",
         options: ControllerClient.options + [
             Option(name: "kinds", value: "LIST", help: "for add: only these kinds, with commas between (all)"),
@@ -21,15 +25,9 @@ extension Command {
             "sallyport webhooks replay w3f9ab27c1d2e 1795222923456-0", "sallyport webhooks remove w3f9ab27c1d2e",
         ]
     ) { arguments in
-        guard let action = arguments.words.first else {
-            throw UsageError(message: "expected add, list, deliveries, test, replay, enable or remove")
-        }
         return try await ControllerClient.with(arguments) { api in
-            switch action {
+            switch arguments.words[0] {
             case "add": return show(try await add(arguments, api), arguments, added)
-            case "list":
-                _ = try arguments.expect("list")
-                return show(try await api.get("/api/webhooks"), arguments, listed)
             case "remove":
                 let id = try hookID(arguments.expect("remove", "<id>")[1])
                 try await api.call("DELETE", "/api/webhooks/\(id)")
@@ -52,7 +50,9 @@ extension Command {
                 let answer = try await api.call(
                     "POST", "/api/webhooks/\(try hookID(words[1]))/replay", body: .object(["after": .string(words[2])]))
                 return show(answer, arguments) { _ in "\(words[1]) gets the events after \(words[2]) again" }
-            default: throw UsageError(message: "unknown \(action), expected add, list, deliveries, test, replay, enable or remove")
+            default:
+                _ = try arguments.expect("list")
+                return show(try await api.get("/api/webhooks"), arguments, listed)
             }
         }
     }

@@ -5,13 +5,10 @@ import WireGuardFiles
 /// The command for WireGuard files. It asks no controller, and prints no private or preshared key.
 extension Command {
     static let wireguard = Command(
-        name: "wireguard", usage: "check FILE...", summary: "Say what is understood of WireGuard files, line by line",
+        name: "wireguard", actions: [Action("check", "FILE...")], summary: "Say what is understood of WireGuard files, line by line",
         options: [Option(name: "json", value: nil, help: "print JSON")],
         examples: ["sallyport wireguard check us-nyc-1.conf", "sallyport wireguard check /etc/sallyport/wireguard"]
     ) { arguments in
-        guard arguments.words.first == "check" else {
-            throw UsageError(message: "unknown \(arguments.words.first ?? "nothing"), expected check")
-        }
         let paths = arguments.words.dropFirst()
         guard !paths.isEmpty else { throw UsageError(message: "FILE is missing, expected WireGuard files, or a folder of them") }
         let check = WireGuardCheck(Array(paths))

@@ -1,8 +1,9 @@
 /// One command of `sallyport`: what it is called, how it is used, what it does.
 struct Command: Sendable {
     var name: String
-    /// What follows the name in the help.
-    var usage: String
+    /// What follows the name in the help, where it has no actions.
+    var usage = ""
+    var actions: [Action] = []
     var summary: String
     var options: [Option] = []
     var examples: [String] = []
@@ -10,11 +11,11 @@ struct Command: Sendable {
     var run: @Sendable (Arguments) async throws -> Int32
 
     static let all: [Command] = [
-        run, up, down, exits, status, events, logs, speedtest, servers, latency, countries, wireguard, users, keys, dashboard, settings,
-        webhooks,
-        audit, store,
-        config, reload, teardown, echo, engineGuard,
+        run, up, down, status, exits, pools, alerts, breakers, events, logs, speedtest, servers, latency, countries, cities, wireguard,
+        users, keys, dashboard, settings, webhooks, audit, store, config, reload, teardown, context, completion, manual, echo, engineGuard,
     ]
+
+    static func named(_ name: String) -> Command? { all.first { $0.name == name } }
 
     /// Exit statuses, the same for every command.
     enum Status {
@@ -24,10 +25,25 @@ struct Command: Sendable {
         static let usage: Int32 = 2
         /// No controller answers.
         static let unreachable: Int32 = 3
+
+        static let meanings = [
+            (success, "done"), (failure, "failed, or refused by the controller"), (usage, "wrong command line or configuration"),
+            (unreachable, "no controller answers"),
+        ]
     }
 
+    /// What follows the name: `[list | add <name>]`, where the bare name lists, or `check | drop <row>...`.
+    var synopsis: String {
+        guard !actions.isEmpty else { return usage }
+        let text = actions.map(\.text).joined(separator: " | ")
+        return actions.contains { $0.name == "list" } ? "[\(text)]" : text
+    }
+
+    /// `up <country>...`
+    var line: String { synopsis.isEmpty ? name : "\(name) \(synopsis)" }
+
     var help: String {
-        var text = "\(summary)\n\nUsage: sallyport \(name)\(usage.isEmpty ? "" : " \(usage)")\n"
+        var text = "\(summary)\n\nUsage: sallyport \(line)\n"
         let shown = options.map { ("--\($0.name)" + ($0.value.map { " \($0)" } ?? ""), $0.help) } + [("--help", "show this")]
         text += "\nOptions:\n" + Text.columns(shown.map { ["  \($0)", $1] })
         if !examples.isEmpty { text += "\nExamples:\n" + examples.map { "  \($0)\n" }.joined() }

@@ -15,7 +15,7 @@ struct APIError: Error, CustomStringConvertible {
 /// No controller answers.
 struct UnreachableError: Error, CustomStringConvertible {
     var url: String
-    var description: String { "no controller answers on \(url); start one with `make run` or `sallyport run`" }
+    var description: String { "no controller answers on \(url); start one with `make run` or `sallyport run`, or name it with --api" }
 }
 
 /// The API as the commands use it.
@@ -25,30 +25,16 @@ struct ControllerClient: Sendable {
     let key: Secret
 
     static let options = [
-        Option(name: "api", value: "URL", help: "the controller's API (http://127.0.0.1:8080)"),
-        Option(name: "key-file", value: "FILE", help: "the file with an API key (.run/admin.key)"),
+        Option(name: "api", value: "URL", help: "the controller's API ($SALLYPORT_API, the context's, or http://127.0.0.1:8080)"),
+        Option(name: "key-file", value: "FILE", help: "the file with an API key ($SALLYPORT_KEY_FILE, the context's, or .run/admin.key)"),
+        Option(name: "context", value: "NAME", help: "the controller of this name; see `sallyport context`"),
         Option(name: "json", help: "print JSON for scripts"),
     ]
 
     init(_ arguments: Arguments, client: HTTPClient) throws {
         self.client = client
-        url = try Self.address(arguments["api"] ?? "http://127.0.0.1:8080")
-        let path = arguments["key-file"] ?? ".run/admin.key"
-        do { key = Secret(OperatorText.bare(try Files.readText(path, limit: 4096))) } catch {
-            throw UsageError(message: "\(error); name the file with an API key with --key-file")
-        }
-    }
-
-    /// The API's address without a slash at its end; without a scheme it is plain HTTP.
-    static func address(_ text: String) throws -> String {
-        var address = text.filter { !$0.isWhitespace }
-        if !address.contains("://") { address = "http://" + address }
-        while address.hasSuffix("/") { address.removeLast() }
-        let (scheme, rest) = (address.prefix { $0 != ":" }.lowercased(), address.drop { $0 != ":" }.dropFirst(3))
-        guard ["http", "https"].contains(scheme), !rest.isEmpty, !rest.contains(where: { "?#@".contains($0) }) else {
-            throw UsageError(message: "--api is \(text), expected an address like http://127.0.0.1:8080")
-        }
-        return "\(scheme)://\(rest)"
+        let address = try ControllerAddress(arguments, environment: ProcessEnvironment.values())
+        (url, key) = (address.url, address.key)
     }
 
     /// Runs a body with a client, and ends the client's thread whatever happens.

@@ -11,7 +11,7 @@ enum ForeignVariables {
     /// Source: https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
     static func has(_ name: String, _ value: String) -> Bool {
         let name = name.dropFirst("SALLYPORT_".count)
-        if compose.contains(String(name)) { return true }
+        if compose.contains(String(name)) || ControllerAddress.variables.contains(where: { $0.0 == "SALLYPORT_\(name)" }) { return true }
         let words = name.split(separator: "_", omittingEmptySubsequences: false)
         if words.last == "PORT", isLink(value) { return true }
         if name.hasSuffix("SERVICE_HOST") || name.hasSuffix("SERVICE_PORT") || name.contains("SERVICE_PORT_") { return true }
@@ -32,25 +32,9 @@ enum ForeignVariables {
     /// What to say of a variable that is nobody's: with the settings that have nearly its name, if there are any.
     static func problem(_ name: String, settings: [String]) -> String {
         let name = String(name.prefix(64))
-        let near = settings.map { (name: $0, distance: distance(name, $0)) }.filter { $0.distance <= 3 }
+        let near = settings.map { (name: $0, distance: Suggestion.distance(name, $0)) }.filter { $0.distance <= 3 }
             .sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(2).map(\.name)
         let wanted = near.isEmpty ? "docs/configuration.md lists them, and `sallyport config` prints them" : near.joined(separator: " or ")
         return "\(name): no such setting; \(near.isEmpty ? "" : "did you mean ")\(wanted)\(near.isEmpty ? "" : "?")"
-    }
-
-    /// How many letters must be changed, added or left out (Levenshtein).
-    private static func distance(_ left: String, _ right: String) -> Int {
-        let right = Array(right.utf8)
-        var row = Array(0...right.count)
-        for (index, letter) in left.utf8.enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
-            for (column, other) in right.enumerated() {
-                let kept = letter == other ? diagonal : diagonal + 1
-                diagonal = row[column + 1]
-                row[column + 1] = min(kept, row[column] + 1, row[column + 1] + 1)
-            }
-        }
-        return row[right.count]
     }
 }
