@@ -42,6 +42,17 @@ import Testing
     }
 }
 
+@Suite struct SuggestionTests {
+    @Test(
+        arguments: [
+            ("usres", "users"), ("exit", "exits"), ("STATUS", "status"), ("dwon", "down"), ("pool", "pools"), ("brakers", "breakers"),
+            ("x", nil), ("", nil), ("fly", nil), ("somethingelse", nil),
+        ] as [(String, String?)])
+    func `a word that nobody knows is answered with the nearest one, or with none`(word: String, meant: String?) {
+        #expect(Suggestion.nearest(to: word, among: Command.all.map(\.name)) == meant)
+    }
+}
+
 @Suite struct EchoAnswerTests {
     @Test(
         arguments: [

@@ -18,19 +18,22 @@ enum Suggestion {
         return words.dropLast().joined(separator: ", ") + " or " + last
     }
 
-    /// How many letters must be changed, added or left out (Levenshtein).
+    /// How many letters must be changed, added, left out or swapped with the next one (optimal string alignment).
     static func distance(_ left: String, _ right: String) -> Int {
-        let right = Array(right.utf8)
-        var row = Array(0...right.count)
-        for (index, letter) in left.utf8.prefix(100).enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
-            for (column, other) in right.enumerated() {
-                let kept = letter == other ? diagonal : diagonal + 1
-                diagonal = row[column + 1]
-                row[column + 1] = min(kept, row[column] + 1, row[column + 1] + 1)
+        let (left, right) = (Array(left.utf8.prefix(100)), Array(right.utf8))
+        var rows = [Array(0...right.count)]
+        for row in left.indices {
+            var next = [row + 1]
+            for column in right.indices {
+                let changed = rows[row][column] + (left[row] == right[column] ? 0 : 1)
+                var least = min(changed, rows[row][column + 1] + 1, next[column] + 1)
+                if row > 0, column > 0, left[row] == right[column - 1], left[row - 1] == right[column] {
+                    least = min(least, rows[row - 1][column - 1] + 1)
+                }
+                next.append(least)
             }
+            rows.append(next)
         }
-        return row[right.count]
+        return rows[left.count][right.count]
     }
 }
