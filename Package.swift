@@ -126,7 +126,7 @@ let package = Package(
                 "DockerEngine", "HAProxyControl", "RedisStore", "Providers", "Latency", "Catalog", "HTTPServing", "HTTPTransport",
                 "Planning", "AuditLog", "TimeSeries", "AccessControl", "EventStreams", "RequestPipeline", "API", "Control", "Webhooks",
                 "Lab", "sallyport",
-                "Model", "Platform", "ExitProxy",
+                "Model", "Platform", "ExitProxy", "OpenAPI", "WireGuardFiles",
             ]),
         tests("EngineGuardTests", ["EngineGuard", "DockerEngine", "HTTPTransport", "Model", "Platform"]),
         tests("ControlTests", ["Control", "Planning", "Model", "Platform"]),

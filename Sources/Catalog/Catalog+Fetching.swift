@@ -150,7 +150,9 @@ extension Catalog {
         let reasons = dropped.isEmpty ? "none" : dropped.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         // No provider has given up all of its servers: such an answer must not cost us the list that we have.
         guard !servers.isEmpty else {
-            throw CatalogError(message: "\(name) lists no usable server (dropped: \(reasons))", isUnreadable: true)
+            let isOfOtherShape = dropped.keys.elementsEqual(["unreadable"])
+            let what = isOfOtherShape ? "sends a list of a shape that is not known" : "lists no usable server"
+            throw CatalogError(message: "\(name) \(what) (dropped: \(reasons))", isUnreadable: true)
         }
         let shrinkage = isLocal(name) ? nil : try checkShrinkage(of: servers, unreadable: dropped["unreadable"] ?? 0, by: name)
         let listing = StoredListing(servers: servers, fetchedAt: SystemClock.now(), dropped: dropped, stamp: stamp, shrinkage: shrinkage)

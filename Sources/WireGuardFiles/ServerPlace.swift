@@ -25,7 +25,7 @@ package struct ServerPlace: Sendable, Equatable {
         city = cities.compactMap(\.self).first ?? ofName
     }
 
-    /// `# Country: US`, `# City: New York`; and `# US-NY#12`, as Proton names its servers.
+    /// `# Country: US`, `# City: New York`; and `# US-NY#12`, as Proton names its servers, or `# CH-US#12`, which leaves in the second country.
     private static func place(ofComments comments: [String]) -> (country: CountryCode?, city: String?) {
         var (country, city): (CountryCode?, String?)
         for comment in comments {
@@ -37,7 +37,8 @@ package struct ServerPlace: Sendable, Equatable {
                 default: break
                 }
             } else if comment.contains("#"), !comment.contains(where: \.isWhitespace) {
-                country = country ?? CountryCode(String(comment.prefix { $0.isASCII && $0.isLetter }))
+                let words = comment.prefix { $0 != "#" }.split(separator: "-").map(String.init)
+                country = country ?? words.first.flatMap { CountryCode($0) }.map { exit(of: $0, words.dropFirst().first) ?? $0 }
             }
         }
         return (country, city)
@@ -52,6 +53,7 @@ package struct ServerPlace: Sendable, Equatable {
             let text = words[..<length].joined(separator: " ")
             guard let country = length == 1 ? code(text) ?? coded(text) : CountryCode(named: text) else { continue }
             let next = words.dropFirst(length).first
+            if let exit = exit(of: country, next) { return (exit, nil) }
             let isCity = next.map { $0.count >= 3 && $0.allSatisfy(\.isLetter) && !kinds.contains($0) } ?? false
             return (country, isCity ? next : nil)
         }
@@ -64,6 +66,13 @@ package struct ServerPlace: Sendable, Equatable {
         return word.dropFirst(letters.count).allSatisfy(\.isNumber) ? CountryCode(String(letters)) : nil
     }
 
+    /// Where a server of Proton's Secure Core leaves, `CH-US`; nil for others. All of these enter in three countries, whose other servers have
+    /// no second word of two letters.
+    private static func exit(of entry: CountryCode, _ next: String?) -> CountryCode? {
+        guard let next, next.count == 2, ["CH", "IS", "SE"].contains(entry.rawValue) else { return nil }
+        return CountryCode(next)
+    }
+
     private static func code(_ text: String) -> CountryCode? { CountryCode(text) ?? CountryCode(named: text) }
 
     private static let providers: Set = [
@@ -72,7 +81,8 @@ package struct ServerPlace: Sendable, Equatable {
     ]
     /// Kinds of servers, which stand where a city might.
     private static let kinds: Set = [
-        "free", "plus", "premium", "server", "node", "vpn", "wireguard", "tor", "secure", "core", "static", "exit",
+        "free", "plus", "premium", "server", "node", "vpn", "wireguard", "tor", "secure", "core", "static", "exit", "udp", "tcp",
+        "entry",
     ]
 
     /// A name for people; nil where it holds what no name does.

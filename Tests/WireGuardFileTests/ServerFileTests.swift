@@ -21,7 +21,8 @@ import Testing
             ("wg-US-FREE-12.conf", "US", nil), ("mullvad-se-got-wg-001.conf", "SE", "got"), ("united-states-dallas.CONF", "US", "dallas"),
             ("germany.conf", "DE", nil), ("Bosnia and Herzegovina 2.conf", "BA", nil), ("us-stl.prod.surfshark.com.conf", "US", "stl"),
             ("wg0.conf", nil, nil), ("office.conf", nil, nil), ("zz-1.conf", nil, nil), (".conf", nil, nil), ("wg.conf", nil, nil),
-            ("us1a.conf", nil, nil),
+            ("us1a.conf", nil, nil), ("wg-CH-US-12.conf", "US", nil), ("wg-SE-UK-1.conf", "GB", nil), ("wg-US-CA-3.conf", "US", nil),
+            ("ch-zh-1.conf", "CH", nil),
         ] as [(String, String?, String?)]) func `a name says country and city`(name: String, country: String?, city: String?)
     {
         let place = Self.files([name: Self.text()]).files.first?.place
@@ -34,6 +35,12 @@ import Testing
             let file = try #require(Self.files(["us-nyc-1.conf": Self.text(comment: comment)]).files.first)
             #expect(file.place?.country.rawValue == "DE" && file.place?.origin == .comment && file.isUsable, "\(comment)")
             #expect(file.place?.city == (comment.contains("Berlin") ? "Berlin" : nil), "the name's city is another country's")
+        }
+        for (comment, country) in [
+            ("# CH-US#12", "US"), ("# IS-UK#1", "GB"), ("# US-CA#3", "US"), ("# DE#53-TOR", "DE"), ("# CH-FREE#1", "CH"),
+        ] {
+            let file = try #require(Self.files(["office.conf": Self.text(comment: comment)]).files.first)
+            #expect(file.place?.country.rawValue == country, "\(comment)")
         }
         let list = NamedPlaces(.object(["us-nyc-1.conf": .object(["country": .string("fr"), "city": .string("Paris")])]))
         let place = Self.files(["us-nyc-1.conf": Self.text(comment: comments[0])], list).files.first?.place
