@@ -57,6 +57,15 @@ import Testing
         #expect(configuration.deviceBudget.limits == [.surfshark: 4] && configuration.deviceBudget.accounts.isEmpty)
     }
 
+    @Test func `a budget of none is refused, and in the form without names it means no limit`() throws {
+        let expected = "devices: is 0, expected 1 to 1000"
+        let ofFiles = try problems("wireguard", "directory: \(folder.path)\ndevices: 0")
+        #expect(ofFiles.count == 1 && ofFiles[0].hasPrefix("providers.wireguard.\(expected)"), "\(ofFiles)")
+        let ofAccount = try problems("nordvpn", "accounts: [{name: a, access_token_file: \(folder.path)/alice.token, devices: 0}]")
+        #expect(ofAccount.count == 1 && ofAccount[0].hasPrefix("providers.nordvpn.accounts[0].\(expected)"), "\(ofAccount)")
+        #expect(try load("surfshark", "private_key_file: \(folder.path)/key0\ndevices: 0").deviceBudget.limits == [:])
+    }
+
     @Test func `mistakes name the account's field`() throws {
         let (alice, bob, key) = ("\(folder.path)/alice.token", "\(folder.path)/bob.token", "\(folder.path)/key0")
         let cases: [(String, [String])] = [
