@@ -30,6 +30,15 @@ extension Controller {
         }
     }
 
+    /// Those whose key or token is refused, and not to be tried again yet.
+    var refusedAccounts: Set<ProviderAccount> {
+        let now = ports.now()
+        return Set(
+            term.breakers.all.compactMap { key, breaker in
+                if case .credential(let account) = key, breaker.state(now) == .open { account } else { nil }
+            })
+    }
+
     // MARK: - The key
 
     /// An account's key was taken, by a server that was asked or by one through which an exit is well: it is a good one, whatever has

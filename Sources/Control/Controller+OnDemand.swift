@@ -41,10 +41,12 @@ extension Controller {
         do {
             let ranked = try await ports.catalog.known(for: pool)
             if ranked.isEmpty { return (.refused(.noServer), false) }
+            let providers = Set(ranked.map(\.server.provider))
             return try await changes.withLock {
                 // Somebody else may have opened it meanwhile, or an operator has changed it.
                 guard let pool = desired.opened(country) else { return (answerIfOpen(country), false) }
-                guard onDemandView.hasRoom(Set(ranked.map(\.server.provider))) else { return (.refused(.noTunnel), false) }
+                let view = onDemandView
+                guard view.hasRoom(providers) else { return (.refused(view.hasAccount(providers) ? .noTunnel : .noExit), false) }
                 try await stored { try await ports.store.save(pool) }
                 desired.pools[country] = pool
                 noteOpened(pool, by: user, ranked)
@@ -135,8 +137,8 @@ extension Controller {
 
     private var onDemandView: OnDemandView {
         OnDemandView(
-            desired: desired, exits: exits, usedAt: term.onDemand.usedAt, connected: term.onDemand.connected, rules: rules,
-            now: ports.now())
+            desired: desired, exits: exits, usedAt: term.onDemand.usedAt, connected: term.onDemand.connected,
+            refused: refusedAccounts, rules: rules, now: ports.now())
     }
 
     // MARK: - Countries
@@ -149,8 +151,12 @@ extension Controller {
         guard rules.countries != .none else { return }
         if let countries = rules.countries(listed: listed) {
             desired.onDemand.formUnion(countries)
-            desired.opensAll = rules.countries == .all
-        } else if let found {
+            desired.elsewhere = rules.countries == .all ? .withoutServers : .closed
+            return
+        }
+        // A list that was known once stays known.
+        if desired.elsewhere == .closed { desired.elsewhere = .notListed }
+        if let found {
             desired.onDemand.formUnion(found.slots.compactMap { CountryCode(String($0.backend.dropFirst("pool-".count))) })
         }
     }

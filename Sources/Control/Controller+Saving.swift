@@ -29,7 +29,7 @@ extension Controller {
         let now = ports.now()
         let old = desired
         desired = Desired(pools: state.pools, users: state.users, blocked: state.blocked)
-        (desired.onDemand, desired.opensAll) = (old.onDemand, old.opensAll)
+        (desired.onDemand, desired.elsewhere) = (old.onDemand, old.elsewhere)
         exits = state.exits.mapValues { exit in
             var exit = exit
             exit.clampTimes(to: now)

@@ -6,8 +6,16 @@ package struct GatewayLayout: Hashable, Sendable {
     package var blocked: [String: Quota]
     /// Networks that nobody may reach, this machine's own addresses among them; the gateway's adapter fills them in.
     package var refused: [String]?
-    /// True where every country with servers is open to its users: what has no pool here has no server.
-    package var hasAllCountries = false
+    /// What a country is that has no pool here.
+    package var elsewhere = Elsewhere.closed
+
+    package enum Elsewhere: Hashable, Sendable {
+        case closed
+        /// Every country with servers is open to its users: it has no server.
+        case withoutServers
+        /// The same, but the providers' lists have not come yet.
+        case notListed
+    }
 
     package init(pools: [GatewayPool] = [], users: [ProxyUser] = [], blocked: [String: Quota] = [:]) {
         self.pools = pools

@@ -54,9 +54,14 @@ extension GatewayLayout {
     /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:400:newyork`, others to `none`. `open=s1` are
     /// slots whose exits ask for no credential; `spread=round_robin` stands where exits are taken in turn, `coming=1` where an exit is on
     /// its way, `standbys=` before slots that are as `slots`, `demand=1` where a request may ask for an exit. `servers=none` is a country
-    /// that could be asked for, if it had a server.
+    /// that could be asked for, if it had a server; `servers=unknown` one of which no list says yet whether it has.
     private var poolEntries: [String: String] {
-        var entries = hasAllCountries ? Self.noServers : Self.noPools
+        var entries = Self.noPools
+        switch elsewhere {
+        case .closed: break
+        case .withoutServers: entries = entries.mapValues { _ in "servers=none" }
+        case .notListed: entries = entries.mapValues { _ in "servers=unknown" }
+        }
         for pool in pools {
             let slots = pool.slots.filter { $0.state == .ready && $0.endpoint != nil }.map(Self.words)
             let standbys = pool.slots.filter { pool.standbys.contains($0.number) && $0.endpoint != nil }.map(Self.words)
@@ -84,7 +89,6 @@ extension GatewayLayout {
     }
 
     private static let noPools = Dictionary(CountryCode.all.map { ($0.lowercased, "none") }, uniquingKeysWith: { $1 })
-    private static let noServers = noPools.mapValues { _ in "servers=none" }
 
     /// Networks of users who need no password: `10.0.0.0/8` to `alice`. The first user of a network has it. Networks that are too much of
     /// the internet are left out, with an alert: a version before has stored them.

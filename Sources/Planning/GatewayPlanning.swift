@@ -24,7 +24,7 @@ extension GatewayLayout {
                 isOnDemand: desired.isOnDemand(country))
         }
         var layout = GatewayLayout(pools: pools, users: desired.users.sorted { $0.name < $1.name }, blocked: desired.blocked)
-        layout.hasAllCountries = desired.opensAll
+        layout.elsewhere = desired.elsewhere
         return layout
     }
 

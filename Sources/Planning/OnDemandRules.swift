@@ -50,15 +50,17 @@ package struct OnDemandView: Sendable {
     /// When each open pool has last carried anything, and those that carry connections now.
     package var usedAt: [CountryCode: Timestamp]
     package var connected: Set<CountryCode>
+    /// Accounts whose key or token is refused: their tunnels carry nobody else.
+    package var refused: Set<ProviderAccount>
     package var rules: Planner.Rules
     package var now: Timestamp
 
     package init(
-        desired: Desired, exits: [ExitID: Exit], usedAt: [CountryCode: Timestamp], connected: Set<CountryCode>, rules: Planner.Rules,
-        now: Timestamp
+        desired: Desired, exits: [ExitID: Exit], usedAt: [CountryCode: Timestamp], connected: Set<CountryCode>,
+        refused: Set<ProviderAccount> = [], rules: Planner.Rules, now: Timestamp
     ) {
         (self.desired, self.exits, self.usedAt, self.connected) = (desired, exits, usedAt, connected)
-        (self.rules, self.now) = (rules, now)
+        (self.refused, self.rules, self.now) = (refused, rules, now)
     }
 
     private var open: [Pool] { desired.pools.values.filter { $0.isOnDemand && !$0.isClosed } }
@@ -79,18 +81,27 @@ package struct OnDemandView: Sendable {
             guard let seconds = idleSeconds(pool.country), seconds >= rules.onDemand.graceSeconds else { return nil }
             let members = exits.of(pool.country).filter { !$0.leaving && $0.keepsContainer }
             guard members.contains(where: \.state.takesTraffic),
-                members.contains(where: { $0.server.map { providers.contains($0.provider) } ?? false })
+                members.contains(where: { $0.server != nil && holds($0, providers) })
             else { return nil }
             return (pool.country, seconds)
         }
         return found.sorted { ($1.seconds, $0.country) < ($0.seconds, $1.country) }.map(\.country)
     }
 
+    private func accounts(of providers: Set<ProviderName>) -> [ProviderAccount] {
+        providers.flatMap { rules.devices.accounts(of: $0) }.filter { !refused.contains($0) }
+    }
+
+    /// False where the key of each account of these providers is refused.
+    package func hasAccount(_ providers: Set<ProviderName>) -> Bool { !accounts(of: providers).isEmpty }
+
     /// True where accounts of these providers can carry one exit more, now or when what is spare has given way.
     package func hasRoom(_ providers: Set<ProviderName>) -> Bool {
-        let limits = providers.map { rules.devices.limit(of: $0) }
+        let limits = accounts(of: providers).map { rules.devices.limit(of: $0) }
         guard !limits.contains(nil) else { return true }
-        let spare = spare(of: providers).reduce(0) { $0 + exits.of($1).count { !$0.leaving && $0.keepsContainer } }
+        let spare = spare(of: providers).reduce(0) { sum, country in
+            sum + exits.of(country).count { !$0.leaving && $0.keepsContainer && holds($0, providers) }
+        }
         return load(providers) - spare < limits.compactMap(\.self).reduce(0, +)
     }
 
@@ -102,7 +113,10 @@ package struct OnDemandView: Sendable {
         }
     }
 
-    private func holds(_ exit: Exit, _ providers: Set<ProviderName>) -> Bool { exit.server.map { providers.contains($0.provider) } ?? true }
+    private func holds(_ exit: Exit, _ providers: Set<ProviderName>) -> Bool {
+        guard let server = exit.server else { return true }
+        return providers.contains(server.provider) && !refused.contains(rules.devices.account(of: server))
+    }
 
     /// The pools that close so that exits which wait for a tunnel get one: as many as are waited for, besides what is given back already.
     package func evicted(servers: [CountryCode: [RankedServer]]) -> [CountryCode] {

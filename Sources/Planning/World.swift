@@ -8,8 +8,8 @@ package struct Desired: Sendable, Equatable {
     package var blocked: [String: Quota]
     /// Countries that a request opens though they have no pool.
     package var onDemand: Set<CountryCode> = []
-    /// True where these are all that have servers.
-    package var opensAll = false
+    /// What other countries are.
+    package var elsewhere = GatewayLayout.Elsewhere.closed
 
     package init(pools: [CountryCode: Pool] = [:], users: [ProxyUser] = [], blocked: [String: Quota] = [:]) {
         self.pools = pools

@@ -109,7 +109,7 @@ import Testing
 
     @Test func `a country without servers is told as that, and nobody is asked`() async throws {
         var layout = GatewayLayout(pools: [Self.closed(de)], users: [Subject.user("alice")])
-        layout.hasAllCountries = true
+        layout.elsewhere = .withoutServers
         try await with([Self.closed(de)]) { _, _, _ in
             nil
         } _: { subject, desk in
@@ -118,6 +118,30 @@ import Testing
             // Any country is one that is open.
             #expect(try await reason(subject.send("alice-country-any")) == "503 no_exit")
             #expect(desk.asked.isEmpty)
+        }
+    }
+
+    @Test func `before the lists have come a request is told at once to come again, and is served once they have`() async throws {
+        let exit = try Subject.exit("germany")
+        defer { exit.stop() }
+        try await with([]) { subject, country, _ in
+            await publish([Self.open(country, exit)], subject)
+        } _: { subject, desk in
+            var layout = GatewayLayout(users: [Subject.user("alice")])
+            layout.elsewhere = .notListed
+            try await subject.gateway.publish(layout)
+            let start = ContinuousClock.now
+            for user in ["alice-country-de", "alice-country-va"] {
+                let answer = try await subject.send(user)
+                #expect(reason(answer) == "503 starting" && answer.headers["retry-after"] == "1")
+            }
+            #expect(try await reason(subject.send("alice-country-xx")) == "400 country_unknown")
+            #expect(.now - start < .seconds(3) && desk.asked.isEmpty)
+            layout.pools = [Self.closed(de)]
+            layout.elsewhere = .withoutServers
+            try await subject.gateway.publish(layout)
+            #expect(try await reason(subject.send("alice-country-va")) == "503 no_server")
+            #expect(try await subject.send("alice-country-de").text == "germany")
         }
     }
 

@@ -39,7 +39,9 @@ private let fr = CountryCode("fr")!  // An ISO code.
         var map = entries(layout(desired, [exit]))
         #expect(map["de"]?.contains(";demand=1;") == true && map["us"]?.contains("demand") == false)
         #expect(map["any"] == "countries=us" && map["fr"] == "none")
-        desired.opensAll = true
+        desired.elsewhere = .notListed
+        #expect(entries(layout(desired, [exit]))["fr"] == "servers=unknown")
+        desired.elsewhere = .withoutServers
         desired.pools[us] = nil
         map = entries(layout(desired, [exit]))
         #expect(map["any"] == "countries=de" && map["fr"] == "servers=none")
@@ -160,6 +162,35 @@ private let fr = CountryCode("fr")!  // An ISO code.
         // What waits for its server already has been promised one.
         let waiting = Exit(id: id(1, fr), slot: 1, now: start)
         #expect(!view([us, de], idle: [us: 3, de: 1], more: [waiting]).hasRoom([.nordvpn]))
+    }
+
+    @Test func `what a refused account allows and holds is no room`() {
+        func named(_ countries: [(CountryCode, String)], refused: [String], idle: Double = 5) -> OnDemandView {
+            var view = view(countries.map(\.0), idle: Dictionary(uniqueKeysWithValues: countries.map { ($0.0, idle) }))
+            view.rules.devices = DeviceBudget()
+            view.rules.devices.accounts = [.nordvpn: [.init("alice", 2), .init("bob", 2)]]
+            view.refused = Set(refused.map { ProviderAccount(.nordvpn, $0) })
+            for (country, account) in countries { view.exits[id(1, country)]?.server?.account = account }
+            return view
+        }
+        let full = [(us, "alice"), (de, "alice")]
+        // Two of bob's are free.
+        #expect(named(full, refused: [], idle: 1).hasRoom([.nordvpn]))
+        #expect(named(full, refused: ["alice"], idle: 1).hasRoom([.nordvpn]))
+        let refused = named(full, refused: ["bob"], idle: 1)
+        #expect(!refused.hasRoom([.nordvpn]) && refused.hasAccount([.nordvpn]))
+        // One of them gives way.
+        #expect(named(full, refused: ["bob"]).hasRoom([.nordvpn]))
+        // What runs on with a refused key gives nobody a tunnel when it goes.
+        var waiting = Exit(id: id(1, us), slot: 1, now: start)
+        waiting.reason = .deviceLimit
+        for (account, evicted) in [("alice", []), ("bob", [fr])] {
+            var view = named([(fr, "alice")], refused: [account])
+            view.exits[waiting.id] = waiting
+            #expect(view.evicted(servers: [us: [RankedServer(server: server(1), parts: [])]]) == evicted)
+        }
+        let none = named(full, refused: ["alice", "bob"])
+        #expect(!none.hasRoom([.nordvpn]) && !none.hasAccount([.nordvpn]))
     }
 
     @Test func `the one idle for longest gives way, as often as a tunnel is waited for, and none with connections`() {

@@ -51,6 +51,7 @@ local pages = {
   no_tunnel = page(503, "All tunnels are in use", "A country would be opened for you, but the provider's accounts allow no tunnel more, and all are used.",
     "Load the page again in a few minutes, or use a country that is open."),
   no_server = page(503, "No server in this country", "The provider has no server there.", "Choose another country."),
+  starting = page(503, "The proxy is starting", "It does not know yet which countries have servers.", "Load the page again in a few seconds."),
   opening_limit = page(429, "Too many countries at once", "You have opened as many countries in the last minute as are allowed.",
     "Use one of these, or wait a minute."),
   session_exit_gone = page(502, "The exit of this session is gone", "A session of the kind <code>hardsession</code> stays with one exit, which no longer serves.",

@@ -4,7 +4,7 @@
 -- take connections: name, number of the exit, weight, milliseconds until it may be taken for silent, city. "any" has "countries=us,gb"; a country without a pool "none".
 -- "open=s1" are slots whose exits an earlier version started: they ask for no secret, and would hand one on to the target.
 -- "spread=round_robin" stands where the pool's exits are taken in turn, "demand=1" where a request may ask for an exit: demands.lua.
--- "servers=none" is a country that could be asked for, if it had a server.
+-- "servers=none" is a country that could be asked for, if it had a server; "servers=unknown" one of which no list says yet whether it has.
 
 local users = require("users")
 
@@ -249,10 +249,12 @@ function M.is_coming(txn)
   return false
 end
 
--- What nobody serves: countries that have no server at all, or others.
+-- What nobody serves: countries that have no server at all, or of which that is not known yet, or others. Nobody is held for a list: it
+-- brings backends, and with them another worker.
 local function lack_of(list)
   for _, country in ipairs(list) do
-    if fields_of(pools:lookup(country)).servers ~= "none" then return "no_exit" end
+    local servers = fields_of(pools:lookup(country)).servers
+    if servers ~= "none" then return servers == "unknown" and "starting" or "no_exit" end
   end
   return #list > 0 and "no_server" or "no_exit"
 end
