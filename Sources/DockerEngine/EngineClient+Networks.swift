@@ -29,6 +29,13 @@ extension EngineClient {
         } catch let error as EngineError where error.code == .notFound {}
     }
 
+    /// DELETE /volumes/{name}. One that is gone is no error.
+    package func removeVolume(_ name: String) async throws {
+        do {
+            try await call("DELETE", "/volumes/\(escaped(name))", action: "removing volume \(name)")
+        } catch let error as EngineError where error.code == .notFound {}
+    }
+
     /// GET /events of containers with this label, until the engine ends the stream.
     package func containerEvents(label: String) async throws -> AsyncThrowingStream<EngineEvent, any Error> {
         let filters = try String(decoding: JSONEncoder().encode(["type": ["container"], "label": [label]]), as: UTF8.self)

@@ -17,10 +17,13 @@ package struct ContainerCreate: Encodable, Sendable {
     package struct Mount: Encodable, Sendable {
         package var type: String
         package var target: String
+        /// A volume's name; nil for one of the container's own.
+        package var source: String?
 
-        package init(type: String, target: String) {
+        package init(type: String, target: String, source: String? = nil) {
             self.type = type
             self.target = target
+            self.source = source
         }
     }
 

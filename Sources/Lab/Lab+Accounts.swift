@@ -8,9 +8,17 @@ extension Lab {
 
     func accept(_ account: LabKeys.Account) async throws { try await tellAll("accept", account) }
 
-    private func tellAll(_ word: String, _ account: LabKeys.Account) async throws {
+    /// From now on all servers together give an account so many tunnels at once, and answer no handshake of others; nil for no limit. A tunnel
+    /// counts until it was silent for three seconds.
+    func limit(_ account: LabKeys.Account, to devices: Int?) async throws {
+        try await tellAll("limit", account, "none")
+        if let devices { try await tellAll("limit", account, "\(devices)") }
+    }
+
+    private func tellAll(_ word: String, _ account: LabKeys.Account, _ value: String? = nil) async throws {
+        let words = [word, account.client.publicKey] + (value.map { [$0] } ?? [])
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for server in layout.servers { group.addTask { try await self.control(server, word, account.client.publicKey) } }
+            for server in layout.servers { group.addTask { try await self.control(server, words) } }
             try await group.waitForAll()
         }
     }

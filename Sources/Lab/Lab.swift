@@ -93,6 +93,7 @@ final class Lab: Sendable {
             try await engine.removeContainer(container.id)
         }
         try await engine.removeNetwork(layout.name)
+        try await engine.removeVolume(layout.container("devices"))
         try await closeFirewall()
     }
 
@@ -125,7 +126,9 @@ final class Lab: Sendable {
         specification.hostConfig.capAdd = ["NET_ADMIN"]
         specification.hostConfig.devices = [.init("/dev/net/tun")]
         specification.hostConfig.sysctls = ["net.ipv4.ip_forward": "1"]
-        specification.hostConfig.mounts = [.init(type: "volume", target: "/config")]
+        specification.hostConfig.mounts = [
+            .init(type: "volume", target: "/config"), .init(type: "volume", target: "/devices", source: layout.container("devices")),
+        ]
         specification.hostConfig.tmpfs = ["/run": "rw,nosuid,nodev,size=4m"]
         return specification
     }
@@ -221,7 +224,10 @@ final class Lab: Sendable {
 
     /// `blackhole`, `loss 2%`, `heal` and the rest of containers/lab/control.
     @discardableResult
-    func control(_ server: LabServer, _ words: String...) async throws -> String {
+    func control(_ server: LabServer, _ words: String...) async throws -> String { try await control(server, words) }
+
+    @discardableResult
+    func control(_ server: LabServer, _ words: [String]) async throws -> String {
         let result = try await engine.execute(["/control"] + words, in: layout.container(server.container))
         guard result.status == 0 else { throw LabError(message: "/control \(words.joined(separator: " ")): \(result.output)") }
         return result.output

@@ -22,6 +22,7 @@ enum LabProgram {
           loss SERVER 2%         lose that share of its WireGuard packets, each way; `heal` ends it
           throttle SERVER 5mbit  limit what it sends; `heal` ends it
           refuse|accept ACCOUNT  have all servers forget an account's key; have them know it again
+          limit ACCOUNT N|none   have all servers together give an account N tunnels at once, as its provider would
           devices                the servers at which each account has a tunnel
 
         Options: --docker ADDRESS (DOCKER_HOST or the standard socket), --folder DIR (.run/lab),
@@ -64,7 +65,7 @@ enum LabProgram {
             try await lab.down()
         case "serve": try await serve(lab, port: options.port, rows: options.rows)
         case "kill", "revive", "blackhole", "heal", "delay", "loss", "throttle": try await change(lab, options.words, log)
-        case "refuse", "accept": try await setAccount(lab, options)
+        case "refuse", "accept", "limit": try await setAccount(lab, options)
         case "devices":
             for (account, servers) in try await lab.devices().sorted(by: { $0.key < $1.key }) {
                 print("\(account): \(servers.count) (\(servers.joined(separator: ", ")))")
@@ -128,10 +129,19 @@ enum LabProgram {
 
     private static func setAccount(_ lab: Lab, _ options: LabOptions) async throws {
         let names = lab.keys.accounts.map(\.name)
-        guard options.words.count == 2, let account = lab.keys.account(options.words[1]) else {
+        guard options.words.count >= 2, let account = lab.keys.account(options.words[1]) else {
             throw LabError(message: "\(options.words[0]) wants an account: \(names.joined(separator: ", "))")
         }
-        if options.words[0] == "refuse" { try await lab.refuse(account) } else { try await lab.accept(account) }
+        switch options.words[0] {
+        case "refuse": try await lab.refuse(account)
+        case "accept": try await lab.accept(account)
+        default:
+            let (word, number) = (options.words.last ?? "", Int(options.words.last ?? ""))
+            guard options.words.count == 3, word == "none" || number.map({ (1...1000).contains($0) }) ?? false else {
+                throw LabError(message: "limit wants a number of tunnels, 1 to 1000, or none")
+            }
+            try await lab.limit(account, to: number)
+        }
     }
 
     private static func serve(_ lab: Lab, port: Int, rows: Int) async throws {

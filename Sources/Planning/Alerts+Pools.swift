@@ -74,7 +74,7 @@ extension Alerts {
         case .noServer: "allow more servers: another city or provider, or a smaller pool"
         case .credentialsMissing, .credentialsRejected: "set a valid token or key of the provider in the configuration"
         case .handshakeTimeout:
-            "choose another country, city or provider (sallyport latency <country> --method wireguard shows which servers answer); if none answers, check that outgoing UDP is allowed"
+            "choose another country, city or provider (sallyport latency <country> --method wireguard shows which servers answer); if the account allows fewer tunnels than its devices says, set that to what it allows; if none answers at all, check that outgoing UDP is allowed"
         case .imageMissing: "build the exit's image (make images), or set docker.image_archive"
         case .badConfiguration: "see the exit's log (sallyport status) for the refused field"
         case .startFailed: "check that the host lets containers have NET_ADMIN and /dev/net/tun"

@@ -87,12 +87,23 @@ extension Planner {
         case .ask(let servers): ask(exit.country, servers)
         case .isAsking: break
         case .silence(let count):
-            wait(exit, .handshakeTimeout, "none of the \(count) tried servers of \(exit.country) answers a handshake", now + 1)
+            let detail = "none of the \(count) tried servers of \(exit.country) answers a handshake" + crowd(of: open)
+            wait(exit, .handshakeTimeout, detail, now + 1)
         case .none:
             if cancelReplacement(exit) { return nil }
             wait(exit, .noServer, lack(of: open, in: exit.country), now + rules.noServerSeconds)
         }
         return nil
+    }
+
+    /// What else explains that servers are silent: the account has as many tunnels as its provider allows, whatever the configuration says.
+    private func crowd(of servers: [RankedServer]) -> String {
+        guard let server = servers.first?.server, !server.hasOwnKey else { return "" }
+        let account = rules.devices.account(of: server)
+        let well = exits.values.count { exit in
+            exit.health.verdict == .healthy && exit.state.isProbed && exit.server.map { rules.devices.account(of: $0) } == account
+        }
+        return well == 0 ? "" : ", while \(well) of the account \(account) work: it may allow no more tunnels at once"
     }
 
     private func lack(of open: [RankedServer], in country: CountryCode) -> String {
