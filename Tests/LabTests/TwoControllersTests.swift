@@ -25,13 +25,15 @@ extension OnTheLab {
         private func leads(_ controller: ControllerProcess) async throws -> Bool { try await Role(of: controller).role == "leader" }
         private func follows(_ controller: ControllerProcess) async throws -> Bool { try await Role(of: controller).leader != nil }
 
-        private func withTwo(_ body: (_ first: ControllerProcess, _ second: ControllerProcess, SharedRedis) async throws -> Void)
-            async throws
-        {
+        private func withTwo(
+            settings: String = "", holdSeconds: Int = 3,
+            _ body: (_ first: ControllerProcess, _ second: ControllerProcess, SharedRedis) async throws -> Void
+        ) async throws {
             let redis = try await SharedRedis()
             let lab = try await TestLab.shared.value
-            let first = try ControllerProcess(lab, redis: redis.socket)
-            let second = try ControllerProcess(lab, redis: redis.socket, partner: first)
+            let first = try ControllerProcess(lab, dockerExtra: settings, redis: redis.socket, holdSeconds: holdSeconds)
+            let second = try ControllerProcess(
+                lab, dockerExtra: settings, redis: redis.socket, partner: first, holdSeconds: holdSeconds)
             var failure: (any Error)?
             do {
                 try await first.start()
@@ -90,6 +92,34 @@ extension OnTheLab {
                 try await eventually("the first follows") { try await follows(first) }
                 #expect(try await first.call("DELETE", "/api/pools/us").status == 204)
                 try await eventually("what it was asked for is done") { try await second.containers().isEmpty }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `requests that open countries while the leader is killed are served by the next one, or refused with a word`() async throws {
+            func ask(_ country: String, _ controller: ControllerProcess) async throws -> String {
+                let answer = try await controller.proxied(country, deadline: 30)
+                return answer.status == 200 ? "served" : "\(answer.status) \(answer.headers["x-sallyport-reason"] ?? answer.text)"
+            }
+            let settings = "on_demand: {countries: all, openings_per_minute: 100}"
+            try await withTwo(settings: settings, holdSeconds: 20) { first, second, _ in
+                try await eventually("the countries are known", within: 20) { try await ask("va", second) == "503 no_server" }
+                #expect(try await ask("us", second) == "served")
+                // One that the first begins to open, and one that nobody is there for.
+                async let begun = ask("de", second)
+                try await eventually("it is opened") { try await first.call("GET", "/api/events").text.contains("pool.opened") }
+                try await eventually("it is stored") { try await second.call("GET", "/api/pools/de").status == 200 }
+                try await first.crash()
+                let start = ContinuousClock.now
+                async let late = ask("gb", second)
+                let answers = try await [begun, late]
+                print("opened while the leader was killed: \(answers) after \(ContinuousClock.now - start)")
+                #expect(answers == ["served", "served"])
+                #expect(try await leads(second))
+                try await eventually("nothing is left over") {
+                    let (exits, containers) = (try await second.exits(), try await second.containers())
+                    return Set(exits.map { $0.id.prefix(2) }) == ["us", "de", "gb"] && exits.count == 3 && containers.count == 3
+                }
             }
         }
 
