@@ -90,6 +90,7 @@ check: install-test $(MAP) ## lint of Swift, JavaScript, CSS, Python and shell, 
 	@$(OXLINT) Sources/Dashboard/Assets && $(OXFMT) --check Sources/Dashboard/Assets >/dev/null || { echo "JavaScript, CSS: see above, or \`make format\`"; exit 1; }
 	@shellcheck $(SHELLCHECK) $$(grep -rlE --exclude-dir=config '^#!/bin/(bash|busybox sh)' .ci containers Tests)
 	@(cd haproxy && haproxy -c -q -f example.cfg)
+	@for file in haproxy/lua/*.lua; do grep -q "^ours $$file " containers/controller/files || { echo "containers/controller/files lacks $$file"; exit 1; }; done
 	@cd containers/monitoring && promtool check config --syntax-only prometheus.yaml >/dev/null && promtool check rules rules.yaml >/dev/null
 	@cd containers/monitoring && promtool test rules rules-test.yaml
 	@python3 -m Tests.Documents

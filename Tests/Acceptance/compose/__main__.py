@@ -50,6 +50,7 @@ def try_services():
     trials.metering(operator)
     trials.quota(operator)
     trials.restart_haproxy(exit, state)
+    trials.open_on_demand(operator)
     trials.print_rights()
     trials.check_haproxy_process()
     guard_refuses(*docker("ps", "--filter", "name=^/?sallyport-us-1-", "--format", "{{.Image}} {{.Names}}").split())

@@ -1,4 +1,4 @@
-"""What is tried through the running services: metering over a reload, a quota, HAProxy started again."""
+"""What is tried through the running services: metering over a reload, a quota, HAProxy started again, a country on demand."""
 
 import os
 import subprocess
@@ -108,6 +108,18 @@ def restart_haproxy(exit, state):
     fetch("alice-country-us", ECHO)
     until("its lines still reach the controller", lambda: lines() > before, 20)
     print("and its log goes on")
+
+
+def open_on_demand(operator):
+    """HAProxy asks the controller in the other container for a country that has no exit, on the socket in the volume that both have."""
+    operator.call("PUT", "/api/pools/de", {"size": 1, "on_demand": True})
+    seen = lambda: fetch("alice-country-de", ECHO).decode().strip()
+    begin = time.monotonic()
+    until("a request opens a country", lambda: len(seen().split(".")) == 4, 30)
+    opened = [event for event in operator.call("GET", "/api/events?country=de&limit=20")["events"] if event["type"] == "pool.opened"]
+    print(f"a country on demand: opened and served in {time.monotonic() - begin:.1f} s")
+    if len(opened) != 1:
+        sys.exit(f"want one pool.opened, got {opened}")
 
 
 def print_rights():
