@@ -60,9 +60,14 @@ struct SharedFilesTests {
         let city: String?
         let isp: String?
         let hostname: String
-        let server_name: String?
+        let name: String?
         let wgpubkey: String
         let ips: [String]
+
+        enum CodingKeys: String, CodingKey {
+            case country, region, city, isp, hostname, wgpubkey, ips
+            case name = "server_name"
+        }
 
         var place: String { country ?? region ?? "" }
         var address: String { ips.first { !$0.contains(":") } ?? ips.first ?? "" }
@@ -132,7 +137,7 @@ struct SharedFilesTests {
                             "hostnames": .object(["wireguard": .string(row.hostname)]), "is_active": .bool(true),
                             "country": .string(row.place), "country_name": .string(row.place), "city": .string(row.city ?? ""),
                             "location": .string(row.city ?? ""), "isp": .string(row.isp ?? ""), "wg_public_key": .string(row.wgpubkey),
-                            "public_name": .string(row.server_name ?? ""), "ip_v4_in1": .string(row.address),
+                            "public_name": .string(row.name ?? ""), "ip_v4_in1": .string(row.address),
                         ])
                     })
             ])
@@ -178,7 +183,7 @@ struct SharedFilesTests {
                 DNS = 10.2.0.1
 
                 [Peer]
-                # \(try #require(row.server_name))
+                # \(try #require(row.name))
                 PublicKey = \(row.wgpubkey)
                 AllowedIPs = 0.0.0.0/0, ::/0
                 Endpoint = \(row.address):51820
