@@ -116,7 +116,7 @@ def open_on_demand(operator):
     seen = lambda: fetch("alice-country-de", ECHO).decode().strip()
     begin = time.monotonic()
     until("a request opens a country", lambda: len(seen().split(".")) == 4, 30)
-    opened = [event for event in operator.call("GET", "/api/events?country=de&limit=20")["events"] if event["type"] == "pool.opened"]
+    opened = [event for event in operator.call("GET", "/api/events?country=de&limit=20")["events"] if event["kind"] == "pool.opened"]
     print(f"a country on demand: opened and served in {time.monotonic() - begin:.1f} s")
     if len(opened) != 1:
         sys.exit(f"want one pool.opened, got {opened}")
