@@ -163,6 +163,7 @@ package struct NetworkDetails: Decodable, Sendable {
     package var name: String
     package var addresses: AddressManagement
     package var labels: [String: String]?
+    var enableIPv6: Bool?
     /// The running ones on it, by their ids.
     package var containers: [String: Member]?
 
@@ -173,7 +174,7 @@ package struct NetworkDetails: Decodable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, name, labels, containers
+        case id, name, labels, containers, enableIPv6
         case addresses = "IPAM"
     }
 

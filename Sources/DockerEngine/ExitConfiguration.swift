@@ -25,9 +25,10 @@ package struct RefusedTargets: Sendable {
     }
 
     /// The lines of `exit.conf`.
-    var lines: [String] {
+    func lines(hasIPv6: Bool) -> [String] {
         let open = openPorts.isEmpty ? [] : openPorts.union(neededPorts)
-        return [
+        let six = hasIPv6 ? ["REFUSED6=\(Self.ipv6(networks + ownAddresses()).joined(separator: ","))"] : []
+        return six + [
             "CLOSED_PORTS=\(Self.list(closedPorts.subtracting(neededPorts)))", "OPEN_PORTS=\(Self.list(open))",
             "REFUSED=\(Self.ipv4(networks + ownAddresses()).joined(separator: ","))",
         ]
@@ -35,7 +36,13 @@ package struct RefusedTargets: Sendable {
 
     private static func list(_ ports: Set<Int>) -> String { ports.sorted().map(String.init).joined(separator: ",") }
 
-    /// Those that an exit could reach, which has no IPv6: also those that are written in IPv6's form (`::ffff:192.0.2.1`), without
+    /// Those of IPv6 that are not refused anyway, without bits behind the prefix, each once.
+    static func ipv6(_ networks: [String]) -> [String] {
+        let found = networks.compactMap { IPNetwork($0) }.filter { $0.isIPv6 && !$0.isPrivate }
+        return Set(found.map(\.first.description)).sorted()
+    }
+
+    /// Those that an exit without IPv6 could reach: also those that are written in IPv6's form (`::ffff:192.0.2.1`), without
     /// bits behind the prefix, each once.
     static func ipv4(_ networks: [String]) -> [String] {
         let found = networks.compactMap { text -> IPv4Network? in
@@ -67,8 +74,9 @@ struct ExitConfiguration {
             "KEEPALIVE=\(facts.keepalive)", "GATEWAY=\(gateway)", "PROXY_PORT=\(ExitContainers.proxyPort)",
             "CHECK_NAME=\(specification.checkName)",
         ]
+        if let six = facts.clientAddress6 { lines.append("ADDRESS6=\(six)") }
         if let key = facts.presharedKey { lines.append("PRESHARED_KEY=\(key.revealed)") }
-        return (lines + secrets + refused.lines).map { "\($0)\n" }.joined()
+        return (lines + secrets + refused.lines(hasIPv6: facts.clientAddress6 != nil)).map { "\($0)\n" }.joined()
     }
 
     private var secrets: [String] {

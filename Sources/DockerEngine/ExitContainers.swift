@@ -73,7 +73,8 @@ package final class ExitContainers: Sendable {
                 name: summary.name, exit: labels[ExitLabel.exit].flatMap(ExitID.init),
                 generation: Int(labels[ExitLabel.generation] ?? "") ?? 0,
                 isRunning: summary.state == "running", endpoint: endpoint, server: labels[ExitLabel.server], exitCode: summary.exitCode,
-                fence: Int(labels[ExitLabel.fence] ?? "") ?? 0, knowsCredential: labels[ExitLabel.credential] == "1")
+                fence: Int(labels[ExitLabel.fence] ?? "") ?? 0, knowsCredential: labels[ExitLabel.credential] == "1",
+                hasIPv6: labels[ExitLabel.ipv6] == "1")
         }
     }
 
@@ -101,6 +102,9 @@ package final class ExitContainers: Sendable {
         }
         try await prepareImage()
         let network = try await network()
+        var specification = specification
+        // IPv6 may be nowhere but in the tunnel.
+        if network.hasIPv6 || !ExitTemplate.kernelHasIPv6 { specification.facts.clientAddress6 = nil }
         do {
             return try await launch(specification, on: network, credentials)
         } catch {
@@ -213,7 +217,7 @@ package final class ExitContainers: Sendable {
         ExitTemplate(
             owner: settings.owner, image: settings.image, network: network.name, exit: specification.id,
             generation: specification.generation, server: specification.server.address, fingerprint: fingerprint(specification),
-            fence: fence, address: specification.address
+            fence: fence, address: specification.address, tunnelHasIPv6: specification.facts.clientAddress6 != nil
         ).container
     }
 
@@ -221,10 +225,11 @@ package final class ExitContainers: Sendable {
     private func fingerprint(_ specification: ExitSpecification) -> String {
         let server = specification.server
         let facts = specification.facts
-        let parts: [String] = [
+        var parts: [String] = [
             settings.image, server.hostname, server.address, String(server.port), server.publicKey, facts.clientAddress,
             facts.dns.joined(separator: ","), String(facts.mtu), String(facts.keepalive), specification.checkName,
         ]
+        if let six = facts.clientAddress6 { parts.append(six) }
         return String(Digest.sha256(parts.joined(separator: "\n")).prefix(16))
     }
 }

@@ -7,6 +7,8 @@ struct ExitNetwork: Sendable {
     var name: String
     /// This machine's own address on it.
     var gateway: String
+    /// Whether what is on it gets IPv6 addresses.
+    var hasIPv6: Bool
 }
 
 /// Exits get addresses of our choice, which an engine allows only on a network whose subnet was given when it was made.
@@ -32,7 +34,7 @@ extension ExitContainers {
             guard let address = found.gateway else {
                 throw EngineError(code: .unreadable, action: "preparing network \(name)", message: "it has no IPv4 gateway address")
             }
-            let network = ExitNetwork(name: name, gateway: address)
+            let network = ExitNetwork(name: name, gateway: address, hasIPv6: found.hasIPv6)
             prepared.withLock { $0 = network }
             return network
         }
@@ -138,5 +140,8 @@ extension AddressManagement.Range {
 }
 
 extension NetworkDetails {
+    var hasIPv6: Bool {
+        enableIPv6 ?? false || addresses.config?.contains { $0.subnet.flatMap(IPNetwork.init)?.isIPv6 ?? false } ?? false
+    }
     var subnet: IPv4Network? { addresses.config?.lazy.compactMap(\.ipv4).first }
 }

@@ -19,13 +19,16 @@ package struct ExitTemplate: Sendable {
     /// A fixed IPv4 address on the network; nil lets the engine choose.
     package var address: String?
 
+    /// Whether the tunnel, and it alone, has IPv6.
+    package var tunnelHasIPv6: Bool
     /// The engine's kernel is ours: its socket is a Unix one.
     package var hasIPv6: Bool
 
     package init(
         owner: String, image: String, network: String, exit: ExitID, generation: Int, server: String, fingerprint: String, fence: Int,
-        address: String? = nil, hasIPv6: Bool = Self.kernelHasIPv6
+        address: String? = nil, tunnelHasIPv6: Bool = false, hasIPv6: Bool = Self.kernelHasIPv6
     ) {
+        self.tunnelHasIPv6 = tunnelHasIPv6
         self.owner = owner
         self.image = image
         self.network = network
@@ -71,7 +74,14 @@ package struct ExitTemplate: Sendable {
             "net.ipv4.tcp_tw_reuse": "1",
         ]
         // A kernel without IPv6 has no such setting, and the container would not start; the exit's firewall drops IPv6 besides.
-        if hasIPv6 { container.hostConfig.sysctls["net.ipv6.conf.all.disable_ipv6"] = "1" }
+        if tunnelHasIPv6 {
+            // Of interfaces that are made later, which is the tunnel's. The engine has turned IPv6 off on the one that it made, and the
+            // exit's program goes no further where it has not.
+            container.hostConfig.sysctls["net.ipv6.conf.default.disable_ipv6"] = "0"
+            container.labels[ExitLabel.ipv6] = "1"
+        } else if hasIPv6 {
+            container.hostConfig.sysctls["net.ipv6.conf.all.disable_ipv6"] = "1"
+        }
         container.hostConfig.mounts = [.init(type: "volume", target: ExitFile.folder)]
         container.hostConfig.memory = 256 << 20
         container.hostConfig.memorySwap = 256 << 20
@@ -90,6 +100,8 @@ package enum ExitLabel {
     package static let specification = "io.sallyport.specification"
     /// On those whose proxies ask for a credential: all but an earlier version's.
     package static let credential = "io.sallyport.credential"
+    /// On those whose tunnel carries IPv6.
+    package static let ipv6 = "io.sallyport.ipv6"
 }
 
 /// The one file that is uploaded into the container of an exit before its start.

@@ -61,7 +61,7 @@ enum CreateReading {
         let template = ExitTemplate(
             owner: settings.owner, image: image, network: settings.network, exit: name.exit, generation: name.generation,
             server: try server(document), fingerprint: try fingerprint(document), fence: try fence(document),
-            address: try fixedAddress(document, settings.network))
+            address: try fixedAddress(document, settings.network), tunnelHasIPv6: field(document, ["Labels", ExitLabel.ipv6]) != nil)
         try Difference.check(document, template.container)
         return template
     }

@@ -5,7 +5,8 @@ enum DNSMessage {
 
     /// What a resolver said.
     struct Reply: Equatable {
-        var addresses: [IPv4] = []
+        /// Of the family that was asked for.
+        var addresses: [Address] = []
         /// Seconds that it may be kept for.
         var seconds = 0
         var isTruncated = false
@@ -13,8 +14,17 @@ enum DNSMessage {
         var isDenial = false
         /// There is such a name.
         var nameExists = false
-        /// It has IPv6 addresses, which a tunnel does not lead to.
-        var hasIPv6 = false
+
+        /// Together with what was said of the other family; nil where nothing was.
+        func with(_ other: Reply?) -> Reply {
+            guard let other else { return self }
+            var both = self
+            both.addresses += other.addresses
+            both.seconds = isDenial == other.isDenial ? min(seconds, other.seconds) : isDenial ? other.seconds : seconds
+            both.isDenial = isDenial && other.isDenial
+            both.nameExists = nameExists || other.nameExists
+            return both
+        }
     }
 
     static func query(_ name: String, _ question: Question = .a, id: UInt16) -> [UInt8] {
@@ -36,8 +46,8 @@ enum DNSMessage {
         guard head[1] & 0x0200 == 0 else { return Reply(isTruncated: true) }
         guard head[1] & 15 == 0 || head[1] & 15 == 3 else { return nil }
         guard let records = reader.records(Int(head[3])) else { return nil }
-        let found = follow(name, records)
-        guard found.addresses.isEmpty, !found.hasIPv6 else { return found }
+        let found = follow(name, records.filter { $0.address == nil || $0.address?.isIPv6 == (question == .aaaa) })
+        guard found.addresses.isEmpty else { return found }
         let authority = reader.records(Int(head[4])) ?? []
         return Reply(seconds: authority.compactMap { $0.denialSeconds }.first ?? 5, isDenial: true, nameExists: head[1] & 15 == 0)
     }
@@ -51,10 +61,7 @@ enum DNSMessage {
                 reply.addresses.append(address)
                 reply.seconds = min(reply.seconds, seconds)
             }
-            reply.hasIPv6 = own.contains { $0.isIPv6 }
-            guard reply.addresses.isEmpty, !reply.hasIPv6, let alias = own.first(where: { $0.alias != nil }), let next = alias.alias else {
-                break
-            }
+            guard reply.addresses.isEmpty, let alias = own.first(where: { $0.alias != nil }), let next = alias.alias else { break }
             reply.seconds = min(reply.seconds, alias.seconds)
             owner = next
         }
@@ -64,8 +71,7 @@ enum DNSMessage {
     struct Record {
         let owner: String
         let seconds: Int
-        var address: IPv4?
-        var isIPv6 = false
+        var address: Address?
         var alias: String?
         /// Of an SOA: how long it may be kept that a name is not there (RFC 2308).
         var denialSeconds: Int?
@@ -119,8 +125,8 @@ enum DNSMessage {
                 let seconds = Int(UInt32(head[2]) << 16 | UInt32(head[3]))
                 var record = Record(owner: owner, seconds: head[2] > 0x7FFF ? 0 : seconds)
                 switch (head[0], head[1]) {
-                case (1, 1) where head[4] == 4: record.address = words(2).map { IPv4(number: UInt32($0[0]) << 16 | UInt32($0[1])) }
-                case (28, 1): record.isIPv6 = head[4] == 16
+                case (1, 1) where head[4] == 4: record.address = words(2).map { .v4(IPv4(number: UInt32($0[0]) << 16 | UInt32($0[1]))) }
+                case (28, 1) where head[4] == 16: record.address = .v6(IPv6(bytes[place..<end]))
                 case (5, 1): record.alias = name()
                 case (6, 1): record.denialSeconds = soa(seconds)
                 default: break

@@ -6,8 +6,10 @@ final class Dial: SocketOwner {
     private let target: Target
     private let server: Server
     private var done: ((Result<Socket, TargetFault>) -> Void)?
-    private var addresses: ArraySlice<IPv4> = []
-    private var attempts: [Socket] = []
+    private var addresses: ArraySlice<Address> = []
+    private var attempts: [(socket: Socket, isIPv6: Bool)] = []
+    /// Whether an address of IPv6 was tried before all of IPv4.
+    private var beganByIPv6 = false
     private var next: Timer?
     private var fault = TargetFault.unreachable
     private var limit: Timer?
@@ -28,8 +30,9 @@ final class Dial: SocketOwner {
     func start() {
         limit = server.loop.after(server.settings.connectMilliseconds) { [self] in end(.failure(.timeout)) }
         switch target.host {
-        case .ipv6, .own: end(.failure(.notSupported))
-        case .address(let address): dial([address])
+        case .own: end(.failure(.notSupported))
+        case .address(let address):
+            address.isIPv6 && !server.settings.hasIPv6 ? end(.failure(.notSupported)) : dial([address])
         case .name(let name):
             server.resolver.find(name) { [self] outcome in
                 switch outcome {
@@ -45,11 +48,13 @@ final class Dial: SocketOwner {
         close()
     }
 
-    private func dial(_ found: [IPv4]) {
+    private func dial(_ found: [Address]) {
         guard done != nil else { return }
         // What is not allowed is refused here by its address, whatever the name was; the firewall refuses it again.
         let (settings, port) = (server.settings, target.port)
-        addresses = found.filter { settings.isResolver($0, port: port) || settings.allows(port: port) && settings.allows($0) }[...]
+        let allowed = found.filter { settings.isResolver($0, port: port) || settings.allows(port: port) && settings.allows($0) }
+        addresses = Address.inTurns(allowed, beginsWithIPv6: server.shared.families.prefersIPv6)[...]
+        beganByIPv6 = addresses.first?.isIPv6 ?? false
         guard !addresses.isEmpty else { return end(.failure(.notAllowed)) }
         begun = server.loop.now
         tryNext()
@@ -67,8 +72,8 @@ final class Dial: SocketOwner {
             return tryNext()
         }
         let socket = Socket(descriptor, on: server.loop, owner: self)
-        if attempts.count == Self.width { attempts.removeFirst().close() }
-        attempts.append(socket)
+        if attempts.count == Self.width { attempts.removeFirst().socket.close() }
+        attempts.append((socket, address.isIPv6))
         socket.want(.write)
         if !addresses.isEmpty { next = server.loop.after(Self.pause) { [self] in tryNext() } }
     }
@@ -79,10 +84,11 @@ final class Dial: SocketOwner {
         guard error == 0 else {
             fault = Self.fault(of: error)
             socket.close()
-            attempts.removeAll { $0 === socket }
+            attempts.removeAll { $0.socket === socket }
             return tryNext()
         }
         socket.want([])
+        if beganByIPv6 { server.shared.families.won(isIPv6: attempts.first { $0.socket === socket }?.isIPv6 ?? false) }
         end(.success(socket))
     }
 
@@ -98,7 +104,7 @@ final class Dial: SocketOwner {
         guard let done else { return }
         self.done = nil
         let socket = try? result.get()
-        attempts.removeAll { $0 === socket }
+        attempts.removeAll { $0.socket === socket }
         if let begun { server.shared.connects.record(server.loop.now - begun, isFailure: socket == nil) }
         close()
         done(result)
@@ -107,7 +113,7 @@ final class Dial: SocketOwner {
     private func close() {
         limit?.cancel()
         next?.cancel()
-        for socket in attempts { socket.close() }
+        for attempt in attempts { attempt.socket.close() }
         attempts = []
     }
 }

@@ -30,45 +30,67 @@ final class NameCache: Sendable {
     }
 }
 
-/// Finds IPv4 addresses of names at the tunnel's resolvers.
+/// Finds addresses of names at the tunnel's resolvers.
 final class Resolver {
-    typealias Outcome = Result<[IPv4], TargetFault>
+    typealias Outcome = Result<[Address], TargetFault>
 
     private let servers: [IPv4]
+    /// Whether the tunnel carries IPv6.
+    private let hasIPv6: Bool
     private let loop: EventLoop
     private let shared: Shared
     /// Who waits for an answer, by the name that is looked up.
     private var waiting: [String: [(Outcome) -> Void]] = [:]
 
-    init(_ servers: [IPv4], _ loop: EventLoop, _ shared: Shared) { (self.servers, self.loop, self.shared) = (servers, loop, shared) }
+    /// Milliseconds that an answer with addresses waits for that of the other family (RFC 8305, section 3).
+    private static let pause = 50
+
+    init(_ settings: ProxySettings, _ loop: EventLoop, _ shared: Shared) {
+        (servers, hasIPv6, self.loop, self.shared) = (settings.resolvers, settings.hasIPv6, loop, shared)
+    }
 
     /// Asks what each resolver answers by itself: its answer tells that the tunnel carries something.
     func probe() {
-        if waiting["localhost"] == nil { begin("localhost") { _ in } }
+        guard waiting["localhost"] == nil else { return }
+        waiting["localhost"] = [{ _ in }]
+        lookUp("localhost", .a) { [self] reply in finish("localhost", reply) }
     }
 
     /// Calls back at once where the answer is known. Who asks while the same name is looked up shares its answer.
     func find(_ name: String, _ done: @escaping (Outcome) -> Void) {
-        if let known = shared.names.reply(of: name, at: loop.now) { return done(Self.outcome(known)) }
+        if let known = shared.names.reply(of: name, at: loop.now) { return done(outcome(known)) }
         guard waiting[name] == nil else { return waiting[name, default: []].append(done) }
-        begin(name, done)
+        waiting[name] = [done]
+        hasIPv6 ? findBoth(name) : findIPv4(name)
     }
 
-    private func begin(_ name: String, _ done: @escaping (Outcome) -> Void) {
-        waiting[name] = [done]
+    private func findIPv4(_ name: String) {
         lookUp(name, .a) { [self] reply in
             guard let reply, reply.isDenial, reply.nameExists else { return finish(name, reply) }
-            findIPv6(name, reply)
+            // A name without an IPv4 address may have one of IPv6: that is another fault than a name without any.
+            lookUp(name, .aaaa) { [self] other in finish(name, reply.with(other)) }
         }
     }
 
-    /// Whether a name without an IPv4 address has one of IPv6: that is another fault than a name without any.
-    private func findIPv6(_ name: String, _ denial: DNSMessage.Reply) {
-        lookUp(name, .aaaa) { [self] reply in
-            var known = denial
-            known.hasIPv6 = reply?.hasIPv6 ?? false
-            finish(name, known)
+    /// Both families at once. Where one has an address, the other has a moment more; what comes later is kept for who asks next.
+    private func findBoth(_ name: String) {
+        let answers = Answers()
+        for question in [DNSMessage.Question.a, .aaaa] {
+            lookUp(name, question) { [self] reply in
+                answers.count += 1
+                answers.reply = answers.reply?.with(reply) ?? reply
+                guard answers.count < 2 else { return finish(name, answers.reply) }
+                guard reply?.addresses.isEmpty == false else { return }
+                loop.after(Self.pause) { [self] in
+                    if answers.count < 2 { finish(name, answers.reply) }
+                }
+            }
         }
+    }
+
+    private final class Answers {
+        var count = 0
+        var reply: DNSMessage.Reply?
     }
 
     private func lookUp(_ name: String, _ question: DNSMessage.Question, _ done: @escaping (DNSMessage.Reply?) -> Void) {
@@ -81,11 +103,12 @@ final class Resolver {
 
     private func finish(_ name: String, _ reply: DNSMessage.Reply?) {
         if let reply { shared.names.keep(reply, of: name, at: loop.now) }
-        for done in waiting.removeValue(forKey: name) ?? [] { done(Self.outcome(reply ?? DNSMessage.Reply())) }
+        for done in waiting.removeValue(forKey: name) ?? [] { done(outcome(reply ?? DNSMessage.Reply())) }
     }
 
-    private static func outcome(_ reply: DNSMessage.Reply) -> Outcome {
-        reply.addresses.isEmpty ? .failure(reply.hasIPv6 ? .notSupported : .dnsFailed) : .success(reply.addresses)
+    private func outcome(_ reply: DNSMessage.Reply) -> Outcome {
+        let usable = hasIPv6 ? reply.addresses : reply.addresses.filter { !$0.isIPv6 }
+        return usable.isEmpty ? .failure(reply.addresses.isEmpty ? .dnsFailed : .notSupported) : .success(usable)
     }
 }
 
@@ -138,7 +161,7 @@ private final class LookUp: SocketOwner {
     /// What did not fit into a datagram, by TCP.
     private func askByStream(_ place: Int) {
         let server = servers[place % servers.count]
-        guard let descriptor = try? Socket.connecting(to: server, port: 53) else { return }
+        guard let descriptor = try? Socket.connecting(to: .v4(server), port: 53) else { return }
         let query = Query(socket: Socket(descriptor, on: loop, owner: self), id: queries[place].id, stream: ByteBuffer(), hasAsked: false)
         queries.append(query)
         query.socket.want(.write)

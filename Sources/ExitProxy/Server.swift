@@ -16,7 +16,7 @@ final class Server: SocketOwner {
         loop = try EventLoop()
         self.settings = settings
         self.shared = shared
-        resolver = Resolver(settings.resolvers, loop, shared)
+        resolver = Resolver(settings, loop, shared)
         listener = Socket(try Socket.listening(on: settings.listen, port: settings.port), on: loop, owner: self)
         listener?.want(.read)
         sweep()
@@ -83,6 +83,7 @@ struct Shared: Sendable {
     let names = NameCache()
     let prepared = PreparedConnections()
     let activity = TunnelActivity()
+    let families = Families()
     let lookUps = Durations()
     let connects = Durations()
 }

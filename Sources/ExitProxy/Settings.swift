@@ -8,7 +8,9 @@ package struct ProxySettings: Sendable {
     /// Networks that may use the proxy.
     package var gateways: [IPv4Network] = []
     /// Networks that are no target.
-    package var refused: [IPv4Network] = []
+    package var refused: [AddressNetwork] = []
+    /// Whether the tunnel carries IPv6.
+    package var hasIPv6 = false
     package var closedPorts: Set<UInt16> = []
     /// Where there are some, all others are closed.
     package var openPorts: Set<UInt16> = []
@@ -24,11 +26,18 @@ package struct ProxySettings: Sendable {
     package init() {}
 
     /// The resolvers are the tunnel's own: they may be asked by users as well, whatever else is closed.
-    func isResolver(_ address: IPv4, port: UInt16) -> Bool { port == 53 && resolvers.contains(address) }
+    func isResolver(_ address: Address, port: UInt16) -> Bool {
+        if case .v4(let address) = address { port == 53 && resolvers.contains(address) } else { false }
+    }
 
     func allows(port: UInt16) -> Bool { openPorts.isEmpty ? !closedPorts.contains(port) : openPorts.contains(port) }
 
-    func allows(_ address: IPv4) -> Bool { !refused.contains { $0.contains(address) } }
+    func allows(_ address: Address) -> Bool {
+        guard !refused.contains(where: { $0.contains(address) }) else { return false }
+        guard case .v6(let six) = address else { return true }
+        // A kernel would connect to the IPv4 address itself.
+        return !six.isMapped && six.carried.map { allows(.v4($0)) } ?? true
+    }
 
     /// Whether these are the name and the password of the gateway; takes equally long for each wrong password of the same length.
     func knows(_ name: some Collection<UInt8>, _ password: some Collection<UInt8>) -> Bool {

@@ -122,8 +122,10 @@ extension Socket {
     }
 
     /// A TCP connection that is being made; writable once it stands or has failed.
-    static func connecting(to address: IPv4, port: UInt16) throws(Failure) -> Int32 {
-        let descriptor = try opened(SOCK_STREAM)
+    static func connecting(to address: Address, port: UInt16) throws(Failure) -> Int32 {
+        let descriptor = try opened(SOCK_STREAM, address.family)
+        // Nothing leaves by IPv4 that was judged as IPv6.
+        if address.isIPv6 { set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
         set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         // A target that has vanished is noticed after two minutes, though nobody sends.
         set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
@@ -145,8 +147,8 @@ extension Socket {
         return descriptor
     }
 
-    private static func opened(_ kind: __socket_type) throws(Failure) -> Int32 {
-        let descriptor = socket(AF_INET, Int32(kind.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    private static func opened(_ kind: __socket_type, _ family: Int32 = AF_INET) throws(Failure) -> Int32 {
+        let descriptor = socket(family, Int32(kind.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw Failure("socket") }
         return descriptor
     }

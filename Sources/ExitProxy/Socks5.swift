@@ -64,8 +64,8 @@ struct Socks5 {
         guard bytes[0] == 5, bytes[2] == 0, port > 0 else { return .refused(Self.reply(1)) }
         guard bytes[1] == 1 else { return .refused(Self.reply(7)) }
         switch bytes[3] {
-        case 1: return .target(Target(host: .address(IPv4(number: address.reduce(0) { $0 << 8 | UInt32($1) })), port: port))
-        case 4: return .refused(Self.reply(8))
+        case 1: return .target(Target(host: .address(.v4(IPv4(number: address.reduce(0) { $0 << 8 | UInt32($1) }))), port: port))
+        case 4: return .target(Target(host: .address(.v6(IPv6(address))), port: port))
         default:
             guard let host = Target.host(address.dropFirst()) else { return .refused(Self.reply(1)) }
             return .target(Target(host: host, port: port))

@@ -1,11 +1,9 @@
 /// Where a client wants to go.
 struct Target: Equatable {
     enum Host: Hashable {
-        case address(IPv4)
+        case address(Address)
         /// In lower case, without a dot at its end.
         case name(String)
-        /// An IPv6 address: the tunnel has none.
-        case ipv6
         /// This proxy itself.
         case own
     }
@@ -53,15 +51,15 @@ struct Target: Equatable {
     static func host(_ bytes: ArraySlice<UInt8>) -> Host? {
         if bytes.first == 91 {
             let inner = bytes.dropFirst().dropLast()
-            guard bytes.last == 93, inner.contains(58), inner.allSatisfy({ Self.isHex($0) || $0 == 58 || $0 == 46 }) else { return nil }
-            return .ipv6
+            guard bytes.last == 93, inner.allSatisfy({ Self.isHex($0) || $0 == 58 || $0 == 46 }) else { return nil }
+            return IPv6(String(decoding: inner, as: UTF8.self)).map { .address(.v6($0)) }
         }
         var name = bytes
         if name.last == 46 { name.removeLast() }
         let labels = name.split(separator: 46, omittingEmptySubsequences: false)
         guard name.count <= 253, labels.allSatisfy({ (1...63).contains($0.count) }), name.allSatisfy(isHostByte) else { return nil }
         let text = Head.lowercased(name)
-        if let address = IPv4(text) { return .address(address) }
+        if let address = IPv4(text) { return .address(.v4(address)) }
         // What ends in a number is an address in a notation of its own: nobody knows who would read it how.
         guard let last = labels.last, last.contains(where: { !(48...57).contains($0) }), !Self.isHexNumber(last) else { return nil }
         return .name(text)
@@ -88,7 +86,7 @@ package enum TargetFault: String, Error, CaseIterable, Sendable {
     case notAllowed = "target_not_allowed"
     /// It answered, and not with HTTP.
     case badAnswer = "target_bad_answer"
-    /// An IPv6 address; a tunnel has none.
+    /// An IPv6 address, and the tunnel has none.
     case notSupported = "address_not_supported"
 
     package var status: Int {

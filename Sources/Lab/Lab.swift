@@ -81,10 +81,14 @@ final class Lab: Sendable {
     private func start(_ server: LabServer) async throws {
         let pair = keys.cities[server.city]
         let death = server.isMortal ? "DIES=240,60\n" : ""
+        // On a machine without IPv6 they are as the others.
+        let hasIPv6 = server.hasIPv6 && ExitTemplate.kernelHasIPv6
+        let six = hasIPv6 ? "INTERNET6=\(layout.internet6)\n" : ""
         let text =
-            "PRIVATE_KEY=\(pair?.privateKey ?? "")\nCLIENT_PUBLIC_KEYS=\(keys.accounts.map(\.client.publicKey).joined(separator: ","))\n\(death)"
+            "PRIVATE_KEY=\(pair?.privateKey ?? "")\nCLIENT_PUBLIC_KEYS=\(keys.accounts.map(\.client.publicKey).joined(separator: ","))\n\(death)\(six)"
         try await start(
-            server.container, entry: "/server", address: server.address, file: "server.conf", text: text, ready: "listening on")
+            server.container, entry: "/server", address: server.address, file: "server.conf", text: text, ready: "listening on",
+            hasIPv6: hasIPv6)
     }
 
     /// Takes away every container, the network and the way through the firewall.
@@ -105,27 +109,30 @@ final class Lab: Sendable {
         try await engine.importImage(image, archive: [UInt8](archive), changes: [])
     }
 
-    private func start(_ name: String, entry: String, address: String, file: String, text: String, ready: String) async throws {
+    private func start(
+        _ name: String, entry: String, address: String, file: String, text: String, ready: String, hasIPv6: Bool = false
+    ) async throws {
         let container = layout.container(name)
         // One of another image or with other keys would look right and answer nobody.
         let setup = Digest.sha256("\(image)\n\(text)")
         let present = try await engine.listContainers(labels: ["\(Self.label)=\(layout.name)", "\(Self.setup)=\(setup)"])
         if present.contains(where: { $0.name == container && $0.state == "running" }) { return }
         if (try? await engine.inspectContainer(container)) != nil { try await engine.removeContainer(container) }
-        try await engine.createContainer(name: container, specification(entry: entry, address: address, setup: setup))
+        try await engine.createContainer(name: container, specification(entry: entry, address: address, setup: setup, hasIPv6: hasIPv6))
         try await engine.upload([TarFile(name: file, mode: 0o600, content: Array(text.utf8))], to: "/config", of: container)
         try await engine.startContainer(container)
         try await wait(for: ready, from: container, name)
         log.info("lab: \(name) is up at \(address)")
     }
 
-    private func specification(entry: String, address: String, setup: String) -> ContainerCreate {
+    private func specification(entry: String, address: String, setup: String, hasIPv6: Bool) -> ContainerCreate {
         var specification = ContainerCreate(image: image, network: layout.name, address: address)
         specification.entrypoint = [entry]
         specification.labels = [Self.label: layout.name, Self.setup: setup]
         specification.hostConfig.capAdd = ["NET_ADMIN"]
         specification.hostConfig.devices = [.init("/dev/net/tun")]
         specification.hostConfig.sysctls = ["net.ipv4.ip_forward": "1"]
+        if hasIPv6 { specification.hostConfig.sysctls["net.ipv6.conf.default.disable_ipv6"] = "0" }
         specification.hostConfig.mounts = [
             .init(type: "volume", target: "/config"), .init(type: "volume", target: "/devices", source: layout.container("devices")),
         ]

@@ -14,6 +14,8 @@ struct LabServer: Sendable {
     let isP2P: Bool
     /// It answers for a while, then it is silent for a while, and so on.
     let isMortal: Bool
+    /// It gives its clients an IPv6 address too, and leads to an internet of IPv6.
+    let hasIPv6: Bool
 
     var hostname: String { "\(country.lowercased)900\(number).lab.test" }
     var container: String { "\(country.lowercased)-\(number)" }
@@ -48,6 +50,8 @@ struct LabLayout: Sendable {
     var subnet: String { "198.\(network).0.0/16" }
     /// The web server and the resolver of the lab's internet.
     var internet: String { "198.\(network).0.80" }
+    /// The web server of the internet that is reached by IPv6, at each server that has it: of a network that nobody has any more (RFC 3701).
+    var internet6: String { "3ffe:198:\(network)::80" }
     var echoURL: String { "http://\(internet)/json" }
     /// Where the catalog puts the servers that don't exist: on the lab's own wire, so that nothing sent there leaves the machine.
     func nowhere(_ index: Int) -> String { "198.\(network).\(128 + index / 250 % 128).\(1 + index % 250)" }
@@ -65,7 +69,8 @@ struct LabLayout: Sendable {
             return entry.1.enumerated().map { number, city in
                 LabServer(
                     country: country, city: city, number: number + 1, address: "198.\(network).\(index + 1).\(10 + number)",
-                    load: 3 + number, isP2P: number % 2 == 0, isMortal: hasMortals && number > 1 && number == entry.1.count - 1)
+                    load: 3 + number, isP2P: number % 2 == 0, isMortal: hasMortals && number > 1 && number == entry.1.count - 1,
+                    hasIPv6: country == CountryCode("us"))
             }
         }
     }
@@ -102,6 +107,8 @@ struct LabKeys: Codable, Sendable {
         let token: String
         /// In the tunnel, with its prefix.
         let address: String
+        /// By IPv6, at servers that have it.
+        var address6: String { "fd00:198::\(address.dropFirst("10.5.0.".count).prefix { $0 != "/" })/128" }
 
         init(name: String, number: Int) {
             self.init(name: name, client: Pair(), token: Digest.randomHex(bytes: 32), number: number)

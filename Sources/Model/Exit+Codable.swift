@@ -7,6 +7,7 @@ extension Exit: Codable {
         case outclassedSince = "outclassed_since"
         case credentialIsKnown = "knows_credential"
         case keyName = "key_name"
+        case hasIPv6 = "ipv6"
     }
 
     package init(from decoder: any Decoder) throws {
@@ -57,6 +58,7 @@ extension Exit: Codable {
         container = try row.decodeIfPresent(String.self, forKey: .container)
         endpoint = try row.decodeIfPresent(Endpoint.self, forKey: .endpoint)
         credentialIsKnown = try row.decodeIfPresent(Bool.self, forKey: .credentialIsKnown)
+        hasIPv6 = try row.decodeIfPresent(Bool.self, forKey: .hasIPv6) ?? false
     }
 
     private func writeContainer(_ row: inout KeyedEncodingContainer<CodingKeys>) throws {
@@ -66,6 +68,7 @@ extension Exit: Codable {
         try row.encodeIfPresent(container, forKey: .container)
         try row.encodeIfPresent(endpoint, forKey: .endpoint)
         try row.encodeIfPresent(credentialIsKnown, forKey: .credentialIsKnown)
+        if hasIPv6 { try row.encode(true, forKey: .hasIPv6) }
     }
 
     private mutating func readTries(_ row: KeyedDecodingContainer<CodingKeys>) throws {

@@ -168,6 +168,8 @@ package struct Exit: Hashable, Sendable {
     package var endpoint: Endpoint?
     /// Whether its container asks for credentials; nil where an earlier version wrote this, whose containers ask for none.
     var credentialIsKnown: Bool? = true
+    /// Whether the tunnel of its container carries IPv6.
+    package var hasIPv6 = false
     /// Its slot in the gateway's backend, 1 to `Pool.slots`.
     package var slot: Int
     package var proof: Proof

@@ -109,12 +109,15 @@ package struct GatewayOccupant: Hashable, Sendable {
     package var publicCountry: CountryCode?
     /// False where it asks for no credential and must not be sent one.
     package var knowsCredential: Bool
+    /// Whether targets by IPv6 can be reached through it.
+    package var hasIPv6: Bool
 
     package init(
         exit: ExitID, generation: Int, city: String? = nil, publicAddress: String? = nil, publicCountry: CountryCode? = nil,
-        knowsCredential: Bool = true
+        knowsCredential: Bool = true, hasIPv6: Bool = false
     ) {
         self.knowsCredential = knowsCredential
+        self.hasIPv6 = hasIPv6
         self.exit = exit
         self.generation = generation
         self.city = city

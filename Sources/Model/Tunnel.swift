@@ -34,6 +34,8 @@ package struct TunnelReading: Hashable, Sendable {
 package struct TunnelFacts: Hashable, Sendable {
     /// Our address inside the tunnel, in CIDR form: "10.5.0.2/32".
     package var clientAddress: String
+    /// Our IPv6 address inside the tunnel, "fd00::2/128"; nil for a tunnel of IPv4 alone.
+    package var clientAddress6: String?
     /// The provider's resolvers, reached through the tunnel.
     package var dns: [String]
     /// Bytes, 1280 to 1420.
@@ -48,6 +50,15 @@ package struct TunnelFacts: Hashable, Sendable {
         self.dns = dns
         self.mtu = mtu
         self.keepalive = keepalive
+    }
+
+    /// An IPv6 address that a tunnel can have, in CIDR form: of `2000::/3`, or unique local (RFC 4193). The exit reads it the same way.
+    package static func isIPv6Address(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let prefix = Int(parts[1]), (8...128).contains(prefix), String(prefix) == parts[1],
+            let address = Network(String(parts[0])), address.isIPv6
+        else { return false }
+        return address.range.lowerBound >> 125 == 1 || address.range.lowerBound >> 121 == 0x7E
     }
 }
 
@@ -100,12 +111,15 @@ package struct ExitContainer: Hashable, Sendable {
     package var fence: Int
     /// Whether its proxy asks for credentials, as its labels say.
     package var knowsCredential: Bool
+    /// Whether its tunnel carries IPv6, as its labels say.
+    package var hasIPv6: Bool
 
     package init(
         name: String, exit: ExitID?, generation: Int, isRunning: Bool, endpoint: Endpoint?, server: String? = nil, exitCode: Int?,
-        fence: Int = 0, knowsCredential: Bool = true
+        fence: Int = 0, knowsCredential: Bool = true, hasIPv6: Bool = false
     ) {
         self.knowsCredential = knowsCredential
+        self.hasIPv6 = hasIPv6
         self.name = name
         self.exit = exit
         self.generation = generation

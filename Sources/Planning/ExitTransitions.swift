@@ -36,6 +36,8 @@ extension Exit {
         self.container = container
         self.endpoint = endpoint
         knowsCredential = true
+        // The list of containers will say.
+        hasIPv6 = false
         move(to: .verifying, now: now)
     }
 

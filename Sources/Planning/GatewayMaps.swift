@@ -52,7 +52,7 @@ extension GatewayLayout {
     }
 
     /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:400:newyork`, others to `none`. `open=s1` are
-    /// slots whose exits ask for no credential; `spread=round_robin` stands where exits are taken in turn, `coming=1` where an exit is on
+    /// slots whose exits ask for no credential, `six=s1` those whose tunnels carry IPv6; `spread=round_robin` stands where exits are taken in turn, `coming=1` where an exit is on
     /// its way, `standbys=` before slots that are as `slots`, `demand=1` where a request may ask for an exit. `servers=none` is a country
     /// that could be asked for, if it had a server; `servers=unknown` one of which no list says yet whether it has.
     private var poolEntries: [String: String] {
@@ -67,8 +67,10 @@ extension GatewayLayout {
             let standbys = pool.slots.filter { pool.standbys.contains($0.number) && $0.endpoint != nil }.map(Self.words)
             let fallback = pool.fallback.map(\.lowercased).joined(separator: ",")
             let open = pool.slots.filter { $0.state == .ready && $0.occupant?.knowsCredential == false }.map(\.name)
+            let six = pool.slots.filter { $0.endpoint != nil && $0.occupant?.hasIPv6 == true }.map(\.name)
             entries[pool.country.lowercased] =
                 "backend=\(pool.backendName);fallback=\(fallback)" + (open.isEmpty ? "" : ";open=\(open.joined(separator: ","))")
+                + (six.isEmpty ? "" : ";six=\(six.joined(separator: ","))")
                 + (pool.spread == .roundRobin ? ";spread=\(pool.spread.rawValue)" : "")
                 + (pool.isComing ? ";coming=1" : "") + (pool.isOnDemand ? ";demand=1" : "")
                 + (standbys.isEmpty ? "" : ";standbys=\(standbys.joined(separator: ","))")

@@ -58,7 +58,7 @@ extension GatewayLayout {
     private static func slot(of exit: Exit, _ endpoint: Endpoint, _ state: GatewaySlot.State, _ pool: Pool?) -> GatewaySlot {
         let occupant = GatewayOccupant(
             exit: exit.id, generation: exit.generation, city: exit.server?.city, publicAddress: exit.proof.address,
-            publicCountry: exit.proof.country, knowsCredential: exit.knowsCredential)
+            publicCountry: exit.proof.country, knowsCredential: exit.knowsCredential, hasIPv6: exit.hasIPv6)
         let weight =
             switch pool?.spread {
             // One after the other, whatever their health.

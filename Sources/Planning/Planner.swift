@@ -132,6 +132,7 @@ package struct Planner: Sendable {
             exit.container = container.name
             exit.endpoint = endpoint
             exit.knowsCredential = container.knowsCredential
+            exit.hasIPv6 = container.hasIPv6
             exit.move(to: .verifying, now: now)
             started.insert(exit.id)
             steps.append(.verify(exit.id))
@@ -153,6 +154,7 @@ package struct Planner: Sendable {
         } else {
             exit.endpoint = container.endpoint ?? exit.endpoint
             exit.knowsCredential = container.knowsCredential
+            exit.hasIPv6 = container.hasIPv6
             settleAccount(of: &exit)
         }
     }

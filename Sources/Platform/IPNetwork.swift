@@ -41,6 +41,15 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
 
     package var isIPv6: Bool { bytes.count == 16 }
 
+    /// The same network without bits behind its prefix.
+    package var first: IPNetwork {
+        let bits = bytes.enumerated().map { index, byte in
+            let kept = min(8, max(0, prefix - 8 * index))
+            return byte & UInt8(truncatingIfNeeded: 0xFF00 >> kept)
+        }
+        return IPNetwork(bytes: bits, prefix: prefix)
+    }
+
     /// What one who gets addresses is given at least: an IPv4 address, or a network of 64 bits of IPv6, of whose addresses anybody may
     /// use as many as they like (RFC 7421).
     package var ofOneHolder: IPNetwork {

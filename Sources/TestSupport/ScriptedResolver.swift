@@ -49,7 +49,8 @@ package enum ScriptedResolver {
         let end = min(query.count, (query[12...].firstIndex(of: 0) ?? 12) + 5)
         let isOfIPv6 = query[max(0, end - 3)] == 28
         let record: [UInt8] = [0xC0, 12, 0, isOfIPv6 ? 28 : 1, 0, 1, 0, 0, 0, 60, 0, isOfIPv6 ? 16 : 4]
-        func reply(_ flags: [UInt8], _ addresses: [[UInt8]] = []) -> [UInt8] {
+        func reply(_ flags: [UInt8], _ all: [[UInt8]] = []) -> [UInt8] {
+            let addresses = all.filter { $0.count == (isOfIPv6 ? 16 : 4) }
             var message = Array(query.prefix(2)) + flags
             message += [0, 1, 0, UInt8(addresses.count), 0, 0, 0, 0]
             message += query[12..<end]

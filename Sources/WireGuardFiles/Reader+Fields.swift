@@ -88,11 +88,15 @@ extension WireGuardFile.Reader {
                 refuse(number, "Address \(text) can't be a tunnel's", "give an IPv4 address with a prefix of 8 to 32, like 10.64.0.2/32")
                 continue
             }
-            let isExtra = !network.isIPv6 && file.address != nil && !file.addresses.contains(text)
-            file.addresses.append(text)
+            // What becomes of one of IPv6 its peer says.
             if network.isIPv6 {
-                file.find(number, .ignored, "Address \(text) is not used: tunnels are of IPv4 alone")
-            } else if isExtra {
+                file.addresses.append(text)
+                sixes.append((number, text))
+                continue
+            }
+            let isExtra = file.address != nil && !file.addresses.contains(text)
+            file.addresses.append(text)
+            if isExtra {
                 file.find(number, .ignored, "Address \(text) is not used: the first one is")
             } else {
                 use(number, "Address \(text) is used")
@@ -123,7 +127,7 @@ extension WireGuardFile.Reader {
                 file.resolvers.append(item)
                 use(number, "DNS \(item) is used")
             } else if IPNetwork(item) != nil {
-                file.find(number, .ignored, "DNS \(item) is not used: tunnels are of IPv4 alone")
+                file.find(number, .ignored, "DNS \(item) is not used: exits ask resolvers by IPv4")
             } else {
                 file.find(number, .ignored, "DNS \(FileText.quoted(item)) is a search domain, and not used: exits look up whole names")
             }
@@ -153,11 +157,14 @@ extension WireGuardFile.Reader {
         for item in FileText.items(value) {
             if let network = IPv4Network(item) {
                 changePeer { $0.networks.append(network) }
+            } else if let network = Network(item), network.isIPv6 {
+                changePeer { $0.networks6.append(network) }
             } else if IPNetwork(item) == nil {
                 refuse(number, "AllowedIPs \(FileText.quoted(item)) is no network", "give it as the provider does: 0.0.0.0/0")
             }
         }
-        file.find(number, .ignored, "AllowedIPs: an exit sends everything of IPv4 into the tunnel, and nothing of IPv6")
+        file.find(
+            number, .ignored, "AllowedIPs: an exit sends everything into the tunnel; of IPv6, where it has an address, and ::/0 is here")
     }
 
     private mutating func readEndpoint(_ value: String, _ number: Int) {

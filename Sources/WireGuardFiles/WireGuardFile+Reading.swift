@@ -27,6 +27,8 @@ extension WireGuardFile {
         var file = WireGuardFile()
         var section = Section.none
         var peers: [Peer] = []
+        /// IPv6 addresses, each with its line's number.
+        var sixes: [(line: Int, text: String)] = []
         /// Fields that stand once, with their values, by section: to see that none is given twice.
         var given: [String: String] = [:]
 
@@ -115,6 +117,23 @@ extension WireGuardFile {
         mutating func finish() {
             guard file.isConfiguration else { return }
             choosePeer()
+            chooseIPv6()
+        }
+
+        private mutating func chooseIPv6() {
+            for (line, text) in sixes {
+                if !TunnelFacts.isIPv6Address(text) {
+                    file.find(line, .ignored, "Address \(text) is not used: no tunnel to the internet has it")
+                } else if file.peer?.leadsOutByIPv6 != true {
+                    file.find(line, .ignored, "Address \(text) is not used: AllowedIPs lead nowhere by IPv6, expected ::/0 there too")
+                } else if file.address6 != nil {
+                    file.find(line, .ignored, "Address \(text) is not used: the first one is")
+                } else {
+                    file.address6 = text
+                    file.find(line, .used, "Address \(text) is used")
+                }
+            }
+            file.sortFindings()
         }
 
         private mutating func choosePeer() {

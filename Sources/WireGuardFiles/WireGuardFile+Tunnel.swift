@@ -10,6 +10,18 @@ extension WireGuardFile.Peer {
         }
         return addresses.count >= 0.75 * 4_294_967_296
     }
+
+    /// The same by IPv6, of which IANA gives out `2000::/3`.
+    var leadsOutByIPv6: Bool {
+        let all = UInt128(1) << 125...(UInt128(1) << 126 - 1)
+        let ranges = networks6.map(\.range).filter { $0.overlaps(all) }.map { $0.clamped(to: all) }.sorted { $0.lowerBound < $1.lowerBound }
+        let addresses = ranges.reduce(into: (count: 0.0, next: all.lowerBound)) { sum, range in
+            let first = max(sum.next, range.lowerBound)
+            guard range.upperBound >= first else { return }
+            sum = (sum.count + Double(range.upperBound - first), range.upperBound + 1)
+        }
+        return addresses.count >= 0.75 * Double(all.upperBound - all.lowerBound)
+    }
 }
 
 extension WireGuardFile {
@@ -31,6 +43,7 @@ extension WireGuardFile {
         var facts = TunnelFacts(
             clientAddress: address, dns: resolvers.isEmpty ? standard.dns : resolvers, mtu: mtu ?? standard.mtu,
             keepalive: peer.keepalive ?? standard.keepalive)
+        facts.clientAddress6 = address6
         facts.presharedKey = peer.presharedKey
         return Tunnel(privateKey: privateKey, facts: facts, publicKey: publicKey, endpoint: endpoint)
     }

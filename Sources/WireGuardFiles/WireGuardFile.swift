@@ -9,6 +9,8 @@ package struct WireGuardFile: Sendable, Equatable {
     package internal(set) var privateKey: Secret?
     /// In CIDR form and in the file's order, of both families.
     package internal(set) var addresses: [String] = []
+    /// The first IPv6 address in the tunnel, where the peer leads to the internet by IPv6 too; nil for none.
+    package internal(set) var address6: String?
     /// IPv4 addresses.
     package internal(set) var resolvers: [String] = []
     /// Bytes, 1280 to 1420.
@@ -30,6 +32,8 @@ package struct WireGuardFile: Sendable, Equatable {
         package internal(set) var keepalive: Int?
         /// Networks of IPv4 that it leads to.
         package internal(set) var networks: [IPv4Network] = []
+        /// And of IPv6.
+        package internal(set) var networks6: [Network] = []
         /// The line of its section.
         package internal(set) var line = 0
     }
@@ -67,6 +71,11 @@ package struct WireGuardFile: Sendable, Equatable {
 
     /// What keeps a tunnel from being made of it; empty where nothing does.
     package var problems: [Finding] { findings.filter { $0.kind == .refused } }
+
+    /// By lines, and within a line as they were found.
+    mutating func sortFindings() {
+        findings = findings.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }.map(\.element)
+    }
 
     mutating func find(_ line: Int, _ kind: Finding.Kind, _ words: String, remedy: String? = nil) {
         findings.append(Finding(line: line, kind: kind, words: words, remedy: remedy))

@@ -93,6 +93,27 @@ import Testing
         #expect(without.count == with.count - 1 && container(false).hostConfig.capDrop == ["ALL"])
     }
 
+    @Test func `an exit with IPv6 has it in interfaces that are made later, and says so`() throws {
+        let exit = try #require(ExitID("us-1"))
+        let container = ExitTemplate(
+            owner: "o", image: "i", network: "n", exit: exit, generation: 1, server: "198.18.0.1", fingerprint: "0123456789abcdef",
+            fence: 1, tunnelHasIPv6: true, hasIPv6: true
+        ).container
+        #expect(container.hostConfig.sysctls.filter { $0.key.contains("ipv6") } == ["net.ipv6.conf.default.disable_ipv6": "0"])
+        #expect(container.labels[ExitLabel.ipv6] == "1")
+    }
+
+    @Test(
+        arguments: [
+            (["2606:4700::9", "198.18.200.2", "::ffff:198.18.0.1", "fe80::1", "fd00::1", "2606:4700::9/128"], "2606:4700::9"),
+            (["2606:4700:1:2:3::/48", "::/0"], "2606:4700:1::/48,::/0"), (["2001:db8::/32", "::1"], ""), ([], ""),
+        ] as [([String], String)])
+    func `what else is refused by IPv6 is told to exits that have it`(networks: [String], line: String) {
+        let refused = RefusedTargets(networks: networks)
+        #expect(refused.lines(hasIPv6: true).contains("REFUSED6=\(line)"))
+        #expect(!refused.lines(hasIPv6: false).contains { $0.hasPrefix("REFUSED6") })
+    }
+
     /// Answers a question about a network, or its removal.
     /// - Parameter networks: those that there are.
     private static func answer(_ line: String, about networks: [String], _ connection: ScriptedConnection) {

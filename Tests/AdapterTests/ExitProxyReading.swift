@@ -8,8 +8,8 @@ enum ExitProxyReading {
         guard let (request, _) = try? Request.read(Array("\(head)\r\n\r\n".utf8)[...]) else { return nil }
         return switch request.target.host {
         case .name(let name): "\(name) \(request.target.port)"
-        case .address(let address): "\(address.octets.map(String.init).joined(separator: ".")) \(request.target.port)"
-        case .ipv6: "ipv6 \(request.target.port)"
+        case .address(.v4(let address)): "\(address.octets.map(String.init).joined(separator: ".")) \(request.target.port)"
+        case .address(.v6): "ipv6 \(request.target.port)"
         case .own: "the exit itself"
         }
     }

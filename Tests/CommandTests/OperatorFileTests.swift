@@ -139,6 +139,17 @@ import Testing
         ] {
             #expect(try facts("address: \(address)").clientAddress == "10.64.12.34/32", "\(address)")
         }
+        #expect(try facts("address: 10.64.12.34/32").clientAddress6 == nil)
+        #expect(try facts("address: \"10.64.12.34/32,fc00:bbbb::1:c21/128\"").clientAddress6 == "fc00:bbbb::1:c21/128")
+        #expect(try facts("address: [\"fc00:bbbb::2\", 10.64.12.34/32]").clientAddress6 == "fc00:bbbb::2/128")
+        for (address, words) in [
+            ("[10.64.12.34/32, \"fe80::1/64\"]", "has fe80::1/64, expected an IPv6 address with its prefix"),
+            ("[10.64.12.34/32, \"fc00::1/200\"]", "has fc00::1/200, expected an IPv6 address"),
+            ("[10.64.12.34/32, \"fc00::1\", \"fc00::2\"]", "has 2 IPv6 addresses, expected one at most"),
+        ] {
+            let found = try problems("providers: {mullvad: {private_key: \(Self.key), address: \(address)}}")
+            #expect(found.count == 1 && found[0].contains("providers.mullvad.address: \(words)"), "\(found)")
+        }
         let variable = ["SALLYPORT_PROVIDERS_MULLVAD_ADDRESS": "10.64.12.34/32,fc00::1/128"]
         #expect(try facts("mtu: 1400", variable).clientAddress == "10.64.12.34/32")
         for dns in ["10.64.0.1", "[10.64.0.1]", "\"10.64.0.1\""] {

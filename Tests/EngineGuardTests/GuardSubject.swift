@@ -137,16 +137,16 @@ final class GuardSubject: Sendable {
 
     // MARK: - What an exit is made of
 
-    func template(address: String? = nil) -> ExitTemplate {
+    func template(address: String? = nil, tunnelHasIPv6: Bool = false) -> ExitTemplate {
         // Known by every test.
         guard let exit = ExitID("us-1") else { preconditionFailure("us-1 is an exit's name") }
         return ExitTemplate(
             owner: "sallyport", image: image, network: "sallyport", exit: exit, generation: 3, server: "198.18.1.10",
-            fingerprint: "0123456789abcdef", fence: 7, address: address)
+            fingerprint: "0123456789abcdef", fence: 7, address: address, tunnelHasIPv6: tunnelHasIPv6)
     }
 
-    func good(address: String? = nil) throws -> String {
-        String(decoding: try EngineCoding.encode(template(address: address).container), as: UTF8.self)
+    func good(address: String? = nil, tunnelHasIPv6: Bool = false) throws -> String {
+        String(decoding: try EngineCoding.encode(template(address: address, tunnelHasIPv6: tunnelHasIPv6).container), as: UTF8.self)
     }
 
     static let createTarget = "/v1.41/containers/create?name=sallyport-us-1-g3"

@@ -47,11 +47,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [nil, "172.30.240.130"]) func `a new exit is made of the template, however its body is written`(address: String?)
-        async throws
-    {
+    @Test(arguments: [(nil, false), ("172.30.240.130", false), (nil, true)] as [(String?, Bool)])
+    func `a new exit is made of the template, however its body is written`(address: String?, tunnelHasIPv6: Bool) async throws {
         try await GuardSubject.with { subject in
-            let good = try subject.good(address: address)
+            let good = try subject.good(address: address, tunnelHasIPv6: tunnelHasIPv6)
             // Blanks, escapes and another order mean the same.
             let spaced = good.replacing("\"HostConfig\":", with: "\r\n\t\"\\u0048ostConfig\" : ").replacing(
                 "\"Memory\":268435456", with: "\"Memory\":2.68435456e8")

@@ -107,8 +107,11 @@ enum ParserTrial {
             let text: String
             switch target.host {
             case .name(let name): text = name
-            case .address(let address): text = address.octets.map(String.init).joined(separator: ".")
-            case .ipv6, .own: continue
+            case .address(.v4(let address)): text = address.octets.map(String.init).joined(separator: ".")
+            case .address(.v6(let address)):
+                let words = [address.high, address.low].flatMap { half in [48, 32, 16, 0].map { half >> UInt64($0) & 0xFFFF } }
+                text = "[\(words.map { String($0, radix: 16) }.joined(separator: ":"))]"
+            case .own: continue
             }
             let again = Target(authority: Array("\(text):\(target.port)".utf8)[...])
             guard again == target, text.utf8.count <= 253 else { return "a target is read once and for all" }

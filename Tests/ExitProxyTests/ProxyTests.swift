@@ -11,12 +11,16 @@ private let resolver = "127.53.0.1"
 /// Started by the first proxy.
 private let resolverStart: Void = { do { try ScriptedResolver.start(on: resolver, answer) } catch { Issue.record(error) } }()
 
+private let loopback6 = [UInt8](repeating: 0, count: 15) + [1]
+
 private func answer(_ label: String) -> ScriptedResolver.Answer {
     switch label {
     case "here": .addresses([[127, 0, 0, 1]])
     // Nobody listens at the first of them.
     case "second": .addresses([[127, 0, 0, 9], [127, 0, 0, 1]])
     case "private": .addresses([[10, 0, 0, 1]])
+    case "both": .addresses([[127, 0, 0, 1], loopback6])
+    case "only": .addresses([loopback6])
     case "big": .large([[127, 0, 0, 1]])
     case "silent": .none
     case "six": .ipv6
@@ -34,7 +38,7 @@ func startProxy(_ change: (inout ProxySettings) -> Void) -> UInt16 {
     settings.resolvers = [resolver].compactMap { IPv4($0) }
     settings.secrets = [Array("first".utf8), Array("second".utf8)]
     settings.gateways = ["127.0.0.1"].compactMap { IPv4Network($0) }
-    settings.refused = ["10.0.0.0/8"].compactMap { IPv4Network($0) }
+    settings.refused = ["10.0.0.0/8"].compactMap { AddressNetwork($0) }
     settings.closedPorts = [25]
     settings.connectMilliseconds = 3000
     change(&settings)

@@ -71,9 +71,11 @@ final class TestTarget: @unchecked Sendable {
     private let descriptor: Int32
     private let body: @Sendable (Wire) -> Void
 
-    init(_ body: @escaping @Sendable (Wire) -> Void) throws {
+    convenience init(_ body: @escaping @Sendable (Wire) -> Void) throws { try self.init(at: "127.0.0.1", body) }
+
+    init(at address: String, port: UInt16 = 0, _ body: @escaping @Sendable (Wire) -> Void) throws {
         self.body = body
-        (descriptor, port) = try Self.listening()
+        (descriptor, self.port) = try Self.listening(at: address, port: port)
         let (descriptor, body) = (descriptor, body)
         detach {
             while case let accepted = accept(descriptor, nil, nil), accepted >= 0 { detach { body(Wire(accepted)) } }
@@ -82,20 +84,22 @@ final class TestTarget: @unchecked Sendable {
 
     deinit { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-    static func listening(backlog: Int32 = 128) throws -> (Int32, UInt16) {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard IPv4("127.0.0.1")?.withSocketAddress(port: 0, { bind(descriptor, $0, $1) }) == 0, listen(descriptor, backlog) == 0 else {
+    static func listening(at text: String = "127.0.0.1", port: UInt16 = 0, backlog: Int32 = 128) throws -> (Int32, UInt16) {
+        let address = IPv4(text).map(Address.v4) ?? IPv6(text).map(Address.v6)
+        let descriptor = socket(address?.family ?? 0, Int32(SOCK_STREAM.rawValue), 0)
+        guard address?.withSocketAddress(port: port, { bind(descriptor, $0, $1) }) == 0, listen(descriptor, backlog) == 0 else {
             throw Failure("listen")
         }
-        return (descriptor, port(of: descriptor))
+        return (descriptor, Self.port(of: descriptor))
     }
 
     static func port(of descriptor: Int32) -> UInt16 {
-        var (address, size) = (sockaddr_in(), socklen_t(MemoryLayout<sockaddr_in>.size))
+        // The port is at the same place in both families.
+        var (address, size) = (sockaddr_in6(), socklen_t(MemoryLayout<sockaddr_in6>.size))
         withUnsafeMutablePointer(to: &address) { pointer in
             _ = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
         }
-        return UInt16(bigEndian: address.sin_port)
+        return UInt16(bigEndian: address.sin6_port)
     }
 
     /// A port at which nobody listens.

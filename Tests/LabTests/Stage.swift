@@ -26,21 +26,29 @@ final class Stage: Sendable {
         capture = try await Capture(interface: "br-\(network.id.prefix(12))")
     }
 
-    func launch(_ server: LabServer, address: String? = nil) async throws -> (container: String, endpoint: Endpoint) {
-        let exit = try await exits.launch(lab.specification(server, address: address))
+    /// - Parameter address6: in the tunnel; nil for an exit without IPv6.
+    func launch(_ server: LabServer, address: String? = nil, address6: String? = nil) async throws
+        -> (container: String, endpoint: Endpoint)
+    {
+        var specification = lab.specification(server, address: address)
+        specification.facts.clientAddress6 = address6
+        let exit = try await exits.launch(specification)
         let address = try await lab.engine.execute(["busybox", "cat", "/sys/class/net/eth0/address"], in: exit.container)
         hardware.withLock { $0 = address.output.filter { $0.isHexDigit || $0 == ":" } }
         return exit
     }
 
-    func launchAndServe(_ server: LabServer) async throws -> (container: String, endpoint: Endpoint) {
-        let exit = try await launch(server)
+    func launchAndServe(_ server: LabServer, address6: String? = nil) async throws -> (container: String, endpoint: Endpoint) {
+        let exit = try await launch(server, address6: address6)
         try await eventually("the exit serves") {
             (try? await lab.get("http://ip.lab.test/ip", throughExit: exit.endpoint, of: server.country, deadline: 1))?.text
                 == "\(server.address)\n"
         }
         return exit
     }
+
+    /// The MAC address of the exit.
+    var exitHardware: String { hardware.withLock { $0 } }
 
     /// Runs a test on a new stage and clears it away, also after a failure.
     static func with(refused: RefusedTargets = RefusedTargets(), _ body: (Stage) async throws -> Void) async throws {

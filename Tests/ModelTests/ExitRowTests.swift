@@ -15,6 +15,15 @@ import Testing
         + #""hostname":"us1","port":51820,"provider":"nordvpn","public_key":"k","tags":[]},"since":"2026-11-21T01:01:01.006Z","slot":4,"#
         + #""state":"degraded"}"#
 
+    @Test func `a row says that its tunnel has IPv6 where that is so`() throws {
+        var exit = try read(Self.full)
+        #expect(!exit.hasIPv6)
+        exit.hasIPv6 = true
+        let text = try written(exit)
+        #expect(text.contains(#""ipv6":true"#))
+        #expect(try read(text).hasIPv6)
+    }
+
     private func read(_ text: String) throws -> Exit { try JSONDecoder().decode(Exit.self, from: Data(text.utf8)) }
 
     private func written(_ exit: Exit) throws -> String {

@@ -1,5 +1,6 @@
 """The texts that are made of the networks."""
 
+import ipaddress
 import re
 import textwrap
 
@@ -25,9 +26,18 @@ def lua(networks, text):
     return block(text, "--", f"local REFUSED = {{\n{refused}\n}}\nlocal CARRIERS = {{\n{carriers}\n}}\n")
 
 
+def six_to_four(networks):
+    """The networks of 6to4 (RFC 3056) that lead to these of IPv4."""
+    for each in map(ipaddress.ip_network, networks):
+        yield str(ipaddress.ip_network((0x2002 << 112 | int(each.network_address) << 80, 16 + each.prefixlen)))
+
+
 def shell(networks, text):
-    lines = textwrap.wrap(", ".join(texts(networks, "target", version=4)), 116)
-    return block(text, "#", 'PRIVATE="' + " \\\n".join(lines) + '"\n')
+    def constant(name, found):
+        return f'{name}="' + " \\\n".join(textwrap.wrap(", ".join(found), 116)) + '"\n'
+
+    four = texts(networks, "target", version=4)
+    return block(text, "#", constant("PRIVATE", four) + constant("PRIVATE6", texts(networks, "target", version=6) + list(six_to_four(four))))
 
 
 def swift(networks, _):

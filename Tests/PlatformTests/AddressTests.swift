@@ -42,7 +42,12 @@ import Testing
         }
         #expect(try networks("haproxy/lua/addresses.lua", from: "local REFUSED = {", to: "}") == SpecialNetworks.targets)
         let exits = try networks("containers/exit/exit", from: "PRIVATE=\"", to: "\"\n")
-        #expect(exits == SpecialNetworks.targets.filter { !$0.contains(":") }, "an exit has no IPv6")
+        #expect(exits == SpecialNetworks.targets.filter { !$0.contains(":") })
+        let sixes = try networks("containers/exit/exit", from: "PRIVATE6=\"", to: "\"\n")
+        #expect(sixes.filter { !$0.hasPrefix("2002:") } == SpecialNetworks.targets.filter { $0.contains(":") })
+        // 6to4's networks that lead to those of IPv4.
+        let carried = sixes.compactMap { IPNetwork($0)?.carried?.description }
+        #expect(carried == exits.map { String($0.prefix { $0 != "/" }) })
         let carriers = try networks("haproxy/lua/addresses.lua", from: "local CARRIERS = {", to: "}")
         #expect(Set(carriers) == Set(SpecialNetworks.carriers.map(\.0) + ["::ffff:0:0/96"]))
     }

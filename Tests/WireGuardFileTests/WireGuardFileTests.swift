@@ -57,14 +57,14 @@ import Testing
     @Test(arguments: [
         (
             "Address = 10.64.12.34/32,fc00:bbbb:bbbb:bb01::1:c21/128", "[Interface]",
-            "Address fc00:bbbb:bbbb:bb01::1:c21/128 is not used: tunnels are of IPv4 alone"
+            "Address fc00:bbbb:bbbb:bb01::1:c21/128 is not used: AllowedIPs lead nowhere by IPv6, expected ::/0 there too"
         ),
         ("Address = 10.64.12.34/32, 10.64.12.35/32", "[Interface]", "Address 10.64.12.35/32 is not used: the first one is"),
         (
             "DNS = 10.64.0.1, corp.example.com", "[Interface]",
             "DNS corp.example.com is a search domain, and not used: exits look up whole names"
         ),
-        ("DNS = 10.64.0.1, fc00::1", "[Interface]", "DNS fc00::1 is not used: tunnels are of IPv4 alone"),
+        ("DNS = 10.64.0.1, fc00::1", "[Interface]", "DNS fc00::1 is not used: exits ask resolvers by IPv4"),
         ("MTU = 1500", "[Interface]", "MTU 1420 is used in place of 1500: exits take 1280 to 1420"),
         (
             "PostUp = iptables -A FORWARD -i %i -j ACCEPT; rm -rf /", "[Interface]",
@@ -84,6 +84,36 @@ import Testing
         let file = Self.file(line, in: section)
         #expect(file.tunnel(Self.standard) != nil, "\(file.problems) \(file.lacks)")
         #expect(file.findings.contains { $0.words == words }, "\(file.findings.map(\.words))")
+    }
+
+    /// Addresses and AllowedIPs, and what of IPv6 the tunnel has.
+    @Test(
+        arguments: [
+            ("10.64.12.34/32, fc00:bbbb::2/128", "0.0.0.0/0, ::/0", "fc00:bbbb::2/128", "Address fc00:bbbb::2/128 is used"),
+            ("fc00:bbbb::2, 10.64.12.34", "0.0.0.0/0,::0/0", "fc00:bbbb::2/128", "Address fc00:bbbb::2/128 is used"),
+            ("10.64.12.34, 2606:4700::2/64", "0.0.0.0/0, 2000::/3", "2606:4700::2/64", "Address 2606:4700::2/64 is used"),
+            ("10.64.12.34, 2606:4700::2/64", "0.0.0.0/0, ::/1, 8000::/1", "2606:4700::2/64", "Address 2606:4700::2/64 is used"),
+            ("10.64.12.34, fd00::2, fd00::3", "0.0.0.0/0, ::/0", "fd00::2/128", "Address fd00::3/128 is not used: the first one is"),
+            (
+                "10.64.12.34, fd00::2", "0.0.0.0/0", nil,
+                "Address fd00::2/128 is not used: AllowedIPs lead nowhere by IPv6, expected ::/0 there too"
+            ),
+            (
+                "10.64.12.34, fd00::2", "0.0.0.0/0, 2606:4700::/32, fd00::/8", nil,
+                "Address fd00::2/128 is not used: AllowedIPs lead nowhere by IPv6, expected ::/0 there too"
+            ),
+            ("10.64.12.34, fe80::1/64", "0.0.0.0/0, ::/0", nil, "Address fe80::1/64 is not used: no tunnel to the internet has it"),
+            ("10.64.12.34, ::1", "0.0.0.0/0, ::/0", nil, "Address ::1/128 is not used: no tunnel to the internet has it"),
+        ] as [(String, String, String?, String)])
+    func `an IPv6 address is used where the peer leads to the internet by IPv6`(given: String, allowed: String, six: String?, words: String)
+        throws
+    {
+        let text = Self.plain.replacing("10.64.12.34/32", with: given).replacing("0.0.0.0/0", with: allowed)
+        let file = WireGuardFile(text)
+        let tunnel = try #require(file.tunnel(Self.standard), "\(file.problems) \(file.lacks)")
+        #expect(tunnel.facts.clientAddress6 == six && tunnel.facts.clientAddress.hasPrefix("10.64.12.34/"))
+        #expect(file.findings.contains { $0.words == words }, "\(file.findings.map(\.words))")
+        #expect(file.findings.map(\.line) == file.findings.map(\.line).sorted())
     }
 
     /// Lines with which the file can't be used.

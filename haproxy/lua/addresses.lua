@@ -131,13 +131,18 @@ local function carried(bytes)
   return (marker == "\0\0\x5e\xfe" or marker == "\2\0\x5e\xfe") and bytes:sub(13, 16) or nil
 end
 
+-- True if it stands for one of IPv4: mapped, or translated by NAT64.
+function M.is_translated(bytes)
+  return M.contains("::ffff:0:0/96", bytes) or M.contains("64:ff9b::/96", bytes)
+end
+
 -- True if nobody may go to this address, given as bytes.
 function M.is_refused(bytes)
   if refused:lookup(M.text(bytes)) then return true end
   local inner = #bytes == 16 and carried(bytes)
   if inner and M.is_refused(inner) then return true end
   -- What is mapped or translated lies outside of what IANA gives out, and leads into it.
-  if M.contains("::ffff:0:0/96", bytes) or M.contains("64:ff9b::/96", bytes) then return false end
+  if M.is_translated(bytes) then return false end
   for _, network in ipairs(REFUSED) do
     if M.contains(network, bytes) then return true end
   end

@@ -63,7 +63,7 @@ local pages = {
     "Check the address and its port, or try later."),
   target_bad_answer = page(502, "The website's answer makes no sense", "Its server closed the connection without an answer, or answered with something else than HTTP.",
     "Load the page again. If that does not help, the website is broken, or the port is for something else."),
-  address_not_supported = page(502, "The exit has no IPv6", "The address is an IPv6 address, and the tunnels have IPv4 alone.",
+  address_not_supported = page(502, "The exit has no IPv6", "The address is an IPv6 address, and the exits of this country, or this session's, reach IPv4 alone.",
     "Use the website's name, or its IPv4 address."),
   target_unreachable = page(502, "The website can't be reached", "The exit could not resolve or reach it.",
     "Check the address. If it is right, try another country."),

@@ -2,6 +2,7 @@
 --
 -- The map of pools has "us backend=pool-us;fallback=ca,gb;slots=s1:4711:100:400:newyork,s3:815:80:600:dallas" with the slots that
 -- take connections: name, number of the exit, weight, milliseconds until it may be taken for silent, city. "any" has "countries=us,gb"; a country without a pool "none".
+-- "six=s1" are slots whose exits' tunnels carry IPv6: a target that is an IPv6 address leaves by these alone.
 -- "open=s1" are slots whose exits an earlier version started: they ask for no secret, and would hand one on to the target.
 -- "spread=round_robin" stands where the pool's exits are taken in turn, "demand=1" where a request may ask for an exit: demands.lua.
 -- "servers=none" is a country that could be asked for, if it had a server; "servers=unknown" one of which no list says yet whether it has.
@@ -26,16 +27,22 @@ local function list_of(text)
   return list
 end
 
+local function set_of(text)
+  local set = {}
+  for _, item in ipairs(list_of(text)) do set[item] = true end
+  return set
+end
+
 -- The slots of these countries that take connections, in the wanted city.
+-- @param txn the request that they are for, which may need IPv6; nil for none.
 -- @param kind "slots", or "standbys": those that are proved and wait.
-local function slots_of(countries, city, kind)
-  local slots = {}
+local function slots_of(txn, countries, city, kind)
+  local slots, needs_six = {}, txn and txn:get_var("txn.six")
   for _, country in ipairs(countries) do
     local pool = fields_of(pools:lookup(country))
-    local open = {}
-    for _, slot in ipairs(list_of(pool.open)) do open[slot] = true end
+    local open, six = set_of(pool.open), set_of(pool.six)
     for slot, exit, weight, silence, place in (pool[kind or "slots"] or ""):gmatch("(%w+):(%d+):(%d+):(%d+):([^,]*)") do
-      if not city or place == city then
+      if (not city or place == city) and (six[slot] or not needs_six) then
         slots[#slots + 1] = {
           name = slot, exit = tonumber(exit), weight = tonumber(weight), silence = tonumber(silence), backend = pool.backend, country = country, city = city,
           is_standby = kind == "standbys", is_open = open[slot], is_fixed = pool.open ~= nil, in_turn = pool.spread == "round_robin",
@@ -167,13 +174,13 @@ end
 local function exits_from(txn, chosen, others, chain)
   local function part(number)
     if number == 1 then
-      local slots = in_order(txn, chosen.name and others or slots_of({ chosen.country }, nil))
+      local slots = in_order(txn, chosen.name and others or slots_of(txn, { chosen.country }, nil))
       if chosen.name then table.insert(slots, 1, chosen) end
       return slots
     end
     local country = number == 2 and chosen.country or chain[number - 2]
-    if number == 2 then return slots_of({ country }, chosen.city, "standbys") end
-    return country ~= chosen.country and country and in_order(txn, slots_of({ country }, nil)) or country and {}
+    if number == 2 then return slots_of(txn, { country }, chosen.city, "standbys") end
+    return country ~= chosen.country and country and in_order(txn, slots_of(txn, { country }, nil)) or country and {}
   end
 
   local number, slots, index, seen = 1, part(1), 0, {}
@@ -266,11 +273,16 @@ local function on_demand(list)
   end
 end
 
+-- Whether these countries have exits, of whatever kind.
+local function has_exits(list)
+  return #slots_of(nil, list, nil) > 0 or #slots_of(nil, list, nil, "standbys") > 0
+end
+
 -- The country that a request may ask an exit for, where none of those that it names has one. Nil too once that has come to nothing.
 function M.closed_country(txn)
   if txn:get_var("txn.demand_over") then return nil end
   local list = list_of(txn:get_var("txn.country"))
-  if #slots_of(list, nil) > 0 or #slots_of(list, nil, "standbys") > 0 then return nil end
+  if has_exits(list) then return nil end
   return on_demand(list)
 end
 
@@ -295,10 +307,11 @@ function M.route(txn)
   local key, now = txn:get_var("txn.session_key"), os.time()
   local since = key and tonumber(txn:get_var("txn.session_until")) or 0
   local kept = key and tonumber(txn:get_var("txn.session_exit")) or 0
-  -- Without a session or a city the pool's own strategy chooses the slot, also of a pool that is fallen back to.
-  local is_free = not key and not city and not txn:get_var("txn.check")
+  -- Without a session, a city or an IPv6 address the pool's own strategy chooses the slot, also of a pool that is fallen back to.
+  local needs_six = txn:get_var("txn.six")
+  local is_free = not key and not city and not needs_six and not txn:get_var("txn.check")
   local slot = is_free and pool_of(txn, wanted) or nil
-  local slots = slot and {} or slots_of(wanted, city)
+  local slots = slot and {} or slots_of(txn, wanted, city)
   local chain = slot and {} or allowed(fallbacks(wanted, policy), policy)
   -- The country itself can be opened: others are for when that has come to nothing.
   if asked[1] ~= "any" and not txn:get_var("txn.demand_over") and on_demand(wanted) then chain = {} end
@@ -308,20 +321,25 @@ function M.route(txn)
       slots, since = besides(slots, kept), now + txn:get_var("txn.session_seconds")
       txn:set_var("txn.session_until", since)
     elseif kept ~= 0 and since > now then
-      slot = with_number(slots, kept) or with_number(slots_of(chain, nil), kept)
+      slot = with_number(slots, kept) or with_number(slots_of(txn, chain, nil), kept)
+      -- A session stays where it is.
+      local stays = needs_six and not slot and (with_number(slots_of(nil, wanted, city), kept) or with_number(slots_of(nil, chain, nil), kept))
+      if stays then return refuse("address_not_supported") end
       if not slot and txn:get_var("txn.hard") then return refuse("session_exit_gone") end
     else
       txn:set_var("txn.session_until", now + txn:get_var("txn.session_seconds"))
       kept = 0
     end
   end
-  if not slot and #slots == 0 then slots = slots_of(wanted, city, "standbys") end
+  if not slot and #slots == 0 then slots = slots_of(txn, wanted, city, "standbys") end
+  -- Another country is for when this one has no exit.
+  if needs_six and not slot and #slots == 0 and has_exits(wanted) then return refuse("address_not_supported") end
   for _, country in ipairs(chain) do
     if slot or #slots > 0 then break end
     slot = is_free and pool_of(txn, { country }) or nil
-    slots = slot and {} or slots_of({ country }, nil)
+    slots = slot and {} or slots_of(txn, { country }, nil)
   end
-  if not slot and #slots == 0 then return refuse(city and #slots_of(wanted, nil) > 0 and "no_exit_in_city" or lack_of(wanted)) end
+  if not slot and #slots == 0 then return refuse(city and #slots_of(txn, wanted, nil) > 0 and "no_exit_in_city" or lack_of(wanted)) end
 
   if not slot then slot = key and slot_for(txn, key .. "/" .. since, slots) or any_of(txn, slots, table.concat(wanted, ",") .. "/" .. (city or "")) end
   if txn:get_var("txn.hard") then slot.is_fixed = true end
@@ -346,7 +364,7 @@ function M.route(txn)
   local must_ask = txn:get_var("txn.socks5") or txn:get_var("txn.upgrade") or txn:get_var("txn.expects")
   if txn:get_var("txn.check") or slot.is_fixed and not must_ask then return end
   local function exits() return slot.is_fixed and only(slot) or exits_from(txn, slot, slots, allowed(fallbacks(wanted, policy), policy)) end
-  local is_alone = #(slot.name and slots or slots_of({ slot.country })) < 2
+  local is_alone = #(slot.name and slots or slots_of(txn, { slot.country })) < 2
   txn:set_priv({ take = take, secret = secret_of, exits = exits, is_fixed = slot.is_fixed, is_alone = is_alone })
 end
 

@@ -33,8 +33,9 @@ local function host_refusal(host)
   if host:sub(1, 1) == "[" then
     local bytes = addresses.parse(host:sub(2, -2))
     if not bytes then return "bad_target" end
-    -- No exit has IPv6: their tunnels carry IPv4 alone.
-    return addresses.is_refused(bytes) and "target_not_allowed" or "address_not_supported"
+    if addresses.is_refused(bytes) then return "target_not_allowed" end
+    -- What is only another form of an IPv4 address is no exit's business.
+    return addresses.is_translated(bytes) and "address_not_supported" or nil
   end
   if #host > 253 then return "bad_target" end
   for label in (host .. "."):gmatch("([^.]*)%.") do
@@ -164,6 +165,8 @@ function M.judge(txn, host, port, path)
     local reason = host_refusal(host)
     if not reason and (closed_ports[port] or (open_count > 0 and not open_ports[port])) then reason = "port_not_allowed" end
     if reason then return refuse(reason) end
+    -- It leaves by exits alone whose tunnels carry IPv6.
+    if host:sub(1, 1) == "[" then txn:set_var("txn.six", true) end
   end
   local authority = path and port == 80 and host or target
   txn:set_var("txn.uri", path and "http://" .. authority .. path or authority)

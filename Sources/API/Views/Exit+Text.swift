@@ -39,6 +39,7 @@ extension JSONWriter {
         field("generation", exit.generation)
         object("health") { $0.health(exit.health) }
         field("id", exit.id.description)
+        field("ipv6", exit.hasIPv6)
         field("leaving", exit.leaving)
         object("proxy") { json in
             json.field("socks5", "socks5h://\(proxy.host):\(proxy.port)")

@@ -51,6 +51,7 @@ extension Schema {
         .maybe("reason", .choice(ExitReason.self)), .maybe("detail", .text("no answer through the tunnel"), "a sentence for people"),
         .always("leaving", .flag, "true: it will be removed"), .maybe("exit_ip", .text("198.18.1.10"), "its address on the internet"),
         .maybe("exit_country", .text("US")),
+        .always("ipv6", .flag, "whether targets by IPv6 can be reached through it"),
         .always(
             "proxy",
             .object(

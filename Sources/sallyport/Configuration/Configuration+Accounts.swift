@@ -67,6 +67,7 @@ extension Configuration {
     {
         var facts = standard
         if let address = readAddress(section, file, provider) { facts.clientAddress = address }
+        facts.clientAddress6 = readIPv6Address(section, file)
         readTunnelFacts(section, &facts)
         facts.presharedKey = readKey(section, "preshared_key") { $0.peer?.presharedKey } ?? file?.peer?.presharedKey
         return facts
@@ -131,12 +132,22 @@ extension Configuration {
             }
             return nil
         }
-        // The tunnels are IPv4 alone.
         let addresses = given.filter { !$0.contains(":") }
         if addresses.count == 1, isTunnelAddress(addresses[0]) { return addresses[0] }
         section.problem(
             "address", "is \(given.joined(separator: ", ").prefix(200)), expected an IPv4 address with its prefix, like 10.64.0.2/32")
         return nil
+    }
+
+    /// The tunnel's IPv6 address, from where its IPv4 one is; nil for a tunnel of IPv4 alone.
+    private static func readIPv6Address(_ section: FieldReader, _ file: WireGuardFile?) -> String? {
+        guard let given = section.list("address") else { return file?.address6 }
+        let addresses = given.filter { $0.contains(":") }.map { $0.contains("/") ? $0 : "\($0)/128" }
+        for address in addresses where !TunnelFacts.isIPv6Address(address) {
+            section.problem("address", "has \(address.prefix(60)), expected an IPv6 address with its prefix, like fc00:bbbb::2/128")
+        }
+        if addresses.count > 1 { section.problem("address", "has \(addresses.count) IPv6 addresses, expected one at most") }
+        return addresses.first
     }
 
     private static func isTunnelAddress(_ text: String) -> Bool {

@@ -153,7 +153,8 @@ extension Configuration {
         case .none: entries.append(("credentials", "none"))
         }
         entries += [
-            ("address", account.facts.clientAddress), ("dns", list(account.facts.dns)), ("mtu", "\(account.facts.mtu)"),
+            ("address", account.facts.clientAddress6.map { list([account.facts.clientAddress, $0]) } ?? account.facts.clientAddress),
+            ("dns", list(account.facts.dns)), ("mtu", "\(account.facts.mtu)"),
             ("keepalive", "\(account.facts.keepalive)"),
         ]
         if let key = account.facts.presharedKey { entries.append(("preshared_key", "\(key)")) }

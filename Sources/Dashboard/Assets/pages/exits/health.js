@@ -62,6 +62,7 @@ function identity(exit) {
   return facts([
     ["Exit address", exit.exit_ip && copyable(exit.exit_ip, { label: "Copy the exit address" })],
     ["Seen in", exit.exit_country && countryName(exit.exit_country)],
+    ["IPv6", exit.ipv6 ? "inside the tunnel" : undefined],
     ["Pool", poolLink(exit.country)],
     ["Server", exit.server && serverLink(exit.server.hostname)],
     ["Server's address", exit.server?.address],
