@@ -199,7 +199,7 @@ private func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] 
         arguments: [
             ([5, 1, 0], [5, 255]), ([4, 1, 2], [5, 255]), ([5, 1, 2, 1, 1, 120, 1, 121], [1, 1]),
             ([5, 1, 2, 1, 0, 0, 5, 2, 0, 1, 1, 2, 3, 4, 0, 80], Socks5.reply(7)),
-            ([5, 1, 2, 1, 0, 0, 5, 1, 0, 4] + [UInt8](repeating: 1, count: 18), Socks5.reply(8)),
+            ([5, 1, 2, 1, 0, 0, 5, 1, 0, 4] + [UInt8](repeating: 1, count: 16) + [0, 0], Socks5.reply(1)),
             ([5, 1, 2, 1, 0, 0, 5, 1, 0, 9, 1], Socks5.reply(8)), ([5, 1, 2, 1, 0, 0, 5, 1, 0, 3, 1, 47, 0, 80], Socks5.reply(1)),
             ([5, 1, 2, 1, 0, 0, 5, 1, 0, 1, 1, 2, 3, 4, 0, 0], Socks5.reply(1)),
         ] as [([UInt8], [UInt8])])
