@@ -42,7 +42,7 @@ extension OnTheLab {
         {
             try await with { stage, server, exit, target in
                 for tunnels in [false, true] {
-                    for host in [target, "only6.lab.test", "both.lab.test"] {
+                    for host in [target, "only6.test", "both.lab.test"] {
                         let text = try await answer("http://\(host)/ip", exit.endpoint, stage, tunnels: tunnels).text
                         #expect(text == "\(Self.own)\n", "\(host) \(tunnels)")
                     }
@@ -82,7 +82,12 @@ extension OnTheLab {
                 #expect(try await stage.capture.packets(seen) == [])
                 // The firewall alone refuses them too, the proxy's user and root.
                 let rules = try await stage.run("nft", "list", "chain", "inet", "sallyport", "tunnel", in: exit.container).output
-                #expect(rules.contains("8000::/1") && rules.contains("2002:a00::/24") && rules.contains("ip6 saddr \(Self.own)"))
+                #expect(rules.contains("4000::") && rules.contains("2002:a00::/24") && rules.contains("ip6 saddr \(Self.own)"))
+                // The server's own address has the same web server.
+                for (host, isOpen) in [(stage.lab.lab.layout.internet6, true), ("fd00:198::1", false)] {
+                    let call = try await stage.run("busybox", "nc", "-w", "2", host, "80", "-e", "/bin/true", in: exit.container)
+                    #expect((call.status == 0) == isOpen, "\(host) \(call.output)")
+                }
                 #expect(try await stage.finish(exit: exit.endpoint, server: server.address) == [])
             }
         }
@@ -159,7 +164,7 @@ extension OnTheLab {
             try await Stage.with { stage in
                 let server = try stage.lab.server("us-1")
                 let exit = try await stage.launchAndServe(server)
-                for host in ["[\(stage.lab.lab.layout.internet6)]", "only6.lab.test"] {
+                for host in ["[\(stage.lab.lab.layout.internet6)]", "only6.test"] {
                     let said = try await answer("http://\(host)/ip", exit.endpoint, stage)
                     #expect(said.status == 502 && said.headers["x-sallyport-reason"] == "address_not_supported")
                 }
@@ -218,7 +223,7 @@ extension OnTheLab {
                 #expect(shown.contains(#""ipv6":true"#))
                 let (own, six) = (try #require(controller.lab.lab.keys.account("alice")).address6, controller.lab.lab.layout.internet6)
                 let answer = "\(own.prefix { $0 != "/" })\n"
-                for host in ["[\(six)]", "only6.lab.test", "both.lab.test"] {
+                for host in ["[\(six)]", "only6.test", "both.lab.test"] {
                     for way in [["-x", "http://\(controller.gateway)"], ["-p", "-x", "http://\(controller.gateway)"]] {
                         #expect(try await curl(way + ["http://\(host)/ip"]) == answer, "\(host) \(way)")
                     }
