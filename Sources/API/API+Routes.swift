@@ -56,11 +56,12 @@ extension API {
             SpeedTestRoutes(operations: operations),
             PoolRoutes(operations: operations, responses: responses),
             ServerRoutes(operations: operations, responses: responses),
-            UserRoutes(operations: operations),
+            UserRoutes(operations: operations), MeRoutes(operations: operations, tokens: shared.callers.tokens),
             KeyRoutes(callers: shared.callers, store: parts.keys),
             SessionRoutes(
                 callers: shared.callers, codes: shared.codes,
-                tries: KeyTries(keys: shared.callers.keys, limiter: shared.limiter, failures: shared.metrics.keyFailures),
+                tries: KeyTries(
+                    keys: shared.callers.keys, tokens: shared.callers.tokens, limiter: shared.limiter, failures: shared.metrics.keyFailures),
                 settings: shared.live),
             AuditRoutes(audit: shared.audit, callers: shared.callers),
             StreamRoutes(streams: shared.streams, list: list, names: names, tail: parts.logTail),

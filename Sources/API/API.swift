@@ -30,9 +30,11 @@ package final class API: Sendable {
         let live = LiveSettings(LiveValues(serving: settings, retentionDays: audit.retentionDays), audit: audit)
         let sessions = SessionTable(keys: keys, store: parts.sessions) { live.values.serving.sessions }
         let codes = SignInCodes(parts.codes, memory: parts.memory)
+        let tokens = UserTokens(revision: { operations.revision }, users: { operations.state.users })
+        let callers = Callers(keys: keys, sessions: sessions, tokens: tokens, keyStore: parts.keys)
         let shared = Shared(
-            operations: operations, proxy: proxy, callers: Callers(keys: keys, sessions: sessions, keyStore: parts.keys), codes: codes,
-            audit: audit, live: live, figures: FigureRecorder(store: parts.figures))
+            operations: operations, proxy: proxy, callers: callers, codes: codes, audit: audit, live: live,
+            figures: FigureRecorder(store: parts.figures))
         pipeline = RequestPipeline(
             Self.table(shared, parts, version: version), callers: shared.callers, limiter: shared.limiter, streams: shared.streams,
             memory: parts.memory, audit: audit, metrics: shared.metrics, log: log
@@ -40,7 +42,7 @@ package final class API: Sendable {
         services = Self.services(shared, parts, log)
         (self.audit, self.live) = (audit, live)
         (streams, longPolls, history) = (shared.streams, shared.longPolls, shared.figures.history)
-        (callers, self.codes) = (shared.callers, codes)
+        (self.callers, self.codes) = (callers, codes)
     }
 
     private static func services(_ shared: Shared, _ parts: Parts, _ log: Log) -> [@Sendable () async -> Void] {

@@ -38,6 +38,10 @@ package protocol Operations: Sendable {
     func usage(of name: String, hours: Int, days: Int) async throws -> UsageReport
     /// The same of what an exit has carried.
     func usage(of id: ExitID, hours: Int, days: Int) async throws -> UsageReport
+    /// The sessions that a user has at the proxies now.
+    func sessions(of name: String) async throws -> [ProxySession]
+    /// Gives sessions another exit, each with its next request.
+    func move(_ sessions: [ProxySession]) async throws
     /// What all exits and users carry now, and have carried today.
     func traffic() async throws -> TrafficReport
 }

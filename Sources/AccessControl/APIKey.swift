@@ -13,6 +13,10 @@ package struct APIKey: Sendable, Hashable, Codable {
     package var expiresAt: Timestamp?
     /// True for keys of the configuration, which the API can't change.
     package var isConfigured: Bool
+    /// The proxy user whose token it stands for, while a request is served; nil for a key. A token has no role.
+    package private(set) var user: String?
+
+    private enum CodingKeys: String, CodingKey { case id, name, role, digest, createdAt, expiresAt, isConfigured }
 
     package init(
         id: String, name: String, role: Role, digest: String, createdAt: Timestamp, expiresAt: Timestamp? = nil, isConfigured: Bool = false
@@ -24,6 +28,13 @@ package struct APIKey: Sendable, Hashable, Codable {
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.isConfigured = isConfigured
+    }
+
+    /// A user's token in a key's place. The id is for the log, which does not name users.
+    package init(tokenOf user: ProxyUser, digest: String) {
+        self.init(
+            id: "token-\(digest.prefix(12))", name: "user \(user.name)", role: .viewer, digest: digest, createdAt: user.createdAt)
+        self.user = user.name
     }
 
     /// The id of the key that the first start makes.

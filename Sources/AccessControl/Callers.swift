@@ -2,16 +2,18 @@ package import HTTPServing
 import Model
 import Platform
 
-/// Who calls: by an API key in a header, or by a session's cookie where there is no such header.
+/// Who calls: by an API key or a proxy user's token in a header, or by a session's cookie where there is no such header.
 package struct Callers: Sendable {
     package let keys: KeyRing
     package let sessions: SessionTable
+    package let tokens: UserTokens
     private let keyStore: (any KeyStore)?
 
     /// - Parameter keyStore: nil keeps keys as long as this process lives.
-    package init(keys: KeyRing, sessions: SessionTable, keyStore: (any KeyStore)?) {
+    package init(keys: KeyRing, sessions: SessionTable, tokens: UserTokens, keyStore: (any KeyStore)?) {
         self.keys = keys
         self.sessions = sessions
+        self.tokens = tokens
         self.keyStore = keyStore
     }
 
@@ -21,7 +23,7 @@ package struct Callers: Sendable {
     package var keysAreStale: Bool { keyStore != nil && keys.isStale }
 
     /// True for the digest of a key that is not known here and that the store may have.
-    package func mayBeStored(key digest: String) -> Bool { !keys.knows(digest: digest) && keysAreStale }
+    package func mayBeStored(key digest: String) -> Bool { !keys.knows(digest: digest) && keysAreStale && tokens.user(digest) == nil }
 
     /// True for the digest of a session's token where the session or its key is not known here and the store may have it.
     package func mayBeStored(session digest: String) -> Bool {
@@ -43,7 +45,7 @@ package struct Callers: Sendable {
 
     // MARK: - Finding
 
-    /// The key of a request that was let in.
+    /// The key of a request that was let in; nil for a user's token.
     package func key(of request: ServerRequest) -> APIKey? {
         if request.headers["x-api-key"] != nil || request.headers["authorization"] != nil { return keys.key(of: request) }
         return session(of: request)?.key

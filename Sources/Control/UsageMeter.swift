@@ -10,6 +10,8 @@ package protocol UsageSource: Sendable {
     func openByUser() async throws -> [String: Int]
     /// Ends the running connections of these users; how many there were.
     func cut(_ users: Set<String>) async throws -> Int
+    /// Takes what users with quotas have used of them, by name, for the users to see.
+    func tell(_ quotas: [String: [QuotaUse]], now: Timestamp) async throws
 }
 
 /// Keeps what was used.
@@ -84,6 +86,9 @@ package actor UsageMeter {
         for (name, quota) in controller.snapshot.desired.blocked.sorted(by: { $0.key < $1.key }) where before[name] == nil {
             log.info("a user is over a quota", ["user": name, "quota": quota.rawValue])
         }
+        let quotas = limited.map { user in (user.name, sums[user.name].map(user.limits.quotas) ?? []) }
+        // Only shown there: the next collection tells it again.
+        try? await source.tell(Dictionary(quotas, uniquingKeysWith: { $1 }), now: now)
         let open = try await source.openByUser()
         try await cutOthers(active: Set(open.keys))
         try await store.save(rates.traffic(openByUser: open, openByExit: reading.openByExit, now: controller.ports.instant))

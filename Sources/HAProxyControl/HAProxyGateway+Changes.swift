@@ -111,6 +111,7 @@ extension HAProxyGateway {
         try warrant()
         for map in maps { try Files.write(map.text, to: "\(folder)/\(map.name)", mode: 0o600) }
         if !Files.exists(elsewhereMap) { try Files.write("", to: elsewhereMap, mode: 0o600) }
+        try writeQuotas()
     }
 }
 

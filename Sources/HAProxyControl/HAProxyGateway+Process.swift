@@ -67,6 +67,7 @@ extension HAProxyGateway {
         }
         try warrant()
         try Files.write(elsewhereText(counts), to: elsewhereMap, mode: 0o600)
+        try writeQuotas()
         nobodyIsElsewhere = false
         _ = try await sockets.master.send("reload")
         try await awaitRevision(revision, besides: [old].compactMap(\.self), action: "reloading HAProxy")

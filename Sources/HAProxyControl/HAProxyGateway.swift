@@ -32,6 +32,10 @@ package actor HAProxyGateway {
     nonisolated let guesses = Guesses()
     /// True when the newest worker knows of no connections in others, so that it need not be told so.
     var nobodyIsElsewhere = false
+    /// What was told of users' quotas last, by user, and when.
+    var toldQuotas: (entries: [String: String], at: Timestamp)?
+    /// The table of sessions as it was read last.
+    var sessionTable: (text: String, at: ContinuousClock.Instant)?
     var silence = Silence()
     /// True where processes of an HAProxy that was replaced may live.
     var hasRemains = true
@@ -59,7 +63,7 @@ package actor HAProxyGateway {
 
     private static let code = [
         "sallyport", "pending", "addresses", "users", "targets", "routing", "counters", "demands", "preparing", "socks5", "checkpage",
-        "refusals",
+        "refusals", "status",
         "guesses", "parameters",
     ]
 

@@ -143,6 +143,19 @@ enum RuntimeAnswers {
         return key.map { ($0, numbers) }
     }
 
+    /// `show table sessions`: those of one user. Their ends are seconds, `gpt0`; their exits numbers, `gpt1`.
+    static func sessions(_ text: String, of user: String) -> [ProxySession] {
+        let prefix = Array("key=\(user)/".utf8)
+        // By bytes: it may have a hundred thousand lines of others.
+        return text.utf8.split(separator: 0x0A).compactMap { line in
+            guard let blank = line.firstIndex(of: 0x20), line[line.index(after: blank)...].starts(with: prefix),
+                let (key, numbers) = tableEntry(Substring(line)), let end = numbers["gpt0"], let exit = numbers["gpt1"]
+            else { return nil }
+            return ProxySession(
+                key: key, exitNumber: UInt32(truncatingIfNeeded: exit), endsAt: Timestamp(milliseconds: Int64(end) * 1000))
+        }
+    }
+
     /// `show peers`: true when the section's worker has all that an earlier one had, or has given up to wait for it
     /// (`PEERS_F_RESYNC_LOCAL` and `_REMOTE`: flags 0x3).
     static func peersAreReady(_ text: String) -> Bool {

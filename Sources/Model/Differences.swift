@@ -34,7 +34,7 @@ extension ProxyUser {
             ("password", passwords != old.passwords), ("expires_at", expiresAt != old.expiresAt),
             ("disabled", isDisabled != old.isDisabled),
             ("countries", countries != old.countries), ("fallback", fallback != old.fallback), ("addresses", addresses != old.addresses),
-            ("address_rule", addressRule != old.addressRule), ("limits", limits != old.limits),
+            ("address_rule", addressRule != old.addressRule), ("limits", limits != old.limits), ("token", token != old.token),
         ]
         return all.filter(\.1).map(\.0)
     }

@@ -20,6 +20,27 @@ package struct ProxyUser: Hashable, Codable, Sendable {
         }
     }
 
+    /// What the user calls `/api/me` with, as it is kept: never the token itself.
+    package struct Token: Hashable, Codable, Sendable {
+        /// Hexadecimal SHA-256 of the token.
+        package var digest: String
+        package var createdAt: Timestamp
+        /// When it stops being valid; nil for never.
+        package var expiresAt: Timestamp?
+
+        package init(digest: String, createdAt: Timestamp, expiresAt: Timestamp? = nil) {
+            self.digest = digest
+            self.createdAt = createdAt
+            self.expiresAt = expiresAt
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case digest
+            case createdAt = "created_at"
+            case expiresAt = "expires_at"
+        }
+    }
+
     /// What nil says is not limited.
     package struct Limits: Hashable, Codable, Sendable {
         /// Connections at once.
@@ -39,6 +60,15 @@ package struct ProxyUser: Hashable, Codable, Sendable {
             if let bytesPerMonth, used.month.bytes >= bytesPerMonth { return .month }
             if let bytesPerDay, used.day.bytes >= bytesPerDay { return .day }
             return nil
+        }
+
+        /// Each quota that there is, with what is used of it.
+        package func quotas(_ used: (day: Usage, month: Usage, total: Usage)) -> [QuotaUse] {
+            [
+                bytesPerDay.map { QuotaUse(quota: .day, limit: $0, used: used.day.bytes) },
+                bytesPerMonth.map { QuotaUse(quota: .month, limit: $0, used: used.month.bytes) },
+                bytesTotal.map { QuotaUse(quota: .total, limit: $0, used: used.total.bytes) },
+            ].compactMap(\.self)
         }
 
         package init(
@@ -85,6 +115,8 @@ package struct ProxyUser: Hashable, Codable, Sendable {
     package var addresses: [String] = []
     package var addressRule = AddressRule.withPassword
     package var limits = Limits()
+    /// Nil where the user has none.
+    package var token: Token?
 
     package init(name: String, passwords: [Password], createdAt: Timestamp) {
         self.name = name
@@ -110,7 +142,7 @@ package struct ProxyUser: Hashable, Codable, Sendable {
     // MARK: - As it is stored
 
     enum CodingKeys: String, CodingKey {
-        case name, passwords, salt, digest, countries, fallback, addresses, limits
+        case name, passwords, salt, digest, countries, fallback, addresses, limits, token
         case createdAt = "created_at"
         case expiresAt = "expires_at"
         case isDisabled = "disabled"
@@ -134,6 +166,7 @@ package struct ProxyUser: Hashable, Codable, Sendable {
         addresses = try fields.decodeIfPresent([String].self, forKey: .addresses) ?? []
         addressRule = try fields.decodeIfPresent(AddressRule.self, forKey: .addressRule) ?? .withPassword
         limits = try fields.decodeIfPresent(Limits.self, forKey: .limits) ?? Limits()
+        token = try fields.decodeIfPresent(Token.self, forKey: .token)
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -150,5 +183,6 @@ package struct ProxyUser: Hashable, Codable, Sendable {
             try fields.encode(addressRule, forKey: .addressRule)
         }
         if limits != Limits() { try fields.encode(limits, forKey: .limits) }
+        try fields.encodeIfPresent(token, forKey: .token)
     }
 }

@@ -14,6 +14,18 @@ package struct Timestamp: Hashable, Comparable, Sendable {
     }
 }
 
+extension Timestamp {
+    /// The next midnight in UTC.
+    package var nextDay: Timestamp { Timestamp(milliseconds: (milliseconds / 86_400_000 + 1) * 86_400_000) }
+
+    /// The next midnight in UTC that begins a month.
+    package var nextMonth: Timestamp {
+        var midnight = nextDay
+        while midnight.description.dropFirst(8).prefix(2) != "01" { midnight = midnight + 86_400 }
+        return midnight
+    }
+}
+
 extension Timestamp: CustomStringConvertible {
     /// "2026-11-21T01:02:03.456Z" (RFC 3339). Civil date by the proleptic Gregorian calendar.
     package var description: String {

@@ -5,6 +5,8 @@ package import Model
 package enum Access: Sendable, Equatable {
     case open
     case role(Role)
+    /// A proxy user, by their own token.
+    case user
 
     package static let viewer = Access.role(.viewer)
     package static let `operator` = Access.role(.operator)

@@ -50,14 +50,17 @@ enum OpenAPIDocument {
             "responses": .object(responses(route)),
         ]
         var details = contract.details
-        if case .role(let role) = contract.access {
-            fields["security"] = .array([
-                .object(["key": .array([])]), .object(["bearer": .array([])]), .object(["cookieAuth": .array([])]),
-            ])
+        let byHeader: [Document] = [.object(["key": .array([])]), .object(["bearer": .array([])])]
+        switch contract.access {
+        case .open: fields["security"] = .array([])
+        case .user:
+            fields["security"] = .array(byHeader)
+            fields["x-role"] = .string("user")
+            details += (details.isEmpty ? "" : " ") + "For a proxy user's own token."
+        case .role(let role):
+            fields["security"] = .array(byHeader + [.object(["cookieAuth": .array([])])])
             fields["x-role"] = .string(role.rawValue)
             details += (details.isEmpty ? "" : " ") + "Role: \(role.rawValue)."
-        } else {
-            fields["security"] = .array([])
         }
         if !details.isEmpty { fields["description"] = .string(details) }
         let parameters = route.placeholders.map(placeholder) + contract.query.map(parameter) + headers(of: route)

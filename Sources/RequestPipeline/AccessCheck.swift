@@ -12,7 +12,7 @@ struct AccessCheck: Sendable {
 
     init(callers: Callers, limiter: RateLimiter, keyFailures: Metric) {
         self.callers = callers
-        tries = KeyTries(keys: callers.keys, limiter: limiter, failures: keyFailures)
+        tries = KeyTries(keys: callers.keys, tokens: callers.tokens, limiter: limiter, failures: keyFailures)
     }
 
     /// True where a request brings a key or a session that is not known here and that the store may have.
@@ -36,7 +36,7 @@ struct AccessCheck: Sendable {
             let name = LimitClass.standard.addressPrefix + context.counted
             context.note(limiter.take(name, limit: most, window: settings.windowSeconds, counts: false))
         }
-        guard let route = context.route, case .role(let wanted) = route.access.access else {
+        guard let route = context.route, route.access.access != .open else {
             // Nor may another site's page sign a browser in.
             return context.changes && isForeign(context) ? Self.foreign : nil
         }
@@ -47,11 +47,30 @@ struct AccessCheck: Sendable {
             context.note(limiter.take(limit.keyPrefix + key.id, limit: most, window: settings.windowSeconds))
             if let problem = Self.tooMany(context) { return problem }
         }
-        guard key.role >= wanted else {
+        return refusal(of: key, route)
+    }
+
+    /// Why whoever has come with this may not call the route.
+    private func refusal(of key: APIKey, _ route: APIRoute) -> APIProblem? {
+        switch (route.access.access, key.user) {
+        case (.open, _): return nil
+        case (.role, .some): return .onlyForItsUser
+        case (.role(let wanted), nil):
+            guard key.role < wanted else { return nil }
             return APIProblem(
                 status: 403, code: "role_too_low", message: "this needs role \(wanted.rawValue), the key has \(key.role.rawValue)")
+        case (.user, nil):
+            return APIProblem(
+                status: 403, code: "user_token_needed",
+                message: "this is for a proxy user's own token; with an API key, /api/users/{name} shows a user")
+        case (.user, .some):
+            let user = callers.tokens.user(key.digest)
+            if user?.isDisabled ?? true { return APIProblem(status: 403, code: "user_disabled", message: "this user is disabled") }
+            guard user?.isAdmitted(now: SystemClock.now()) ?? false else {
+                return APIProblem(status: 403, code: "user_expired", message: "this user's time is over")
+            }
+            return nil
         }
-        return nil
     }
 
     /// The key that a request is let in with: that of its header, else that of its session.
@@ -59,7 +78,7 @@ struct AccessCheck: Sendable {
         let analysis = context.analysis
         // Neither a refused try nor the end of a session: nobody has said that there is no such key.
         if context.callerIsUncertain, mayBeStored(analysis) { throw .callerIsUncertain }
-        if analysis.offersKey { return try tries.key(analysis.keyDigest, from: context.counted, context.settings) }
+        if analysis.offersKey { return try tries.caller(analysis.keyDigest, from: context.counted, context.settings) }
         guard let digest = analysis.sessionDigest else {
             throw .unauthorized("key_missing", "an API key is needed, as X-API-Key or Authorization: Bearer")
         }

@@ -14,7 +14,7 @@ extension AuditEntry {
         self.init(kind, "\(context.request.method) \(context.route?.pattern ?? "?")")
         key = context.key?.name
         keyID = context.key?.id
-        role = context.key?.role
+        role = context.key.flatMap { $0.user == nil ? $0.role : nil }
         address = context.address
         method = String(context.request.method.prefix(32))
         path = context.path

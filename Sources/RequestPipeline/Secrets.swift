@@ -3,7 +3,7 @@ import OpenAPI
 
 /// The fields of answers that hold a secret which is shown once.
 enum Secrets {
-    private static let fields = ["password", "key", "secret"]
+    private static let fields = ["password", "key", "secret", "token"]
 
     /// With stars in their place.
     static func masked(_ answer: [String: Document]) -> [String: Document] {

@@ -14,6 +14,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
     var method: String { route.method }
     var target: String { route.exampleTarget }
     var role: Role? { if case .role(let role) = route.access.access { role } else { nil } }
+    var isForUsers: Bool { route.access.access == .user }
     var body: String? { route.exampleBody?.jsonText }
     var testDescription: String { "\(method) \(route.pattern)" }
 
@@ -30,9 +31,9 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
             try await Subject.with(way) { subject in
                 if let role { try await subject.addSession(of: role) }
                 let answer = try await subject.call(call.method, call.target, as: role, body: call.body)
-                if let wanted = call.role, role.map({ $0 < wanted }) ?? true {
+                if call.isForUsers || call.role.map({ wanted in role.map { $0 < wanted } ?? true }) ?? false {
                     #expect(answer.status == (role == nil ? 401 : 403))
-                    #expect(answer.error == (role == nil ? "key_missing" : "role_too_low"))
+                    #expect(answer.error == (role == nil ? "key_missing" : call.isForUsers ? "user_token_needed" : "role_too_low"))
                     #expect(Schema.problem.problems(with: answer.json) == [])
                     if role == nil { #expect(answer.headers["www-authenticate"]?.hasPrefix("Bearer ") == true) }
                     return
@@ -60,7 +61,7 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
             let revoked = key("revoked")
             #expect(try await subject.call("GET", "/api/auth/me", headers: [("X-API-Key", revoked)]).status == 200)
             subject.api.pipeline.access.callers.keys.remove("revoked")
-            for offered in [expired, revoked, String(repeating: "w", count: 43)] where call.role != nil {
+            for offered in [expired, revoked, String(repeating: "w", count: 43)] where call.role != nil || call.isForUsers {
                 let answer = try await subject.call(call.method, call.target, headers: [("X-API-Key", offered)], body: call.body)
                 #expect(answer.status == 401 && answer.error == "key_unknown", "\(answer.text)")
             }

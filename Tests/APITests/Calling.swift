@@ -37,6 +37,11 @@ struct Subject: Sendable {
     static let keys: [Role: String] = Dictionary(
         uniqueKeysWithValues: Role.allCases.map { ($0, "\($0.rawValue)-" + String(repeating: "k", count: 40)) })
 
+    /// That of alice.
+    static let userToken = FakeOperations.token
+    /// What opens a route.
+    static func key(for call: RouteCase) -> String { call.isForUsers ? userToken : keys[.admin] ?? "" }
+
     let operations = FakeOperations()
     let api: API
     private let dispatcher: @Sendable (ServerRequest) -> Dispatch

@@ -2,6 +2,7 @@ import API
 @testable import EventStreams
 import HTTPServing
 import Model
+import Platform
 import Synchronization
 import TestSupport
 
@@ -23,8 +24,13 @@ final class FakeOperations: Operations, EventSource {
         var forgotten = 0
         var isLogAway = false
         var trafficReads = 0
+        /// What the gateway remembers of all users.
+        var sessions: [ProxySession] = []
+        var moved: [ProxySession] = []
     }
 
+    /// Of the first user.
+    static let token = "user-" + String(repeating: "t", count: 40)
     private let inner: Mutex<State>
 
     init() {
@@ -46,6 +52,8 @@ final class FakeOperations: Operations, EventSource {
         state.shown.alerts = [Alert(.part(.host), .critical, "offline", remedy: "check the network", since: start)]
         state.shown.breakers = [BreakerView(name: .server("us2"), state: "open", reason: "blackhole", openings: 2, openUntil: start + 60)]
         state.shown.users = [ProxyUser(name: "alice", salt: "the salt", digest: "the digest", createdAt: start)]
+        state.shown.users[0].token = ProxyUser.Token(digest: Digest.sha256(Self.token), createdAt: start)
+        state.sessions = [ProxySession(key: "alice/a1/us/", exitNumber: 4711, endsAt: SystemClock.now() + 540)].compactMap(\.self)
         inner = Mutex(state)
     }
 
@@ -127,6 +135,9 @@ final class FakeOperations: Operations, EventSource {
         (test.bytes, test.seconds) = (bytes, seconds)
         return test
     }
+
+    func sessions(of name: String) async throws -> [ProxySession] { with { $0.sessions.filter { $0.key.hasPrefix("\(name)/") } } }
+    func move(_ sessions: [ProxySession]) async throws { with { $0.moved += sessions } }
 
     @discardableResult
     func execute(_ command: ControllerCommand) async throws -> Exit? {

@@ -37,7 +37,12 @@ import Testing
     @Test func `the document for users has every route, with the role that the table gives it`() throws {
         let text = try Files.read("\(Repository.root)/docs/api.md")
         for route in try #require(Self.api).pipeline.table.routes {
-            let role = if case .role(let role) = route.access.access { role.rawValue } else { "none" }
+            let role =
+                switch route.access.access {
+                case .open: "none"
+                case .user: "user"
+                case .role(let role): role.rawValue
+                }
             let row = "| `\(route.method) \(route.pattern)` | \(role) |"
             let isThere = text.contains(row)
             #expect(isThere, "docs/api.md has no line that begins with: \(row)")

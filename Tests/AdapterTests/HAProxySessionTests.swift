@@ -141,6 +141,38 @@ import Testing
         }
     }
 
+    @Test func `a user's sessions are read, and moved with their next request`() async throws {
+        try await Subject.with { subject in
+            let exits = try (1...3).map { try Subject.exit("exit \($0)") }
+            try await subject.gateway.publish(layout(exits))
+            let places = try await places(subject)
+            _ = try await subject.send("bob-country-us-session-s1")
+            let now = SystemClock.now()
+            let sessions = try await subject.gateway.sessions(of: "alice", now: now)
+            #expect(
+                Set(sessions.map(\.name)) == Set(ids.map { "s\($0)" }) && sessions.allSatisfy { $0.countries == [us] && $0.city == nil })
+            #expect(sessions.allSatisfy { (590...600).contains($0.endsAt - now) })
+            for (id, place) in zip(ids, places) {
+                let number = try #require(place.last?.wholeNumberValue)
+                let occupant = GatewayOccupant(exit: ExitID(country: us, number: number), generation: 1)
+                #expect(sessions.first { $0.name == "s\(id)" }?.exitNumber == occupant.number)
+            }
+            #expect(try await subject.gateway.sessions(of: "ali", now: now).isEmpty)
+            #expect(try await subject.gateway.sessions(of: "alice", now: now + 700).isEmpty)
+
+            let bob = try await subject.send("bob-country-us-session-s1").text
+            try await subject.gateway.move(sessions.filter { $0.name == "s1" })
+            #expect(try await subject.gateway.sessions(of: "alice", now: now).count == ids.count - 1, "it begins anew")
+            let moved = try await self.places(subject)
+            #expect(moved[0] != places[0] && moved.dropFirst() == places.dropFirst(), "\(moved), \(places)")
+            #expect(try await self.places(subject) == moved, "it stays there")
+            #expect(try await subject.send("bob-country-us-session-s1").text == bob)
+            try await eventually("what was read last counts for a second") {
+                try await subject.gateway.sessions(of: "alice", now: now).count == ids.count
+            }
+        }
+    }
+
     @Test func `who can't be moved is told why`() async throws {
         try await Subject.with { subject in
             let exit = try Subject.exit("exit 1")

@@ -1,5 +1,8 @@
 -- The page http://ip.sallyport/, which says through which exit a user goes. It is asked for in plain HTTP, or inside a
--- tunnel by CONNECT or SOCKS5; the first request carries what the page says in a header that only HAProxy sets.
+-- tunnel by CONNECT or SOCKS5; the first request carries what the page says in a header that only HAProxy sets. /status is told in the same
+-- way, and also to users whose requests are refused.
+
+local refusals = require("refusals")
 
 local MAX_LINES = 100
 
@@ -51,41 +54,69 @@ local function html(json)
   return HTML:format(place, address, value(json, "exit") or "?", address, place, table.concat(rows))
 end
 
--- The method, the page's text, whether HTML is wanted, and the path; nil if the client went away or sends no end of lines.
+-- The headers of which the outer request says what there is to tell; all are set by HAProxy alone.
+local OWN = { ["x-sallyport-page"] = "page", ["x-sallyport-status"] = "status", ["x-sallyport-refused"] = "refused" }
+
+-- What a request's head says: method, path (nil in absolute form), whether HTML is wanted, and what HAProxy has set. Nil if the client
+-- went away or sends no end of lines.
 local function read_head(applet)
-  local method, page, accepts_html, path = nil, nil, false, nil
+  local head = { accepts_html = false }
   for _ = 1, MAX_LINES do
     local line = applet:getline()
     if not line or line == "" then return nil end
     line = line:gsub("[\r\n]+$", "")
-    if line == "" then return method, page, accepts_html, path end
-    if not method then
-      method, path = line:match("^(%u+) (/[^ ?]*)")
-      method = method or line:match("^(%u+) ") or "?"
+    if line == "" then return head end
+    if not head.method then
+      head.method, head.path = line:match("^(%u+) (/[^ ?]*)")
+      head.method = head.method or line:match("^(%u+) ") or "?"
     end
     local name, text = line:match("^([%w-]+):%s*(.-)%s*$")
     name = name and name:lower()
-    if name == "x-sallyport-page" then page = text end
-    if name == "accept" and text:find("text/html", 1, true) then accepts_html = true end
+    if OWN[name] then head[OWN[name]] = text end
+    if name == "accept" and text:find("text/html", 1, true) then head.accepts_html = true end
   end
   return nil
 end
 
-local function check_page(applet)
-  local method, page, accepts_html, path = read_head(applet)
-  local text = page
-  if method == "CONNECT" then
-    applet:send("HTTP/1.1 200 Connection established\r\n\r\n")
-    method, page, accepts_html, path = read_head(applet)
-    if text and path == "/rotate" then text = text:gsub("}$", UNHEARD) end
-  end
-  if not method or not text then return end
-  local body = accepts_html and html(text) or text .. "\n"
-  local kind = accepts_html and "text/html; charset=utf-8" or "application/json"
-  -- So that a script notices that it has the exit that it had.
-  local status = text:find('"rotated": false', 1, true) and "409 Conflict" or "200 OK"
-  applet:send("HTTP/1.1 " .. status .. "\r\nContent-Type: " .. kind .. "\r\nContent-Length: " .. #body ..
+local function answer(applet, method, status, kind, body, header)
+  applet:send("HTTP/1.1 " .. status .. "\r\nContent-Type: " .. kind .. "\r\nContent-Length: " .. #body .. (header or "") ..
     "\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n" .. (method == "HEAD" and "" or body))
+end
+
+local function answer_status(applet, method, text)
+  if method == "GET" or method == "HEAD" then return answer(applet, method, "200 OK", "application/json", text .. "\n") end
+  answer(applet, method, "405 Method Not Allowed", "text/plain", "method_not_allowed\n", "\r\nAllow: GET, HEAD")
+end
+
+-- The page, with a status by which a script notices that it has the exit that it had.
+local function answer_page(applet, head, text)
+  local status = text:find('"rotated": false', 1, true) and "409 Conflict" or "200 OK"
+  if head.accepts_html then return answer(applet, head.method, status, "text/html; charset=utf-8", html(text)) end
+  answer(applet, head.method, status, "application/json", text .. "\n")
+end
+
+local PHRASES = { [400] = "Bad Request", [403] = "Forbidden", [429] = "Too Many Requests", [502] = "Bad Gateway", [503] = "Service Unavailable" }
+
+-- Of a tunnel that stands for the status alone: what else is asked for in it is refused there.
+local function answer_refusal(applet, method, reason)
+  local status = refusals.status(reason)
+  answer(applet, method, status .. " " .. (PHRASES[status] or "Refused"), "text/plain", reason .. "\n", "\r\nX-Sallyport-Reason: " .. reason)
+end
+
+local function check_page(applet)
+  local outer = read_head(applet)
+  if not outer then return end
+  if outer.method ~= "CONNECT" then
+    if outer.page then return answer_page(applet, outer, outer.page) end
+    if outer.status then answer_status(applet, outer.method, outer.status) end
+    return
+  end
+  applet:send("HTTP/1.1 200 Connection established\r\n\r\n")
+  local inner = read_head(applet)
+  if not inner or not inner.method then return end
+  if inner.path == "/status" and outer.status then return answer_status(applet, inner.method, outer.status) end
+  if not outer.page then return answer_refusal(applet, inner.method, outer.refused or "no_exit") end
+  answer_page(applet, inner, inner.path == "/rotate" and outer.page:gsub("}$", UNHEARD) or outer.page)
 end
 
 core.register_service("check_page", "tcp", check_page)

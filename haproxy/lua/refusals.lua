@@ -1,6 +1,8 @@
 -- A refusal as a page, for clients that say they take HTML: browsers. Programs get the bare reason from the rules that follow, which
 -- also hold where this code fails. A browser shows no answer to a CONNECT, so pages are seen for plain http:// addresses only.
 
+local status = require("status")
+
 local HTML = [[<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>%s - Sallyport</title>
 <style>:root{color-scheme:light dark;--text:#17212b;--quiet:#56657a;--line:#dbe2e8;--card:#fff;--ground:#eef2f5;--bad:#b3261e}
@@ -99,6 +101,7 @@ local function refuse_with_page(txn)
   reply:add_header("cache-control", "no-store")
   reply:add_header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'")
   if found.status == 407 then reply:add_header("proxy-authenticate", 'Basic realm="sallyport"') end
+  status.note(txn)
   reply:set_body(HTML:format(found.title, found.title, found.meaning, found.remedy, reason, found.status))
   txn:done(reply)
 end

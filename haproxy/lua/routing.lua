@@ -11,6 +11,9 @@ local users = require("users")
 
 local M = {}
 
+-- The end of a session that the controller wants moved.
+local MOVING = 1
+
 local pools = Map.new(os.getenv("SALLYPORT_POOLS_MAP"), Map._str)
 local secrets = Map.new(os.getenv("SALLYPORT_SECRETS_MAP"), Map._str)
 local exits = Map.new(os.getenv("SALLYPORT_EXITS_MAP"), Map._str)
@@ -225,12 +228,20 @@ local function reason_to_stay(txn, kept, slot)
   return kept == slot.exit and "no other exit serves" or nil
 end
 
-local function quoted(text) return '"' .. text:gsub('[^%w%s._:,/-]', "") .. '"' end
+-- A text as JSON, without any character that would have to be escaped.
+function M.quoted(text) return '"' .. text:gsub('[^%w%s._:,/-]', "") .. '"' end
+
+local quoted = M.quoted
+
+-- What exits.map has of a slot: name, address, its country, city.
+local function words_of(slot)
+  return (exits:lookup(slot.backend .. "/" .. slot.name) or "?;;;"):match("^([^;]*);([^;]*);([^;]*);([^;]*)$")
+end
 
 -- What the check page says, as JSON. All of it is ours, or was checked to be letters, digits, "_" and ".".
 -- @param kept the number of the exit that the session had, 0 for none.
 local function page_of(txn, slot, kept)
-  local id, address, country, city = (exits:lookup(slot.backend .. "/" .. slot.name) or "?;;;"):match("^([^;]*);([^;]*);([^;]*);([^;]*)$")
+  local id, address, country, city = words_of(slot)
   local fields = {
     '"exit": ' .. quoted(id or "?"), '"country": ' .. quoted(slot.country:upper()), '"address": ' .. quoted(address or ""),
     '"address_country": ' .. quoted(country or ""), '"city": ' .. quoted((city or ""):gsub("_", " ")),
@@ -246,6 +257,18 @@ local function page_of(txn, slot, kept)
     if advice then fields[#fields + 1] = '"advice": ' .. quoted(advice) end
   end
   return "{" .. table.concat(fields, ", ") .. "}"
+end
+
+-- The countries that are asked for by name, or those of "any".
+local function wanted_of(asked)
+  return asked[1] == "any" and list_of(fields_of(pools:lookup("any")).countries) or asked
+end
+
+-- Name and address of the exit that a user's session has, by its number; nil where it does not serve.
+function M.exit_of(txn, policy, number)
+  local wanted = wanted_of(list_of(txn:get_var("txn.country")))
+  local slot = with_number(slots_of(wanted, nil), number) or with_number(slots_of(allowed(fallbacks(wanted, policy), policy), nil), number)
+  if slot then return words_of(slot) end
 end
 
 -- Whether an exit is being started for what a request asks for.
@@ -295,8 +318,7 @@ function M.route(txn)
   if not policy then return refuse("authentication_failed") end
   local city = txn:get_var("txn.city")
   local asked = list_of(txn:get_var("txn.country"))
-  local wanted = asked
-  if asked[1] == "any" then wanted = list_of(fields_of(pools:lookup("any")).countries) end
+  local wanted = wanted_of(asked)
   for _, country in ipairs(wanted) do
     if not pools:lookup(country) then return refuse("country_unknown") end
   end
@@ -317,7 +339,7 @@ function M.route(txn)
   if asked[1] ~= "any" and not txn:get_var("txn.demand_over") and on_demand(wanted) then chain = {} end
 
   if key then
-    if kept ~= 0 and since > now and txn:get_var("txn.rotate") then
+    if kept ~= 0 and (since == MOVING or since > now and txn:get_var("txn.rotate")) then
       slots, since = besides(slots, kept), now + txn:get_var("txn.session_seconds")
       txn:set_var("txn.session_until", since)
     elseif kept ~= 0 and since > now then

@@ -10,6 +10,7 @@
 --   demands.lua                                      asks the controller to open a country
 --   socks5.lua     socks5_request, socks5_connect, socks5_response   SOCKS5 as HTTP CONNECT
 --   checkpage.lua  check_page                        http://ip.sallyport/
+--   status.lua     tell_status, note_refusal         what users are told of themselves
 --   refusals.lua   refuse_with_page                  a refusal as a page, for browsers
 --
 -- Only heads and handshakes pass through here; the bytes of a connection never do.
@@ -21,4 +22,5 @@ require("routing")
 require("preparing")
 require("socks5")
 require("checkpage")
+require("status")
 require("refusals")

@@ -149,7 +149,8 @@ local function canonical(host)
 end
 
 -- Judges where a client wants to go: sets txn.uri where that is allowed, else txn.verdict with the reason; txn.target for the log, and
--- txn.check for the check page, and txn.rotate where it is to move the session. Returns the authority that the target is to read.
+-- txn.check for the check page, txn.rotate where it is to move the session, txn.self ("status", "tunnel") where it is or may be the user's
+-- status. Returns the authority that the target is to read.
 -- @param path of a plain request; nil for a tunnel.
 function M.judge(txn, host, port, path)
   local function refuse(reason) txn:set_var("txn.verdict", reason) end
@@ -160,7 +161,10 @@ function M.judge(txn, host, port, path)
   txn:set_var("txn.target", target)
   if host == CHECK_HOST and port == 80 then
     txn:set_var("txn.check", true)
-    if path and path:match("^[^?]*") == "/rotate" then txn:set_var("txn.rotate", true) end
+    local page = path and path:match("^[^?]*")
+    if page == "/rotate" then txn:set_var("txn.rotate", true) end
+    -- What is asked for inside of a tunnel is not known yet.
+    if not page or page == "/status" then txn:set_var("txn.self", page and "status" or "tunnel") end
   else
     local reason = host_refusal(host)
     if not reason and (closed_ports[port] or (open_count > 0 and not open_ports[port])) then reason = "port_not_allowed" end

@@ -120,7 +120,7 @@ end
 
 -- How many connections a user has in workers that only finish theirs after a reload: "count:seconds", the second until
 -- which that may be believed. The controller counts them; while it is away the number is forgotten.
-local function held_elsewhere(user)
+function M.held_elsewhere(user)
   local count, last = (elsewhere:lookup(user) or ""):match("^(%d+):(%d+)$")
   return count and tonumber(last) > os.time() and tonumber(count) or 0
 end
@@ -202,7 +202,8 @@ function M.know(txn, name, password)
 end
 
 -- Sets txn.user and the variables of what they asked for, or txn.reason, on which the configuration refuses the
--- request. Nothing about a name is told to somebody who doesn't know its password.
+-- request; txn.tells where they may be told their status all the same, with txn.refused for what refuses the rest of a tunnel. Nothing
+-- about a name is told to somebody who doesn't know its password.
 -- @param is_bad whether the request is refused for its headers; nil where there are none.
 function M.admit(txn, who, is_bad)
   local function refuse(reason) txn:set_var("txn.reason", reason) end
@@ -212,12 +213,17 @@ function M.admit(txn, who, is_bad)
 
   local policy = M.policy(user)
   if not policy then return refuse("authentication_failed") end
-  local why = refusal(policy, source)
-  if why then return refuse(why) end
+  local why, own = refusal(policy, source), txn:get_var("txn.self")
+  -- Who has used up a quota may see that.
+  local is_over = own and why and why:find("^quota_") ~= nil
+  if why and not is_over then return refuse(why) end
   if is_bad and is_bad() then return refuse("bad_header") end
   if #name > MAX_NAME or name:find("[^%w_.,-]") then return refuse("bad_user_name") end
   local values, reason = parameters.read(who.rest, who.side)
   if not values then return refuse(reason) end
+  -- They are told of themselves, whatever refuses them from here on; what else a tunnel is for is refused in it.
+  if own then txn:set_var("txn.tells", own) end
+  if own == "tunnel" then refuse = function(words) txn:set_var("txn.refused", words) end end
 
   local entry = entry_country(txn)
   if entry and values.country and table.concat(entry, ",") ~= table.concat(values.country, ",") then return refuse("country_conflict") end
@@ -236,9 +242,10 @@ function M.admit(txn, who, is_bad)
   end
   if values.hardsession then txn:set_var("txn.hard", true) end
   if policy.connections then
-    txn:set_var("txn.connection_limit", math.max(0, tonumber(policy.connections) - held_elsewhere(user)))
+    txn:set_var("txn.connection_limit", math.max(0, tonumber(policy.connections) - M.held_elsewhere(user)))
   end
   if policy.rate then txn:set_var("txn.rate_limit", tonumber(policy.rate)) end
+  if is_over then refuse(why) end
 end
 
 -- Sets what `admit` sets, by the header.

@@ -64,6 +64,18 @@ struct UserRoutes: RouteGroup {
                 ], answersSecret: true,
                 .waiting(rotateUser)),
             Route(
+                "POST", "/api/users/{name}/token", .admin, "Makes a proxy user's token",
+                "It is for `/api/me` alone, and takes the place of an earlier one. Only this answer shows it; only its SHA-256 is stored.",
+                body: Body(
+                    .maybe("expires_in_seconds", .whole(60...315_360_000, 86_400), "without it the token does not expire"),
+                    isOptional: true,
+                    example: .object([:])),
+                answers: [.json(201, "the token", ShownToken.view.schema)], limit: .strict, answersSecret: true, .waiting(createToken)),
+            Route(
+                "DELETE", "/api/users/{name}/token", .admin, "Removes a proxy user's token",
+                "At once here, within a second at other controllers.", answers: [.empty("the user has no token")], limit: .strict,
+                .waiting(deleteToken)),
+            Route(
                 "GET", "/api/users/{name}/usage", .admin, "A proxy user's usage",
                 "By hour, day and country, in UTC, the newest first.", query: UsageSpan.query,
                 answers: [.json(200, "the usage", .userUsage)], .waiting(showUsage)),
@@ -131,6 +143,27 @@ struct UserRoutes: RouteGroup {
 
     func deleteUser(_ request: ServerRequest) async throws -> ServerResponse {
         try await operations.execute(.removeUser(request.parameters["name"] ?? ""))
+        return .noContent
+    }
+
+    /// Gives a user a token in place of any other.
+    func createToken(_ request: ServerRequest) async throws -> ServerResponse {
+        var user = try known(request, operations.state)
+        let (seconds, _): (Int?, Bool) = try request.body { reader in
+            (reader.integer("expires_in_seconds", in: 60...315_360_000), true)
+        }
+        let (secret, now) = (Digest.randomWord(length: 43), SystemClock.now())
+        let token = ProxyUser.Token(digest: Digest.sha256(secret), createdAt: now, expiresAt: seconds.map { now + Double($0) })
+        user.token = token
+        try await operations.execute(.changeUser(user))
+        return .json(ShownToken.view(ShownToken(user: user.name, token: token, secret: secret)), status: 201)
+    }
+
+    func deleteToken(_ request: ServerRequest) async throws -> ServerResponse {
+        var user = try known(request, operations.state)
+        guard user.token != nil else { throw APIProblem.notFound("token of that user") }
+        user.token = nil
+        try await operations.execute(.changeUser(user))
         return .noContent
     }
 

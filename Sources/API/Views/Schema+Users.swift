@@ -21,7 +21,7 @@ extension Schema {
         "ExitUsage",
         .object([exitName, exitName.old("id")] + usagePeriods(showing: ["countries": nil])))
     private static let exitName = Field.always("exit", .text("us-1"))
-    private static func usagePeriods(showing changes: [String: Document?] = [:]) -> [Field] {
+    static func usagePeriods(showing changes: [String: Document?] = [:]) -> [Field] {
         func period(_ from: String) -> Schema { usagePeriod.showing(["from": .string(from)].merging(changes) { $1 }) }
         return [
             .always("total", period("")), .always("today", period("2026-11-21")), .always("month", period("2026-11")),

@@ -20,7 +20,7 @@ extension UsageReport {
     /// Without countries: an exit has one.
     func fields(of id: ExitID) -> Fields { fields(after: [("exit", id.description), ("id", id.description)], showsCountries: false) }
 
-    private func fields(after owner: [(name: String, value: (any Encodable)?)], showsCountries: Bool) -> Fields {
+    func fields(after owner: [(name: String, value: (any Encodable)?)], showsCountries: Bool) -> Fields {
         func shown(_ period: UsagePeriod) -> Fields {
             Fields([
                 "from": period.from, "bytes_in": period.sum.bytesIn, "bytes_out": period.sum.bytesOut,

@@ -1,6 +1,7 @@
 import API
 import Catalog
 import Control
+import HAProxyControl
 import HTTPServing
 import Model
 import OpenAPI
@@ -16,6 +17,7 @@ struct ControllerOperations: Operations {
     let speedTester: SpeedTester
     let credentials: ExitCredentials
     let usageRecord: UsageRecord
+    let gateway: HAProxyGateway
     /// What this process has found by itself.
     let alertReporter: AlertReporter
 
@@ -126,6 +128,18 @@ struct ControllerOperations: Operations {
 
     func usage(of id: ExitID, hours: Int, days: Int) async throws -> UsageReport {
         try await APIProblem.ifUnavailable { try await usageRecord.report(of: id, now: SystemClock.now(), hours: hours, days: days) }
+    }
+
+    func sessions(of name: String) async throws -> [ProxySession] {
+        try await fromGateway { try await gateway.sessions(of: name, now: SystemClock.now()) }
+    }
+
+    func move(_ sessions: [ProxySession]) async throws { try await fromGateway { try await gateway.move(sessions) } }
+
+    private func fromGateway<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch let error as HAProxyError {
+            throw APIProblem.unavailable("the gateway does not answer: \(error)", code: "gateway_unavailable")
+        }
     }
 
     func traffic() async throws -> TrafficReport {

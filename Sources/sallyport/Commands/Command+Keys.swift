@@ -56,15 +56,17 @@ extension Command {
         guard Role(rawValue: role) != nil else {
             throw UsageError(message: "--role is \(role), expected \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
         }
-        var body: [String: Document] = ["name": .string(name), "role": .string(role)]
-        if let text = arguments["expires-in"] {
-            let unit = text.last.flatMap { ["s": 1, "m": 60, "h": 3600, "d": 86_400][$0] }
-            // Of ten digits at most, so that it can't overflow.
-            guard let unit, text.utf8.count <= 11, let count = Int(text.dropLast()), (60...315_360_000).contains(count * unit)
-            else { throw UsageError(message: "--expires-in is \(text), expected 60s to 3650d, like 12h or 30d") }
-            body["expires_in_seconds"] = .integer(count * unit)
-        }
-        return body
+        return ["name": .string(name), "role": .string(role)].merging(try validity(arguments)) { $1 }
+    }
+
+    /// `expires_in_seconds` of the API, by the option `--expires-in`; nothing without it.
+    static func validity(_ arguments: Arguments) throws -> [String: Document] {
+        guard let text = arguments["expires-in"] else { return [:] }
+        let unit = text.last.flatMap { ["s": 1, "m": 60, "h": 3600, "d": 86_400][$0] }
+        // Of ten digits at most, so that it can't overflow.
+        guard let unit, text.utf8.count <= 11, let count = Int(text.dropLast()), (60...315_360_000).contains(count * unit)
+        else { throw UsageError(message: "--expires-in is \(text), expected 60s to 3650d, like 12h or 30d") }
+        return ["expires_in_seconds": .integer(count * unit)]
     }
 
     private static func path(of word: String, _ api: ControllerClient) async throws -> String {

@@ -6,8 +6,8 @@ extension Command {
     static let users = Command(
         name: "users",
         actions: [
-            Action("list"), Action("add", "<name>"), Action("set", "<name>"), Action("rotate", "<name>"), Action("usage", "<name>"),
-            Action("show", "<name>"), Action("remove", "<name>"),
+            Action("list"), Action("add", "<name>"), Action("set", "<name>"), Action("rotate", "<name>"), Action("token", "<name>"),
+            Action("usage", "<name>"), Action("show", "<name>"), Action("remove", "<name>"),
         ],
         summary: "Add, change, remove and list proxy users",
         options: ControllerClient.options + [
@@ -27,11 +27,13 @@ extension Command {
             Option(name: "bytes-total", value: "N", help: "add, set: the same in total"),
             Option(name: "disable", help: "set: refuse the user and cut running connections"),
             Option(name: "enable", help: "set: accept the user again"),
+            Option(name: "expires-in", value: "TIME", help: "token: how long it is valid, 12h, 30d; without it for ever"),
+            Option(name: "remove", help: "token: take the user's token away instead of making one"),
         ],
         examples: [
             "sallyport users add alice", "sallyport users add bob --password-file bob.password --countries us,de --bytes-per-month 50G",
             "sallyport users set bob --connections 20 --expires 2026-12-31T00:00:00Z", "sallyport users rotate alice --overlap 3600",
-            "sallyport users usage alice", "sallyport users remove alice",
+            "sallyport users token alice --expires-in 90d", "sallyport users usage alice", "sallyport users remove alice",
         ]
     ) { arguments in
         let action = arguments.words[0]
@@ -48,6 +50,7 @@ extension Command {
         if action == "rotate", let seconds = try arguments.integer("overlap", in: 0...2_592_000) {
             body["overlap_seconds"] = .integer(seconds)
         }
+        if action == "token", !arguments.has("remove") { body = try validity(arguments) }
         return try await ControllerClient.with(arguments) { [body] api in
             switch action {
             case "add":
@@ -58,6 +61,7 @@ extension Command {
                 let answer = try await api.call("POST", "/api/users/\(name)/rotate", body: .object(body))
                 let end = answer["old_password_expires_at"]?.text.map { ", and the old one until \($0)" } ?? ""
                 try printResult(arguments, answer, "\(name) has a new password\(end)")
+            case "token": try await changeToken(arguments, of: name, body, api)
             case "usage": showUsage(arguments, try await api.get("/api/users/\(name)/usage?hours=0&days=7"))
             case "remove":
                 try await api.call("DELETE", "/api/users/\(name)")
@@ -77,6 +81,20 @@ extension Command {
         } else {
             print(words)
         }
+    }
+
+    private static func changeToken(
+        _ arguments: Arguments, of name: String, _ body: [String: Document], _ api: ControllerClient
+    ) async throws {
+        guard !arguments.has("remove") else {
+            try await api.call("DELETE", "/api/users/\(name)/token")
+            return print(arguments.has("json") ? Document.object(["removed": .string(name)]).json : "\(name) has no token any more")
+        }
+        let answer = try await api.call("POST", "/api/users/\(name)/token", body: .object(body))
+        let end = answer["expires_at"]?.text.map { ", valid until \($0)" } ?? ""
+        print(
+            arguments.has("json")
+                ? answer.json : "\(name) has a token for /api/me\(end). It is shown only now: \(answer["token"]?.text ?? "")")
     }
 
     // MARK: - What a user is made of

@@ -40,7 +40,7 @@ struct APIParts: Sendable {
             operations: ControllerOperations(
                 controller: parts.controller, servers: parts.servers.catalog,
                 speedTester: SpeedTester(client: parts.client, url: configuration.speedTestURL), credentials: parts.credentials,
-                usageRecord: storage.usage, alertReporter: parts.alertReporter),
+                usageRecord: storage.usage, gateway: parts.gateway, alertReporter: parts.alertReporter),
             keys: keys, proxy: ProxyAddress(host: configuration.gateway.address, port: configuration.gateway.port),
             settings: configuration.api.serving, parts: outside, version: Version.current, log: log)
         reloading.serve(api)
