@@ -221,6 +221,23 @@ import Testing
         #expect(Planner.plan(desired: pool, exits: plan.exits, world: world(trusted), now: start + 16).launches == [id(1)])
     }
 
+    @Test func `where tunnels of the account work, silence may be its limit`() {
+        var knowledge = HandshakeKnowledge()
+        knowledge.received(["us1"], of: [listed[0]], for: us, start + -100)
+        knowledge.received([], of: listed, for: us, start)
+        var other = serving(1, de, on: server(1, de))
+        for (verdict, words) in [
+            (Verdict.healthy, ", while 1 of the account nordvpn work: it may allow no more tunnels at once"), (.dead, ""),
+        ] {
+            other.health = Health(verdict: verdict, score: 1)
+            var world = world(knowledge)
+            world.containers = [container(of: other)]
+            let desired = Desired(pools: [us: Pool(country: us, size: 1), de: Pool(country: de, size: 1)])
+            let plan = Planner.plan(desired: desired, exits: [other.id: other], world: world, now: start + 0.1)
+            #expect(plan.exits[id(1)]?.detail == "none of the 30 tried servers of US answers a handshake\(words)")
+        }
+    }
+
     @Test func `in silence one exit of a pool goes to see, and a second plan of the same moment changes nothing`() {
         var knowledge = HandshakeKnowledge()
         knowledge.received(["us1"], of: [listed[0]], for: us, start + -100)
