@@ -73,9 +73,9 @@ private let gb = CountryCode("gb")!  // An ISO code.
             let answer = try await subject.client.send(request)
             return answer.headers["x-sallyport-reason"].map { "\(answer.status) \($0)" } ?? answer.text
         } catch {
-            // libcurl says a SOCKS5 reply, and a CONNECT's status, in words.
+            // libcurl has a SOCKS5 reply, and the status of a CONNECT, in its words alone.
             let words = "\(error)"
-            if words.contains("(8)") || words.contains("502") { return Self.unsupported }
+            if words.contains("502") || way == "socks5" && words.contains("proxy handshake error") { return Self.unsupported }
             throw error
         }
     }

@@ -43,9 +43,9 @@ local function slots_of(txn, countries, city, kind)
   local slots, needs_six = {}, txn and txn:get_var("txn.six")
   for _, country in ipairs(countries) do
     local pool = fields_of(pools:lookup(country))
-    local open, six = set_of(pool.open), set_of(pool.six)
+    local open, six = set_of(pool.open), needs_six and set_of(pool.six)
     for slot, exit, weight, silence, place in (pool[kind or "slots"] or ""):gmatch("(%w+):(%d+):(%d+):(%d+):([^,]*)") do
-      if (not city or place == city) and (six[slot] or not needs_six) then
+      if (not city or place == city) and (not six or six[slot]) then
         slots[#slots + 1] = {
           name = slot, exit = tonumber(exit), weight = tonumber(weight), silence = tonumber(silence), backend = pool.backend, country = country, city = city,
           is_standby = kind == "standbys", is_open = open[slot], is_fixed = pool.open ~= nil, in_turn = pool.spread == "round_robin",
