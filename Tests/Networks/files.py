@@ -37,7 +37,8 @@ def shell(networks, text):
         return f'{name}="' + " \\\n".join(textwrap.wrap(", ".join(found), 116)) + '"\n'
 
     four = texts(networks, "target", version=4)
-    return block(text, "#", constant("PRIVATE", four) + constant("PRIVATE6", texts(networks, "target", version=6) + list(six_to_four(four))))
+    six = texts(networks, "target", version=6) + list(six_to_four(four))
+    return block(text, "#", constant("PRIVATE", four) + constant("PRIVATE6", six))
 
 
 def swift(networks, _):
