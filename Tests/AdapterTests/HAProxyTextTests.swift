@@ -102,4 +102,20 @@ import Testing
         let slot = GatewaySlot(number: 1, endpoint: Endpoint(address: "172.31.0.2", port: port), state: .ready)
         #expect(throws: HAProxyError.self) { try HAProxyGateway.changes(from: .free(1), to: slot, name: "pool-us/s1") }
     }
+
+    @Test func `of the table of sessions only a user's own are read`() {
+        let text = """
+            # table: sessions, type: string, size:204800, used:5
+            0x557c8c0fd628: key=alice/a1/us/ use=0 exp=604799819 gpt0=1796079054 gpt1=4294967295
+            0x557c8c0fd629: key=alicia/a2/us/ use=0 exp=604799819 gpt0=1796079054 gpt1=815
+            0x557c8c0fd62a: key=bob/alice/us/ use=0 exp=604799819 gpt0=1796079054 gpt1=815
+            0x557c8c0fd62b: key=alice/a3/us,ca/dallas use=1 exp=604799819 gpt0=1 gpt1=0
+            0x557c8c0fd62c: key=alice/half use=0 exp=604799819 gpt0=1796079054 gpt1=815
+            0x557c8c0fd62d: key=alice/a4/us/ use=0 exp=6
+            """
+        let sessions = RuntimeAnswers.sessions(text, of: "alice")
+        #expect(sessions.map(\.name) == ["a1", "a3"] && sessions.map(\.exitNumber) == [.max, 0])
+        #expect(sessions.map(\.endsAt.milliseconds) == [1_796_079_054_000, 1000])
+        #expect(RuntimeAnswers.sessions("", of: "alice").isEmpty && RuntimeAnswers.sessions("garbage\n", of: "alice").isEmpty)
+    }
 }

@@ -45,7 +45,8 @@ struct ProgramTests {
             (["up", "zz", "--key-file", "/dev/null"], "'zz' is not a country, expected a code like us"),
             (["up", "us", "germny"], "did you mean germany?"), (["down", "us", "de"], "unexpected de"),
             (["exits", "--key-file", "/no/such"], "reading /no/such"),
-            (["users", "lst"], "unknown lst, expected list, add, set, rotate, usage, show or remove; did you mean list?"),
+            (["users", "lst"], "unknown lst, expected list, add, set, rotate, token, usage, show or remove; did you mean list?"),
+            (["users", "token"], "<name> is missing"), (["users", "token", "bob", "--expires-in", "soon"], "--expires-in is soon"),
             (["store"], "expected check, adopt, drop or rotate"), (["users", "list", "--jsn"], "did you mean --json?"),
             (["cities"], "<country> is missing"), (["completion", "fisch"], "did you mean fish?"), (["version", "x"], "unexpected x"),
             (["logs", "us"], "'us' is not an exit's name"), (["logs", "us-1", "--follow"], "--follow is for the controller's log"),
@@ -72,7 +73,7 @@ struct ProgramTests {
     }
 
     @Test(arguments: [
-        "exits", "status", "up us", "down us-1", "users", "keys", "pools", "alerts", "breakers", "cities us", "logs us-1", "users list",
+        "exits", "status", "up us", "down us-1", "users", "users token bob", "keys", "pools", "alerts", "breakers", "cities us", "logs us-1", "users list",
         "keys list", "exits rotate us-1", "audit list", "audit export", "reload",
     ])
     func `where no controller answers the status is 3`(line: String) async throws {

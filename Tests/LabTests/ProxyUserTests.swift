@@ -113,6 +113,56 @@ extension OnTheLab {
             }
         }
 
+        @Test(.timeLimit(.minutes(2))) func `a user sees their own at the gateway and at the API, and moves their session`() async throws {
+            try await ControllerProcess.with { controller in
+                _ = try await controller.open("us")
+                _ = try await controller.open("us")
+                let made = try await controller.call("POST", "/api/users", #"{"name":"bob","limits":{"bytes_per_day":50000000}}"#)
+                let password = try #require(field("password", made))
+                let issued = try await controller.command("users", "token", "bob", "--expires-in", "1d")
+                let token = try #require(issued.output.split(separator: " ").last.map { $0.filter { !$0.isWhitespace } })
+                #expect(issued.status == 0 && token.count == 43, "\(issued.output)")
+                func api(_ method: String, _ path: String, _ body: String? = nil) async throws -> HTTPResponse {
+                    try await controller.call(method, path, body, key: token)
+                }
+                func page(_ path: String) async throws -> HTTPResponse {
+                    try await controller.lab.get(
+                        "http://ip.sallyport\(path)", through: controller.gateway, user: "bob-country-us-session-a1", password: password)
+                }
+                let before = try #require(field("exit", try await page("/")))
+                #expect(try await download(controller, "bob", password, bytes: 100_000) == 100_000)
+                #expect(try await status(controller, "bob", password, url: "http://10.0.0.1/") == "403 target_not_allowed")
+
+                let used = try await eventually("the gateway is told what is used", within: 20) { () -> String? in
+                    let text = try await page("/status").text
+                    return text.contains(/"limit": 50000000, "used": [1-9]/) ? text : nil
+                }
+                #expect(used.contains(#""exit": "\#(before)""#) && used.contains(#""reason": "target_not_allowed""#), "\(before): \(used)")
+                let me = try await api("GET", "/api/me")
+                #expect(me.status == 200 && me.text.contains(/"left" ?: ?49[0-9]{6}/) && field("name", me) == "bob", "\(me.text)")
+                let sessions = try await api("GET", "/api/me/sessions")
+                #expect(sessions.text.contains(#""session":"a1""#) && sessions.text.contains(#""exit":"\#(before)""#), "\(before): \(sessions.text)")
+                let moved = try await api("POST", "/api/me/rotate", #"{"session":"a1"}"#)
+                #expect(moved.status == 200, "\(moved.text)")
+                let after = field("exit", try await page("/"))
+                #expect(after != nil && after != before)
+                #expect(try await api("GET", "/api/users").status == 403)
+                #expect(try await api("POST", "/api/exits", #"{"country":"us"}"#).status == 403)
+
+                // What the gateway knows is told without a controller.
+                try await controller.crash()
+                #expect(try await page("/status").text.contains(#""limit": 50000000"#))
+                try await controller.start()
+                #expect(try await api("GET", "/api/me").status == 200, "the token is in the store")
+                let log = try await controller.call("GET", "/audit/logs").text + controller.log
+                #expect(log.contains("POST /api/users/{name}/token") && !log.contains(token) && !log.contains(Digest.sha256(token)))
+                _ = try await controller.call("PATCH", "/api/users/bob", #"{"disabled":true}"#)
+                #expect(try await api("GET", "/api/me").status == 403)
+                #expect(try await controller.command("users", "token", "bob", "--remove").status == 0)
+                #expect(try await api("GET", "/api/me").status == 401)
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `what a user has used is what the client counted, whoever is killed`() async throws {
             try await ControllerProcess.with { controller in
                 _ = try await controller.open("us")

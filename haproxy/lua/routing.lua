@@ -267,7 +267,7 @@ end
 -- Name and address of the exit that a user's session has, by its number; nil where it does not serve.
 function M.exit_of(txn, policy, number)
   local wanted = wanted_of(list_of(txn:get_var("txn.country")))
-  local slot = with_number(slots_of(wanted, nil), number) or with_number(slots_of(allowed(fallbacks(wanted, policy), policy), nil), number)
+  local slot = with_number(slots_of(nil, wanted, nil), number) or with_number(slots_of(nil, allowed(fallbacks(wanted, policy), policy), nil), number)
   if slot then return words_of(slot) end
 end
 
