@@ -81,7 +81,7 @@ struct RealWebhookTests {
             (["add", url, "--kinds", "exit.flies"], 1, "kinds[0]: unknown kind"), (["add", url, "--countries", "zz"], 1, "countries[0]: "),
             (["add", url, "--secret-file", "/nowhere"], 1, "/nowhere"), (["add"], 2, "<url> is missing"),
             (["deliveries", other, "--limit", "0"], 1, "limit: "), (["deliveries", other, "--limit", "a&b"], 1, "limit: "),
-            (["test", "../users"], 2, "is not a webhook's id"), (["fly"], 2, "unknown fly"), ([], 2, "expected add, list"),
+            (["test", "../users"], 2, "is not a webhook's id"), (["fly"], 2, "unknown fly"), (["ad"], 2, "did you mean add?"),
             (["list", "all"], 2, "unexpected all"),
         ] {
             let result = try await program.run(["webhooks"] + words)
