@@ -199,7 +199,7 @@ struct SharedFilesTests {
 
     // MARK: - Inputs
 
-    @Test(arguments: [("wg-mullvad.conf", 2, ["fc00:bbbb"]), ("wg-surfshark-crlf.conf", 1, [])])
+    @Test(arguments: [("wg-mullvad.conf", 1, ["::/0 is here"]), ("wg-surfshark-crlf.conf", 1, [])])
     func `a WireGuard file is used, and what is not of it is told`(name: String, ignored: Int, words: [String]) throws {
         let file = WireGuardFile(try Files.readText(shared("inputs/\(name)")))
         #expect(file.problems.isEmpty && file.tunnel(WireGuardFolder.standard) != nil)

@@ -227,7 +227,7 @@ import Testing
         knowledge.received([], of: listed, for: us, start)
         var other = serving(1, de, on: server(1, de))
         for (verdict, words) in [
-            (Verdict.healthy, ", while 1 of the account nordvpn work: it may allow no more tunnels at once"), (.dead, ""),
+            (Verdict.healthy, ", while 1 of the account nordvpn works: it may allow no more tunnels at once"), (.dead, ""),
         ] {
             other.health = Health(verdict: verdict, score: 1)
             var world = world(knowledge)
