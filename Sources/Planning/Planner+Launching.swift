@@ -103,7 +103,8 @@ extension Planner {
         let well = exits.values.count { exit in
             exit.health.verdict == .healthy && exit.state.isProbed && exit.server.map { rules.devices.account(of: $0) } == account
         }
-        return well == 0 ? "" : ", while \(well) of the account \(account) \(well == 1 ? "works" : "work"): it may allow no more tunnels at once"
+        return well == 0
+            ? "" : ", while \(well) of the account \(account) \(well == 1 ? "works" : "work"): it may allow no more tunnels at once"
     }
 
     private func lack(of open: [RankedServer], in country: CountryCode) -> String {

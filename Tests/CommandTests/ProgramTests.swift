@@ -73,7 +73,8 @@ struct ProgramTests {
     }
 
     @Test(arguments: [
-        "exits", "status", "up us", "down us-1", "users", "users token bob", "keys", "pools", "alerts", "breakers", "cities us", "logs us-1", "users list",
+        "exits", "status", "up us", "down us-1", "users", "users token bob", "keys", "pools", "alerts", "breakers", "cities us",
+        "logs us-1", "users list",
         "keys list", "exits rotate us-1", "audit list", "audit export", "reload",
     ])
     func `where no controller answers the status is 3`(line: String) async throws {

@@ -141,7 +141,9 @@ extension OnTheLab {
                 let me = try await api("GET", "/api/me")
                 #expect(me.status == 200 && me.text.contains(/"left" ?: ?49[0-9]{6}/) && field("name", me) == "bob", "\(me.text)")
                 let sessions = try await api("GET", "/api/me/sessions")
-                #expect(sessions.text.contains(#""session":"a1""#) && sessions.text.contains(#""exit":"\#(before)""#), "\(before): \(sessions.text)")
+                #expect(
+                    sessions.text.contains(#""session":"a1""#) && sessions.text.contains(#""exit":"\#(before)""#),
+                    "\(before): \(sessions.text)")
                 let moved = try await api("POST", "/api/me/rotate", #"{"session":"a1"}"#)
                 #expect(moved.status == 200, "\(moved.text)")
                 let after = field("exit", try await page("/"))

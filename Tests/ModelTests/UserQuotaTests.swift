@@ -25,9 +25,11 @@ import Testing
         #expect(quotas.map(\.quota.period) == ["month", "total"] && quotas.map(\.used) == [30, 300] && quotas.map(\.left) == [70, 0])
     }
 
-    @Test(arguments: [
-        ("alice/a1/us/", "a1", ["US"], nil), ("alice/a_1/us,ca/newyork", "a_1", ["US", "CA"], "newyork"), ("alice/b/any/", "b", [], nil),
-    ] as [(String, String, [String], String?)])
+    @Test(
+        arguments: [
+            ("alice/a1/us/", "a1", ["US"], nil), ("alice/a_1/us,ca/newyork", "a_1", ["US", "CA"], "newyork"),
+            ("alice/b/any/", "b", [], nil),
+        ] as [(String, String, [String], String?)])
     func `a session is read from its key`(key: String, name: String, countries: [String], city: String?) throws {
         let session = try #require(ProxySession(key: key, exitNumber: 1, endsAt: Timestamp(milliseconds: 0)))
         #expect(session.name == name && session.countries.map(\.rawValue) == countries && session.city == city && session.key == key)
