@@ -52,9 +52,10 @@ extension GatewayLayout {
     }
 
     /// Each country of the world: `us` to `backend=pool-us;fallback=ca;slots=s1:4711:100:400:newyork`, others to `none`. `open=s1` are
-    /// slots whose exits ask for no credential, `six=s1` those whose tunnels carry IPv6; `spread=round_robin` stands where exits are taken in turn, `coming=1` where an exit is on
-    /// its way, `standbys=` before slots that are as `slots`, `demand=1` where a request may ask for an exit. `servers=none` is a country
-    /// that could be asked for, if it had a server; `servers=unknown` one of which no list says yet whether it has.
+    /// slots whose exits ask for no credential, `six=s1` those whose tunnels carry IPv6; `spread=round_robin` stands where exits are taken
+    /// in turn, `coming=1` where an exit is on its way, `standbys=` before slots that are as `slots`, `demand=1` where a request may ask for
+    /// an exit. `servers=none` is a country that could be asked for, if it had a server; `servers=unknown` one of which no list says yet
+    /// whether it has.
     private var poolEntries: [String: String] {
         var entries = Self.noPools
         switch elsewhere {

@@ -25,8 +25,8 @@ package struct KeyTries: Sendable {
         return caller
     }
 
-    /// The key that somebody is let in with, or what stands for a user's token. After too many wrong keys an address must wait, also with a right one: otherwise an answer
-    /// would confirm a guess. A key that has come from this address before is no guess.
+    /// The key that somebody is let in with, or what stands for a user's token. After too many wrong keys an address must wait, also with a
+    /// right one: otherwise an answer would confirm a guess. A key that has come from this address before is no guess.
     /// - Parameters:
     ///   - digest: of what was offered; nil where no key looks like that.
     ///   - address: what limits count it as.

@@ -18,7 +18,7 @@ package enum Repository {
     package static let sharedData = Files.exists("\(root)/../shared/data") ? "\(root)/../shared/data" : nil
 
     /// The Docker Engine that tests may use: `containers/engine run swift test` sets it.
-    package static let engine = ProcessEnvironment.all().first { $0.hasPrefix("DOCKER_HOST=") }.map { String($0.dropFirst(12)) }
+    package static let engine = ProcessEnvironment.values()["DOCKER_HOST"]
 }
 
 extension Ports {

@@ -35,6 +35,18 @@ final class GatewaySubject: Sendable {
             share: "\(Repository.root)/haproxy", settings: settings, credentials: credentials, log: log, ownAddresses: ownAddresses)
     }
 
+    /// The gateway's Lua code with one text of one file replaced, which must be there.
+    static func code(_ file: String, replacing text: String, with other: String) throws -> TemporaryFolder {
+        let code = try TemporaryFolder()
+        for name in try Files.list("\(Repository.root)/haproxy/lua") {
+            let whole = try Files.read("\(Repository.root)/haproxy/lua/\(name)")
+            let changed = name == file ? whole.replacing(text, with: other) : whole
+            #expect((changed != whole) == (name == file), "\(name)")
+            try Files.write(changed, to: "\(code.path)/\(name)", mode: 0o600)
+        }
+        return code
+    }
+
     /// Runs a body and leaves no process behind.
     static func with(
         _ change: (inout HAProxyConfiguration.Settings) throws -> Void = { _ in }, credentials: ExitCredentials? = nil,

@@ -148,21 +148,10 @@ import Testing
         }
     }
 
-    /// The same code, in which all users share one variable.
-    private func crowdedCode() throws -> TemporaryFolder {
-        let code = try TemporaryFolder()
-        for name in try Files.list("\(Repository.root)/haproxy/lua") {
-            let text = try Files.read("\(Repository.root)/haproxy/lua/\(name)")
-            let crowded = text.replacing("10, 20, 0xFFF", with: "10, 20, 0")
-            #expect((text != crowded) == (name == "status.lua"), "\(name)")
-            try Files.write(crowded, to: "\(code.path)/\(name)", mode: 0o600)
-        }
-        return code
-    }
-
     @Test(arguments: [false, true])
     func `the last refusals are the user's own, the latest first, and the same again counts as one`(isCrowded: Bool) async throws {
-        let code = try crowdedCode()
+        // In the crowded one all users share one variable.
+        let code = try Subject.code("status.lua", replacing: "10, 20, 0xFFF", with: "10, 20, 0")
         try await Subject.with({ if isCrowded { $0.luaFolder = code.path } }) { subject in
             let silent = try ScriptedServer(address: ScriptedServer.ownAddress()) { connection in
                 while connection.head() != nil { connection.answer(502, "", headers: "X-Sallyport-Reason: dns_failed") }

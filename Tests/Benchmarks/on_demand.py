@@ -4,11 +4,13 @@ python3 -m Tests.Benchmarks.on_demand [--minutes N] [--countries N] [--devices N
 
 Ten minutes, 25 countries, 10 devices, 12 clients. A client asks for a country by chance, by CONNECT, plain HTTP or SOCKS5, keeps every
 fifth tunnel for some seconds, and pauses. Prints what was served at once, held and served, and refused with which reasons; openings,
-closings and evictions; the wait of what was held; and how many tunnels there were at most, by the containers that run.
+closings and evictions; the wait of what was held; what each step of an opening took, by the events; and how many tunnels there were at
+most, by the containers that run.
 """
 
 import argparse
 import collections
+import datetime
 import random
 import re
 import socket
@@ -123,6 +125,38 @@ class Load:
             time.sleep(0.3)
 
 
+# An exit's steps, each from one kind of event to another: those of the exit that gives way, and those of the one that comes.
+STEPS = [
+    ("it closes, until it drains", "exit.leaving", "exit.draining"),
+    ("until it has no connection", "exit.draining", "exit.stopped"),
+    ("until its container is gone", "exit.stopped", "exit.gone"),
+    ("the new one waits for its tunnel", "exit.wanted", "exit.starting"),
+    ("its container starts, up to its handshake", "exit.starting", "exit.verifying"),
+    ("its tunnel is proved, and plugged in", "exit.verifying", "exit.serving"),
+]
+
+
+def events(controller):
+    """All that are kept, in order."""
+    found, after = [], "0-0"
+    while page := controller.expect(200, "GET", f"/api/events?limit=1000&after={after}")["events"]:
+        found += page
+        after = page[-1]["id"]
+    return found
+
+
+def steps(found):
+    """Seconds of each step, by its words."""
+    seconds, begun = collections.defaultdict(list), {}
+    for event in found:
+        at = datetime.datetime.fromisoformat(event["at"].replace("Z", "+00:00")).timestamp()
+        for words, first, last in STEPS:
+            if event["kind"] == last and (event["exit"], first) in begun:
+                seconds[words].append(at - begun.pop((event["exit"], first)))
+        begun[event.get("exit"), event["kind"]] = at
+    return seconds
+
+
 def metric(text, name):
     found = re.search(rf"(?m)^{re.escape(name)} (\S+)$", text)
     return int(float(found[1])) if found else 0
@@ -154,7 +188,11 @@ def main():
         print(f"\nrefusals: {reasons or 'none'}")
         closings = [metric(text, f'sallyport_on_demand_closings_total{{cause="{cause}"}}') for cause in ("idle", "evicted")]
         print(f"openings: {metric(text, 'sallyport_on_demand_openings_total')}, closed idle: {closings[0]}, evicted: {closings[1]}")
-        print(f"most tunnels at once: {load.most} of {options.devices}")
+        print(f"most tunnels at once: {load.most} of {options.devices}\n")
+        taken = steps(events(stand.controller))
+        print(header("step", "number", "p50", "p95", "p99"))
+        for words, _, _ in STEPS:
+            print(row(words, len(taken[words]), *figures(taken[words])))
         if load.most > options.devices:
             raise SystemExit("more tunnels than the account allows")
 

@@ -38,6 +38,18 @@ import Testing
     }
 
     @Test(
+        .enabled(if: Files.exists("/usr/bin/fish"), "fish is not installed"),
+        arguments: [("webh", "webhooks"), ("users rot", "rotate"), ("up germ", nil), ("up fr", "fr"), ("up us --spre", "--spread")])
+    func `fish completes`(line: String, offered: String?) async throws {
+        let folder = try TemporaryFolder()
+        try Files.write(Completion.fish.script, to: "\(folder.path)/script", mode: 0o600)
+        let script = "source \(folder.path)/script; complete -C 'sallyport \(line)'"
+        let result = try await Programs.run("fish", ["--no-config", "-c", script])
+        let words = result.output.split(separator: "\n").map { $0.prefix { $0 != "\t" } }
+        #expect(result.status == 0 && words == (offered.map { [$0[...]] } ?? []), "\(result.output)")
+    }
+
+    @Test(
         .enabled(if: Files.exists("/usr/bin/zsh") && Files.exists("/usr/bin/fish"), "zsh or fish is not installed"),
         arguments: [Completion.zsh, .fish])
     func `the other shells read their scripts`(shell: Completion) async throws {

@@ -108,6 +108,45 @@ struct OperatorTests {
         }
     }
 
+    @Test(arguments: [("critical", Int32(1)), ("warning", 0)])
+    func `each list shows what there is, and alerts end with 1 while one is critical`(severity: String, status: Int32) async throws {
+        let servers = [("Berlin", 9), ("Frankfurt", 5), ("Frankfurt", 3)].map { city, load in #"{"city":"\#(city)","load":\#(load)}"# }
+        let answers = [
+            "/api/alerts": #"{"alerts":[{"severity":"\#(severity)","message":"nobody serves US","remedy":"look"}]}"#,
+            "/api/pools": #"{"pools":[{"country":"US","size":2,"serving":1,"standby":0,"strategy":"load","city":"Dallas"}]}"#,
+            "/api/breakers": #"{"breakers":[{"name":"server:x","state":"open","openings":2,"reason":"blackhole"}]}"#,
+            "/api/all/servers": #"{"servers":[\#(servers.joined(separator: ","))]}"#, "/api/exits/us-1/logs": "one\ntwo \u{1B}[2J\n",
+        ]
+        try await with({ path, _ in answers[path] }) { run, _, asked in
+            let shown: [([String], [String])] = [
+                (["alerts"], ["\(severity): nobody serves US", "look"]),
+                (["pools"], ["POOL SERVING SIZE STANDBY STRATEGY LIMITS", "US 1 2 0 load Dallas"]),
+                (["breakers"], ["WHAT STATE OPENINGS UNTIL REASON", "server:x open 2 - blackhole"]),
+                (["cities", "germany"], ["CITY SERVERS BEST LOAD", "Berlin 1 9 %", "Frankfurt 2 3 %"]),
+                (["logs", "us-1", "--lines", "2"], ["one", "two [2J"]),
+            ]
+            for (words, wanted) in shown {
+                let result = try await run(words)
+                let lines = result.output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+                #expect(lines == wanted && result.status == (words == ["alerts"] ? status : 0), "\(result.output)")
+            }
+            #expect(asked.targets.withLock { $0 }.contains("/api/all/servers country=de limit=20000"))
+        }
+    }
+
+    @Test func `several countries come up at once, by code or by name`() async throws {
+        let exits = ["US", "GB"].map { #"{"id":"\#($0.lowercased())-1","country":"\#($0)","state":"serving"}"# }
+        try await with({ path, _ in path == "/api/exits" ? #"{"exits":[\#(exits.joined(separator: ","))]}"# : nil }) { run, _, asked in
+            let result = try await run(["up", "us", "united-kingdom"])
+            #expect(result.status == 0 && result.output.contains("us-1") && result.output.contains("gb-1"), "\(result.output)")
+            #expect(asked.targets.withLock { Set($0) } == ["/api/pools/us", "/api/pools/gb", "/api/exits"])
+        }
+        try await with({ path, _ in path == "/api/exits" ? #"{"exits":[\#(exits[0])]}"# : nil }) { run, _, _ in
+            let result = try await run(["up", "us", "gb", "--timeout", "1"])
+            #expect(result.status == 1 && result.output.contains("not all exits of United Kingdom serve after 1 s"), "\(result.output)")
+        }
+    }
+
     @Test func `output that a full disk does not take is an error, and a reader that has enough is none`() async throws {
         let program = Repository.built("sallyport")
         for words in ["help", "help exits", "--version"] {

@@ -208,9 +208,7 @@ extension OnTheLab {
                 ) { folder in
                     try Files.makePrivateFolder("\(folder)/files")
                     let account = try #require(lab.lab.keys.account("alice"))
-                    let server = try lab.server("us-2")
-                    let text =
-                        "[Interface]\nPrivateKey = \(account.client.privateKey)\nAddress = \(account.address), \(account.address6)\nDNS = \(lab.lab.layout.internet)\n[Peer]\nPublicKey = \(lab.lab.keys.cities[server.city]?.publicKey ?? "")\nAllowedIPs = 0.0.0.0/0, ::/0\nEndpoint = \(server.address):51820\n"
+                    let text = WireGuardFolderTests.text(try lab.server("us-2"), account, lab, hasIPv6: true)
                     try Files.write(text, to: "\(folder)/files/us-six.conf", mode: 0o600)
                     return "    access_token_file: \(folder)/token\n"
                 }

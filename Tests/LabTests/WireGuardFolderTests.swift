@@ -11,9 +11,11 @@ import Testing
 extension OnTheLab {
     /// A folder of WireGuard files as a provider, of the lab's servers, which changes while the controller runs.
     @Suite(.serialized) struct WireGuardFolderTests {
-        private static func text(_ server: LabServer, _ account: LabKeys.Account, _ lab: TestLab) -> String {
+        static func text(_ server: LabServer, _ account: LabKeys.Account, _ lab: TestLab, hasIPv6: Bool = false) -> String {
+            let addresses = account.address + (hasIPv6 ? ", \(account.address6)" : "")
             // As people have them: with a byte order mark, and Windows' ends of lines.
-            "\u{FEFF}# as downloaded\n[Interface]\nPrivateKey = \(account.client.privateKey)\nAddress = \(account.address)\nDNS = \(lab.lab.layout.internet)\nPostUp = touch /tmp/never\n\n[Peer]\nPublicKey = \(lab.lab.keys.cities[server.city]?.publicKey ?? "")\nAllowedIPs = 0.0.0.0/0, ::/0\nEndpoint = \(server.address):51820\n"
+            return
+                "\u{FEFF}# as downloaded\n[Interface]\nPrivateKey = \(account.client.privateKey)\nAddress = \(addresses)\nDNS = \(lab.lab.layout.internet)\nPostUp = touch /tmp/never\n\n[Peer]\nPublicKey = \(lab.lab.keys.cities[server.city]?.publicKey ?? "")\nAllowedIPs = 0.0.0.0/0, ::/0\nEndpoint = \(server.address):51820\n"
                 .replacing("\n", with: "\r\n")
         }
 

@@ -4,7 +4,7 @@ import Platform
 /// Commands that look at the catalog.
 extension Command {
     static let servers = Command(
-        name: "servers", usage: "[country]", summary: "List a country's servers, or all, least loaded first",
+        name: "servers", usage: "[country]", choices: CountryWords.codes, summary: "List a country's servers, or all, least loaded first",
         options: ControllerClient.options + [
             Option(name: "top", value: "N", help: "how many to show, 1 to 20000 (20)"),
             Option(name: "provider", value: "NAME", help: "only servers of this provider"),
@@ -48,7 +48,7 @@ extension Command {
     }
 
     static let latency = Command(
-        name: "latency", usage: "[country]", summary: "Measure servers now, nearest first",
+        name: "latency", usage: "[country]", choices: CountryWords.codes, summary: "Measure servers now, nearest first",
         options: ControllerClient.options + [
             Option(name: "method", value: "M", help: "auto, fping, tcp or wireguard (auto)"),
             Option(name: "limit", value: "N", help: "servers to measure, the least loaded first, 1 to 5000 (100)"),

@@ -4,7 +4,8 @@ import Platform
 /// Commands that tell about the commands.
 extension Command {
     static let completion = Command(
-        name: "completion", usage: "bash | zsh | fish", summary: "Print a script that completes these words in a shell",
+        name: "completion", usage: "bash | zsh | fish", choices: Completion.allCases.map(\.rawValue),
+        summary: "Print a script that completes these words in a shell",
         examples: [
             "source <(sallyport completion bash)", "sallyport completion zsh >~/.zfunc/_sallyport",
             "sallyport completion fish >~/.config/fish/completions/sallyport.fish",

@@ -3,7 +3,8 @@ import Model
 /// Commands for operators: countries up and down, what there is.
 extension Command {
     static let up = Command(
-        name: "up", usage: "<country>...", summary: "Make or change countries' pools and wait until they serve",
+        name: "up", usage: "<country>...", choices: CountryWords.codes,
+        summary: "Make or change countries' pools and wait until they serve",
         options: ControllerClient.options + poolOptions + [
             Option(name: "timeout", value: "SECONDS", help: "how long to wait (60)"),
             Option(name: "no-wait", help: "don't wait"),
@@ -48,7 +49,7 @@ extension Command {
     }
 
     static let down = Command(
-        name: "down", usage: "<country or exit>", summary: "Remove a country's pool, or one exit",
+        name: "down", usage: "<country or exit>", choices: CountryWords.codes, summary: "Remove a country's pool, or one exit",
         options: ControllerClient.options + [
             Option(name: "timeout", value: "SECONDS", help: "how long to wait (60)"), Option(name: "no-wait", help: "don't wait"),
         ],

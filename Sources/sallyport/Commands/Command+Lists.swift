@@ -49,7 +49,7 @@ extension Command {
     }
 
     static let cities = Command(
-        name: "cities", usage: "<country>", summary: "List the cities of a country that have servers",
+        name: "cities", usage: "<country>", choices: CountryWords.codes, summary: "List the cities of a country that have servers",
         options: ControllerClient.options + [Option(name: "provider", value: "NAME", help: "only servers of this provider")],
         examples: ["sallyport cities us", "sallyport cities germany --provider mullvad --json"]
     ) { arguments in

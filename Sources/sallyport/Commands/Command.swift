@@ -4,6 +4,8 @@ struct Command: Sendable {
     /// What follows the name in the help, where it has no actions.
     var usage = ""
     var actions: [Action] = []
+    /// Words that may stand first, where they are known beforehand.
+    var choices: [String] = []
     var summary: String
     var options: [Option] = []
     var examples: [String] = []

@@ -1,5 +1,3 @@
-import Model
-
 /// Scripts that complete the command's words in a shell, made of the same table as the help.
 enum Completion: String, CaseIterable, Sendable {
     case bash, zsh, fish
@@ -15,11 +13,9 @@ enum Completion: String, CaseIterable, Sendable {
     /// Commands, and the words that no command is: `help` and `version`.
     private static var names: [String] { Command.all.map(\.name) + ["help", "version"] }
 
-    /// What follows a command's name: its actions, countries, shells, or nothing that is known beforehand.
+    /// What may follow a command's name, as far as it is known beforehand.
     private static func words(after command: Command) -> [String] {
-        if !command.actions.isEmpty { return command.actions.map(\.name) }
-        if command.usage.contains("country") { return CountryCode.all.map(\.lowercased) }
-        return command.name == "completion" ? allCases.map(\.rawValue) : []
+        command.actions.isEmpty ? command.choices : command.actions.map(\.name)
     }
 
     private static func options(of command: Command) -> [String] { command.options.map { "--\($0.name)" } + ["--help"] }
@@ -136,6 +132,5 @@ enum Completion: String, CaseIterable, Sendable {
 }
 
 extension Option {
-    /// True where the value is a file or a folder.
-    fileprivate var isFile: Bool { value == "FILE" || value == "FOLDER" }
+    fileprivate var isFile: Bool { value == "FILE" }
 }

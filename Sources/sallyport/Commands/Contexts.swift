@@ -23,8 +23,7 @@ struct Contexts: Sendable, Equatable {
     }
 
     static func isName(_ text: String) -> Bool {
-        (1...40).contains(text.utf8.count)
-            && text.utf8.allSatisfy { Character(UnicodeScalar($0)).isLetter && $0 < 128 || (48...57).contains($0) || $0 == 45 || $0 == 95 }
+        (1...40).contains(text.count) && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
     }
 
     // MARK: - The file

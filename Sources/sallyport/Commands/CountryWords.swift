@@ -2,6 +2,8 @@ import Model
 
 /// Countries as people type them: `us`, `germany`, `united-states`.
 enum CountryWords {
+    static let codes = CountryCode.all.map(\.lowercased)
+
     /// - Parameter field: what is to be named where it is none: an option.
     static func country(_ text: String, _ field: String? = nil) throws -> CountryCode {
         if let country = read(text) { return country }

@@ -14,8 +14,7 @@ struct Origins: Sendable {
     init(file: String?, content: Document, environment: [String: String]) {
         self.file = file.map { ($0, Self.settings(in: content, "")) }
         self.environment = Set(environment.keys)
-        let inherited = ProcessEnvironment.all().map { String($0.prefix { $0 != "=" }) }
-        added = self.environment.subtracting(inherited)
+        added = self.environment.subtracting(ProcessEnvironment.values().keys)
     }
 
     /// The variable, the file, or `default`. A secret may come from the file that `<name>_file` names.
