@@ -49,6 +49,8 @@ package actor Controller {
     nonisolated package var publicView: StateView { view }
     /// When each dependency was last checked, whatever came of it; what was never checked in this term is not in it.
     nonisolated package var asked: [Dependency: Timestamp] { checks.times }
+    /// True where a pass of the loop has ended in the last so many seconds, also one of a controller that follows.
+    nonisolated package func hasPassed(within seconds: Double) -> Bool { loopWatchdog.hasPassed(within: seconds) }
 
     // MARK: - Tasks
 

@@ -21,10 +21,13 @@ final class LoopWatchdog: Sendable {
     }
 
     /// True where no pass has ended for so long.
-    var isStandstill: Bool {
+    var isStandstill: Bool { !hasPassed(within: seconds) }
+
+    /// True where a pass has ended in the last so many seconds.
+    func hasPassed(within seconds: Double) -> Bool {
         // Read first: a pass that ends between the two makes the age smaller.
         let now = time.instant
-        return now - lastPass.withLock { $0 } > .seconds(seconds)
+        return now - lastPass.withLock { $0 } <= .seconds(seconds)
     }
 
     /// A pass has ended.

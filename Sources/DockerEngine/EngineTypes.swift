@@ -207,6 +207,23 @@ package struct NetworkCreate: Encodable, Sendable {
         self.options = options
         self.labels = labels
     }
+
+    /// The network of the exits of one owner.
+    /// - Parameters:
+    ///   - subnet: from which exits get addresses of our choice; nil lets the engine choose it, and then the addresses too.
+    ///   - keepsApart: exits have no business with each other. Some engines can't do it: `needsBridgeFilter`.
+    package static func ofExits(_ name: String, subnet: String?, owner: String, keepsApart: Bool) -> NetworkCreate {
+        var labels = [ExitLabel.owner: owner]
+        if subnet != nil { labels[ExitLabel.addresses] = "chosen" }
+        return NetworkCreate(
+            name: name, subnet: subnet, options: keepsApart ? ["com.docker.network.bridge.enable_icc": "false"] : [:], labels: labels)
+    }
+
+    /// True for the words of an engine that can't keep containers on one network apart; it has no status of its own for that.
+    package static func needsBridgeFilter(_ words: String) -> Bool {
+        let words = words.lowercased()
+        return ["br_netfilter", "bridge-nf-call", "inter-container communication"].contains { words.contains($0) }
+    }
 }
 
 package struct EngineEvent: Decodable, Sendable {

@@ -13,9 +13,6 @@ struct ExitNetwork: Sendable {
 
 /// Exits get addresses of our choice, which an engine allows only on a network whose subnet was given when it was made.
 extension ExitContainers {
-    /// On networks of ours: their subnet was given. Those of earlier versions don't have it.
-    private static let addressesLabel = "io.sallyport.addresses"
-
     /// The network that is configured, and the one that takes its place while exits of an earlier version are on it.
     var networks: [String] { [settings.network, "\(settings.network)-2"] }
 
@@ -60,34 +57,24 @@ extension ExitContainers {
     private func takesAddresses(_ network: NetworkDetails) -> Bool {
         guard network.labels?[ExitLabel.owner] == settings.owner else { return true }
         if let subnet = settings.subnet, network.subnet == IPv4Network(subnet) { return true }
-        return network.labels?[Self.addressesLabel] == "chosen"
+        return network.labels?[ExitLabel.addresses] == "chosen"
     }
 
     private func make(_ name: String) async throws {
-        // Exits have no business with each other.
-        do { return try await make(name, options: ["com.docker.network.bridge.enable_icc": "false"]) } catch let error as EngineError {
-            guard Self.needsBridgeFilter(error) else { throw error }
+        do { return try await make(name, keepsApart: true) } catch let error as EngineError {
+            guard error.code == .refused, NetworkCreate.needsBridgeFilter(error.message) else { throw error }
             // Their own firewalls let nobody in but the gateway, so it is a second lock.
             log.warning(
                 "the engine can't keep containers on one network apart: the kernel module br_netfilter is not loaded (modprobe br_netfilter); "
                     + "the exits' own firewalls still do", ["network": name])
-            try await make(name, options: [:])
+            try await make(name, keepsApart: false)
         }
     }
 
-    /// The engine has no status of its own for it.
-    private static func needsBridgeFilter(_ error: EngineError) -> Bool {
-        let words = error.message.lowercased()
-        return error.code == .refused
-            && ["br_netfilter", "bridge-nf-call", "inter-container communication"].contains { words.contains($0) }
-    }
-
-    private func make(_ name: String, options: [String: String]) async throws {
+    private func make(_ name: String, keepsApart: Bool) async throws {
         for turn in 1...3 {
             let subnet = if let given = settings.subnet { given } else { try await freeSubnet() }
-            let network = NetworkCreate(
-                name: name, subnet: subnet, options: options,
-                labels: [ExitLabel.owner: settings.owner, Self.addressesLabel: "chosen"])
+            let network = NetworkCreate.ofExits(name, subnet: subnet, owner: settings.owner, keepsApart: keepsApart)
             _ = try warrant()
             do { return try await engine.createNetwork(network) } catch let error as EngineError {
                 if error.code == .conflict { return }
@@ -102,7 +89,7 @@ extension ExitContainers {
         let name = "\(settings.network)-subnet"
         _ = try warrant()
         do {
-            try await engine.createNetwork(NetworkCreate(name: name, subnet: nil, labels: [ExitLabel.owner: settings.owner]))
+            try await engine.createNetwork(.ofExits(name, subnet: nil, owner: settings.owner, keepsApart: false))
         } catch let error as EngineError where error.code == .conflict {}
         let subnet = try await engine.network(name)?.subnet
         try await engine.removeNetwork(name)
@@ -143,5 +130,5 @@ extension NetworkDetails {
     var hasIPv6: Bool {
         enableIPv6 ?? false || addresses.config?.contains { $0.subnet.flatMap(IPNetwork.init)?.isIPv6 ?? false } ?? false
     }
-    var subnet: IPv4Network? { addresses.config?.lazy.compactMap(\.ipv4).first }
+    package var subnet: IPv4Network? { addresses.config?.lazy.compactMap(\.ipv4).first }
 }

@@ -102,6 +102,8 @@ package enum ExitLabel {
     package static let credential = "io.sallyport.credential"
     /// On those whose tunnel carries IPv6.
     package static let ipv6 = "io.sallyport.ipv6"
+    /// On networks of ours whose subnet was given, so that exits get addresses of our choice. Those of earlier versions don't have it.
+    package static let addresses = "io.sallyport.addresses"
 }
 
 /// The one file that is uploaded into the container of an exit before its start.

@@ -66,6 +66,12 @@ struct EngineAnswer {
         return try id()
     }
 
+    /// The engine's words about what it has refused.
+    var message: String {
+        guard case .object(let fields)? = try? document(), case .string(let words)? = fields["message"] else { return "status \(status)" }
+        return shown(words)
+    }
+
     func network() throws -> NetworkDetails {
         do { return try EngineCoding.decode(NetworkDetails.self, from: body) } catch { throw Self.unreadable }
     }

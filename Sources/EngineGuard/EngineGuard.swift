@@ -26,6 +26,9 @@ package final class EngineGuard: Sendable {
     let archive: ImageArchive?
     let tickets = Tickets()
     let refusals: RefusalLog
+    let log: Log
+    /// Held while the exits' network is made.
+    let making = Mutex(())
     private let listener: ListeningSocket
     private let slots: DispatchSemaphore
     private let state = Mutex(State())
@@ -37,8 +40,9 @@ package final class EngineGuard: Sendable {
         archive = try settings.imageArchive.map { try ImageArchive(path: $0, repository: settings.repository) }
         rules = Rules(settings: settings, tag: archive?.tag)
         refusals = RefusalLog(log)
+        self.log = log
         slots = DispatchSemaphore(value: settings.connections)
-        listener = try ListeningSocket(settings.listen)
+        listener = try ListeningSocket(settings.listen, group: settings.group)
         SystemThread.start("sallyport.guard") { [self] in accept() }
     }
 

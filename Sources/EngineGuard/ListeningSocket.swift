@@ -7,17 +7,20 @@ final class ListeningSocket: Sendable {
     private let path: String
     private let inode: ino_t
 
-    /// Makes it for everybody; one that a dead process has left behind is replaced.
+    /// Makes it for a group or, without one, for everybody; one that a dead process has left behind is replaced.
     /// - Throws: `GuardError` where something else is there, where somebody listens, or where the folder can't be written.
-    init(_ path: String) throws {
+    init(_ path: String, group: String? = nil) throws {
         self.path = path
+        let sharing = try group.map { name in
+            do { return try FileSharing(group: name) } catch { throw GuardError(description: "can't listen for the group: \(error)") }
+        }
         try Self.removeStale(path)
         let address = try SocketAddress(reaching: path)
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw GuardError(description: "no socket: \(String(cString: strerror(errno)))") }
         var status = stat()
         // Nobody can connect before it listens, and then its mode is right.
-        guard address.bind(descriptor), chmod(path, 0o666) == 0, lstat(path, &status) == 0, listen(descriptor, 1024) == 0 else {
+        guard address.bind(descriptor), sharing?.share(socket: path) ?? (chmod(path, 0o666) == 0), lstat(path, &status) == 0, listen(descriptor, 1024) == 0 else {
             let error = GuardError(description: "can't listen on \(path): \(String(cString: strerror(errno)))")
             close(descriptor)
             throw error

@@ -46,6 +46,7 @@ struct Session {
         case .create(let template):
             if let address = template.address, let refusal = try answer(to: address, call) { return try pass(on: refusal) }
             try relay(call.request(guardian.settings))
+        case .network: try pass(on: network(call))
         case .startExec(let id):
             guard guardian.tickets.start(id) else { throw Refusal.forbidden("that program was not created here, or is started already") }
             try relay(call.request(guardian.settings))
@@ -74,13 +75,16 @@ struct Session {
 
     /// An address must be of the exits' network, and not the network's own. Nil where it is; else what the engine says of the network.
     private func answer(to address: String, _ call: EngineCall) throws -> EngineAnswer? {
-        let request = try EngineCall(version: call.version, kind: .network).request(guardian.settings)
-        let network = try EngineAnswer.whole(of: request, self)
+        let network = try network(call)
         guard network.status == 200 else { return network }
         guard try network.network().offers(address) else {
             throw Refusal.forbidden("IPv4Address \(address) is not one of the network \(guardian.settings.network) that an exit can have")
         }
         return nil
+    }
+
+    private func network(_ call: EngineCall) throws -> EngineAnswer {
+        try NetworkMaking(session: self, version: call.version ?? EngineClient.oldestVersion.description).answer()
     }
 
     private func importArchive(_ call: EngineCall, _ head: RequestHead, _ reader: inout RequestReader) throws {

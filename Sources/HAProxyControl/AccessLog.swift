@@ -8,6 +8,7 @@ import Synchronization
 /// HAProxy never waits for it: lines that come while nobody listens are lost, and no connection is. They are counted by their numbers.
 package struct AccessLog: Sendable {
     private let socket: String
+    private let sharing: FileSharing
     private let file: String
     private let sizeLimit: Int
     private let quietSeconds: Double
@@ -27,10 +28,13 @@ package struct AccessLog: Sendable {
     }
 
     /// - Parameters:
+    ///   - sharing: who may send lines.
     ///   - sizeLimit: bytes after which the file becomes `<file>.1` and a new one begins.
     ///   - quietSeconds: without a lost line, after which the trouble is over.
-    package init(socket: String, file: String, sizeLimit: Int = 64 << 20, quietSeconds: Double = 10, log: Log) {
-        self.socket = socket
+    package init(
+        socket: String, sharing: FileSharing = .none, file: String, sizeLimit: Int = 64 << 20, quietSeconds: Double = 10, log: Log
+    ) {
+        (self.socket, self.sharing) = (socket, sharing)
         self.file = file
         self.sizeLimit = sizeLimit
         self.quietSeconds = quietSeconds
@@ -147,11 +151,10 @@ package struct AccessLog: Sendable {
         let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure("opening a socket") }
         unlink(socket)
-        guard name.bind(descriptor) else {
+        guard name.bind(descriptor), sharing.share(socket: socket) else {
             defer { close(descriptor) }
             throw failure("listening on \(socket)")
         }
-        chmod(socket, 0o600)
         SocketOptions.setDeadline(0.2, of: descriptor)
         SocketOptions.setReceiveBuffer(4 << 20, of: descriptor)
         return descriptor

@@ -15,16 +15,18 @@ package struct DemandSocket: Sendable {
     private let path: String
     private let mayListen: @Sendable () -> Bool
     private let answer: @Sendable (CountryCode, String) async -> DemandAnswer?
+    private let sharing: FileSharing
     private let log: Log
 
     /// - Parameters:
+    ///   - sharing: who may ask.
     ///   - mayListen: asked five times a second at least; false where another controller leads.
     ///   - answer: decides about a country that a user asks for; nil while it can't, so that the request waits and asks again.
     package init(
-        path: String, log: Log, mayListen: @escaping @Sendable () -> Bool,
+        path: String, sharing: FileSharing = .none, log: Log, mayListen: @escaping @Sendable () -> Bool,
         answer: @escaping @Sendable (CountryCode, String) async -> DemandAnswer?
     ) {
-        (self.path, self.log, self.mayListen, self.answer) = (path, log, mayListen, answer)
+        (self.path, self.sharing, self.log, self.mayListen, self.answer) = (path, sharing, log, mayListen, answer)
     }
 
     /// Runs until it is cancelled.
@@ -105,11 +107,11 @@ package struct DemandSocket: Sendable {
         guard let name = SocketAddress(path: path) else {
             throw HAProxyError(code: .unavailable, action: "listening on \(path)", message: "the path is longer than 107 bytes")
         }
-        try Files.makePrivateFolder(path.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" })
+        try sharing.makeFolder(path.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" })
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure("opening a socket") }
         unlink(path)
-        guard name.bind(descriptor), chmod(path, 0o600) == 0, Glibc.listen(descriptor, 128) == 0 else {
+        guard name.bind(descriptor), sharing.share(socket: path), Glibc.listen(descriptor, 128) == 0 else {
             defer { close(descriptor) }
             throw failure("listening on \(path)")
         }

@@ -21,7 +21,7 @@ extension HAProxyGateway {
         let entries = CertificateFolder(path: source).entries
         let names = entries.map(\.name)
         if names.isEmpty { note("none", "there is no certificate in \(source), so there is no TLS port") }
-        try? Files.makePrivateFolder(settings.certificateFolder)
+        try? sharing.makeFolder(settings.certificateFolder)
         for name in missingCertificates { seenCertificates[name] = nil }
         for entry in entries { await takeOver(entry) }
         dropCertificates(besides: names)
@@ -65,7 +65,7 @@ extension HAProxyGateway {
         try await check(certificate: text, name)
         let path = "\(settings.certificateFolder)/\(name)"
         let isNew = !Files.exists(path)
-        try Files.write(text, to: path, mode: 0o600)
+        try sharing.write(text, to: path)
         guard !isNew, await isRunning() else { return }
         let answer = try await sockets.stats.send("set ssl cert \(path)", payload: text)
         let committed = try await sockets.stats.send("commit ssl cert \(path)")

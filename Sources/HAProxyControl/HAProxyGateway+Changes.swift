@@ -109,8 +109,8 @@ extension HAProxyGateway {
 
     func write(_ maps: [GatewayMap]) throws {
         try warrant()
-        for map in maps { try Files.write(map.text, to: "\(folder)/\(map.name)", mode: 0o600) }
-        if !Files.exists(elsewhereMap) { try Files.write("", to: elsewhereMap, mode: 0o600) }
+        for map in maps { try sharing.write(map.text, to: "\(folder)/\(map.name)") }
+        if !Files.exists(elsewhereMap) { try sharing.write("", to: elsewhereMap) }
         try writeQuotas()
     }
 }

@@ -43,8 +43,8 @@ extension HAProxyGateway {
     func start(_ revision: String, takingPortsBy sockets: String? = nil, from old: [pid_t] = []) async throws {
         guard settings.isStartedByUs else { return try await awaitRevision(revision, action: "waiting for HAProxy to be started") }
         try warrant()
-        try Files.write("", to: elsewhereMap, mode: 0o600)
-        var words = ["-W", "-D", "-f", file, "-p", pidFile, "-S", "\(folder)/master.sock,mode,600"]
+        try sharing.write("", to: elsewhereMap)
+        var words = ["-W", "-D", "-f", file, "-p", pidFile, "-S", "\(folder)/master.sock,\(settings.socketMode.replacing(" ", with: ","))"]
         if let sockets { words += ["-x", sockets] }
         // Takes all words that follow.
         if !old.isEmpty { words += ["-sf"] + old.map { "\($0)" } }
@@ -66,7 +66,7 @@ extension HAProxyGateway {
             guard isUrgent else { throw error }
         }
         try warrant()
-        try Files.write(elsewhereText(counts), to: elsewhereMap, mode: 0o600)
+        try sharing.write(elsewhereText(counts), to: elsewhereMap)
         try writeQuotas()
         nobodyIsElsewhere = false
         _ = try await sockets.master.send("reload")

@@ -73,19 +73,19 @@ extension HAProxyGateway {
         for map in new.maps { try await adjust(map) }
         try write(new.maps)
         try warrant()
-        try Files.write(new.text, to: file, mode: 0o600)
+        try sharing.write(new.text, to: file)
     }
 
     private func load(_ new: Publication, as standing: Standing) async throws {
-        try Files.makePrivateFolder(folder)
+        try sharing.makeFolder(folder)
         try write(new.maps)
         try await check(new.text)
         // The last good file comes back when the new one is refused after all.
         let lastGood = try? Files.read(file, limit: 16 << 20)
         try warrant()
-        try Files.write(new.text, to: file, mode: 0o600)
+        try sharing.write(new.text, to: file)
         do { try await load(new.revision, as: standing) } catch {
-            if let lastGood { try? Files.write(lastGood, to: file, mode: 0o600) }
+            if let lastGood { try? sharing.write(lastGood, to: file) }
             throw error
         }
         hasRemains = true

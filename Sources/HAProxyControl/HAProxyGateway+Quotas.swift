@@ -26,9 +26,9 @@ extension HAProxyGateway {
     /// The file, for the next worker. What an earlier controller has written stays as long as this one knows nothing.
     func writeQuotas() throws {
         if let toldQuotas {
-            try Files.write(GatewayMap(name: "quotas.map", entries: toldQuotas.entries).text, to: quotasMap, mode: 0o600)
+            try sharing.write(GatewayMap(name: "quotas.map", entries: toldQuotas.entries).text, to: quotasMap)
         } else if !Files.exists(quotasMap) {
-            try Files.write("", to: quotasMap, mode: 0o600)
+            try sharing.write("", to: quotasMap)
         }
     }
 }

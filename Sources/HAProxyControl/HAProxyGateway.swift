@@ -19,6 +19,8 @@ package actor HAProxyGateway {
     /// The addresses that this machine has at the moment.
     private let ownAddresses: @Sendable () -> [String]
     let sockets: RuntimeSockets
+    /// Who may read what is written for HAProxy.
+    package nonisolated let sharing: FileSharing
     /// An actor lets a second publishing in at every `await`, in the middle of the first.
     let mutex = AsyncMutex()
     var published: Published?
@@ -46,6 +48,7 @@ package actor HAProxyGateway {
     /// - Parameters:
     ///   - share: the project's `haproxy` folder, with the template and the Lua code.
     ///   - ownAddresses: asked at each look; nobody may reach these through the gateway.
+    /// - Throws: `FileSharing.Refused` where nothing can be written for HAProxy's group; `FileError`.
     package init(
         share: String, settings: HAProxyConfiguration.Settings, credentials: ExitCredentials? = nil, log: Log,
         warrant: @escaping @Sendable () throws -> Void = {},
@@ -56,6 +59,7 @@ package actor HAProxyGateway {
         self.credentials = credentials
         self.log = log
         self.warrant = warrant
+        sharing = try FileSharing(group: settings.group)
         configuration = HAProxyConfiguration(template: try Files.read("\(share)/haproxy.cfg.template"), settings: settings)
         codeDigest = Digest.sha256(try Self.code.map { try Files.read("\(settings.luaFolder)/\($0).lua") }.joined())
         sockets = RuntimeSockets(settings)

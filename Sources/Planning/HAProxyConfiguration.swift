@@ -36,6 +36,8 @@ package struct HAProxyConfiguration: Sendable {
         /// Networks that nobody may reach, beside the private ones and this machine's own addresses.
         package var refusedNetworks: [String] = []
         package var accessLog = AccessLog.off
+        /// The group of the system's that HAProxy's user and ours share, where these are two; nil where they are one.
+        package var group: String?
         /// The folder of its sockets and maps; absolute, without blanks.
         package var runDirectory: String
         package var luaFolder: String
@@ -69,6 +71,8 @@ package struct HAProxyConfiguration: Sendable {
         /// For a client until its tunnel stands, so longer than an exit may take to answer. TLS handshakes know no other limit.
         package var handshakeTimeout: Int { responseTimeout + 15 }
 
+        /// Of the sockets that we ask HAProxy through, as its files have it.
+        package var socketMode: String { group.map { "mode 660 group \($0)" } ?? "mode 600" }
         package var statsSocket: String { "\(runDirectory)/stats.sock" }
         package var logSocket: String { "\(runDirectory)/log.sock" }
         package var demandSocket: String { "\(runDirectory)/demand.sock" }
@@ -103,7 +107,8 @@ package struct HAProxyConfiguration: Sendable {
             "pools": [layout.pools.map(Self.backend).joined(separator: "\n")],
         ]
         let values: [String: String] = [
-            "revision": revision, "stats_socket": settings.statsSocket, "run_directory": settings.runDirectory,
+            "revision": revision, "stats_socket": settings.statsSocket, "socket_mode": settings.socketMode,
+            "run_directory": settings.runDirectory,
             "lua_folder": settings.luaFolder,
             "closed_ports": Self.list(settings.closedPorts), "open_ports": Self.list(settings.openPorts),
             "connect_timeout": "\(settings.connectTimeout)s", "response_timeout": "\(settings.responseTimeout)s",

@@ -12,9 +12,11 @@ package struct FileError: Error, CustomStringConvertible {
 /// Files of our own: state, keys, configuration.
 package enum Files {
     /// Replaces a file at once: a reader sees the old or the new content, never a part, also after a power cut.
-    /// - Parameter isDurable: false doesn't wait for the disk; a power cut can then leave the old content, or nothing.
-    package static func write(_ text: String, to path: String, mode: mode_t, isDurable: Bool = true) throws {
-        let temporary = try writeBeside(path, text, mode: mode, isDurable: isDurable)
+    /// - Parameters:
+    ///   - group: of the file; nil for that of the process, or of the folder where that hands its own on.
+    ///   - isDurable: false doesn't wait for the disk; a power cut can then leave the old content, or nothing.
+    package static func write(_ text: String, to path: String, mode: mode_t, group: gid_t? = nil, isDurable: Bool = true) throws {
+        let temporary = try writeBeside(path, text, mode: mode, group: group, isDurable: isDurable)
         guard rename(temporary, path) != 0 else { return }
         let code = errno
         unlink(temporary)
@@ -23,17 +25,19 @@ package enum Files {
 
     /// Makes a file at once, unless there is one.
     package static func create(_ text: String, at path: String, mode: mode_t) throws {
-        let temporary = try writeBeside(path, text, mode: mode, isDurable: true)
+        let temporary = try writeBeside(path, text, mode: mode, group: nil, isDurable: true)
         defer { unlink(temporary) }
         guard link(temporary, path) == 0 || errno == EEXIST else { throw FileError(action: "writing", path: path, code: errno) }
     }
 
-    private static func writeBeside(_ path: String, _ text: String, mode: mode_t, isDurable: Bool) throws -> String {
+    private static func writeBeside(_ path: String, _ text: String, mode: mode_t, group: gid_t?, isDurable: Bool) throws -> String {
         let temporary = "\(path).new-\(getpid())-\(Digest.randomHex(bytes: 4))"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+        // For nobody else until it has its group.
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0o700)
         guard descriptor >= 0 else { throw FileError(action: "writing", path: path, code: errno) }
+        var code = group.map { fchown(descriptor, uid_t.max, $0) } ?? 0 == 0 ? 0 : errno
         // The process's umask must not take away what the caller asked for.
-        var code = fchmod(descriptor, mode) == 0 ? write(text, to: descriptor) : errno
+        if code == 0 { code = fchmod(descriptor, mode) == 0 ? write(text, to: descriptor) : errno }
         if code == 0, isDurable, fsync(descriptor) != 0 { code = errno }
         close(descriptor)
         guard code == 0 else {

@@ -16,6 +16,16 @@ package struct SocketAddress: Sendable {
         self.init(name)
     }
 
+    /// A Unix socket that has no file: the kernel knows it by its name alone. Nil for a name of none or over 107 bytes.
+    package init?(abstract text: String) {
+        var name = sockaddr_un()
+        name.sun_family = sa_family_t(AF_UNIX)
+        guard !text.isEmpty, text.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else { return nil }
+        // The zero in front makes it abstract, and every byte up to the end counts.
+        withUnsafeMutableBytes(of: &name.sun_path) { UnsafeMutableRawBufferPointer(rebasing: $0[1...]).copyBytes(from: text.utf8) }
+        self.init(name, size: MemoryLayout.size(ofValue: name.sun_family) + 1 + text.utf8.count)
+    }
+
     /// Nil for what is not an IPv4 address.
     /// - Parameter port: 0 to 65535; 0 lets the system choose one.
     package init?(_ address: String, port: Int) {
@@ -26,8 +36,8 @@ package struct SocketAddress: Sendable {
         self.init(name)
     }
 
-    private init<Name: BitwiseCopyable>(_ name: Name) {
-        size = socklen_t(MemoryLayout<Name>.size)
+    private init<Name: BitwiseCopyable>(_ name: Name, size bytes: Int = MemoryLayout<Name>.size) {
+        size = socklen_t(bytes)
         withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: name, as: Name.self) }
     }
 

@@ -69,8 +69,10 @@ final class RunningProgram: Sendable {
 
     // MARK: - Life
 
-    func start() async throws {
-        let pid = try Programs.startDetached(Self.program, ["run", "--config", configuration], log: "\(folder.path)/log")
+    /// - Parameter starter: a program, with its arguments, that becomes the controller: `env`, `setpriv`.
+    func start(by starter: [String] = []) async throws {
+        let words = starter + [Self.program, "run", "--config", configuration]
+        let pid = try Programs.startDetached(words[0], Array(words.dropFirst()), log: "\(folder.path)/log")
         try await eventually("the API answers", within: 40) { [self] in
             var status: Int32 = 0
             guard waitpid(pid, &status, WNOHANG) == 0 else { throw TimeoutError(what: "the controller ended: \(log)") }
@@ -108,9 +110,9 @@ final class RunningProgram: Sendable {
     }
 
     /// Runs a test with programs that have started; they are gone at its end.
-    static func with(_ programs: [RunningProgram], _ body: () async throws -> Void) async throws {
+    static func with(_ programs: [RunningProgram], by starter: [String] = [], _ body: () async throws -> Void) async throws {
         let result = await Result {
-            for program in programs { try await program.start() }
+            for program in programs { try await program.start(by: starter) }
             try await body()
         }
         let logs = programs.map { $0.log.suffix(3000) }.joined(separator: "\n---\n")

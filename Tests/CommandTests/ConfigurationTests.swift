@@ -45,6 +45,38 @@ import Testing
         #expect(try load(nordvpn, ["DOCKER_HOST": "unix:///run/other.sock"]).docker.host == "unix:///run/other.sock")
     }
 
+    @Test func `a file may be a credential that systemd hands over`() throws {
+        let environment = ["CREDENTIALS_DIRECTORY": folder.path]
+        let text = "root_key_file: credential:token\nproviders:\n  nordvpn: {access_token_file: 'credential:token'}\n"
+        let configuration = try load(text, environment)
+        guard case .accessToken(let token)? = configuration.providers.first?.accounts.first?.credentials else {
+            return #expect(Bool(false))
+        }
+        #expect(token.revealed == "the-access-token" && configuration.rootKeyFile == "\(folder.path)/token")
+        let accounts = "providers: {nordvpn: {accounts: [{name: a, access_token_file: 'credential:token', devices: 1}]}}\n"
+        #expect(try load(accounts, environment).providers.count == 1)
+        // Of the environment, too.
+        let variables = environment.merging(["SALLYPORT_PROVIDERS_NORDVPN_ACCESS_TOKEN_FILE": "credential:token"]) { $1 }
+        #expect(try load("", variables).providers.count == 1)
+        #expect(
+            try problems(text).first
+                == "providers.nordvpn.access_token_file: is the credential token, and systemd has given none (CREDENTIALS_DIRECTORY is not set); add LoadCredential=token:/path/of/the/file to the service"
+        )
+        for (name, words) in [("gone", "there is no credential gone in \(folder.path)"), ("../token", "without slashes"), ("", "expected one")] {
+            let told = try problems("root_key_file: 'credential:\(name)'\n" + nordvpn, environment)
+            #expect(told.contains { $0.hasPrefix("root_key_file: ") && $0.contains(words) }, "\(told)")
+        }
+    }
+
+    @Test func `the group of HAProxy's user is one of this system`() throws {
+        #expect(try load(nordvpn).gateway.group == nil)
+        #expect(try load(nordvpn + "gateway: {group: daemon}\n").gateway.group == "daemon")
+        #expect(try load(nordvpn + "gateway: {group: daemon}\n").haproxySettings.socketMode == "mode 660 group daemon")
+        for name in ["no-such-group", "'a b'", "a/b"] {
+            #expect(try problems(nordvpn + "gateway: {group: \(name)}\n").first?.hasPrefix("gateway.group: ") ?? false)
+        }
+    }
+
     @Test func `all mistakes are told at once, each with its field`() throws {
         let text = """
             data_dir: "/tmp/with blank"

@@ -43,9 +43,13 @@ import Testing
             try await eventually("it is told", within: 10) { running.controller.snapshot.problems[.loop] }
         }
         let told = try? await problems.value
+        // What a service manager would be told.
+        let hasPassed = running.controller.hasPassed(within: 0.4)
         held.set(false)
         #expect(told?.contains("makes no progress") == true && running.controller.revision > revision)
+        #expect(hasPassed == false)
         try await eventually("it goes on") { running.controller.snapshot.problems.isEmpty }
+        try await eventually("passes end") { running.controller.hasPassed(within: 0.4) }
         await running.stop()
     }
 }

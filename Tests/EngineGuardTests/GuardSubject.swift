@@ -42,6 +42,7 @@ final class GuardSubject: Sendable {
     ///   - script: answers in place of Docker; false where it does not.
     init(
         connections: Int = 128, requestSeconds: Double = 10, away: String? = nil, log: Log = .none,
+        newNetwork: EngineGuard.Settings.NewNetwork? = nil, group: String? = nil,
         _ script: @escaping @Sendable (ScriptedConnection, Arrived) -> Bool = { _, _ in false }
     ) throws {
         let folder = try TemporaryFolder()
@@ -59,6 +60,7 @@ final class GuardSubject: Sendable {
         settings.imageArchive = archive
         (settings.connections, settings.requestSeconds) = (connections, requestSeconds)
         settings.engine = away ?? settings.engine
+        (settings.newNetwork, settings.group) = (newNetwork, group)
         guardian = try EngineGuard(settings, log: log)
         image = "sallyport-exit:\(guardian.rules.tag ?? "dev")"
         self.folder = folder

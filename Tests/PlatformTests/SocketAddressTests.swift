@@ -8,6 +8,11 @@ struct SocketAddressTests {
         #expect(SocketAddress(path: String(repeating: "a", count: 108)) == nil)
     }
 
+    @Test func `a name without a file has at most 107 bytes too`() {
+        #expect(SocketAddress(abstract: String(repeating: "a", count: 107)) != nil)
+        #expect(SocketAddress(abstract: String(repeating: "a", count: 108)) == nil && SocketAddress(abstract: "") == nil)
+    }
+
     @Test(arguments: ["", "localhost", "::1", "127.0.0.1 ", "1.2.3"])
     func `only an IPv4 address is one`(_ text: String) { #expect(SocketAddress(text, port: 80) == nil) }
 

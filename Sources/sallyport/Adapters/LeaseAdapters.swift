@@ -28,6 +28,7 @@ struct RedisLease: LeaseStore {
 /// The fencing number of the last controller that took over, in a file of the gateway's folder, which all of them share.
 struct FenceMark: Sendable {
     let folder: String
+    var sharing = FileSharing.none
     private var path: String { "\(folder)/fence" }
 
     /// 0 where no controller has left one.
@@ -35,8 +36,8 @@ struct FenceMark: Sendable {
 
     func raise(to fence: Int) throws {
         guard fence > number else { return }
-        try Files.makePrivateFolder(folder)
-        try Files.write("\(fence)\n", to: path, mode: 0o600)
+        try sharing.makeFolder(folder)
+        try sharing.write("\(fence)\n", to: path)
     }
 
     /// The fencing number under which a step may be taken now.

@@ -16,6 +16,10 @@ extension Command {
             Option(
                 name: "image-archive", value: "FILE",
                 help: "the only archive that may be imported as that image; without it none may, and any tag is accepted"),
+            Option(
+                name: "make-network", value: "SUBNET",
+                help: "make the exits' network where there is none, with this subnet (172.31.240.0/24) or, with auto, a free one"),
+            Option(name: "socket-group", value: "NAME", help: "the only group that may use the socket (default everybody who reaches it)"),
         ],
         examples: [
             "sallyport engine-guard --listen unix:///run/engine/docker.sock --image-archive /usr/share/sallyport/.build/images/exit.tar"
@@ -43,11 +47,22 @@ extension Command {
         settings.network = try word("network", settings.network)
         settings.repository = try word("image", settings.repository)
         settings.imageArchive = arguments["image-archive"]
+        settings.newNetwork = try arguments["make-network"].map { text -> EngineGuard.Settings.NewNetwork in
+            if text == "auto" { return .free }
+            guard Configuration.isCIDR(text) else {
+                throw UsageError(message: "--make-network is \(text), expected an IPv4 network like 172.31.240.0/24, or auto")
+            }
+            return .subnet(text)
+        }
+        settings.group = arguments["socket-group"]
         let signals = Signals.stream([SIGTERM, SIGINT])
         let log = Log()
         let guardian = try EngineGuard(settings, log: log)
         log.info("guards the Docker Engine", ["socket": settings.listen, "engine": settings.engine, "owner": settings.owner])
+        let manager = ServiceManager()
+        manager?.ready()
         for await _ in signals { break }
+        manager?.stopping()
         await guardian.stop()
         log.info("stopped")
         log.flush()

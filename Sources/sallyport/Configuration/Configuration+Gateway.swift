@@ -24,7 +24,7 @@ extension Configuration {
         let clientLimit = reader.integer("client_limit", in: 10...100_000) ?? defaultClientLimit()
         return GatewaySettings(
             address: ipv4(reader, "address", default: "127.0.0.1"), port: reader.integer("port", in: 1...65_535) ?? 8128,
-            isStartedByUs: reader.bool("start") ?? true, directory: directory,
+            isStartedByUs: reader.bool("start") ?? true, directory: directory, group: readGroup(reader),
             clientLimit: clientLimit,
             sourceLimits: .init(
                 pending: reader.integer("pending_limit", in: 5...100_000) ?? max(20, clientLimit / 10),
@@ -37,6 +37,16 @@ extension Configuration {
             tlsPort: reader.integer("tls_port", in: 1...65_535) ?? 8443, certificateFolder: certificates,
             closedPorts: ports(reader, "closed_ports") ?? [25], openPorts: ports(reader, "open_ports") ?? [], refusedNetworks: networks,
             accessLog: reader.choice("access_log", HAProxyConfiguration.Settings.AccessLog.self) ?? .full)
+    }
+
+    /// A group of this system's, by a name that can stand in HAProxy's file.
+    private static func readGroup(_ reader: FieldReader) -> String? {
+        guard let name = reader.string("group") else { return nil }
+        guard isPlainPath(name), !name.contains("/"), FileSharing.number(of: name) != nil else {
+            reader.problem("group", "\(name.prefix(64)) is not a group of this system, expected that of HAProxy's user, like sallyport-gateway")
+            return nil
+        }
+        return name
     }
 
     /// The first of 676 ports, one for each pair of letters, and some behind them; 0 for none.

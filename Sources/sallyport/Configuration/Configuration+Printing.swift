@@ -51,6 +51,7 @@ extension Configuration {
     private var gatewayEntries: [Entry] {
         [
             ("gateway.address", gateway.address), ("gateway.port", "\(gateway.port)"), ("gateway.directory", gateway.directory),
+            ("gateway.group", gateway.group ?? "none"),
             ("gateway.country_ports", "\(gateway.countryPorts ?? 0)"), ("gateway.trusted_ports", "\(gateway.trustedPorts ?? 0)"),
             ("gateway.tls_port", "\(gateway.tlsPort ?? 0)"), ("gateway.tls_certificates", gateway.certificateFolder ?? "none"),
             ("gateway.closed_ports", "\(gateway.closedPorts)"), ("gateway.open_ports", "\(gateway.openPorts)"),

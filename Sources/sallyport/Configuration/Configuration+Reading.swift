@@ -17,7 +17,7 @@ extension Configuration {
             "api.trusted_proxies", "api.allowed_networks", "api.origins", "verification.urls",
             "api.limits.requests", "api.limits.strict_requests", "api.limits.failed_keys", "api.limits.window_seconds", "api.connections",
             "api.connections_per_address", "api.audit.requests", "api.audit.retention_days", "gateway.address", "gateway.port",
-            "gateway.directory", "gateway.client_limit", "gateway.pending_limit", "gateway.tls_limit", "gateway.failed_passwords",
+            "gateway.directory", "gateway.group", "gateway.client_limit", "gateway.pending_limit", "gateway.tls_limit", "gateway.failed_passwords",
             "gateway.hold_seconds",
             "gateway.drain_seconds",
             "gateway.country_ports",
@@ -74,7 +74,8 @@ extension Configuration {
     static func load(file: String?, environment: [String: String]) throws -> Configuration {
         let content = try file.map { try document(of: $0) } ?? .object([:])
         var problems: [String] = []
-        let reader = FieldReader(document(content, with: environment, &problems), name: "")
+        let named = document(content, with: environment, &problems)
+        let reader = FieldReader(Credentials(environment).resolving(named, &problems), name: "")
         let configuration = read(reader, environment: environment)
         problems += reader.finish().map(\.description)
         guard problems.isEmpty, var configuration else { throw ConfigurationError(problems: problems) }

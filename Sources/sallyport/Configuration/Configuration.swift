@@ -35,6 +35,8 @@ struct Configuration: Sendable {
         var isStartedByUs: Bool
         /// Where HAProxy's file and sockets are; controllers of one store share it.
         var directory: String
+        /// The group that HAProxy's user and ours are in, where these are two; nil where they are one.
+        var group: String?
         var clientLimit: Int
         var sourceLimits: HAProxyConfiguration.SourceLimits
         /// That a request may wait for an exit that is on its way.

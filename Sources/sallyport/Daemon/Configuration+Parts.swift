@@ -39,13 +39,14 @@ extension Configuration {
         settings.accessLog = gateway.accessLog
         settings.sourceLimits = gateway.sourceLimits
         settings.holdSeconds = gateway.holdSeconds
+        settings.group = gateway.group
         return settings
     }
 
     /// Nil where it is off.
-    func accessLog(_ log: Log) -> AccessLog? {
+    func accessLog(_ sharing: FileSharing, _ log: Log) -> AccessLog? {
         guard gateway.accessLog != .off else { return nil }
-        return AccessLog(socket: haproxySettings.logSocket, file: "\(dataFolder)/access.log", log: log)
+        return AccessLog(socket: haproxySettings.logSocket, sharing: sharing, file: "\(dataFolder)/access.log", log: log)
     }
 
     var catalogSettings: Catalog.Settings {

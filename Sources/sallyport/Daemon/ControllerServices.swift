@@ -16,6 +16,8 @@ struct ControllerServices: Sendable {
     let api: APIParts
     /// SIGHUP, each time that it comes.
     let reloads: AsyncStream<Int32>
+    /// Nil where nobody wants to be told how the controller is.
+    let manager: ServiceManager?
     /// Where a newcomer's first exit is opened; nil for none.
     let firstCountry: CountryCode?
 
@@ -25,7 +27,7 @@ struct ControllerServices: Sendable {
     /// In the order in which they start; they stop in reverse.
     /// - Requests end before what carries them out, and the connections close when nobody uses them any more.
     var inOrder: [Service] {
-        [connections, ports, privateRedis, controller] + keepers + [webhooks, apiTasks, server] + echo + [reload] + helpers
+        [connections, ports, privateRedis, controller] + keepers + [webhooks, apiTasks, server] + echo + [reload] + helpers + managed
     }
 
     // MARK: - What others need
@@ -130,9 +132,11 @@ struct ControllerServices: Sendable {
     private var reload: Service {
         .loop("reload") {
             for await _ in reloads {
+                manager?.reloading()
                 let report = try? await api.reloading.reload(recordingIn: parts.controller, cause: .signal)
                 api.api.audit.record(
                     AuditEntry(.system, "SIGHUP", details: report.map { "changed: \($0.changed.joined(separator: " "))" } ?? "refused"))
+                manager?.ready()
             }
         }
     }
@@ -141,7 +145,7 @@ struct ControllerServices: Sendable {
     private var demands: DemandSocket {
         let (controller, leadership) = (parts.controller, parts.storage.leadership)
         return DemandSocket(
-            path: configuration.haproxySettings.demandSocket, log: log, mayListen: { leadership.isLeader },
+            path: configuration.haproxySettings.demandSocket, sharing: parts.gateway.sharing, log: log, mayListen: { leadership.isLeader },
             answer: { await controller.open($0, for: $1) })
     }
 

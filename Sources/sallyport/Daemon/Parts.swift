@@ -37,7 +37,7 @@ struct Parts: Sendable {
         gateway = try HAProxyGateway(
             share: "\(configuration.shareFolder)/haproxy", settings: configuration.haproxySettings, credentials: credentials, log: log,
             warrant: { _ = try warrant() })
-        accessLog = configuration.accessLog(log)
+        accessLog = configuration.accessLog(gateway.sharing, log)
         traefik = configuration.traefik.map { TraefikFile(settings: $0, log: log) }
         let verification = configuration.verification
         prober = HTTPProber(

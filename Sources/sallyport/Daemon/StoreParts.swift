@@ -40,7 +40,8 @@ struct StoreParts: Sendable {
         tables = SignedTables(
             connection: connection, prefix: prefix, rootKey: rootKey, marks: marks, alertReporter: alertReporter, log: log)
         tables.begin(isOwn: isOwn)
-        fence = FenceMark(folder: configuration.gateway.directory)
+        fence = FenceMark(
+            folder: configuration.gateway.directory, sharing: try FileSharing(group: configuration.gateway.group))
         let leadership = Leadership(
             .init(instance: try InstanceName.read(configuration.dataFolder), isShared: configuration.redisIsShared),
             store: RedisLease(record: LeaseRecord(connection: leaseConnection, prefix: prefix), mark: fence, tables: tables))
