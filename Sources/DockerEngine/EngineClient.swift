@@ -11,16 +11,12 @@ package final class EngineClient: Sendable {
 
     private let client: HTTPClient
     private let socket: String
-    /// Said where no engine answers.
-    private let advice: String?
     private let negotiated = Mutex<String?>(nil)
     /// The last answer to a list of containers, and what it said.
     let lastList = Mutex<(body: [UInt8], containers: [ContainerSummary])?>(nil)
 
-    /// - Parameters:
-    ///   - address: as in `DOCKER_HOST`: `unix:///var/run/docker.sock`, or the socket's path.
-    ///   - advice: what else an operator is told where no engine answers there.
-    package init(address: String, client: HTTPClient, advice: String? = nil) throws {
+    /// - Parameter address: as in `DOCKER_HOST`: `unix:///var/run/docker.sock`, or the socket's path.
+    package init(address: String, client: HTTPClient) throws {
         guard let socket = Self.socketPath(address) else {
             throw EngineError(
                 code: .unavailable, action: "reading the engine's address",
@@ -28,7 +24,6 @@ package final class EngineClient: Sendable {
         }
         self.socket = socket
         self.client = client
-        self.advice = advice
     }
 
     package static func socketPath(_ address: String) -> String? {
@@ -84,7 +79,7 @@ package final class EngineClient: Sendable {
             }
             negotiated.withLock { $0 = nil }
             let trouble = EngineSocket.trouble(socket) ?? "no Docker Engine answers on \(socket) (\(error.message))"
-            throw EngineError(code: .unavailable, action: action, message: [trouble, advice].compactMap(\.self).joined(separator: "; "))
+            throw EngineError(code: .unavailable, action: action, message: trouble)
         }
     }
 
@@ -128,6 +123,12 @@ package final class EngineClient: Sendable {
         ping.unixSocket = socket
         ping.deadline = 5
         let response = try Self.checked(try await send(ping, action: action), action: action)
+        guard response.headers["libpod-api-version"] == nil else {
+            throw EngineError(
+                code: .unreadable, action: action,
+                message: "what answers on \(socket) is Podman, which does not say when a name or an address is taken: set docker.host to a "
+                    + "Docker Engine's socket")
+        }
         guard let offered = APIVersion(response.headers["api-version"] ?? "") else {
             throw EngineError(code: .unreadable, action: action, message: "what answers on \(socket) is not a Docker Engine")
         }

@@ -16,10 +16,10 @@ import Testing
         server.stop()
     }
 
-    private func message(_ path: String, advice: String? = nil) async throws -> String {
+    private func message(_ path: String) async throws -> String {
         let client = HTTPClient()
         defer { client.close() }
-        let engine = try EngineClient(address: path, client: client, advice: advice)
+        let engine = try EngineClient(address: path, client: client)
         return try await #require(throws: EngineError.self) { try await engine.listContainers(labels: []) }.message
     }
 
@@ -29,11 +29,8 @@ import Testing
         let missing = try await message(path)
         #expect(missing == "\(path) is not there: start Docker (systemctl start docker), or set docker.host to the engine's socket")
         try leave(path)
-        let left = try await message("unix://\(path)", advice: "Docker's context is 'x'")
-        #expect(
-            left
-                == "nobody listens on \(path), which an engine has left behind: start Docker (systemctl start docker); Docker's context is 'x'"
-        )
+        let left = try await message("unix://\(path)")
+        #expect(left == "nobody listens on \(path), which an engine has left behind: start Docker (systemctl start docker)")
         // Root may open everything, so that what the kernel would say is given.
         chmod(path, 0o660)
         chown(path, 0, 4242)
@@ -47,6 +44,18 @@ import Testing
         try Files.write("", to: file, mode: 0o600)
         #expect(try await message(file).hasPrefix("\(file) is not a socket"))
         #expect(try await message(folder.path).hasPrefix("\(folder.path) is not a socket"))
+    }
+
+    @Test func `Podman is told apart, in one sentence`() async throws {
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/podman.sock"
+        let podman = try ScriptedServer(unix: path) { connection in
+            _ = connection.head()
+            connection.answer(200, "OK", headers: "Api-Version: 1.41", "Libpod-Api-Version: 4.3.1")
+        }
+        defer { podman.stop() }
+        let told = try await message(path)
+        #expect(told.hasPrefix("what answers on \(path) is Podman, which does not say") && told.hasSuffix("set docker.host to a Docker Engine's socket"))
     }
 
     @Test func `an image is imported under one name with its tag, as Podman reads it too`() async throws {

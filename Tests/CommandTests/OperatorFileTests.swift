@@ -1,4 +1,6 @@
+import API
 import FoundationEssentials
+import Glibc
 import Model
 import Platform
 import Providers
@@ -215,7 +217,7 @@ import Testing
         #expect(wrong.contains { $0.hasPrefix("SALLYPORT_ZZZ: no such setting; docs/configuration.md lists them") })
     }
 
-    @Test func `a context of Docker's command is named where nobody names the engine`() throws {
+    @Test func `a context of Docker's command is used where nobody names the engine`() throws {
         let home = "\(folder.path)/home"
         let context = "\(home)/.docker/contexts/meta/\(Digest.sha256("desktop-linux"))"
         try Files.makePrivateFolder(context)
@@ -223,21 +225,58 @@ import Testing
         let meta =
             #"{"Name":"desktop-linux","Metadata":{},"Endpoints":{"docker":{"Host":"unix:///home/a/docker.sock","SkipTLSVerify":false}}}"#
         try Files.write(meta, to: "\(context)/meta.json", mode: 0o600)
-        func advice(_ environment: [String: String], _ more: String = "") throws -> String? {
-            try load(Self.valid + more, environment).docker.context?.advice
+        func host(_ environment: [String: String], _ more: String = "") throws -> String {
+            try load(Self.valid + more, environment).docker.host
         }
-        let wanted = "Docker's context 'desktop-linux' leads to unix:///home/a/docker.sock: set docker.host to that"
-        #expect(try advice(["HOME": home]) == wanted)
-        #expect(try advice(["HOME": "/nowhere", "DOCKER_CONFIG": "\(home)/.docker"]) == wanted)
-        #expect(try advice(["HOME": home, "DOCKER_CONTEXT": "default"]) == nil)
-        #expect(try advice(["HOME": home, "DOCKER_CONTEXT": "other"])?.contains("'other'") == true)
-        #expect(try advice(["DOCKER_CONTEXT": "other"])?.contains("'other'") == true)
-        #expect(try advice(["HOME": "/nowhere"]) == nil && advice([:]) == nil)
-        #expect(try advice(["HOME": home, "DOCKER_HOST": "unix:///x.sock"]) == nil)
-        #expect(try advice(["HOME": home], "docker: {host: /x.sock}\n") == nil)
+        let (wanted, standard) = ("unix:///home/a/docker.sock", "unix:///var/run/docker.sock")
+        #expect(try host(["HOME": home]) == wanted)
+        #expect(try host(["HOME": "/nowhere", "DOCKER_CONFIG": "\(home)/.docker"]) == wanted)
+        let shown = try load(Self.valid, ["HOME": home]).settings.first { $0.name == "docker.host" }
+        #expect(shown?.value == wanted && shown?.from == "Docker's context desktop-linux")
+        #expect(try host(["HOME": home, "DOCKER_CONTEXT": "default"]) == standard)
+        for environment in [["HOME": home, "DOCKER_CONTEXT": "other"], ["DOCKER_CONTEXT": "other"]] {
+            let told = try problems(Self.valid, environment)
+            #expect(told == ["docker.host: Docker's context 'other' is not known here, expected the socket of its engine"])
+        }
+        #expect(try host(["HOME": "/nowhere"]) == standard && host([:]) == standard)
+        #expect(try host(["HOME": home, "DOCKER_HOST": "unix:///x.sock"]) == "unix:///x.sock")
+        #expect(try host(["HOME": home], "docker: {host: /x.sock}\n") == "/x.sock")
         try Files.write(meta.replacing("unix:///home/a/docker.sock", with: "ssh://me@far"), to: "\(context)/meta.json", mode: 0o600)
-        #expect(try advice(["HOME": home])?.contains("leads to ssh://me@far, but a Unix socket is needed") == true)
+        let told = try problems(Self.valid, ["HOME": home])
+        #expect(
+            told == ["docker.host: Docker's context 'desktop-linux' leads to ssh://me@far, expected a Unix socket: run the controller there"])
         try Files.write("{", to: "\(home)/.docker/config.json", mode: 0o600)
-        #expect(try advice(["HOME": home]) == nil)
+        #expect(try host(["HOME": home]) == standard)
+    }
+
+    @Test func `an engine without root is told apart, and another engine is not followed to`() throws {
+        let (one, two) = ("\(folder.path)/run/docker.sock", "\(folder.path)/two.sock")
+        try Files.makePrivateFolder("\(folder.path)/run")
+        let sockets = try [one, two].map { try ScriptedServer(unix: $0) { _ in } }
+        defer { for socket in sockets { socket.stop() } }
+        let found = try load(Self.valid, [:]).docker
+        #expect(found.isFound && found.host == EngineAddress.standard)
+        // The machine's own goes first.
+        if !EngineAddress.isSocket("/var/run/docker.sock") {
+            let told = try problems(Self.valid, ["XDG_RUNTIME_DIR": "\(folder.path)/run"])
+            #expect(told.first?.hasPrefix("docker.host: found unix://\(one), an engine without root, whose exits") ?? false, "\(told)")
+        }
+        let named = ["XDG_RUNTIME_DIR": "\(folder.path)/run", "DOCKER_HOST": "unix://\(one)"]
+        #expect(try load(Self.valid, named).docker.host == "unix://\(one)")
+
+        let file = "\(folder.path)/engine"
+        func settle(_ path: String, isFound: Bool) throws {
+            var docker = found
+            (docker.host, docker.isFound) = ("unix://\(path)", isFound)
+            try EngineAddress.settle(docker, in: file)
+        }
+        try settle(one, isFound: true)
+        try settle(one, isFound: true)
+        let error = try #require(throws: StartError.self) { try settle(two, isFound: true) }
+        #expect(error.message.contains("unix://\(two)") && error.message.contains("left on unix://\(one)"))
+        // By name it may be another one, and one that is gone has no exits.
+        try settle(two, isFound: false)
+        #expect(unlink(two) == 0)
+        try settle(one, isFound: true)
     }
 }

@@ -13,7 +13,10 @@ extension Configuration {
 
     /// The same, each with where its value comes from.
     var settings: [SettingView] {
-        entries.map { SettingView(name: $0.name, value: $0.value, from: origins.origin(of: $0.name)) }
+        entries.map { entry in
+            let found = entry.name == "docker.host" ? docker.origin : nil
+            return SettingView(name: entry.name, value: entry.value, from: found ?? origins.origin(of: entry.name))
+        }
     }
 
     private typealias Entry = (name: String, value: String)

@@ -201,7 +201,11 @@ extension Configuration {
 
     private static func readDocker(_ reader: FieldReader, share: String, environment: [String: String]) -> DockerSettings {
         let chosen = reader.string("host") ?? environment["DOCKER_HOST"]
-        let host = chosen ?? "unix:///var/run/docker.sock"
+        var found = EngineAddress(host: chosen ?? EngineAddress.standard)
+        if chosen == nil {
+            do { found = try EngineAddress.found(environment) } catch { reader.problem("host", "\(error)") }
+        }
+        let host = found.host
         if !host.hasPrefix("unix://") && !host.hasPrefix("/") {
             reader.problem("host", "is \(host), expected a Unix socket like unix:///var/run/docker.sock")
         }
@@ -216,7 +220,7 @@ extension Configuration {
             reader.problem("gateway_network", "has \(excess) because exits accept connections from these addresses")
         }
         return DockerSettings(
-            host: host, context: chosen == nil ? DockerContext.current(environment) : nil,
+            host: host, isFound: chosen == nil, origin: found.origin,
             owner: word(reader, "owner", default: "sallyport"), network: word(reader, "network", default: "sallyport"),
             subnet: subnet, gatewayNetwork: sources,
             image: reader.string("image") ?? ExitContainers.imageName("sallyport-exit", of: archive), imageArchive: archive)

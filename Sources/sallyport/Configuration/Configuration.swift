@@ -55,8 +55,10 @@ struct Configuration: Sendable {
 
     struct DockerSettings: Sendable {
         var host: String
-        /// What the `docker` command uses, where it is another engine and nobody has named ours.
-        var context: DockerContext?
+        /// True where nobody has named it.
+        var isFound = false
+        /// Where it was found, if not on the standard socket.
+        var origin: String?
         var owner: String
         var network: String
         var subnet: String?
@@ -179,6 +181,8 @@ struct Configuration: Sendable {
         return port.flatMap { Int($0) } ?? (url.lowercased().hasPrefix("https:") ? 443 : 80)
     }
 
+    /// The engine that was used last.
+    var engineFile: String { "\(dataFolder)/engine.address" }
     var redisAddress: RedisAddress { redis ?? .unix(path: "\(dataFolder)/redis/redis.sock") }
     var adminKeyFile: String { "\(dataFolder)/admin.key" }
 }

@@ -1,7 +1,7 @@
 import Model
 import Platform
 
-/// The context that the `docker` command uses: another engine than the standard socket's, which is why it works where we find none.
+/// The context that the `docker` command uses, where that is another engine than the standard socket's.
 struct DockerContext {
     var name: String
     /// Where its engine is, as `DOCKER_HOST`; nil where that can't be read.
@@ -18,14 +18,17 @@ struct DockerContext {
         return DockerContext(name: String(name.prefix(64)), host: file.flatMap { text(["Endpoints", "docker", "Host"], in: $0) })
     }
 
-    /// What to do, for a message that no engine answers.
-    var advice: String {
-        guard let host else { return "Docker's context is '\(name)', whose engine is not known here: set docker.host to its socket" }
-        guard host.hasPrefix("unix://") else {
-            return
-                "Docker's context '\(name)' leads to \(host.prefix(200)), but a Unix socket is needed: run the controller there"
+    /// Its engine's socket.
+    /// - Throws: `EngineAddress.Refused`, with what to do.
+    func socket() throws -> String {
+        guard let host else {
+            throw EngineAddress.Refused(description: "Docker's context '\(name)' is not known here, expected the socket of its engine")
         }
-        return "Docker's context '\(name)' leads to \(host.prefix(200)): set docker.host to that"
+        guard host.hasPrefix("unix://") else {
+            throw EngineAddress.Refused(
+                description: "Docker's context '\(name)' leads to \(host.prefix(200)), expected a Unix socket: run the controller there")
+        }
+        return host
     }
 
     private static func text(_ path: [String], in file: String) -> String? {

@@ -17,7 +17,7 @@ extension Configuration {
             closedPorts: gateway.closedPorts, openPorts: gateway.openPorts, networks: gateway.refusedNetworks,
             neededPorts: portsOfOwnRequests, ownAddresses: Ports.localAddresses)
         return ExitContainers(
-            engine: try EngineClient(address: docker.host, client: client, advice: docker.context?.advice),
+            engine: try EngineClient(address: docker.host, client: client),
             settings: .init(
                 owner: docker.owner, image: docker.image, imageArchive: docker.imageArchive, network: docker.network, subnet: docker.subnet,
                 gatewayNetwork: docker.gatewayNetwork, credentials: credentials, refused: refused),

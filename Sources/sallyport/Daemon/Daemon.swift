@@ -27,6 +27,7 @@ enum Daemon {
         }
         defer { withExtendedLifetime(lock) {} }
         try Files.write("\(getpid())\n", to: "\(configuration.dataFolder)/pid", mode: 0o600)
+        try EngineAddress.settle(configuration.docker, in: configuration.engineFile)
         let (ends, reloads) = (Signals.stream([SIGINT, SIGTERM]), Signals.stream([SIGHUP]))
         let parts = try Parts(configuration, log: log)
         let api = try APIParts(parts, tail: tail, read: read)
