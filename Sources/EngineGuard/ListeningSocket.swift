@@ -20,7 +20,9 @@ final class ListeningSocket: Sendable {
         guard descriptor >= 0 else { throw GuardError(description: "no socket: \(String(cString: strerror(errno)))") }
         var status = stat()
         // Nobody can connect before it listens, and then its mode is right.
-        guard address.bind(descriptor), sharing?.share(socket: path) ?? (chmod(path, 0o666) == 0), lstat(path, &status) == 0, listen(descriptor, 1024) == 0 else {
+        guard address.bind(descriptor), sharing?.share(socket: path) ?? (chmod(path, 0o666) == 0), lstat(path, &status) == 0,
+            listen(descriptor, 1024) == 0
+        else {
             let error = GuardError(description: "can't listen on \(path): \(String(cString: strerror(errno)))")
             close(descriptor)
             throw error

@@ -55,7 +55,9 @@ import Testing
         }
         defer { podman.stop() }
         let told = try await message(path)
-        #expect(told.hasPrefix("what answers on \(path) is Podman, which does not say") && told.hasSuffix("set docker.host to a Docker Engine's socket"))
+        #expect(
+            told.hasPrefix("what answers on \(path) is Podman, which does not say")
+                && told.hasSuffix("set docker.host to a Docker Engine's socket"))
     }
 
     @Test func `an image is imported under one name with its tag, as Podman reads it too`() async throws {

@@ -62,7 +62,9 @@ import Testing
             try problems(text).first
                 == "providers.nordvpn.access_token_file: is the credential token, and systemd has given none (CREDENTIALS_DIRECTORY is not set); add LoadCredential=token:/path/of/the/file to the service"
         )
-        for (name, words) in [("gone", "there is no credential gone in \(folder.path)"), ("../token", "without slashes"), ("", "expected one")] {
+        for (name, words) in [
+            ("gone", "there is no credential gone in \(folder.path)"), ("../token", "without slashes"), ("", "expected one"),
+        ] {
             let told = try problems("root_key_file: 'credential:\(name)'\n" + nordvpn, environment)
             #expect(told.contains { $0.hasPrefix("root_key_file: ") && $0.contains(words) }, "\(told)")
         }

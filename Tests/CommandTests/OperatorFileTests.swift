@@ -244,7 +244,9 @@ import Testing
         try Files.write(meta.replacing("unix:///home/a/docker.sock", with: "ssh://me@far"), to: "\(context)/meta.json", mode: 0o600)
         let told = try problems(Self.valid, ["HOME": home])
         #expect(
-            told == ["docker.host: Docker's context 'desktop-linux' leads to ssh://me@far, expected a Unix socket: run the controller there"])
+            told == [
+                "docker.host: Docker's context 'desktop-linux' leads to ssh://me@far, expected a Unix socket: run the controller there"
+            ])
         try Files.write("{", to: "\(home)/.docker/config.json", mode: 0o600)
         #expect(try host(["HOME": home]) == standard)
     }

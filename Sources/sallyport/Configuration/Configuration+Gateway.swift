@@ -43,7 +43,8 @@ extension Configuration {
     private static func readGroup(_ reader: FieldReader) -> String? {
         guard let name = reader.string("group") else { return nil }
         guard isPlainPath(name), !name.contains("/"), FileSharing.number(of: name) != nil else {
-            reader.problem("group", "\(name.prefix(64)) is not a group of this system, expected that of HAProxy's user, like sallyport-gateway")
+            reader.problem(
+                "group", "\(name.prefix(64)) is not a group of this system, expected that of HAProxy's user, like sallyport-gateway")
             return nil
         }
         return name

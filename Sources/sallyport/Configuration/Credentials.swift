@@ -46,9 +46,12 @@ struct Credentials {
         }
         let advice = "add LoadCredential=\(name):/path/of/the/file to the service"
         guard let folder else {
-            throw Missing(description: "is the credential \(name), and systemd has given none (CREDENTIALS_DIRECTORY is not set); \(advice)")
+            throw Missing(
+                description: "is the credential \(name), and systemd has given none (CREDENTIALS_DIRECTORY is not set); \(advice)")
         }
-        guard Files.exists("\(folder)/\(name)") else { throw Missing(description: "there is no credential \(name) in \(folder); \(advice)") }
+        guard Files.exists("\(folder)/\(name)") else {
+            throw Missing(description: "there is no credential \(name) in \(folder); \(advice)")
+        }
         return "\(folder)/\(name)"
     }
 }

@@ -25,7 +25,8 @@ struct EngineAddress {
 
     private static func rootless(_ host: String) -> Refused {
         Refused(
-            description: "found \(host.prefix(200)), an engine without root, whose exits this machine can't reach; expected the socket of an "
+            description:
+                "found \(host.prefix(200)), an engine without root, whose exits this machine can't reach; expected the socket of an "
                 + "engine that runs as root, or docker.host set where the controller runs in that engine's own network")
     }
 
@@ -45,7 +46,8 @@ struct EngineAddress {
         let before = (try? Files.read(file, limit: 1024))?.filter { !$0.isNewline }
         if let before, before != docker.host, docker.isFound, isSocket(String(before.dropFirst("unix://".count))) {
             throw StartError(
-                message: "the engine found is \(docker.host) (\(docker.origin ?? "the standard socket")), and exits may be left on \(before), "
+                message:
+                    "the engine found is \(docker.host) (\(docker.origin ?? "the standard socket")), and exits may be left on \(before), "
                     + "which was used before: set docker.host to one of the two")
         }
         if before != docker.host { try Files.write(docker.host + "\n", to: file, mode: 0o600) }

@@ -31,7 +31,8 @@ enum Daemon {
         let (ends, reloads) = (Signals.stream([SIGINT, SIGTERM]), Signals.stream([SIGHUP]))
         let parts = try Parts(configuration, log: log)
         let api = try APIParts(parts, tail: tail, read: read)
-        let services = ControllerServices(parts: parts, api: api, reloads: reloads, manager: ServiceManager(), firstCountry: country).inOrder
+        let services = ControllerServices(parts: parts, api: api, reloads: reloads, manager: ServiceManager(), firstCountry: country)
+            .inOrder
         do {
             try await ServiceGroup(services, log: log).run {
                 for await _ in ends { return log.info("the controller stops; exits, gateway and store keep running") }
