@@ -92,12 +92,12 @@ struct RealServiceTests {
             + ["SALLYPORT_ON_DEMAND_COUNTRIES=all"] + Self.user(Self.controller, groups: "--groups=\(Self.groupNumber)")
         try await RunningProgram.with([program], by: starter) {
             try await eventually("HAProxy runs", within: 40) { Files.exists("\(folder)/stats.sock") }
-            #expect(try await program.call("POST", "/api/users", #"{"name":"alice","password":"a-password-of-alice"}"#).status == 201)
+            #expect(try await program.call("POST", "/api/users", #"{"name":"alice","password":"correct-horse-battery"}"#).status == 201)
             // The user came by the runtime API, and HAProxy asks the controller for a country: both talk across the users.
             try await eventually("a request is answered for alice", within: 40) {
                 var request = HTTPRequest("GET", "http://target.test/")
                 request.proxy = "http://127.0.0.1:\(program.gatewayPort)"
-                (request.proxyUser, request.proxyPassword) = ("alice-country-us", Secret("a-password-of-alice"))
+                (request.proxyUser, request.proxyPassword) = ("alice-country-us", Secret("correct-horse-battery"))
                 request.deadline = 20
                 return try await client.send(request).headers["x-sallyport-reason"] == "starting"
             }
