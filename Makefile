@@ -9,6 +9,7 @@ BUILD_PACKAGES := libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libssl-d
 RUN_PACKAGES   := haproxy redis-server fping curl ca-certificates iptables iproute2
 IMAGE_PACKAGES := binutils
 TEST_PACKAGES  := tcpdump wireguard-tools wrk prometheus python3 procps conntrack docker.io git wget openssl python3-venv shellcheck nghttp2-server wireguard-go tinyproxy-bin chromium fonts-dejavu-core zsh fish groff-base
+DEBIAN_PACKAGES := debhelper lintian mmdebstrap
 
 RUFF := .build/python/bin/python -m ruff
 PYTHON_FILES := Tests Sources/Dashboard/make-map
@@ -20,7 +21,7 @@ SHELLCHECK := --severity=warning --exclude=SC2046,SC2187,SC3045
 # The shapes of the dashboard's map, made from a Debian package; without them the map shows marks alone.
 MAP := .build/dashboard/world.json
 
-.PHONY: controller-image clients dashboard figures try-compose help install install-test build images run stop test quick check format abuse fuzz bench clean
+.PHONY: controller-image deb try-deb clients dashboard figures try-compose help install install-test build images run stop test quick check format abuse fuzz bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -56,6 +57,15 @@ controller-image: .build/images/exit.tar $(MAP) ## build the image for container
 	@swift build -c release --static-swift-stdlib --scratch-path .build/static --product sallyport
 	@containers/rootfs containers/controller .build/images/controller.tar
 
+deb: .build/images/exit.tar $(MAP) ## build the Debian package, .build/deb/sallyport_*.deb
+	@containers/install $(DEBIAN_PACKAGES)
+	@swift build -c release --static-swift-stdlib --scratch-path .build/static --product sallyport
+	@containers/debian/build .build/deb
+
+try-deb: install-test images deb ## try the package in a fresh Debian 12 with systemd: install, reboot, upgrade, remove, purge (as root)
+	@swift build
+	@python3 -m Tests.Acceptance.package
+
 clients: install-test images $(MAP) ## try real clients on every entry of the proxies
 	@swift build
 	@containers/engine run python3 -m Tests.Acceptance.clients
@@ -88,7 +98,7 @@ check: install-test $(MAP) ## lint of Swift, JavaScript, CSS, Python and shell, 
 	@! grep -nE '\.package\((url|path|id|name)' Package.swift || { echo "Package.swift names a package: this project has none"; exit 1; }
 	@$(RUFF) check --quiet $(PYTHON_FILES) && $(RUFF) format --check --quiet $(PYTHON_FILES) || { echo "Python: see above, or \`make format\`"; exit 1; }
 	@$(OXLINT) Sources/Dashboard/Assets && $(OXFMT) --check Sources/Dashboard/Assets >/dev/null || { echo "JavaScript, CSS: see above, or \`make format\`"; exit 1; }
-	@shellcheck $(SHELLCHECK) $$(grep -rlE --exclude-dir=config '^#!/bin/(bash|busybox sh)' .ci containers Tests)
+	@shellcheck $(SHELLCHECK) $$(grep -rlE --exclude-dir=config '^#!/bin/(bash|sh|busybox sh)' .ci containers Tests)
 	@(cd haproxy && haproxy -c -q -f example.cfg)
 	@for file in haproxy/lua/*.lua; do grep -q "^ours $$file " containers/controller/files || { echo "containers/controller/files lacks $$file"; exit 1; }; done
 	@cd containers/monitoring && promtool check config --syntax-only prometheus.yaml >/dev/null && promtool check rules rules.yaml >/dev/null

@@ -1,7 +1,8 @@
 import Model
 import Platform
 
-/// Where the controller is, and the key for it: by options, variables, the context, or as in a clone of the project, in this order.
+/// Where the controller is, and the key for it: by options, variables, the context, or as in a clone of the project or on
+/// a machine with the package, in this order.
 struct ControllerAddress: Sendable {
     var url: String
     var key: Secret
@@ -13,7 +14,11 @@ struct ControllerAddress: Sendable {
     ]
 
     private static let usualAPI = "http://127.0.0.1:8080"
-    private static let usualKeyFile = ".run/admin.key"
+    /// That of a clone where there is one, else that of the package.
+    private static var usualKeyFile: String {
+        let files = [".run/admin.key", "/var/lib/sallyport/admin.key"]
+        return files.first(where: Files.exists) ?? files[0]
+    }
 
     init(_ arguments: Arguments, environment: [String: String]) throws {
         func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
