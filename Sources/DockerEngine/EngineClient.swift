@@ -78,7 +78,7 @@ package final class EngineClient: Sendable {
                 throw EngineError(code: .timedOut, action: action, message: "the engine did not answer within \(request.deadline) s")
             }
             negotiated.withLock { $0 = nil }
-            let trouble = EngineSocket.trouble(socket) ?? "no Docker Engine answers on \(socket) (\(error.message))"
+            let trouble = EngineSocket.trouble(socket)?.words ?? "no Docker Engine answers on \(socket) (\(error.message))"
             throw EngineError(code: .unavailable, action: action, message: trouble)
         }
     }
@@ -115,6 +115,19 @@ package final class EngineClient: Sendable {
     }
 
     // MARK: - Version
+
+    /// What is wrong with the engine's socket, and what to do; nil where a connection can be made.
+    package var socketTrouble: (problem: String, remedy: String)? {
+        EngineSocket.trouble(socket).map { ($0.problem, $0.remedy) }
+    }
+
+    /// Who answers, in its own words: "Docker/20.10.24 (linux)"; nil where it does not say.
+    package func software() async throws -> String? {
+        var ping = HTTPRequest("GET", "http://engine/_ping")
+        ping.unixSocket = socket
+        ping.deadline = 5
+        return try await send(ping, action: "asking who the engine is").headers["server"]
+    }
 
     /// The newest version that both sides speak: "1.41".
     package func version(action: String = "asking the engine's version") async throws -> String {

@@ -3,23 +3,33 @@ import Platform
 
 /// An engine's Unix socket, looked at where no answer came: what is wrong with it, and what to do.
 enum EngineSocket {
-    /// One sentence; nil where a connection can be made, or its failure says nothing that an operator could mend.
-    static func trouble(_ path: String) -> String? {
-        var status = stat()
-        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK {
-            return "\(path) is not a socket: set docker.host to the engine's, like unix:///var/run/docker.sock"
-        }
-        return words(failure(connecting: path), path)
+    struct Trouble {
+        var problem: String
+        var remedy: String
+        /// One sentence.
+        var words: String { "\(problem): \(remedy)" }
     }
 
-    static func words(_ failure: Int32, _ path: String) -> String? {
+    /// Nil where a connection can be made, or its failure says nothing that an operator could mend.
+    static func trouble(_ path: String) -> Trouble? {
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK {
+            return Trouble(problem: "\(path) is not a socket", remedy: "set docker.host to the engine's, like unix:///var/run/docker.sock")
+        }
+        return trouble(failure(connecting: path), path)
+    }
+
+    static func trouble(_ failure: Int32, _ path: String) -> Trouble? {
+        let start = "start Docker (systemctl start docker)"
         switch failure {
-        case ENOENT: return "\(path) is not there: start Docker (systemctl start docker), or set docker.host to the engine's socket"
-        case EACCES, EPERM: return "this user (\(geteuid())) may not open \(path): \(remedy(for: path))"
-        case ECONNREFUSED: return "nobody listens on \(path), which an engine has left behind: start Docker (systemctl start docker)"
+        case ENOENT: return Trouble(problem: "\(path) is not there", remedy: "\(start), or set docker.host to the engine's socket")
+        case EACCES, EPERM: return Trouble(problem: "this user (\(geteuid())) may not open \(path)", remedy: remedy(for: path))
+        case ECONNREFUSED: return Trouble(problem: "nobody listens on \(path), which an engine has left behind", remedy: start)
         default: return nil
         }
     }
+
+    static func words(_ failure: Int32, _ path: String) -> String? { trouble(failure, path)?.words }
 
     /// 0 where the connection was made.
     private static func failure(connecting path: String) -> Int32 {

@@ -180,6 +180,9 @@ package final class ExitContainers: Sendable {
         prepared.withLock { $0 = nil }
     }
 
+    /// True where the engine has the exits' image already.
+    package func hasImage() async throws -> Bool { try await engine.imageID(settings.image) != nil }
+
     /// Makes sure that the engine has the exit's image: imported from its archive, else pulled.
     package func prepareImage() async throws {
         guard try await engine.imageID(settings.image) == nil else { return }

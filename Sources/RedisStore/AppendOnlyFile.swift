@@ -86,6 +86,13 @@ struct AppendOnlyFile: Sendable {
         guard Files.exists(path) else { return nil }
         let check = try await Programs.run("redis-check-aof", [path], deadline: 600)
         guard check.status != 0 else { return nil }
+        if let version = Self.newerVersion(in: check.output) {
+            throw RedisError(
+                code: .unavailable,
+                message:
+                    "a newer redis-server has written \(path) (RDB format version \(version)), and this one can't read it; install that version of Redis again, or restore \(folder) from a copy of before its upgrade; nothing was changed"
+            )
+        }
         guard let found = Self.damage(in: check.output), isLast(found.name) else {
             let last = check.output.split(whereSeparator: \.isNewline).last.map(String.init) ?? "no word"
             throw RedisError(
@@ -110,6 +117,13 @@ struct AppendOnlyFile: Sendable {
     private var startAnew: String {
         let what = path == single ? single : directory
         return "start without it: `mv \(what) \(what).old` (what was stored is then gone, and all exits end)"
+    }
+
+    /// The format of a file that is not damaged, but newer than the tool.
+    private static func newerVersion(in output: String) -> String? {
+        output.firstRange(of: "Can't handle RDB format version ").map { range in
+            String(output[range.upperBound...].prefix { $0.isNumber })
+        }
     }
 
     /// The file that is damaged, its size, and the bytes of it that are good.

@@ -24,9 +24,9 @@ package struct LeaseRecord: Sendable {
     /// number. A store that has lost its memory learns the highest number that the claimant knows.
     package func claim(_ claim: LeaseClaim) async throws -> LeaseAnswer {
         let reply = try await connection.command(
-            ["EVAL", Self.claimScript, "3", "\(prefix):lease", "\(prefix):fence", "\(prefix):version"]
+            ["EVAL", Self.claimScript, "4", "\(prefix):lease", "\(prefix):fence", "\(prefix):version", StoreFormat.key(prefix)]
                 + [claim.token, claim.instance, String(claim.milliseconds), String(claim.fence), String(claim.highest)]
-                + [claim.mayInherit ? "1" : "0"])
+                + [claim.mayInherit ? "1" : "0", String(StoreFormat.current)])
         guard let items = reply.list, items.count == 5, let isOurs = items[0].integer, let fence = items[1].integer,
             let holder = items[2].text, let version = items[3].integer, let hasForgotten = items[4].integer
         else { throw RedisError(code: .unreadable, message: "the claim of the lease was answered with something else") }
@@ -43,6 +43,8 @@ package struct LeaseRecord: Sendable {
     package func holder() async throws -> String? { try await connection.command(["HGET", "\(prefix):lease", "instance"]).text }
 
     private static let claimScript = """
+        local format = redis.call('GET', KEYS[4])
+        if format and (tonumber(format) or 1e9) > tonumber(ARGV[7]) then return redis.error_reply('NEWER ' .. format) end
         local token, instance, mine, highest = ARGV[1], ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[5])
         local holder = redis.call('HMGET', KEYS[1], 'token', 'instance', 'fence')
         local last = tonumber(redis.call('GET', KEYS[2]) or '0')

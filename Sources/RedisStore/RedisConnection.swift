@@ -23,6 +23,8 @@ package enum RedisReply: Sendable, Equatable {
 /// that address, and asked again after a pause.
 package actor RedisConnection {
     private let address: RedisAddress
+    /// Where the format of the store is; nil where that does not matter.
+    private let formatKey: String?
     private let thread: SerialThread
     private let resolve: @Sendable (String, Double) -> [String]?
     /// Seconds until a command without an answer is an error.
@@ -41,15 +43,17 @@ package actor RedisConnection {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     /// - Parameters:
+    ///   - prefix: of a store that is left alone where a newer version has written it; nil for any store.
     ///   - deadline: seconds; the address may ask for fewer.
     ///   - resolve: every address of a name, asked on the connection's own thread; nil where there was no answer in those seconds.
     package init(
-        address: RedisAddress, deadline: Double = 2,
+        address: RedisAddress, prefix: String? = nil, deadline: Double = 2,
         resolve: @escaping @Sendable (_ name: String, _ seconds: Double) -> [String]? = {
             NameResolver.waitForAddresses(of: $0, seconds: $1)
         }
     ) {
         self.address = address
+        formatKey = prefix.map(StoreFormat.key)
         self.resolve = resolve
         self.deadline = min(deadline, address.timeout ?? deadline)
         thread = SerialThread(name: "sallyport.redis")
@@ -120,6 +124,9 @@ package actor RedisConnection {
         case .busy: return RedisError(code: .unavailable, message: "\(address): \(message)")
         case .full: return RedisError(code: .full, message: RedisRefusal.fullWords(message))
         case .fenced: return RedisError(code: .fenced, message: message)
+        case .newer:
+            disconnect()
+            return StoreFormat.error(StoreFormat.refusal(message.split(separator: " ").dropFirst().first.map(String.init)) ?? message)
         case .other: return RedisError(code: .refused, message: message)
         }
     }
@@ -206,8 +213,22 @@ package actor RedisConnection {
         case .list(let items) where items.first?.text == "slave": throw leave("it is a replica", .unavailable)
         case .error(let message) where RedisRefusal(message) == .elsewhere: throw error(for: message)
         // Who may not ask, or a server that does not know the question, finds out by the first write.
-        default: return
+        default: break
         }
+        if let formatKey { try checkFormat(formatKey, context) }
+    }
+
+    /// Before anything else is asked or written.
+    private func checkFormat(_ key: String, _ context: UnsafeMutablePointer<redisContext>) throws {
+        append(["GET", key], to: context)
+        let format: String?
+        switch try reply(from: context) {
+        case .text(let text): format = text
+        case .error(let message) where message.hasPrefix("WRONGTYPE"): format = "another kind of value"
+        default: format = nil
+        }
+        guard let words = StoreFormat.refusal(format) else { return }
+        throw leave("\(words); \(StoreFormat.remedy)", .newer)
     }
 
     private var login: [String]? {

@@ -13,6 +13,8 @@ package struct RedisError: Error, CustomStringConvertible {
         case unreadable
         /// What is in the store is not what a controller of this installation has written.
         case distrusted
+        /// A newer version has written the store, in a format that this one does not read.
+        case newer
     }
 
     package var code: Code
@@ -36,12 +38,14 @@ enum RedisRefusal: Equatable {
     case busy
     case full
     case fenced
+    case newer
     case other
 
     private static let words: [String: RedisRefusal] = [
         "READONLY": .elsewhere, "MASTERDOWN": .elsewhere, "LOADING": .elsewhere, "CLUSTERDOWN": .elsewhere, "NOREPLICAS": .elsewhere,
         "UNBLOCKED": .elsewhere, "NOAUTH": .login, "WRONGPASS": .login, "BUSY": .busy, "TRYAGAIN": .busy, "OOM": .full,
         "MISCONF": .full, "FENCED": .fenced,
+        "NEWER": .newer,
     ]
 
     /// What a full server is, with what to do, whichever command it has refused.

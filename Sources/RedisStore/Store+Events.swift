@@ -106,7 +106,7 @@ package final class EventTail: Sendable {
 
     package init(address: RedisAddress, prefix: String) {
         // Longer than the wait: an answer that stays out is a server that hangs.
-        connection = RedisConnection(address: address, deadline: Double(Self.seconds + 3))
+        connection = RedisConnection(address: address, prefix: prefix, deadline: Double(Self.seconds + 3))
         key = "\(prefix):events"
     }
 

@@ -3,6 +3,8 @@ package import Platform
 
 /// Whether the server keeps what it is given.
 extension Store {
+    package static let evictionRemedy = "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf or the service's settings"
+
     /// The policy by which the server throws keys away when its memory is full; nil where it throws none away, has no limit of memory,
     /// or does not tell.
     package func evictionPolicy() async throws -> String? {
@@ -29,10 +31,9 @@ extension Store {
             guard let policy = try await evictionPolicy() else { return alertReporter.clear(.storePolicy) }
             alertReporter.raise(
                 .storePolicy, "Redis may evict users, pools and exits when its memory is full: its maxmemory-policy is \(policy)",
-                remedy: "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf or the service's settings")
+                remedy: Self.evictionRemedy)
         } catch {
             // That it does not answer is told by who needs it.
         }
     }
-
 }

@@ -18,6 +18,7 @@ package import Model
 /// | `<prefix>:events:uids` | sorted set | the latest events' own ids, at most 10,000, so that none is stored twice |
 /// | `<prefix>:breakers` | hash | `server:<hostname>`, `credential:<provider>` to `Breaker` as JSON |
 /// | `<prefix>:addresses` | hash | address to `HeldAddress` as JSON: given to an exit, and not to be given to another one |
+/// | `<prefix>:format` | string | the number of the format; not there for the first (`StoreFormat`) |
 /// | `<prefix>:room` | string, expires | what is written to see whether a full Redis takes writes again |
 /// | `<prefix>:alerts` | hash | id to `Alert` as JSON, for as long as each is true |
 package final class Store: Sendable {

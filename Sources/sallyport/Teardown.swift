@@ -1,12 +1,20 @@
 import DockerEngine
 import HAProxyControl
 import HTTPTransport
+import Model
 import Platform
 import RedisStore
 
 /// Takes away all that a controller leaves behind on purpose.
 enum Teardown {
-    static func run(_ configuration: Configuration) async throws -> Int32 {
+    /// One of the things that were to be removed, and why it could not be.
+    struct Step: Sendable {
+        var what: String
+        var trouble: String?
+    }
+
+    /// - Returns: what was done; each step is tried, whatever became of the others.
+    static func run(_ configuration: Configuration) async throws -> [Step] {
         let log = Log(format: configuration.logFormat, minimum: configuration.logLevel)
         try Files.makePrivateFolder(configuration.dataFolder)
         guard let lock = try FolderLock("\(configuration.dataFolder)/lock") else {
@@ -15,14 +23,15 @@ enum Teardown {
         try await refuseWhileAnotherLeads(configuration)
         let client = HTTPClient()
         defer { client.close() }
-        var status = Command.Status.success
+        var steps: [Step] = []
         func step(_ what: String, _ body: () async throws -> Void) async {
             do {
                 try await body()
                 log.info("removed \(what)")
+                steps.append(Step(what: what))
             } catch {
                 log.error("can't remove \(what)", ["error": "\(error)"])
-                status = Command.Status.failure
+                steps.append(Step(what: what, trouble: "\(error)"))
             }
         }
         await step("the gateway") {
@@ -35,7 +44,14 @@ enum Teardown {
             await step("the private Redis") { try await PrivateRedis(folder: "\(configuration.dataFolder)/redis").stop() }
         }
         withExtendedLifetime(lock) {}
-        return status
+        return steps
+    }
+
+    static func document(_ steps: [Step]) -> Document {
+        let failed = steps.compactMap { step in step.trouble.map { (step.what, Document.string($0)) } }
+        return .object([
+            "removed": .array(steps.filter { $0.trouble == nil }.map { .string($0.what) }), "failed": .object(Dictionary(failed) { $1 }),
+        ])
     }
 
     /// Exits and gateway may be another controller's too.

@@ -131,6 +131,21 @@ import Testing
         #expect(ContinuousClock.now - begin < .seconds(5) && error.message.contains("socket"), "\(error)")
     }
 
+    @Test func `what a newer redis-server has written is left as it is, and told`() async throws {
+        let (folder, redis) = try await Self.used()
+        let directory = "\(folder.path)/redis/appendonlydir"
+        let base = "\(directory)/appendonly.aof.1.base.rdb"
+        let descriptor = open(base, O_WRONLY)
+        // "REDIS0010" is the format of Redis 7.0.
+        #expect(pwrite(descriptor, "0099", 4, 5) == 4)
+        close(descriptor)
+        let before = try Files.list(directory)
+        let error = try await #require(throws: RedisError.self) { try await redis.start() }
+        #expect(error.message.contains("a newer redis-server has written") && error.message.contains("version 99"), "\(error)")
+        #expect(error.message.contains("nothing was changed") && !error.message.contains("mv "), "\(error)")
+        #expect(try Files.list(directory) == before && Files.list("\(folder.path)/redis").allSatisfy { !$0.hasPrefix("damaged") })
+    }
+
     @Test func `a server whose pid file is gone is not started a second time`() async throws {
         let (folder, redis) = try await Self.used()
         _ = try await redis.start()

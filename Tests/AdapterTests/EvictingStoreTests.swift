@@ -30,14 +30,15 @@ import Testing
     }
 
     @Test(.enabled(if: RunningProgram.isBuilt, "there is no .build/debug/sallyport"))
-    func `an evicting Redis is told from the start, and what it forgets is written back`() async throws {
+    func `a Redis that begins to evict is told, and what it forgets is written back`() async throws {
         let redis = try await OwnRedis()
         let connection = RedisConnection(address: .unix(path: redis.socket))
-        try await connection.command(["CONFIG", "SET", "maxmemory", "100mb"])
-        try await connection.command(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"])
         try await connection.command(["HSET", "sallyport:pools", "US", #"{"country":"US","size":1,"strategy":"load"}"#])
         let program = try RunningProgram(redis: redis.socket)
         try await RunningProgram.with([program]) {
+            // One that evicts already is refused.
+            try await connection.command(["CONFIG", "SET", "maxmemory", "100mb"])
+            try await connection.command(["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"])
             try await eventually("it is told", within: 30) { try await program.call("GET", "/api/alerts").text.contains("store_policy") }
             #expect(try await program.call("POST", "/api/users", #"{"name":"alice"}"#).status == 201)
             try await connection.command(["DEL", "sallyport:users", "sallyport:pools", "sallyport:trust"])

@@ -52,7 +52,7 @@ struct ProgramTests {
             (["logs", "us"], "'us' is not an exit's name"), (["logs", "us-1", "--follow"], "--follow is for the controller's log"),
             (["users", "set", "bob"], "nothing to set"),
             (["users", "add", "bob", "--bytes-total", "5X"], "expected a whole number above 0"),
-            (["run", "--open", "zz"], "--open is zz"),
+            (["run", "--open", "zz"], "--open is zz"), (["doctor", "us"], "unexpected us"), (["doctor", "--fix"], "unknown option --fix"),
             (["keys", "add"], "<name> is missing"),
             (["keys", "add", "x", "--role", "king"], "--role is king, expected viewer, operator, admin"),
             (["keys", "add", "x", "--expires-in", "soon"], "--expires-in is soon"),

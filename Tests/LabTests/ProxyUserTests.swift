@@ -82,7 +82,7 @@ extension OnTheLab {
                 let set = try await controller.command(
                     "users", "set", "bob", "--connections", "7", "--bytes-per-day", "2G", "--countries", "us,de")
                 #expect(set.status == 0, "\(set.output)")
-                let shown = try await controller.command("users", "show", "bob").output.filter { !$0.isWhitespace }
+                let shown = try await controller.command("users", "show", "bob", "--json").output.filter { !$0.isWhitespace }
                 #expect(shown.contains("\"connections\":7") && shown.contains("2000000000") && shown.contains("DE"), "\(shown)")
                 let added = try await controller.command("users", "add", "carol", "--bytes-total", "3M")
                 let carols = try #require(added.output.split(separator: " ").last.map { $0.filter { !$0.isWhitespace } })
@@ -225,7 +225,7 @@ extension OnTheLab {
                     Carried.self, from: Data(try await controller.call("GET", "/api/exits/us-1/usage?hours=2").body))
                 #expect(carried.id == "us-1" && carried.total.bytesOut >= bytes, "\(carried)")
                 #expect(carried.hours.reduce(Usage(), +) == carried.total)
-                #expect(try await controller.command("exits", "usage", "us-1").output.contains("\(carried.total.bytesOut)"))
+                #expect(try await controller.command("exits", "usage", "us-1", "--json").output.contains("\(carried.total.bytesOut)"))
                 #expect(try await controller.call("GET", "/api/exits/us-9/usage").status == 404)
             }
         }

@@ -10,6 +10,14 @@ struct Option: Sendable {
     /// What stands for its value in the help; nil for a flag.
     var value: String?
     var help: String
+    /// The API's field or parameter that it sets.
+    var field: String
+
+    /// - Parameter field: the option's own name with underscores, unless it is given.
+    init(name: String, value: String? = nil, help: String, field: String? = nil) {
+        (self.name, self.value, self.help) = (name, value, help)
+        self.field = field ?? name.replacing("-", with: "_")
+    }
 }
 
 /// The words after a command's name, sorted into options and the rest.
@@ -17,8 +25,11 @@ struct Arguments: Sendable {
     private(set) var words: [String] = []
     private var values: [String: String] = [:]
     private var flags: Set<String> = []
+    /// All that the command knows.
+    let options: [Option]
 
     init(_ arguments: [String], options: [Option]) throws {
+        self.options = options
         var rest = arguments[...]
         while let word = rest.popFirst(), word != "--" {
             if word.hasPrefix("-"), word.count > 1 { try take(word, of: options, &rest) } else { words.append(word) }

@@ -14,7 +14,7 @@ extension Command {
             Option(name: "expect", value: "NUMBER:HASH", help: "for verify: an entry that was noted before"),
             Option(name: "limit", value: "N", help: "for list: the latest N, 1 to 1000 (20)"),
             Option(name: "kind", value: "KIND", help: "for list: change, refused, request, system, retention, gap, damage or acknowledged"),
-            Option(name: "by", value: "KEY", help: "for list: only of this API key, by its name or id"),
+            Option(name: "by", value: "KEY", help: "for list: only of this API key, by its name or id", field: "key"),
             Option(name: "method", value: "METHOD", help: "for list: only of this method, like POST"),
             Option(name: "path", value: "PATH", help: "for list: only of this path; with * at its end, of all paths that begin so"),
         ],
@@ -34,13 +34,13 @@ extension Command {
             if let path = arguments["path"] { query += "&path=\(PercentEncoding.encode(path))" }
             return try await ControllerClient.with(arguments) { [query] api in
                 let answer = try await api.call("GET", "/audit/logs?\(query)")
-                print(arguments.has("json") ? answer.json : table(answer["entries"]?.items ?? []))
+                print(arguments.has("json") ? answer.json : table(answer["entries"]?.items ?? [], arguments))
                 return Status.success
             }
         case "verify":
             _ = try arguments.expect("verify")
             if let file = arguments["file"] {
-                return try verify(file, expecting: arguments["expect"], rootKey: arguments["root-key"])
+                return try verify(file, arguments)
             }
             return try await ControllerClient.with(arguments) { api in
                 let query = arguments["expect"].map { "?expect=\(PercentEncoding.encode($0))" } ?? ""
@@ -93,8 +93,9 @@ extension Command {
         }
     }
 
-    private static func verify(_ file: String, expecting text: String?, rootKey: String?) throws -> Int32 {
-        let authenticator = try rootKey.map { Authenticator(try RootKey.read($0), purpose: AuditChain.purpose) }
+    private static func verify(_ file: String, _ arguments: Arguments) throws -> Int32 {
+        let text = arguments["expect"]
+        let authenticator = try arguments["root-key"].map { Authenticator(try RootKey.read($0), purpose: AuditChain.purpose) }
         var verifier = AuditChain.Verifier(expecting: try text.map { [try head($0)] } ?? [], authenticator: authenticator)
         var unreadable: [String] = []
         for (number, line) in try Files.read(file, limit: 1 << 30).split(separator: "\n").enumerated() {
@@ -105,8 +106,17 @@ extension Command {
             }
         }
         verifier.finish(stored: nil)
-        show(verifier.count, verifier.head, unreadable + verifier.problems)
-        return unreadable.isEmpty && verifier.problems.isEmpty ? Status.success : Status.failure
+        let problems = unreadable + verifier.problems
+        if arguments.has("json") {
+            let found = Document.object([
+                "entries": .integer(verifier.count), "head": verifier.head.map { .string($0.text) } ?? .null,
+                "problems": .array(problems.map(Document.string)), "intact": .bool(problems.isEmpty),
+            ])
+            print(found.json)
+        } else {
+            show(verifier.count, verifier.head, problems)
+        }
+        return problems.isEmpty ? Status.success : Status.failure
     }
 
     private static func head(_ text: String) throws -> AuditHead {
@@ -116,18 +126,18 @@ extension Command {
         return head
     }
 
-    private static func table(_ entries: [Document]) -> String {
+    private static func table(_ entries: [Document], _ arguments: Arguments) -> String {
         // The newest last, as in a log.
         let rows = entries.reversed().map { entry in
             [
-                String(Int(entry["seq"]?.number ?? 0)), entry["at"]?.text ?? "", entry["kind"]?.text ?? "",
+                String(Int(entry["seq"]?.number ?? 0)), arguments.time(entry["at"]) ?? "", entry["kind"]?.text ?? "",
                 entry["key"]?.text ?? "-", entry["address"]?.text ?? "-", entry["status"]?.number.map { String(Int($0)) } ?? "-",
                 entry["method"]?.text.map { "\($0) \(entry["path"]?.text ?? "")" } ?? entry["action"]?.text ?? "",
                 entry["details"]?.text ?? "",
             ]
         }
         let heads = ["NUMBER", "AT", "KIND", "KEY", "FROM", "STATUS", "WHAT", "DETAILS"]
-        return rows.isEmpty ? "no entries" : String(Text.columns([heads] + rows).dropLast())
+        return Table(heads, rows, nothing: "no entries").text()
     }
 
     private static func show(_ found: Document) {

@@ -6,7 +6,7 @@ extension Command {
     static let servers = Command(
         name: "servers", usage: "[country]", choices: CountryWords.codes, summary: "List a country's servers, or all, least loaded first",
         options: ControllerClient.options + [
-            Option(name: "top", value: "N", help: "how many to show, 1 to 20000 (20)"),
+            Option(name: "top", value: "N", help: "how many to show, 1 to 20000 (20)", field: "limit"),
             Option(name: "provider", value: "NAME", help: "only servers of this provider"),
             Option(name: "city", value: "CITY", help: "only servers of this city"),
             Option(name: "tags", value: "TAGS", help: "only servers with all of these tags, divided by commas"),
@@ -29,7 +29,8 @@ extension Command {
                 return Status.success
             }
             let isExplained = arguments.has("explain")
-            var rows = [["SERVER", "COUNTRY", "CITY", "LOAD", "LATENCY", isExplained ? "SCORE" : "ADDRESS"]]
+            let heads = ["SERVER", "COUNTRY", "CITY", "LOAD", "LATENCY", isExplained ? "SCORE" : "ADDRESS"]
+            var rows: [[String]] = []
             for server in answer["servers"]?.items ?? [] {
                 let parts = (server["score_parts"]?.items ?? []).map { part in
                     "\(part["name"]?.text ?? "") \(Figures.decimal(part["points"]?.number ?? 0, digits: 1)) (\(part["reason"]?.text ?? ""))"
@@ -41,8 +42,8 @@ extension Command {
                     isExplained ? score : server["address"]?.text ?? "",
                 ])
             }
-            print(Text.columns(rows), terminator: "")
-            print("\(rows.count - 1) of \(Int(answer["total"]?.number ?? 0))")
+            print(Table(heads, rows, nothing: "no servers").text())
+            print("\(rows.count) of \(Int(answer["total"]?.number ?? 0))")
             return Status.success
         }
     }
@@ -103,7 +104,7 @@ extension Command {
                     server["jitter_ms"]?.number.map(Figures.milliseconds) ?? "-", "\(Int(server["loss"]?.number ?? 0)) %",
                 ]
             }
-            print(Text.columns([["SERVER", "COUNTRY", "CITY", "LOAD", "LATENCY", "JITTER", "LOSS"]] + rows), terminator: "")
+            print(Table(["SERVER", "COUNTRY", "CITY", "LOAD", "LATENCY", "JITTER", "LOSS"], rows, nothing: "no servers").text())
             let answered = measured.count { $0["latency_ms"] != nil }
             print("\(answered) of \(measured.count) servers answered (\(method))")
             return Status.success
@@ -132,13 +133,14 @@ extension Command {
             let answer = try await api.get("/api/countries")
             let rows = (answer["countries"]?.items ?? []).map { country in
                 ["country", "country_name", "servers", "best_load", "exits", "serving"].map { name in
-                    country[name]?.text ?? country[name]?.number.map { String(Int($0)) } ?? ""
+                    let unit = name == "best_load" ? " %" : ""
+                    return country[name]?.text ?? country[name]?.number.map { "\(Int($0))\(unit)" } ?? "-"
                 }
             }
             print(
                 arguments.has("json")
                     ? answer.json
-                    : String(Text.columns([["CODE", "COUNTRY", "SERVERS", "BEST LOAD", "EXITS", "SERVING"]] + rows).dropLast()))
+                    : Table(["CODE", "COUNTRY", "SERVERS", "BEST LOAD", "EXITS", "SERVING"], rows, nothing: "no countries").text())
             return Status.success
         }
     }

@@ -9,7 +9,7 @@ extension Command {
         options: [
             Option(name: "api", value: "URL", help: "add: the controller's API"),
             Option(name: "key-file", value: "FILE", help: "add: the file with an API key"),
-            Option(name: "json", help: "print JSON for scripts"),
+            jsonOption,
         ],
         examples: [
             "sallyport context add prod --api https://vpn.example --key-file ~/.config/sallyport/prod.key", "sallyport context use prod",
@@ -69,6 +69,6 @@ extension Command {
         let rows = contexts.places.sorted { $0.key < $1.key }.map { name, place in
             [name == contexts.current ? "*" : "", name, place.api ?? "-", place.keyFile ?? "-"]
         }
-        return String(Text.columns([["", "NAME", "API", "KEY FILE"]] + rows).dropLast())
+        return Table(["", "NAME", "API", "KEY FILE"], rows).text()
     }
 }

@@ -20,6 +20,7 @@ extension Command {
                 name: "make-network", value: "SUBNET",
                 help: "make the exits' network where there is none, with this subnet (172.31.240.0/24) or, with auto, a free one"),
             Option(name: "socket-group", value: "NAME", help: "the only group that may use the socket (default everybody who reaches it)"),
+            Option(name: "json", help: "log JSON"),
         ],
         examples: [
             "sallyport engine-guard --listen unix:///run/engine/docker.sock --image-archive /usr/share/sallyport/.build/images/exit.tar"
@@ -56,7 +57,7 @@ extension Command {
         }
         settings.group = arguments["socket-group"]
         let signals = Signals.stream([SIGTERM, SIGINT])
-        let log = Log()
+        let log = Log(format: arguments.has("json") ? .json : .text)
         let guardian = try EngineGuard(settings, log: log)
         log.info("guards the Docker Engine", ["socket": settings.listen, "engine": settings.engine, "owner": settings.owner])
         let manager = ServiceManager()

@@ -22,16 +22,16 @@ extension Command {
         let since = try arguments["since"].map(place)
         let limit = try arguments.integer("limit", in: 1...1000)
         let filter = try filter(arguments)
-        let isJSON = arguments.has("json")
+        let form = Form(arguments)
         return try await ControllerClient.with(arguments) { api in
             var last = since?.description
             if since == nil || limit != nil || !arguments.has("follow") {
-                last = try await list(api, since: since, limit: limit, filter: filter, isJSON: isJSON)
+                last = try await list(api, since: since, limit: limit, filter: filter, form)
             }
             guard arguments.has("follow"), let last else { return Status.success }
             let path = "/api/stream/events" + (filter.isEmpty ? "" : "?\(filter)")
             try await api.follow(path, after: last) {
-                show($0, isJSON: isJSON)
+                show($0, form)
             } note: {
                 Output.note($0)
             }
@@ -58,16 +58,18 @@ extension Command {
         guard let least = levels.firstIndex(of: level) else {
             throw UsageError(message: "--level is \(word), expected debug, info, warning or error")
         }
-        let isJSON = arguments.has("json")
+        let form = Form(arguments)
         return try await ControllerClient.with(arguments) { api in
             let answer = try await api.get("/api/logs?lines=\(lines)&level=\(level)")
-            for line in answer["lines"]?.items ?? [] where !Output.line(isJSON ? line.line : logged(line)) { return Status.success }
+            for line in answer["lines"]?.items ?? [] where !Output.line(form.isJSON ? line.line : logged(line, form)) {
+                return Status.success
+            }
             guard arguments.has("follow"), let last = answer["last"]?.text else { return Status.success }
             try await api.follow("/api/stream/logs", after: last) { event in
                 guard event.name == "line" else { return told(event) }
                 let line = document(event.data)
                 let isWanted = levels.firstIndex(of: line["level"]?.text ?? "") ?? 0 >= least
-                return !isWanted || Output.line(isJSON ? event.data : logged(line))
+                return !isWanted || Output.line(form.isJSON ? event.data : logged(line, form))
             } note: {
                 Output.note($0)
             }
@@ -76,6 +78,19 @@ extension Command {
     }
 
     // MARK: - Parts of these
+
+    /// How lines are shown.
+    private struct Form: Sendable {
+        let isJSON: Bool
+        let isUTC: Bool
+        let screen = Screen.output
+
+        init(_ arguments: Arguments) { (isJSON, isUTC) = (arguments.has("json"), arguments.has("utc")) }
+
+        func time(_ value: Document?) -> String { Times.text(value?.text ?? "", isUTC: isUTC) }
+        /// A word of four letters, in the colour of what it stands for.
+        func mark(_ word: String, of severity: String) -> String { screen.painted(word, Table.colour(of: severity)) }
+    }
 
     /// What an exit's container has said.
     private static func showOutput(of word: String, lines: Int, _ arguments: Arguments) async throws -> Int32 {
@@ -96,7 +111,7 @@ extension Command {
 
     /// Prints the pages up to the end, or the latest of them, and returns the id to go on after.
     private static func list(
-        _ api: ControllerClient, since: EventPlace?, limit: Int?, filter: String, isJSON: Bool
+        _ api: ControllerClient, since: EventPlace?, limit: Int?, filter: String, _ form: Form
     ) async throws -> String? {
         var after = since?.description
         let most = limit ?? (since == nil ? 20 : nil)
@@ -113,7 +128,7 @@ extension Command {
             // Of a place in the log there may be more pages.
             let isOver = since == nil || last == after || last == nil
             if isOver || most == nil {
-                for event in latest where !Output.line(isJSON ? event.line : happened(event)) { return nil }
+                for event in latest where !Output.line(form.isJSON ? event.line : happened(event, form)) { return nil }
                 latest = []
             }
             guard !isOver, let last else { return last }
@@ -145,9 +160,9 @@ extension Command {
         return words.joined(separator: "&")
     }
 
-    @Sendable private static func show(_ event: ReceivedEvent, isJSON: Bool) -> Bool {
+    @Sendable private static func show(_ event: ReceivedEvent, _ form: Form) -> Bool {
         guard event.name != "gap", event.name != "dropped" else { return told(event) }
-        return Output.line(isJSON ? event.data : happened(document(event.data)))
+        return Output.line(form.isJSON ? event.data : happened(document(event.data), form))
     }
 
     /// What the stream says about itself.
@@ -159,17 +174,20 @@ extension Command {
 
     private static func document(_ text: String) -> Document { (try? Document(json: text.utf8)) ?? .null }
 
-    private static func happened(_ event: Document) -> String {
-        let mark = ["warning": "warn", "critical": "crit"][event["severity"]?.text ?? ""] ?? "info"
-        return plain("\(event["at"]?.text ?? "")  \(mark)  \(event["kind"]?.text ?? "")  \(event["message"]?.text ?? "")")
+    private static func happened(_ event: Document, _ form: Form) -> String {
+        let severity = event["severity"]?.text ?? ""
+        let mark = form.mark(["warning": "warn", "critical": "crit"][severity] ?? "info", of: severity)
+        return form.time(event["at"]) + "  \(mark)  " + plain("\(event["kind"]?.text ?? "")  \(event["message"]?.text ?? "")")
     }
 
-    private static func logged(_ line: Document) -> String {
-        var text = "\(line["time"]?.text ?? "")  \(line["level"]?.text ?? "")  \(line["message"]?.text ?? "")"
+    private static func logged(_ line: Document, _ form: Form) -> String {
+        let level = line["level"]?.text ?? ""
+        let mark = form.mark(plain(level), of: level == "warn" ? "warning" : level)
+        var text = line["message"]?.text ?? ""
         if case .object(let fields)? = line["fields"] {
             for (name, value) in fields.sorted(by: { $0.key < $1.key }) { text += " \(name)=\(value.text ?? "")" }
         }
-        return plain(text)
+        return plain(form.time(line["time"])) + "  \(mark)  " + plain(text)
     }
 
     /// What came from outside must not move the cursor of a terminal.

@@ -139,17 +139,21 @@ extension Command {
                         "exits": .array(exits),
                     ]).json)
             } else {
+                let screen = Screen.output
                 print(
-                    (isReady ? "ready" : "not ready")
+                    screen.painted(isReady ? "ready" : "not ready", isReady ? .green : .red)
                         + (critical == 0 ? "" : critical == 1 ? ", 1 critical alert" : ", \(critical) critical alerts"))
                 if case .object(let problems)? = ready["problems"] {
                     for (part, words) in problems.sorted(by: { $0.key < $1.key }) { print("  \(part): \(words.text ?? "")") }
                 }
                 for alert in alerts {
-                    print("\(alert["severity"]?.text ?? ""): \(alert["message"]?.text ?? ""); \(alert["remedy"]?.text ?? "")")
+                    let severity = alert["severity"]?.text ?? ""
+                    print(
+                        "\(screen.painted(severity, Table.colour(of: severity))): \(alert["message"]?.text ?? ""); \(alert["remedy"]?.text ?? "")"
+                    )
                 }
                 for pool in pools {
-                    print(poolLine(pool))
+                    print(poolLine(pool, arguments))
                 }
                 print(table(exits))
             }
@@ -160,12 +164,13 @@ extension Command {
     // MARK: - Parts of these
 
     /// `US  2 of 2 serve`, `DE  on demand, closed`.
-    private static func poolLine(_ pool: Document) -> String {
+    private static func poolLine(_ pool: Document, _ arguments: Arguments) -> String {
         let country = pool["country"]?.text ?? ""
         if pool["open"] == .bool(false) { return "\(country)  on demand, closed" }
         let serving = "\(country)  \(Int(pool["serving"]?.number ?? 0)) of \(Int(pool["size"]?.number ?? 0)) serve"
         guard pool["on_demand"] == .bool(true) else { return serving }
-        return serving + (pool["closes_at"]?.text.map { ", on demand, closes at \($0) unless it is used" } ?? ", on demand, in use")
+        return serving
+            + (arguments.time(pool["closes_at"]).map { ", on demand, closes at \($0) unless it is used" } ?? ", on demand, in use")
     }
 
     private static let poolFieldNames = [
@@ -259,12 +264,11 @@ extension Command {
     }
 
     private static func table(_ exits: [Document]) -> String {
-        guard !exits.isEmpty else { return "no exits" }
         func blocked(_ exit: Document) -> String {
             let names = (exit["health"]?["blocked_by"]?.items ?? []).compactMap(\.text)
             return names.isEmpty ? "" : "blocked by \(names.joined(separator: ", "))"
         }
-        var rows = [["EXIT", "STATE", "SERVER", "ACCOUNT", "LOAD", "LATENCY", "EXIT IP", "REASON"]]
+        var rows: [[String]] = []
         for exit in exits {
             let server = exit["server"]
             let latency = server?["latency_ms"]?.number.map(Figures.milliseconds)
@@ -274,6 +278,6 @@ extension Command {
                 exit["reason"]?.text ?? blocked(exit),
             ])
         }
-        return String(Text.columns(rows).dropLast())
+        return Table(["EXIT", "STATE", "SERVER", "ACCOUNT", "LOAD", "LATENCY", "EXIT IP", "REASON"], rows, nothing: "no exits").text()
     }
 }

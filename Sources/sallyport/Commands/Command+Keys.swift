@@ -11,7 +11,9 @@ extension Command {
         summary: "Make, rename, revoke and list API keys; <key> is a key's name or id",
         options: ControllerClient.options + [
             Option(name: "role", value: "ROLE", help: "for add: viewer, operator or admin (viewer)"),
-            Option(name: "expires-in", value: "TIME", help: "for add: how long the key is valid, 12h, 30d; without it for ever"),
+            Option(
+                name: "expires-in", value: "TIME", help: "for add: how long the key is valid, 12h, 30d; without it for ever",
+                field: "expires_in_seconds"),
         ],
         examples: [
             "sallyport keys list", "sallyport keys add dashboard", "sallyport keys add deploy --role operator --expires-in 30d",
@@ -31,7 +33,7 @@ extension Command {
             switch action {
             case "list":
                 let answer = try await api.get("/api/auth/keys")
-                print(arguments.has("json") ? answer.json : table(answer["keys"]?.items ?? []))
+                print(arguments.has("json") ? answer.json : table(answer["keys"]?.items ?? [], arguments))
             case "add":
                 let key = try await api.call("POST", "/api/auth/keys", body: .object(body))
                 print(
@@ -77,13 +79,13 @@ extension Command {
         return "/api/auth/keys/\(PercentEncoding.encode(id))"
     }
 
-    private static func table(_ keys: [Document]) -> String {
+    private static func table(_ keys: [Document], _ arguments: Arguments) -> String {
         let rows = keys.map { key in
             [
-                key["name"]?.text ?? "", key["role"]?.text ?? "", key["id"]?.text ?? "", key["expires_at"]?.text ?? "never",
-                key["last_used_at"]?.text ?? "-",
+                key["name"]?.text ?? "", key["role"]?.text ?? "", key["id"]?.text ?? "", arguments.time(key["expires_at"]) ?? "never",
+                arguments.time(key["last_used_at"]) ?? "-",
             ]
         }
-        return String(Text.columns([["NAME", "ROLE", "ID", "EXPIRES", "LAST USE"]] + rows).dropLast())
+        return Table(["NAME", "ROLE", "ID", "EXPIRES", "LAST USE"], rows, nothing: "no keys").text()
     }
 }

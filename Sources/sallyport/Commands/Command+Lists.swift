@@ -27,8 +27,10 @@ extension Command {
             let answer = try await api.get("/api/alerts")
             let alerts = answer["alerts"]?.items ?? []
             let lines = alerts.map { alert in
-                let since = alert["since"]?.text.map { " (since \($0))" } ?? ""
-                return "\(alert["severity"]?.text ?? ""): \(alert["message"]?.text ?? "")\(since)\n  \(alert["remedy"]?.text ?? "")"
+                let since = arguments.time(alert["since"]).map { " (since \($0))" } ?? ""
+                let severity = alert["severity"]?.text ?? ""
+                return
+                    "\(Screen.output.painted(severity, Table.colour(of: severity))): \(alert["message"]?.text ?? "")\(since)\n  \(alert["remedy"]?.text ?? "")"
             }
             print(arguments.has("json") ? answer.json : lines.isEmpty ? "no alerts" : lines.joined(separator: "\n"))
             return alerts.contains { $0["severity"]?.text == "critical" } ? Status.failure : Status.success
@@ -42,7 +44,8 @@ extension Command {
         try await list(arguments, "/api/breakers", "breakers", ["WHAT", "STATE", "OPENINGS", "UNTIL", "REASON"], nothing: "no breakers") {
             breaker in
             [
-                breaker["name"]?.text ?? "", breaker["state"]?.text ?? "", count(breaker["openings"]), breaker["open_until"]?.text ?? "-",
+                breaker["name"]?.text ?? "", breaker["state"]?.text ?? "", count(breaker["openings"]),
+                arguments.time(breaker["open_until"]) ?? "-",
                 breaker["reason"]?.text ?? "",
             ]
         }
@@ -69,7 +72,7 @@ extension Command {
             }
             let rows = cities.map { [$0.city.isEmpty ? "-" : $0.city, String($0.servers), $0.load.map { "\($0) %" } ?? "-"] }
             let table =
-                rows.isEmpty ? "no servers in \(country.name)" : String(Text.columns([["CITY", "SERVERS", "BEST LOAD"]] + rows).dropLast())
+                Table(["CITY", "SERVERS", "BEST LOAD"], rows, nothing: "no servers in \(country.name)").text()
             print(
                 arguments.has("json") ? Document.object(["country": .string(country.rawValue), "cities": .array(fields)]).json : table)
             return Status.success
@@ -86,7 +89,7 @@ extension Command {
         return try await ControllerClient.with(arguments) { api in
             let answer = try await api.get(path)
             let rows = (answer[field]?.items ?? []).map(row)
-            print(arguments.has("json") ? answer.json : rows.isEmpty ? nothing : String(Text.columns([heads] + rows).dropLast()))
+            print(arguments.has("json") ? answer.json : Table(heads, rows, nothing: nothing).text())
             return Status.success
         }
     }

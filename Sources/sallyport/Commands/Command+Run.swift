@@ -5,20 +5,28 @@ import Platform
 
 /// Commands that need the configuration: run, look at it, take everything away.
 extension Command {
-    private static let configurationOption = Option(
-        name: "config", value: "FILE", help: "the configuration, in YAML; SALLYPORT_* variables, also those in .env, override it")
+    static let configurationOption = Option(
+        name: "config", value: "FILE",
+        help:
+            "the configuration, in YAML (./sallyport.yaml, else /etc/sallyport/sallyport.yaml); variables SALLYPORT_*, also of .env, override it"
+    )
 
     static let run = Command(
         name: "run", summary: "Run the controller in the foreground",
         options: [
             configurationOption, Option(name: "open", value: "COUNTRY", help: "open a first exit there and show how to use it"),
+            Option(name: "json", help: "log JSON, as log.format: json does"),
         ],
         examples: ["sallyport run --config sallyport.yaml", "SALLYPORT_API_PORT=9090 sallyport run --config sallyport.yaml --open us"]
     ) { arguments in
         _ = try arguments.expect()
         let country = try arguments["open"].map { try CountryWords.country($0, "--open") }
-        let file = arguments["config"]
-        let read: @Sendable () throws -> Configuration = { try Configuration.load(file: file, environment: try environment()) }
+        let (file, isJSON) = (arguments["config"] ?? Configuration.usualFile(), arguments.has("json"))
+        let read: @Sendable () throws -> Configuration = {
+            var configuration = try Configuration.load(file: file, environment: try environment())
+            if isJSON { configuration.logFormat = .json }
+            return configuration
+        }
         return try await Daemon.run(try read(), open: country, read: read)
     }
 
@@ -32,37 +40,46 @@ extension Command {
     ) { arguments in
         _ = try arguments.expect()
         guard arguments.has("running") else {
-            let settings = try Configuration.load(file: arguments["config"], environment: try environment()).settings
+            let file = arguments["config"] ?? Configuration.usualFile()
+            if arguments["config"] == nil {
+                Output.note("reads \(file ?? "variables alone: there is no \(Configuration.usualFiles.joined(separator: " and no "))")")
+            }
+            let settings = try Configuration.load(file: file, environment: try environment()).settings
             let values = settings.map { setting -> Document in
                 .object(["name": .string(setting.name), "value": .string(setting.value), "from": .string(setting.from)])
             }
-            return show(values, arguments)
+            return show(values, of: file, arguments)
         }
         guard arguments["config"] == nil else { throw UsageError(message: "--running and --config exclude each other") }
         return try await ControllerClient.with(arguments) { api in
-            show(try await api.get("/admin/config")["values"]?.items ?? [], arguments)
+            show(try await api.get("/admin/config")["values"]?.items ?? [], of: nil, arguments)
         }
     }
 
-    private static func show(_ settings: [Document], _ arguments: Arguments) -> Int32 {
+    private static func show(_ settings: [Document], of file: String?, _ arguments: Arguments) -> Int32 {
         if arguments.has("json") {
-            print(Document.object(["values": .array(settings)]).json)
+            print(Document.object(["values": .array(settings), "file": file.map(Document.string) ?? .null]).json)
         } else {
             let rows = settings.map { setting in ["name", "value", "from"].map { setting[$0]?.text ?? "" } }
-            print(Text.columns([["SETTING", "VALUE", "FROM"]] + rows), terminator: "")
+            print(Table(["SETTING", "VALUE", "FROM"], rows).text())
         }
         return Status.success
     }
 
     static let teardown = Command(
-        name: "teardown", summary: "Remove every exit, the gateway and the private Redis", options: [configurationOption],
+        name: "teardown", summary: "Remove every exit, the gateway and the private Redis", options: [configurationOption, jsonOption],
         examples: ["sallyport teardown --config sallyport.yaml"]
     ) { arguments in
         _ = try arguments.expect()
-        return try await Teardown.run(try Configuration.load(file: arguments["config"], environment: try environment()))
+        let steps = try await Teardown.run(try configuration(arguments))
+        if arguments.has("json") { print(Teardown.document(steps).json) }
+        return steps.allSatisfy { $0.trouble == nil } ? Status.success : Status.failure
     }
 
-    static func environment() throws -> [String: String] {
-        return try DotEnv.complete(ProcessEnvironment.values())
+    /// That of the file that is named, or of the usual one.
+    static func configuration(_ arguments: Arguments) throws -> Configuration {
+        try Configuration.load(file: arguments["config"] ?? Configuration.usualFile(), environment: try environment())
     }
+
+    static func environment() throws -> [String: String] { try DotEnv.complete(ProcessEnvironment.values()) }
 }

@@ -41,6 +41,6 @@ extension Command {
         let rows = fields.filter { $0.key != "changed" }.sorted { $0.key < $1.key }.map { name, value in
             [name, value.json, changed.contains(name) ? "set here" : "as configured"]
         }
-        return String(Text.columns([["SETTING", "VALUE", "FROM"]] + rows).dropLast())
+        return Table(["SETTING", "VALUE", "FROM"], rows).text()
     }
 }

@@ -11,9 +11,12 @@ extension Command {
         ],
         summary: "Add, change, remove and list proxy users",
         options: ControllerClient.options + [
-            Option(name: "password-file", value: "FILE", help: "add, set, rotate: take the password from a file instead of making one"),
-            Option(name: "overlap", value: "SECONDS", help: "rotate: how long the old password stays valid (86400)"),
-            Option(name: "expires", value: "TIME", help: "add, set: 2026-12-31T00:00:00Z; none: never"),
+            Option(
+                name: "password-file", value: "FILE", help: "add, set, rotate: take the password from a file instead of making one",
+                field: "password"),
+            Option(
+                name: "overlap", value: "SECONDS", help: "rotate: how long the old password stays valid (86400)", field: "overlap_seconds"),
+            Option(name: "expires", value: "TIME", help: "add, set: 2026-12-31T00:00:00Z; none: never", field: "expires_at"),
             Option(name: "countries", value: "LIST", help: "add, set: allowed countries, us,de; all: no limit"),
             Option(name: "fallback", value: "LIST", help: "add, set: countries that are used instead, in this order; none: the pool's"),
             Option(
@@ -27,7 +30,9 @@ extension Command {
             Option(name: "bytes-total", value: "N", help: "add, set: the same in total"),
             Option(name: "disable", help: "set: refuse the user and cut running connections"),
             Option(name: "enable", help: "set: accept the user again"),
-            Option(name: "expires-in", value: "TIME", help: "token: how long it is valid, 12h, 30d; without it for ever"),
+            Option(
+                name: "expires-in", value: "TIME", help: "token: how long it is valid, 12h, 30d; without it for ever",
+                field: "expires_in_seconds"),
             Option(name: "remove", help: "token: take the user's token away instead of making one"),
         ],
         examples: [
@@ -59,14 +64,14 @@ extension Command {
                 try printResult(arguments, try await api.call("PATCH", "/api/users/\(name)", body: .object(body)), "\(name) is changed")
             case "rotate":
                 let answer = try await api.call("POST", "/api/users/\(name)/rotate", body: .object(body))
-                let end = answer["old_password_expires_at"]?.text.map { ", and the old one until \($0)" } ?? ""
+                let end = arguments.time(answer["old_password_expires_at"]).map { ", and the old one until \($0)" } ?? ""
                 try printResult(arguments, answer, "\(name) has a new password\(end)")
             case "token": try await changeToken(arguments, of: name, body, api)
             case "usage": showUsage(arguments, try await api.get("/api/users/\(name)/usage?hours=0&days=7"))
             case "remove":
                 try await api.call("DELETE", "/api/users/\(name)")
                 print(arguments.has("json") ? Document.object(["removed": .string(name)]).json : "\(name) is removed")
-            case "show": print(try await api.get("/api/users/\(name)").json)
+            case "show": showUser(arguments, try await api.get("/api/users/\(name)"))
             default: listUsers(arguments, try await api.get("/api/users"))
             }
             return Status.success
@@ -91,7 +96,7 @@ extension Command {
             return print(arguments.has("json") ? Document.object(["removed": .string(name)]).json : "\(name) has no token any more")
         }
         let answer = try await api.call("POST", "/api/users/\(name)/token", body: .object(body))
-        let end = answer["expires_at"]?.text.map { ", valid until \($0)" } ?? ""
+        let end = arguments.time(answer["expires_at"]).map { ", valid until \($0)" } ?? ""
         print(
             arguments.has("json")
                 ? answer.json : "\(name) has a token for /api/me\(end). It is shown only now: \(answer["token"]?.text ?? "")")
@@ -148,25 +153,40 @@ extension Command {
     private static func listUsers(_ arguments: Arguments, _ answer: Document) {
         let rows = (answer["users"]?.items ?? []).map { user in
             [
-                user["name"]?.text ?? "", user["created_at"]?.text ?? "", user["expires_at"]?.text ?? "",
+                user["name"]?.text ?? "", arguments.time(user["created_at"]) ?? "-", arguments.time(user["expires_at"]) ?? "never",
                 user["disabled"] == .bool(true) ? "disabled" : user["blocked"]?.text ?? "active",
             ]
         }
-        print(
-            arguments.has("json")
-                ? answer.json : rows.isEmpty ? "no users" : String(Text.columns([["NAME", "SINCE", "EXPIRES", "STATE"]] + rows).dropLast()))
+        print(arguments.has("json") ? answer.json : Table(["NAME", "SINCE", "EXPIRES", "STATE"], rows, nothing: "no users").text())
+    }
+
+    /// Everything of one user, a line each.
+    private static func showUser(_ arguments: Arguments, _ user: Document) {
+        func words(_ value: Document) -> String {
+            switch value {
+            case .null: "-"
+            case .string(let text): Times.text(text, isUTC: arguments.has("utc"))
+            case .bool(let flag): flag ? "yes" : "no"
+            case .array(let items): items.isEmpty ? "-" : items.map(words).joined(separator: ", ")
+            case .object(let fields):
+                fields.sorted { $0.key < $1.key }.map { "\($0.key) \(words($0.value))" }.joined(separator: ", ")
+            default: value.json
+            }
+        }
+        guard !arguments.has("json"), case .object(let fields) = user else { return print(user.json) }
+        let rows = fields.sorted { ($0.key == "name" ? "" : $0.key) < ($1.key == "name" ? "" : $1.key) }.map { [$0.key, words($0.value)] }
+        print(Text.columns(rows), terminator: "")
     }
 
     /// A user's or an exit's.
     static func showUsage(_ arguments: Arguments, _ answer: Document) {
         func row(_ name: String, _ period: Document?) -> [String] {
-            [name] + ["bytes_in", "bytes_out", "connections", "errors"].map { period?[$0]?.number.map { String(Int($0)) } ?? "" }
+            let bytes = ["bytes_in", "bytes_out"].map { period?[$0]?.number.map(Figures.bytes) ?? "-" }
+            return [name] + bytes + ["connections", "errors"].map { period?[$0]?.number.map { String(Int($0)) } ?? "-" }
         }
         let rows =
             [row("total", answer["total"]), row("month", answer["month"]), row("today", answer["today"])]
-            + (answer["days"]?.items ?? []).map { row($0["from"]?.text ?? "", $0) }
-        print(
-            arguments.has("json")
-                ? answer.json : String(Text.columns([["PERIOD", "IN", "OUT", "CONNECTIONS", "ERRORS"]] + rows).dropLast()))
+            + (answer["days"]?.items ?? []).map { row(String(($0["from"]?.text ?? "").prefix(10)), $0) }
+        print(arguments.has("json") ? answer.json : Table(["PERIOD", "IN", "OUT", "CONNECTIONS", "ERRORS"], rows).text())
     }
 }

@@ -14,7 +14,7 @@ extension Command {
             Option(name: "kinds", value: "LIST", help: "for add: only these kinds, with commas between (all)"),
             Option(name: "countries", value: "LIST", help: "for add: only events of these countries (all)"),
             Option(name: "format", value: "F", help: "for add: sallyport, slack, discord, teams or telegram (sallyport)"),
-            Option(name: "secret-file", value: "FILE", help: "for add: take the secret from a file instead of making one"),
+            Option(name: "secret-file", value: "FILE", help: "for add: take the secret from a file instead of making one", field: "secret"),
             Option(name: "limit", value: "N", help: "for deliveries: how many of the latest attempts, at most 200 (50)"),
         ],
         examples: [
@@ -38,8 +38,8 @@ extension Command {
                 return show(answer, arguments) { _ in "\(id) is enabled and continues at the same event" }
             case "deliveries":
                 let id = try hookID(arguments.expect("deliveries", "<id>")[1])
-                let limit = arguments["limit"].map { "?limit=\(PercentEncoding.encode($0))" } ?? ""
-                return show(try await api.get("/api/webhooks/\(id)/deliveries\(limit)"), arguments, tried)
+                let limit = try arguments.integer("limit", in: 1...200).map { "?limit=\($0)" } ?? ""
+                return show(try await api.get("/api/webhooks/\(id)/deliveries\(limit)"), arguments) { tried($0, arguments) }
             case "test":
                 let id = try hookID(arguments.expect("test", "<id>")[1])
                 let answer = try await api.call("POST", "/api/webhooks/\(id)/test", deadline: 90)
@@ -85,20 +85,18 @@ extension Command {
                 hook["url"]?.text ?? "", hook["last_error"]?.text ?? "",
             ]
         }
-        return rows.isEmpty
-            ? "no webhooks" : String(Text.columns([["ID", "STATE", "FORMAT", "GIVEN UP", "URL", "LAST ERROR"]] + rows).dropLast())
+        return Table(["ID", "STATE", "FORMAT", "GIVEN UP", "URL", "LAST ERROR"], rows, nothing: "no webhooks").text()
     }
 
-    private static func tried(_ answer: Document) -> String {
+    private static func tried(_ answer: Document, _ arguments: Arguments) -> String {
         let rows = (answer["deliveries"]?.items ?? []).map { delivery in
             [
-                delivery["at"]?.text ?? "", delivery["event"]?.text ?? "", delivery["kind"]?.text ?? "",
+                arguments.time(delivery["at"]) ?? "-", delivery["event"]?.text ?? "", delivery["kind"]?.text ?? "",
                 String(Int(delivery["attempt"]?.number ?? 0)), "\(Int(delivery["duration_ms"]?.number ?? 0)) ms",
                 delivery["error"]?.text ?? "delivered",
             ]
         }
-        return rows.isEmpty
-            ? "nothing was sent yet" : String(Text.columns([["AT", "EVENT", "KIND", "ATTEMPT", "TOOK", "RESULT"]] + rows).dropLast())
+        return Table(["AT", "EVENT", "KIND", "ATTEMPT", "TOOK", "RESULT"], rows, nothing: "nothing was sent yet").text()
     }
 
     /// It becomes a part of the request's path.

@@ -6,7 +6,7 @@ import WireGuardFiles
 extension Command {
     static let wireguard = Command(
         name: "wireguard", actions: [Action("check", "FILE...")], summary: "Say what is understood of WireGuard files, line by line",
-        options: [Option(name: "json", value: nil, help: "print JSON")],
+        options: [jsonOption],
         examples: ["sallyport wireguard check us-nyc-1.conf", "sallyport wireguard check /etc/sallyport/wireguard"]
     ) { arguments in
         let paths = arguments.words.dropFirst()

@@ -14,10 +14,13 @@ struct Command: Sendable {
 
     static let all: [Command] = [
         run, up, down, status, exits, pools, alerts, breakers, events, logs, speedtest, servers, latency, countries, cities, wireguard,
-        users, keys, dashboard, settings, webhooks, audit, store, config, reload, teardown, context, completion, manual, echo, engineGuard,
+        users, keys, dashboard, settings, webhooks, audit, store, config, doctor, reload, teardown, context, completion, manual, echo,
+        engineGuard,
     ]
 
     static func named(_ name: String) -> Command? { all.first { $0.name == name } }
+
+    static let jsonOption = Option(name: "json", help: "print JSON for scripts")
 
     /// Exit statuses, the same for every command.
     enum Status {

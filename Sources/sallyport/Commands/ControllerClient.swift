@@ -23,18 +23,20 @@ struct ControllerClient: Sendable {
     let client: HTTPClient
     let url: String
     let key: Secret
+    /// Those of the command that asks.
+    private let asked: [Option]
 
     static let options = [
         Option(name: "api", value: "URL", help: "the controller's API ($SALLYPORT_API, the context's, or http://127.0.0.1:8080)"),
         Option(name: "key-file", value: "FILE", help: "the file with an API key ($SALLYPORT_KEY_FILE, the context's, or .run/admin.key)"),
         Option(name: "context", value: "NAME", help: "the controller of this name; see `sallyport context`"),
-        Option(name: "json", help: "print JSON for scripts"),
+        Command.jsonOption, Times.option,
     ]
 
     init(_ arguments: Arguments, client: HTTPClient) throws {
         self.client = client
         let address = try ControllerAddress(arguments, environment: ProcessEnvironment.values())
-        (url, key) = (address.url, address.key)
+        (url, key, asked) = (address.url, address.key, arguments.options)
     }
 
     /// Runs a body with a client, and ends the client's thread whatever happens.
@@ -78,12 +80,22 @@ struct ControllerClient: Sendable {
         throw refusal(response)
     }
 
-    /// In the controller's own words, where it is one.
+    /// In the controller's own words, where it is one; a field is called as the option that it came from.
     func refusal(_ response: HTTPResponse) -> APIError {
         let document = Self.document(response)
+        let fields = (document["fields"]?.items ?? []).compactMap { problem in
+            problem["field"]?.text.map { "\(Self.optionName(of: $0, asked)): \(problem["message"]?.text ?? "")" }
+        }
         return APIError(
             status: response.status, code: document["error"]?.text ?? "http_\(response.status)",
-            message: document["message"]?.text ?? "status \(response.status) from \(url)")
+            message: fields.isEmpty
+                ? document["message"]?.text ?? "status \(response.status) from \(url)" : fields.joined(separator: "; "))
+    }
+
+    /// `--expires-in` for `expires_in_seconds`, `--countries` for `countries[1]`; the field itself where no option sets it.
+    static func optionName(of field: String, _ options: [Option]) -> String {
+        let name = field.split(separator: ".").last.map { String($0.prefix { $0 != "[" }) } ?? field
+        return options.first { $0.field == name }.map { "--\($0.name)" } ?? field
     }
 
     private static func document(_ response: HTTPResponse) -> Document {
@@ -114,14 +126,15 @@ extension Document {
 
 /// A line on the terminal that tells what is being waited for, and how long already.
 struct Progress {
-    private let isTerminal = isatty(STDERR_FILENO) == 1
+    let isTerminal = isatty(STDERR_FILENO) == 1
+    private let columns = Screen.width(of: STDERR_FILENO, ProcessEnvironment.values())
     private let start = ContinuousClock.now
     private var last = ""
 
     mutating func show(_ words: String) {
         if isTerminal {
             let seconds = Int((ContinuousClock.now - start) / .seconds(1))
-            write("\r\u{1B}[K\(Self.line(words, seconds: seconds, columns: Terminal.columns(of: STDERR_FILENO)))")
+            write("\r\u{1B}[K\(Self.line(words, seconds: seconds, columns: columns))")
         } else if words != last {
             write("\(words)\n")
         }
@@ -129,10 +142,10 @@ struct Progress {
     }
 
     /// One line of the terminal: a longer one would begin another each time that it is shown.
-    static func line(_ words: String, seconds: Int, columns: Int?) -> String {
+    static func line(_ words: String, seconds: Int, columns: Int) -> String {
         let time = " (\(seconds) s)"
         // The last column stays free: some terminals begin the next line with it.
-        let room = (columns ?? 80) - 1
+        let room = columns - 1
         guard words.count + time.count > room else { return words + time }
         return time.count + 4 > room ? String(words.prefix(max(0, room))) : words.prefix(room - time.count - 3) + "..." + time
     }

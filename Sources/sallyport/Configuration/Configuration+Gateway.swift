@@ -62,10 +62,13 @@ extension Configuration {
         return Array(Set(items)).sorted()
     }
 
-    /// As many clients as the open-file limit allows: each takes two connections, and each connection two descriptors.
-    private static func defaultClientLimit() -> Int {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
-        return max(10, min(20_000, (Int(clamping: limit.rlim_max) - 200) / 4 - 100))
-    }
+    /// As many clients as the open-file limit allows.
+    private static func defaultClientLimit() -> Int { max(10, min(20_000, clients(ofDescriptors: DescriptorLimit.hard))) }
+
+    /// Each takes two connections, and each connection two descriptors.
+    static func clients(ofDescriptors limit: Int) -> Int { (limit - 200) / 4 - 100 }
+    static func descriptors(ofClients clients: Int) -> Int { (clients + 100) * 4 + 200 }
+
+    /// What `trusted_ports` opens at once, behind the ports of the countries.
+    static let trustedOffsets = [HAProxyConfiguration.generalOffset, HAProxyConfiguration.anyOffset]
 }

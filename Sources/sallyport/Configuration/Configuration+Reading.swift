@@ -71,20 +71,32 @@ extension Configuration {
 
     static func variable(_ path: String) -> String { "SALLYPORT_" + path.uppercased().replacing(".", with: "_") }
 
+    /// Where the configuration is when nobody names it: the first one that is there.
+    static let usualFiles = ["./sallyport.yaml", "/etc/sallyport/sallyport.yaml"]
+
+    static func usualFile(among files: [String] = usualFiles) -> String? { files.first(where: Files.exists) }
+
     /// Reads the file, if one is named, then the environment; checks everything and reports every mistake at once.
     static func load(file: String?, environment: [String: String]) throws -> Configuration {
-        let content = try file.map { try document(of: $0) } ?? .object([:])
-        var problems: [String] = []
-        let named = document(content, with: environment, &problems)
-        let reader = FieldReader(Credentials(environment).resolving(named, &problems), name: "")
-        let configuration = read(reader, environment: environment)
-        problems += reader.finish().map(\.description)
-        guard problems.isEmpty, var configuration else { throw ConfigurationError(problems: problems) }
-        configuration.origins = Origins(file: file, content: content, environment: environment)
+        let (configuration, problems) = examine(try file.map { try document(of: $0) } ?? .object([:]), file, environment)
+        guard problems.isEmpty, let configuration else { throw ConfigurationError(problems: problems) }
         return configuration
     }
 
-    private static func document(of file: String) throws -> Document {
+    /// What can be made of a file and the environment, and every mistake in them. What is wrong has its standard value, or none.
+    static func examine(
+        _ content: Document, _ file: String?, _ environment: [String: String]
+    ) -> (configuration: Configuration?, problems: [String]) {
+        var problems: [String] = []
+        let named = document(content, with: environment, &problems)
+        let reader = FieldReader(Credentials(environment).resolving(named, &problems), name: "")
+        var configuration = read(reader, environment: environment)
+        problems += reader.finish().map(\.description)
+        configuration?.origins = Origins(file: file, content: content, environment: environment)
+        return (configuration, problems)
+    }
+
+    static func document(of file: String) throws -> Document {
         do { return try YAML.parse(try Files.readText(file)) } catch let error as YAMLError {
             throw ConfigurationError(problems: ["\(file): \(error.message)"])
         } catch {

@@ -10,6 +10,8 @@ struct Origins: Sendable {
     private let added: Set<String>
 
     static let standard = "default"
+    /// The file that was read; nil for none.
+    var fileName: String? { file?.name }
 
     init(file: String?, content: Document, environment: [String: String]) {
         self.file = file.map { ($0, Self.settings(in: content, "")) }

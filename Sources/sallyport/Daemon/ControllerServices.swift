@@ -27,7 +27,7 @@ struct ControllerServices: Sendable {
     /// In the order in which they start; they stop in reverse.
     /// - Requests end before what carries them out, and the connections close when nobody uses them any more.
     var inOrder: [Service] {
-        [connections, ports, privateRedis, controller] + keepers + [webhooks, apiTasks, server] + echo + [reload] + helpers + managed
+        [connections, ports, privateRedis, redis, controller] + keepers + [webhooks, apiTasks, server] + echo + [reload] + helpers + managed
     }
 
     // MARK: - What others need
@@ -54,6 +54,19 @@ struct ControllerServices: Sendable {
             try await redis?.start()
             lifecycle.started()
             if let redis { await lifecycle.whileServing { await redis.run() } }
+        }
+    }
+
+    /// A Redis that loses what it is given, or that holds what this version can't read, is not begun with. One that does not answer yet is
+    /// waited for by whoever needs it.
+    private var redis: Service {
+        Service("store", isFinite: true) { lifecycle in
+            let connection = RedisConnection(address: configuration.redisAddress)
+            let store = Store(connection: connection, prefix: configuration.redisPrefix)
+            let facts = try? await RedisFacts(address: "\(configuration.redisAddress)").asked(of: store)
+            await connection.close()
+            try facts?.judgement.refuseFault()
+            lifecycle.started()
         }
     }
 

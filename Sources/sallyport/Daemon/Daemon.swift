@@ -21,6 +21,7 @@ enum Daemon {
         let tail = LogTail()
         let log = Log(format: configuration.logFormat, minimum: configuration.logLevel, tail: tail)
         defer { log.flush() }
+        try FolderFacts.read("data_dir", configuration.dataFolder).judgement.refuseFault()
         try Files.makePrivateFolder(configuration.dataFolder)
         guard let lock = try FolderLock("\(configuration.dataFolder)/lock") else {
             throw StartError(message: "another controller runs on \(configuration.dataFolder)")
@@ -29,6 +30,7 @@ enum Daemon {
         try Files.write("\(getpid())\n", to: "\(configuration.dataFolder)/pid", mode: 0o600)
         try EngineAddress.settle(configuration.docker, in: configuration.engineFile)
         let (ends, reloads) = (Signals.stream([SIGINT, SIGTERM]), Signals.stream([SIGHUP]))
+        log.info("starts", ["configuration": configuration.origins.fileName ?? "variables alone"])
         let parts = try Parts(configuration, log: log)
         let api = try APIParts(parts, tail: tail, read: read)
         let services = ControllerServices(parts: parts, api: api, reloads: reloads, manager: ServiceManager(), firstCountry: country)

@@ -5,6 +5,13 @@ enum DescriptorLimit {
     /// Kept for ourselves.
     private static let reserve = 1000
 
+    /// The most that this process may give itself.
+    static var hard: Int {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
+        return Int(clamping: limit.rlim_max)
+    }
+
     /// Raises the soft limit to the hard one, as far as is of use; returns what it is then.
     static func raise() -> Int {
         let kind = __rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue))

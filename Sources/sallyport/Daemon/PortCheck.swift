@@ -1,7 +1,5 @@
 import HAProxyControl
 import Model
-import Planning
-import Platform
 
 /// Names a port that somebody else has, before anything is started.
 struct PortCheck: Sendable {
@@ -13,12 +11,8 @@ struct PortCheck: Sendable {
     /// - Throws: `StartError`, with the setting to change.
     func run() async throws {
         try await checkGateway()
-        do { try Ports.check(configuration.api.address, configuration.api.port) } catch {
-            throw StartError(message: "the API \(error); set api.port")
-        }
-        guard let echo = configuration.verification.echo else { return }
-        do { try Ports.check(echo.address, echo.port) } catch {
-            throw StartError(message: "the echo of addresses \(error); set verification.echo_port")
+        for port in configuration.ownPorts {
+            try PortFacts.judge([PortFacts(port.user, port.setting, port.endpoint.address, port.endpoint.port)]).refuseFault()
         }
     }
 
@@ -32,18 +26,9 @@ struct PortCheck: Sendable {
         }
     }
 
-    /// Those that are known before the pools are; one of a country stays closed with a warning.
     private func checkGatewayPorts() throws {
-        let gateway = configuration.gateway
-        var ports = [("port", gateway.port)]
-        if let port = gateway.tlsPort, gateway.certificateFolder != nil { ports.append(("tls_port", port)) }
-        if let base = gateway.trustedPorts {
-            ports += [HAProxyConfiguration.generalOffset, HAProxyConfiguration.anyOffset].map { ("trusted_ports", base + $0) }
-        }
-        for (setting, port) in ports {
-            do { try Ports.check(gateway.address, port) } catch {
-                throw StartError(message: "the gateway \(error); set gateway.\(setting)")
-            }
+        for port in configuration.gatewayPorts {
+            try PortFacts.judge([PortFacts("the gateway", port.setting, configuration.gateway.address, port.port)]).refuseFault()
         }
     }
 }

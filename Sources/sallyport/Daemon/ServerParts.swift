@@ -37,7 +37,7 @@ struct ServerParts: Sendable {
             }, measure: { try await latency.measure($0, $1) })
     }
 
-    private static func client(
+    static func client(
         _ settings: Configuration.ProviderSettings, credentials: ProviderClient.Credentials?, _ client: HTTPClient
     ) -> ProviderClient {
         ProviderClient(
@@ -45,7 +45,7 @@ struct ServerParts: Sendable {
             authorityFile: settings.authorityFile, client: client)
     }
 
-    private static func accounts(_ configuration: Configuration, _ client: HTTPClient) -> [ProviderKeys.Account] {
+    static func accounts(_ configuration: Configuration, _ client: HTTPClient) -> [ProviderKeys.Account] {
         configuration.providers.flatMap { settings in
             settings.accounts.map { account in
                 ProviderKeys.Account(

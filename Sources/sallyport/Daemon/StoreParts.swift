@@ -34,9 +34,9 @@ struct StoreParts: Sendable {
         rootKey = try RootKey.load(configuration.rootKeyFile)
         marks = HighMarks(path: configuration.marksFile, log: log)
         privateRedis = configuration.redis == nil ? PrivateRedis(folder: "\(configuration.dataFolder)/redis") : nil
-        connection = RedisConnection(address: configuration.redisAddress)
-        leaseConnection = RedisConnection(address: configuration.redisAddress, deadline: 1)
-        apiConnection = RedisConnection(address: configuration.redisAddress)
+        connection = RedisConnection(address: configuration.redisAddress, prefix: prefix)
+        leaseConnection = RedisConnection(address: configuration.redisAddress, prefix: prefix, deadline: 1)
+        apiConnection = RedisConnection(address: configuration.redisAddress, prefix: prefix)
         tables = SignedTables(
             connection: connection, prefix: prefix, rootKey: rootKey, marks: marks, alertReporter: alertReporter, log: log)
         tables.begin(isOwn: isOwn)
