@@ -21,7 +21,7 @@ SHELLCHECK := --severity=warning --exclude=SC2046,SC2187,SC3045
 # The shapes of the dashboard's map, made from a Debian package; without them the map shows marks alone.
 MAP := .build/dashboard/world.json
 
-.PHONY: controller-image deb try-deb clients dashboard figures try-compose help install install-test build images run stop test quick check format abuse fuzz bench clean
+.PHONY: controller-image deb try-deb clients dashboard figures try-compose try-kubernetes release help install install-test build images run stop test quick check format abuse fuzz bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -78,6 +78,11 @@ try-compose: install-test images controller-image ## try the services of contain
 	@swift build
 	@containers/engine run python3 -m Tests.Acceptance.compose
 
+try-kubernetes: install-test images ## try what containers/kubernetes relies on, without a cluster
+	@swift build
+	@python3 -m Tests.Kubernetes.endpoint
+	@containers/engine run python3 -m Tests.Kubernetes.takeover
+
 run: install ## build everything, open a first exit, stay in the foreground
 	@echo "building (some minutes the first time)"
 	@time=$$SECONDS; $(MAKE) --no-print-directory build images; echo "built in $$((SECONDS - time)) s"
@@ -105,6 +110,7 @@ check: install-test $(MAP) ## lint of Swift, JavaScript, CSS, Python and shell, 
 	@cd containers/monitoring && promtool test rules rules-test.yaml
 	@python3 -m Tests.Documents
 	@python3 -m Tests.Networks --check
+	@python3 -m Tests.Kubernetes
 	@swift build --build-tests --quiet
 	@echo "check: all well"
 
@@ -112,6 +118,9 @@ format: ## format the Swift, JavaScript, CSS and Python code
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
 	@$(RUFF) check --quiet --fix $(PYTHON_FILES); $(RUFF) format --quiet $(PYTHON_FILES)
 	@$(OXFMT) Sources/Dashboard/Assets >/dev/null
+
+release: install-test ## build package, images, completions, SBOM and checksums (VERSION=number checks it, TWICE=1 builds all twice)
+	@containers/release $(if $(TWICE),--twice) $(VERSION)
 
 abuse: install-test ## send 20,000 hostile requests to the gateway (ABUSE=count SEED=number for others)
 	@SALLYPORT_ABUSE=$${ABUSE:-20000} SALLYPORT_ABUSE_SEED=$${SEED:-1} swift test --disable-xctest --filter AbuseTests

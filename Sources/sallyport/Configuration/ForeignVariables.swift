@@ -2,7 +2,8 @@
 enum ForeignVariables {
     /// Of `containers/compose.yaml` and what stands beside it in its `.env`.
     private static let compose: Set = [
-        "CERT_RESOLVER", "CLIENT_LIMIT", "CONFIG", "DOMAIN", "GATEWAY_BIND", "IMAGE", "OPEN_FILES", "TAG", "TRAEFIK_BIND", "VERSION",
+        "CERT_RESOLVER", "CLIENT_LIMIT", "CONFIG", "DOMAIN", "GATEWAY_BIND", "IMAGE", "OPEN_FILES", "SUBNET_PREFIX", "TAG", "TRAEFIK_BIND",
+        "VERSION",
     ]
 
     /// True for variables that Compose, Kubernetes or Docker makes. Kubernetes' can have a setting's name: a service called

@@ -13,7 +13,19 @@ from . import __doc__ as description
 from . import trials
 from .file import filled
 from .guard import guard_refuses
-from .services import HERE, TRAEFIK_IMAGE, import_images, inspect, mountpoint, print_logs, remove, start_by_compose, start_by_docker
+from .networks import check_networks, check_own
+from .services import (
+    HERE,
+    SUBNETS,
+    TRAEFIK_IMAGE,
+    import_images,
+    inspect,
+    mountpoint,
+    print_logs,
+    remove,
+    start_by_compose,
+    start_by_docker,
+)
 
 
 def configure(folder, lab):
@@ -72,12 +84,14 @@ def main():
     lab = Lab(f"{folder}/lab", os.environ.get("BUILD", "debug"))
     file = filled(yaml.safe_load(read(f"{ROOT}/containers/compose.yaml")), settings(folder))
     try:
+        check_networks()
         import_images(folder)
         configure(folder, lab)
         if program:
             start_by_compose(program, settings(folder), lab.port)
         else:
             start_by_docker(file, lab.port)
+        check_own(SUBNETS)
         try_services()
     except SystemExit:
         print_logs()

@@ -15,7 +15,8 @@ from .file import PREFIX, most_files, options
 # In the order in which they depend on each other.
 NAMES = ("guard", "redis", "controller", "haproxy", "traefik")
 # Addresses of Compose's file: HAProxy, the controller, Traefik, and this machine in their network.
-HAPROXY, CONTROLLER, TRAEFIK, HERE = "172.30.241.2", "172.30.241.3", "172.30.241.4", "172.30.241.1"
+SUBNETS = os.environ.get("SALLYPORT_SUBNET_PREFIX") or "172.30"
+HERE, HAPROXY, CONTROLLER, TRAEFIK = (f"{SUBNETS}.241.{number}" for number in range(1, 5))
 TRAEFIK_IMAGE = "sallyport-compose-traefik:dev"
 
 

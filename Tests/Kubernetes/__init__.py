@@ -1,0 +1,1 @@
+"""What can be tried of containers/kubernetes without a cluster."""
