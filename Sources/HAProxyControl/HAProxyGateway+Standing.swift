@@ -45,6 +45,14 @@ extension HAProxyGateway {
     /// Asks until the answer is certain: at most `patience` seconds from the first question that was not answered.
     func standing() async throws -> Standing {
         guard settings.isStartedByUs else { return await standingElsewhere() }
+        // Nearly always it answers, and then nothing else need be looked at.
+        resumeStopped()
+        let (hasMaster, worker) = await answers()
+        if let worker, let standing = standing(of: worker, hasMaster: hasMaster) { return standing }
+        return try await standingInDoubt()
+    }
+
+    private func standingInDoubt() async throws -> Standing {
         while true {
             try Task.checkCancellation()
             try checkDescriptors()

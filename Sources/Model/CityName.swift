@@ -3,6 +3,13 @@ package enum CityName {
     /// The letters and digits of a name, in lower case and without accents: "St. Louis", "st_louis" and "ST LOUIS" are "stlouis",
     /// "Querétaro" is "queretaro". A letter of another script than the Latin one stays as it is, in lower case.
     package static func folded(_ name: String) -> String {
+        // Most names are plain, and this is asked for each exit at each look at the gateway.
+        if name.utf8.allSatisfy({ $0 < 0x80 }) {
+            let kept = name.utf8.filter {
+                UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20
+            }
+            return String(decoding: kept, as: UTF8.self).lowercased()
+        }
         var result = ""
         for character in name.lowercased() {
             if let letters = accented[character] {

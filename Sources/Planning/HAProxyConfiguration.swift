@@ -84,7 +84,7 @@ package struct HAProxyConfiguration: Sendable {
         }
     }
 
-    private let template: String
+    private let template: TextTemplate
     let settings: Settings
     /// The files in `certificateFolder`.
     package var certificates: [String] = []
@@ -92,9 +92,12 @@ package struct HAProxyConfiguration: Sendable {
     package var heldPorts: Set<Int> = []
 
     package init(template: String, settings: Settings) {
-        self.template = template
+        self.template = TextTemplate(template, lines: Self.wholeLines)
         self.settings = settings
     }
+
+    /// The template's placeholders that stand for lines.
+    private static let wholeLines: Set = ["user_lines", "log_line", "access_log_lines", "bind_lines", "tunnel_lines", "pools"]
 
     /// The whole file, with each slot as it is now.
     package func text(of layout: GatewayLayout, revision: String) -> String {
@@ -118,17 +121,7 @@ package struct HAProxyConfiguration: Sendable {
             "tls_limit": String(settings.sourceLimits.tls), "failed_passwords": String(settings.sourceLimits.failedPasswords),
             "hold_seconds": String(settings.holdSeconds), "connection_limit": String(settings.clientLimit * 2 + 200),
         ]
-        var result = ""
-        for line in template.split(separator: "\n", omittingEmptySubsequences: false) {
-            let bare = line.drop { $0 == " " }
-            if bare.hasPrefix("{{"), bare.hasSuffix("}}"), let texts = lines[String(bare.dropFirst(2).dropLast(2))] {
-                // A placeholder that fills a whole line, and may be many or none.
-                for text in texts where !text.isEmpty { result += line.prefix(line.count - bare.count) + text + "\n" }
-            } else {
-                result += Self.filled(line, values) + "\n"
-            }
-        }
-        return result
+        return template.filled(values, lines: lines)
     }
 
     /// What only a reload can change: everything but the slots.
@@ -181,17 +174,6 @@ package struct HAProxyConfiguration: Sendable {
 
     /// An environment variable of HAProxy can't be empty.
     private static func list(_ ports: [Int]) -> String { ports.isEmpty ? "none" : ports.map(String.init).joined(separator: ",") }
-
-    private static func filled(_ line: Substring, _ values: [String: String]) -> String {
-        var result = ""
-        var rest = line
-        while let start = rest.firstRange(of: "{{"), let end = rest[start.upperBound...].firstRange(of: "}}") {
-            let name = String(rest[start.upperBound..<end.lowerBound])
-            result += rest[..<start.lowerBound] + (values[name] ?? "{{\(name)}}")
-            rest = rest[end.upperBound...]
-        }
-        return result + rest
-    }
 }
 
 extension Spread {

@@ -12,10 +12,10 @@ import http.client
 import json
 import os
 import signal
-import socket
 import statistics
 import time
 
+from ..Harness.engine import Engine
 from ..Harness.programs import ENGINE, docker, read
 from ..Harness.stand import Stand
 from ..Harness.tables import header, p95, row
@@ -23,21 +23,9 @@ from ..Harness.tables import header, p95, row
 PROGRAM = "wg show wg0 latest-handshakes && wg show wg0 transfer && nft list table inet sallyport_leaks"
 
 
-class Engine(http.client.HTTPConnection):
-    """A connection to the engine's socket."""
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(ENGINE.removeprefix("unix://"))
-
-    def ask(self, method, path, body=None):
-        self.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {})
-        return self.getresponse().read()
-
-
 def by_program(container):
     """As the controller does it: three requests."""
-    engine = Engine("engine")
+    engine = Engine()
     words = {"AttachStdout": True, "AttachStderr": True, "Cmd": ["busybox", "sh", "-c", PROGRAM]}
     name = json.loads(engine.ask("POST", f"/containers/{container}/exec", words))["Id"]
     said = engine.ask("POST", f"/exec/{name}/start", {"Detach": False, "Tty": False})

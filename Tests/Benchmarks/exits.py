@@ -88,7 +88,7 @@ def killed(controller, size):
 def exits(controller, folder, runs):
     controller.add_user()
     controller.call("POST", "/api/exits?wait=30", {"country": "us"})
-    image = controller.containers("Image")[0]
+    image = controller.running()[0]["Image"]
     remove_pool(controller)
     keys = json.loads(read(f"{folder}/lab/keys.json"))
     print(f"\n{runs} runs each, in turn:\n\n{RUNS_HEADER}")

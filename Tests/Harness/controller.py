@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from . import http
+from .engine import Engine
 from .programs import ENGINE, ROOT, built, free_port, read, run, stop, until, write
 
 LIMITS = "limits: {requests: 10000000}"
@@ -109,9 +110,16 @@ class Controller:
     def redis(self, *words):
         return run("redis-cli", "-s", f"{self.data}/redis/redis.sock", *words)
 
-    def containers(self, column="Names"):
-        words = ["--filter", f"label=io.sallyport.owner={self.owner}", "--format", f"{{{{.{column}}}}}"]
-        return run("docker", "-H", ENGINE, "ps", *words).split()
+    def containers(self):
+        """The names of its exits' containers that run."""
+        return [one["Names"][0].removeprefix("/") for one in self.running()]
+
+    def running(self):
+        engine = Engine()
+        try:
+            return engine.running(self.owner)
+        finally:
+            engine.close()
 
     def pool_credentials(self, country):
         return self.credentials(f"pool/{country}")
