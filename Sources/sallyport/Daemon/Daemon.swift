@@ -23,7 +23,6 @@ enum Daemon {
         defer { log.flush() }
         try FolderFacts.read("data_dir", configuration.dataFolder).judgement.refuseFault()
         try Files.makePrivateFolder(configuration.dataFolder)
-        try FolderCheck(setting: "data_dir", folder: configuration.dataFolder).run()
         guard let lock = try FolderLock("\(configuration.dataFolder)/lock") else {
             throw StartError(message: "another controller runs on \(configuration.dataFolder)")
         }
