@@ -135,12 +135,16 @@ import Testing
             journal.note("long ends\(Task.isCancelled ? ", cancelled" : "")")
         }
         let loop = Service.loop("loop") { [journal] in
+            journal.note("loop begins")
             while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
             journal.note("loop ends")
         }
-        let error = await failure(of: [once, long, loop]) { [journal] in await journal.wait(for: "once is done") }
+        let error = await failure(of: [once, long, loop]) { [journal] in
+            await journal.wait(for: "once is done")
+            await journal.wait(for: "loop begins")
+        }
         #expect(error == nil)
-        #expect(journal.lines == ["once is done", "loop ends", "long ends, cancelled"])
+        #expect(journal.lines.filter { $0 != "loop begins" } == ["once is done", "loop ends", "long ends, cancelled"])
         let over = Service.loop("over") {}
         #expect(await failure(of: [over], until: never)?.description == "over ended unexpectedly")
     }
