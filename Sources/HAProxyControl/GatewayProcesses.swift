@@ -17,10 +17,11 @@ struct GatewayProcesses: Sendable {
 
     /// - Parameter pidFile: the word behind `-p`; absolute.
     static func of(pidFile: String) -> GatewayProcesses {
-        let space = link("/proc/self/ns/mnt")
+        // The same path can be another file where somebody else is mounted: in a container, for one.
+        let space = Files.target(of: "/proc/self/ns/mnt")
         let names = (try? Files.list("/proc")) ?? []
         let entries = names.compactMap { name -> Entry? in
-            guard let pid = pid_t(name), isOurs(pid, pidFile), link("/proc/\(pid)/ns/mnt") == space else { return nil }
+            guard let pid = pid_t(name), isOurs(pid, pidFile), Files.target(of: "/proc/\(pid)/ns/mnt") == space else { return nil }
             return entry(pid)
         }
         return GatewayProcesses(entries: entries)
@@ -31,13 +32,6 @@ struct GatewayProcesses: Sendable {
         let words = text.split(separator: "\0")
         guard words.first?.split(separator: "/").last == "haproxy", let place = words.firstIndex(of: "-p") else { return false }
         return words.dropFirst(place + 1).first == Substring(pidFile)
-    }
-
-    /// The same path can be another file where somebody else is mounted: in a container, for one.
-    private static func link(_ path: String) -> String {
-        var text = [UInt8](repeating: 0, count: 128)
-        let count = text.withUnsafeMutableBytes { bytes in bytes.baseAddress.map { readlink(path, $0, bytes.count) } ?? 0 }
-        return String(decoding: text.prefix(max(0, count)), as: UTF8.self)
     }
 
     /// Nil for a process that has ended, buried or not.
@@ -60,24 +54,8 @@ struct GatewayProcesses: Sendable {
     static func listening(of pids: [pid_t]) -> [Entry] {
         let living = pids.compactMap(entry)
         guard !living.isEmpty else { return [] }
-        let inodes = listeningInodes
-        return living.filter { worker in
-            let folder = "/proc/\(worker.pid)/fd"
-            return ((try? Files.list(folder)) ?? []).contains { inodes.contains(link("\(folder)/\($0)")) }
-        }
-    }
-
-    /// The sockets of this network that listen, as /proc names an open one: `socket:[4711]`.
-    private static var listeningInodes: Set<String> {
-        let lines = ["/proc/net/tcp", "/proc/net/tcp6"].compactMap { try? Files.read($0, limit: 64 << 20) }.flatMap {
-            $0.split(separator: "\n")
-        }
-        return Set(
-            lines.compactMap { line in
-                let words = line.split(separator: " ")
-                // The fourth is the state, 0A is LISTEN; the tenth is the inode.
-                return words.count > 9 && words[3] == "0A" ? "socket:[\(words[9])]" : nil
-            })
+        let sockets = ListeningSockets()
+        return living.filter { sockets.areOpen(in: $0.pid) }
     }
 
     /// Those that no other one of them has started: masters, and workers whose master is dead.

@@ -109,6 +109,13 @@ package enum Files {
     /// The names in a folder, in order.
     package static func list(_ path: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
 
+    /// What a symbolic link leads to, 128 bytes of it at most; nothing where it can't be read.
+    package static func target(of link: String) -> String {
+        var text = [UInt8](repeating: 0, count: 128)
+        let count = text.withUnsafeMutableBytes { bytes in bytes.baseAddress.map { readlink(link, $0, bytes.count) } ?? 0 }
+        return String(decoding: text.prefix(max(0, count)), as: UTF8.self)
+    }
+
     package static func remove(_ path: String) { _ = try? FileManager.default.removeItem(atPath: path) }
 
     package static func absolute(_ path: String) -> String {

@@ -22,35 +22,12 @@ package enum Ports {
 
     /// Who listens on a port of this machine; nil where nobody does, or this user may not see who.
     package static func holder(of port: Int) -> (pid: Int32, name: String)? {
-        let inodes = listeners(on: port)
-        guard !inodes.isEmpty else { return nil }
-        for entry in (try? Files.list("/proc")) ?? [] {
-            guard let pid = pid_t(entry), let descriptors = try? Files.list("/proc/\(pid)/fd") else { continue }
-            guard descriptors.contains(where: { inodes.contains(target(of: "/proc/\(pid)/fd/\($0)")) }) else { continue }
-            let name = ((try? Files.read("/proc/\(pid)/comm")) ?? "").filter { !$0.isWhitespace }
-            return (pid, name.isEmpty ? "?" : name)
-        }
-        return nil
-    }
-
-    /// As /proc names the sockets that listen there: `socket:[4711]`.
-    private static func listeners(on port: Int) -> Set<String> {
-        let lines = ["/proc/net/tcp", "/proc/net/tcp6"].compactMap { try? Files.read($0, limit: 64 << 20) }.flatMap {
-            $0.split(separator: "\n")
-        }
-        return Set(
-            lines.compactMap { line in
-                let words = line.split(separator: " ")
-                // The second is the address with the port, the fourth the state (0A: LISTEN), the tenth the inode.
-                guard words.count > 9, words[3] == "0A", let number = words[1].split(separator: ":").last else { return nil }
-                return Int(number, radix: 16) == port ? "socket:[\(words[9])]" : nil
-            })
-    }
-
-    private static func target(of link: String) -> String {
-        var text = [UInt8](repeating: 0, count: 128)
-        let count = text.withUnsafeMutableBytes { bytes in bytes.baseAddress.map { readlink(link, $0, bytes.count) } ?? 0 }
-        return String(decoding: text.prefix(max(0, count)), as: UTF8.self)
+        let sockets = ListeningSockets(on: port)
+        guard !sockets.isEmpty else { return nil }
+        let processes = ((try? Files.list("/proc")) ?? []).lazy.compactMap { pid_t($0) }
+        guard let pid = processes.first(where: sockets.areOpen) else { return nil }
+        let name = ((try? Files.read("/proc/\(pid)/comm")) ?? "").filter { !$0.isWhitespace }
+        return (pid, name.isEmpty ? "?" : name)
     }
 
     /// A listening, non-blocking socket, and the port that it got.
